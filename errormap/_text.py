@@ -1,0 +1,31 @@
+"""Turning what sources send into bounded text."""
+
+from __future__ import annotations
+
+__all__ = ["as_text", "searched"]
+
+_KEPT = 64 * 1024
+
+
+def as_text(value: object) -> str:
+    """``value`` as text without ever failing; null is the empty text, bytes are read as UTF-8."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    try:
+        return str(value)
+    except (ValueError, RecursionError):
+        # str() of an integer beyond sys.int_info limits or of a bottomless structure.
+        return f"<{type(value).__name__}>"
+
+
+def searched(text: str) -> str:
+    """The part of ``text`` that patterns look at: its first and last 64 KiB, in lower case."""
+    if len(text) > 2 * _KEPT:
+        text = f"{text[:_KEPT]}\n{text[-_KEPT:]}"
+    return text.lower()

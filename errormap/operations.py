@@ -1,0 +1,84 @@
+"""What kind of management call an operation is, by its native name.
+
+Names come as the sources write them: ``VM.start`` and ``Async.VM.start`` (XenAPI),
+``xend.domain.pause`` (xend), ``virDomainCreate`` (libvirt), ``blockdev-add`` (QMP), and
+``(start)``, ``(event)``, ``(malformed)`` for what has no call.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+__all__ = ["GROUPS", "changes_state", "groups_of"]
+
+# Every pattern is matched against the whole name without "Async.".
+GROUPS: dict[str, str] = {
+    "read": (
+        r"(?:\w+)\.(?:get_\w+|assert_\w+|query_\w+|list_\w+|compute_\w+|retrieve_wlb_\w+"
+        r"|maximise_memory|has_extension)"
+        r"|session\.(?:login_with_password|login|logout|local_logout"
+        r"|slave_\w+|local_\w*login\w*)"
+        r"|event\.(?:from|next|register|unregister)"
+        r"|system\.\w+"
+        r"|xend\.domains?|xend\.domains_with_state|xend\.cpu_pool\.list"
+        r"|xend\.domain\.(?:get\w+|lookup\w*|\w+_get)"
+        r"|xend\.node\.(?:info|log|pciinfo|dmesg\.info|tmem_list|tmem_query_freeable_mb)"
+        r"|xend\.security\.(?:get\w*|list_labels|on)"
+        r"|vir[A-Z]\w*?(?:Get|Lookup|List|NumOf|Is(?:Active|Alive|Persistent|Updated|Encrypted"
+        r"|Secure)|Has\w+|Peek|Ref\b|Free\b)\w*|vir(?:Connect(?:Open|Close|Baseline|Compare|Domain"
+        r"XML|Find|RegisterClose|DomainEvent|NetworkEvent|StoragePoolEvent)|Event)\w*"
+        r"|virDomain(?:\w*Stats\w*|SnapshotCurrent|SnapshotNum|Screenshot|State\w*)"
+        r"|query-[\w-]+|qom-(?:get|list[\w-]*)|device-list-properties|screendump|qmp_capabilities"
+    ),
+    "connect": r"session\.\w*login\w*|virConnectOpen\w*|connect|qmp_capabilities",
+    "guest": (
+        r"(?:VM|VM_\w+|VBD|VBD_\w+|VIF|VIF_\w+|VGPU|VUSB|VTPM|VMPP|VMSS|VM_group|console|PCI)\.\w+"
+        r"|xend\.domains?(?:\.\w+)?"
+        r"|virDomain\w+"
+        r"|(?!block|nbd-|transaction|query-)[a-z][a-z_-]+|\((?:start|event)\)"
+    ),
+    "snapshot": (
+        r"\w+\.(?:snapshot\w*|checkpoint|revert|clone)"
+        r"|virDomain(?:Snapshot|RevertTo|Checkpoint|Backup)\w*"
+        r"|snapshot-\w+|blockdev-snapshot[\w-]*|savevm|loadvm|delvm|drive-backup|blockdev-backup"
+        r"|xend\.domain\.snapshot\w*"
+    ),
+    "disk_make": (
+        r"VDI\.(?:create|clone|copy|resize\w*|snapshot|introduce|pool_introduce)"
+        r"|virStorageVol(?:Create|Resize)\w*|virDomainBlockResize|virDomainBlockCopy"
+        r"|blockdev-create|block_resize|drive-mirror"
+    ),
+    "copy": (
+        r"VDI\.(?:copy|pool_migrate|data_import\w*|export\w*|import\w*)"
+        r"|VM\.(?:copy|export\w*|import\w*)|VDI\.mirror\w*"
+        r"|virStorageVol(?:Upload|Download)|virDomainBlock(?:Copy|Pull|Commit|Rebase)|virDomainSave\w*"
+        r"|virDomainCoreDump\w*|drive-mirror|blockdev-mirror|block-stream|block-commit"
+        r"|xend\.domain\.(?:save|dump)"
+    ),
+    "migrate": (
+        r"VM\.(?:pool_migrate\w*|migrate_send|assert_can_migrate\w*)|host\.(?:evacuate|migrate_receive)"
+        r"|virDomainMigrate\w*|migrate(?:-\w+)?|xend\.domain\.migrate"
+    ),
+    "boot": (
+        r"VM\.(?:start|start_on|resume|resume_on|power_state_reset|hard_reboot|clean_reboot|provision"
+        r"|revert|checkpoint)"
+        r"|xend\.domain\.(?:create|create_from_dict|start|restore|restore_fd|resume|new)"
+        r"|virDomain(?:Create|Restore|RevertTo)\w*|virDomainMigrate\w*|\(start\)"
+    ),
+    "host": r"(?:host|pool|Host|Cluster|Cluster_host)\.\w+",
+}
+
+_COMPILED = {name: re.compile(pattern) for name, pattern in GROUPS.items()}
+
+
+@lru_cache(maxsize=4096)
+def groups_of(operation: str) -> frozenset[str]:
+    """Names of the groups that ``operation`` belongs to; empty for an unknown one."""
+    bare = operation.removeprefix("Async.")[:200]
+    return frozenset(name for name, pattern in _COMPILED.items() if pattern.fullmatch(bare))
+
+
+def changes_state(operation: str) -> bool:
+    """Whether ``operation`` may change something: true unless it is known only to read."""
+    return "read" not in groups_of(operation)

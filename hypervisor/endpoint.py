@@ -1,0 +1,58 @@
+"""What the providers know of a hypervisor: one endpoint, its inventory and its operations."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from virtcim.hypervisor.model import Inventory, PowerOperation, VirtualSystemSpec
+
+__all__ = ["Endpoint", "Monitor"]
+
+
+class Monitor(Protocol):
+    """Whom a long operation tells how far it is."""
+
+    def task(self, ref: str) -> None:
+        """A task of the management API now carries the operation."""
+
+    def progress(self, fraction: float) -> None:
+        """The operation is done to ``fraction`` (0.0 to 1.0)."""
+
+
+class Endpoint(Protocol):
+    """One management API, with a live inventory; safe to use from many threads.
+
+    The operations block until they ended and until ``inventory()`` shows their effect. They raise
+    HypervisorError, also when it is unknown whether they took effect (``Fault.sent``).
+    """
+
+    @property
+    def name(self) -> str:
+        """The name given by the administrator, empty for the endpoint without one."""
+
+    @property
+    def url(self) -> str:
+        """Where it is, without credentials."""
+
+    def inventory(self) -> Inventory:
+        """The state of everything now, without any call to the hypervisor.
+
+        Raises HypervisorError with the reason of the disconnection while there is no connection.
+        """
+
+    def change_power(
+        self, uuid: str, operation: PowerOperation, monitor: Monitor | None = None
+    ) -> None:
+        """Ask the virtual system ``uuid`` to change its state (XenAPI ``Async.VM.<operation>``)."""
+
+    def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
+        """Make a virtual system, all of it or none, and give its UUID."""
+
+    def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
+        """Stop the virtual system ``uuid`` if it runs, and remove it; its disk images stay."""
+
+    def cancel(self, task_ref: str) -> None:
+        """Ask for a task to be cancelled (XenAPI ``task.cancel``)."""
+
+    def close(self) -> None:
+        """Stop following the hypervisor and give back the session."""

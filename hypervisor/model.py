@@ -1,0 +1,294 @@
+"""The domain model: what a hypervisor is, in the words of XenAPI, as immutable values.
+
+Sizes are bytes, times aware datetimes, UUIDs lower-case strings, states enumerations.
+``ref`` is the opaque reference of the management API and never leaves this room's callers' hands.
+A changed object is a new object: identity may be used to keep what was computed from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+
+from virtcim.errormap import Fault, StandardError
+
+__all__ = [
+    "DiskKind",
+    "DiskSpec",
+    "Host",
+    "Inventory",
+    "Network",
+    "NetworkPortSpec",
+    "PowerOperation",
+    "PowerState",
+    "StopReason",
+    "StorageRepository",
+    "Task",
+    "TaskStatus",
+    "VirtualDisk",
+    "VirtualDiskImage",
+    "VirtualNetworkPort",
+    "VirtualSystem",
+    "VirtualSystemSpec",
+]
+
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+class PowerState(StrEnum):
+    """XenAPI ``vm_power_state``; UNKNOWN where the hypervisor does not say."""
+
+    HALTED = "Halted"
+    PAUSED = "Paused"
+    RUNNING = "Running"
+    SUSPENDED = "Suspended"
+    UNKNOWN = "Unknown"
+
+
+class PowerOperation(StrEnum):
+    """What can be asked of a virtual system; the values are the XenAPI ``VM`` calls."""
+
+    START = "start"
+    PAUSE = "pause"
+    UNPAUSE = "unpause"
+    SUSPEND = "suspend"
+    RESUME = "resume"
+    CLEAN_SHUTDOWN = "clean_shutdown"
+    HARD_SHUTDOWN = "hard_shutdown"
+    CLEAN_REBOOT = "clean_reboot"
+    HARD_REBOOT = "hard_reboot"
+
+
+class DiskKind(StrEnum):
+    """XenAPI ``vbd_type``."""
+
+    DISK = "Disk"
+    CD = "CD"
+    FLOPPY = "Floppy"
+
+
+class TaskStatus(StrEnum):
+    """XenAPI ``task_status_type``."""
+
+    PENDING = "pending"
+    SUCCESS = "success"
+    FAILURE = "failure"
+    CANCELLING = "cancelling"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopReason:
+    """Why a virtual system stopped by itself.
+
+    ``reason`` is the hypervisor's word ("io-error", "crashed", "watchdog", "failed", ...),
+    ``error`` its translation.
+    """
+
+    reason: str
+    error: StandardError
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualDisk:
+    """A virtual disk or drive of one virtual system (XenAPI ``VBD`` with its ``VDI``)."""
+
+    ref: str
+    uuid: str
+    id: str  # XenAPI VBD.userdevice: unique within the virtual system, stable
+    kind: DiskKind = DiskKind.DISK
+    bootable: bool = False
+    read_only: bool = False
+    empty: bool = False
+    attached: bool = False
+    device: str = ""
+    image: VirtualDiskImage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualNetworkPort:
+    """A virtual network interface of one virtual system (XenAPI ``VIF``)."""
+
+    ref: str
+    uuid: str
+    id: str  # XenAPI VIF.device: unique within the virtual system, stable
+    mac_address: str
+    mtu: int = 0
+    network_uuid: str = ""
+    attached: bool = False
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualSystem:
+    """A virtual machine (XenAPI ``VM`` with its ``VM_metrics``, ``VBD`` and ``VIF`` objects)."""
+
+    ref: str
+    uuid: str
+    name_label: str
+    name_description: str = ""
+    power_state: PowerState
+    stop: StopReason | None = None
+    memory_static_max_bytes: int
+    memory_dynamic_max_bytes: int
+    memory_actual_bytes: int = 0
+    vcpus_max: int
+    vcpus_at_startup: int
+    vcpus_actual: int = 0
+    disks: tuple[VirtualDisk, ...] = ()
+    network_ports: tuple[VirtualNetworkPort, ...] = ()
+    resident_on: str = ""  # host uuid, empty while not resident
+    start_time: datetime | None = None
+    os_type: str = ""  # XenAPI HVM_boot_policy/domain_type: "hvm", "pv", ...
+    boot_order: str = ""
+    auto_start: bool = False
+    actions_after_shutdown: str = ""
+    actions_after_reboot: str = ""
+    actions_after_crash: str = ""
+    current_operations: Mapping[str, str] = field(default=_EMPTY)
+    other_config: Mapping[str, str] = field(default=_EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualDiskImage:
+    """A disk image or volume (XenAPI ``VDI``)."""
+
+    ref: str
+    uuid: str
+    name_label: str
+    sr_uuid: str
+    virtual_size_bytes: int
+    physical_utilisation_bytes: int = 0
+    location: str = ""
+    format: str = ""
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageRepository:
+    """A place that holds disk images (XenAPI ``SR`` with its ``PBD``)."""
+
+    ref: str
+    uuid: str
+    name_label: str
+    name_description: str = ""
+    type: str = ""
+    content_type: str = ""
+    location: str = ""
+    physical_size_bytes: int = 0  # 0: not known
+    physical_utilisation_bytes: int = 0
+    virtual_allocation_bytes: int = 0
+    attached: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A network that virtual interfaces connect to (XenAPI ``network``)."""
+
+    ref: str
+    uuid: str
+    name_label: str
+    name_description: str = ""
+    bridge: str = ""
+    mtu: int = 0
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """A hypervisor host (XenAPI ``host`` with its ``host_metrics`` and ``host_cpu`` objects)."""
+
+    ref: str
+    uuid: str
+    name_label: str
+    hostname: str = ""
+    address: str = ""
+    enabled: bool = True
+    live: bool = True
+    memory_total_bytes: int = 0
+    memory_free_bytes: int = 0
+    cpu_count: int = 0
+    cpu_model: str = ""
+    cpu_vendor: str = ""
+    cpu_mhz: int = 0
+    software_version: Mapping[str, str] = field(default=_EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A long operation of the management API (XenAPI ``task``)."""
+
+    ref: str
+    uuid: str
+    name_label: str
+    status: TaskStatus
+    progress: float = 0.0  # 0.0 to 1.0
+    created: datetime | None = None
+    finished: datetime | None = None
+    result: str = ""
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inventory:
+    """Everything one endpoint holds at one moment; every mapping is keyed by UUID."""
+
+    generation: int
+    hosts: Mapping[str, Host]
+    virtual_systems: Mapping[str, VirtualSystem]
+    storage_repositories: Mapping[str, StorageRepository]
+    disk_images: Mapping[str, VirtualDiskImage]
+    networks: Mapping[str, Network]
+    pool_uuid: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskSpec:
+    """A disk that a new virtual system shall have: a path, an image, or a new image in an SR."""
+
+    id: str = ""  # wanted VBD.userdevice; empty: the hypervisor chooses
+    kind: DiskKind = DiskKind.DISK
+    path: str = ""  # an existing (or not) file or device of the host
+    image_uuid: str = ""  # an existing image
+    sr_uuid: str = ""  # where to make a new image of size_bytes
+    size_bytes: int = 0
+    format: str = ""  # "raw", "qcow2", ...; empty: the hypervisor's default
+    bootable: bool = False
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPortSpec:
+    """A network port that a new virtual system shall have."""
+
+    id: str = ""
+    network_uuid: str
+    mac_address: str = ""  # empty: the hypervisor chooses
+    mtu: int = 0
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualSystemSpec:
+    """What DefineSystem asks for."""
+
+    name_label: str
+    name_description: str = ""
+    uuid: str = ""  # empty: the hypervisor chooses
+    memory_static_max_bytes: int
+    memory_dynamic_max_bytes: int
+    vcpus_max: int
+    vcpus_at_startup: int
+    os_type: str = "hvm"
+    boot_order: str = ""
+    auto_start: bool = False
+    actions_after_shutdown: str = ""
+    actions_after_reboot: str = ""
+    actions_after_crash: str = ""
+    disks: tuple[DiskSpec, ...] = ()
+    network_ports: tuple[NetworkPortSpec, ...] = ()
+    other_config: Mapping[str, str] = field(default=_EMPTY)

@@ -1,0 +1,139 @@
+"""What crosses the provider boundary: object paths, records, method results and CIM errors.
+
+Property values are plain Python: ``None``, ``bool``, ``int``, ``float``, ``str``, aware
+``datetime``, ``timedelta``, ``ObjectPath`` (a reference), ``Record`` (an embedded instance), or a
+list of one of these. The CIM type of a value is that of its declaration in the schema; the host
+looks it up there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from virtcim.errormap import StandardError, cim_message
+
+__all__ = ["CimError", "MethodResult", "ObjectPath", "Record", "Scalar", "StatusCode", "Value"]
+
+
+class ObjectPath:
+    """The name of an instance, or of a class where it has no keys (DSP0004 clause 8.2).
+
+    Class and key names compare without regard to case, as DSP0004 demands; hashable.
+    """
+
+    __slots__ = ("_identity", "class_name", "keys", "namespace")
+
+    class_name: str
+    keys: tuple[tuple[str, KeyValue], ...]
+    namespace: str
+
+    def __init__(
+        self, class_name: str, keys: Mapping[str, KeyValue] | None = None, *, namespace: str = ""
+    ) -> None:
+        self.class_name = class_name
+        self.keys = tuple((keys or {}).items())
+        self.namespace = namespace
+        folded = tuple(sorted((name.lower(), value) for name, value in self.keys))
+        self._identity = (namespace.lower(), class_name.lower(), folded)
+
+    def key(self, name: str) -> KeyValue | None:
+        """The value of the key ``name`` (in any case), None where there is no such key."""
+        wanted = name.lower()
+        return next((value for key, value in self.keys if key.lower() == wanted), None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ObjectPath) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    def __repr__(self) -> str:
+        keys = ",".join(f"{name}={value!r}" for name, value in self.keys)
+        return f"{self.namespace}:{self.class_name}" + (f".{keys}" if keys else "")
+
+
+class Record:
+    """One CIM instance: its class, its name, and its property values by declared property name.
+
+    Properties without an entry are NULL. A record is never changed after it was made; a host may
+    keep in ``encoded`` what it made of it.
+    """
+
+    __slots__ = ("class_name", "encoded", "path", "values")
+
+    def __init__(
+        self, class_name: str, values: Mapping[str, Value], path: ObjectPath | None = None
+    ) -> None:
+        self.class_name = class_name
+        self.values = values
+        self.path = path
+        self.encoded: object = None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values)
+
+    def __repr__(self) -> str:
+        return f"Record({self.path or self.class_name!r})"
+
+
+KeyValue = bool | int | str | ObjectPath
+Scalar = bool | int | float | str | datetime | timedelta | ObjectPath | Record
+Value = Scalar | list[Scalar] | list[str] | list[int] | list[ObjectPath] | list[Record] | None
+
+
+class StatusCode:
+    """The CIM status codes that providers and hosts use (DSP0200 table 2)."""
+
+    FAILED = 1
+    ACCESS_DENIED = 2
+    INVALID_NAMESPACE = 3
+    INVALID_PARAMETER = 4
+    INVALID_CLASS = 5
+    NOT_FOUND = 6
+    NOT_SUPPORTED = 7
+    CLASS_HAS_CHILDREN = 8
+    CLASS_HAS_INSTANCES = 9
+    INVALID_SUPERCLASS = 10
+    ALREADY_EXISTS = 11
+    NO_SUCH_PROPERTY = 12
+    TYPE_MISMATCH = 13
+    QUERY_LANGUAGE_NOT_SUPPORTED = 14
+    INVALID_QUERY = 15
+    METHOD_NOT_AVAILABLE = 16
+    METHOD_NOT_FOUND = 17
+    NAMESPACE_NOT_EMPTY = 20
+    INVALID_ENUMERATION_CONTEXT = 21
+    INVALID_OPERATION_TIMEOUT = 22
+    PULL_HAS_BEEN_ABANDONED = 23
+    PULL_CANNOT_BE_ABANDONED = 24
+    FILTERED_ENUMERATION_NOT_SUPPORTED = 25
+    CONTINUATION_ON_ERROR_NOT_SUPPORTED = 26
+    SERVER_LIMITS_EXCEEDED = 27
+    SERVER_IS_SHUTTING_DOWN = 28
+
+
+class CimError(Exception):
+    """A CIM operation failed: status code, description, and CIM_Error records where there are any."""
+
+    def __init__(
+        self, status_code: int, description: str, *, errors: tuple[Record, ...] = ()
+    ) -> None:
+        super().__init__(status_code, description)
+        self.status_code = status_code
+        self.description = description
+        self.errors = errors
+
+    @classmethod
+    def of(cls, error: StandardError, *, errors: tuple[Record, ...] = ()) -> CimError:
+        """The CIM error that a hypervisor's failure becomes."""
+        return cls(error.code.cim_status, cim_message(error), errors=errors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodResult:
+    """What an extrinsic method gave: its return value and its output parameters by name."""
+
+    return_value: Value
+    output: Mapping[str, Value] = field(default_factory=dict)
