@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["as_text", "searched"]
+import re
+
+__all__ = ["as_integer", "as_text", "searched"]
 
 _KEPT = 64 * 1024
+_INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*")
 
 
 def as_text(value: object) -> str:
@@ -22,6 +25,17 @@ def as_text(value: object) -> str:
     except (ValueError, RecursionError):
         # str() of an integer beyond sys.int_info limits or of a bottomless structure.
         return f"<{type(value).__name__}>"
+
+
+def as_integer(value: object) -> int | None:
+    """``value`` as an integer where it is one, also as decimal text or as 2.0; else None."""
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    return None
 
 
 def searched(text: str) -> str:

@@ -49,7 +49,7 @@ class ErrorCode(IntEnum):
         return _CIM_STATUS[self]
 
 
-_CIM_STATUS: dict[int, int] = {code: 1 for code in ErrorCode}
+_CIM_STATUS: dict[int, int] = dict.fromkeys(ErrorCode, 1)
 _CIM_STATUS |= {
     ErrorCode.ERR_SUCCESS: 0,
     ErrorCode.ERR_BAD_PARAMETER: 4,

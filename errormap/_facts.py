@@ -1,0 +1,130 @@
+"""What rules look at in a fault: its text in searchable form, its operation's groups, its errno."""
+
+from __future__ import annotations
+
+import errno
+import re
+from functools import cached_property
+
+from virtcim.errormap._text import as_integer, searched
+from virtcim.errormap.fault import Fault
+from virtcim.errormap.operations import groups_of
+
+__all__ = ["Facts"]
+
+# The texts of glibc in the C locale; sources print them instead of the number.
+_STRERROR = {
+    "operation not permitted": "EPERM",
+    "no such file or directory": "ENOENT",
+    "no such process": "ESRCH",
+    "interrupted system call": "EINTR",
+    "input/output error": "EIO",
+    "no such device or address": "ENXIO",
+    "argument list too long": "E2BIG",
+    "bad file descriptor": "EBADF",
+    "no child processes": "ECHILD",
+    "resource temporarily unavailable": "EAGAIN",
+    "cannot allocate memory": "ENOMEM",
+    "permission denied": "EACCES",
+    "device or resource busy": "EBUSY",
+    "file exists": "EEXIST",
+    "no such device": "ENODEV",
+    "not a directory": "ENOTDIR",
+    "is a directory": "EISDIR",
+    "invalid argument": "EINVAL",
+    "too many open files": "EMFILE",
+    "text file busy": "ETXTBSY",
+    "file too large": "EFBIG",
+    "no space left on device": "ENOSPC",
+    "read-only file system": "EROFS",
+    "broken pipe": "EPIPE",
+    "numerical result out of range": "ERANGE",
+    "file name too long": "ENAMETOOLONG",
+    "function not implemented": "ENOSYS",
+    "directory not empty": "ENOTEMPTY",
+    "too many levels of symbolic links": "ELOOP",
+    "protocol error": "EPROTO",
+    "operation not supported": "EOPNOTSUPP",
+    "address already in use": "EADDRINUSE",
+    "cannot assign requested address": "EADDRNOTAVAIL",
+    "network is down": "ENETDOWN",
+    "network is unreachable": "ENETUNREACH",
+    "software caused connection abort": "ECONNABORTED",
+    "connection reset by peer": "ECONNRESET",
+    "transport endpoint is not connected": "ENOTCONN",
+    "connection timed out": "ETIMEDOUT",
+    "connection refused": "ECONNREFUSED",
+    "no route to host": "EHOSTUNREACH",
+    "host is down": "EHOSTDOWN",
+    "stale file handle": "ESTALE",
+    "stale nfs file handle": "ESTALE",
+    "disk quota exceeded": "EDQUOT",
+    "no medium found": "ENOMEDIUM",
+    "wrong medium type": "EMEDIUMTYPE",
+}
+_NAMES = {name.lower(): name for name in errno.errorcode.values()}
+_IN_TEXT = re.compile(
+    "|".join(
+        [
+            *(re.escape(text) for text in sorted(_STRERROR, key=len, reverse=True)),
+            r"\[errno (?P<number>[0-9]{1,4})\]",
+            r"\b(?:unix\.)?(?P<name>" + "|".join(sorted(_NAMES, key=len, reverse=True)) + r")\b",
+        ]
+    )
+)
+# xend prints what the hypervisor library raised: (errno, text), or (libxc code, text, detail).
+_TUPLE = re.compile(r"\((?P<number>[0-9]{1,4}), (?:'[^']{0,300}'|\"[^\"]{0,300}\")\)")
+_SYSTEM_ERROR = "38"
+
+
+class Facts:
+    """One fault as the rules see it; everything costly is worked out at most once."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+
+    @cached_property
+    def original(self) -> str:
+        """The source's own text, with the arguments where they are prose."""
+        fault = self.fault
+        if fault.source == "xapi":
+            return "\n".join(fault.arguments)
+        return fault.text
+
+    @cached_property
+    def text(self) -> str:
+        return searched(self.original)
+
+    @cached_property
+    def groups(self) -> frozenset[str]:
+        return groups_of(self.fault.operation)
+
+    @cached_property
+    def errnos(self) -> frozenset[str]:
+        """Symbolic errno names: from the number where the source gives it, else from the text."""
+        number = self._errno_number()
+        if number in errno.errorcode:
+            return frozenset([errno.errorcode[number]])
+        return frozenset(self._errnos_in_text())
+
+    def _errno_number(self) -> int:
+        fault = self.fault
+        given: int | None = None
+        if fault.source == "libvirt" and fault.code == _SYSTEM_ERROR and len(fault.arguments) > 3:
+            given = as_integer(fault.arguments[3])
+        elif fault.source == "transport" and len(fault.arguments) > 2:
+            given = as_integer(fault.arguments[2])
+        elif fault.source == "xend" and (printed := _TUPLE.search(self.text)):
+            given = int(printed["number"])
+        return given or 0
+
+    def _errnos_in_text(self) -> set[str]:
+        found = set()
+        for match in _IN_TEXT.finditer(self.text):
+            if match["name"]:
+                found.add(_NAMES[match["name"]])
+            elif match["number"]:
+                found.add(errno.errorcode.get(int(match["number"]), "EINVAL"))
+            else:
+                found.add(_STRERROR[match[0]])
+        return found

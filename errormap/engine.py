@@ -1,0 +1,147 @@
+"""Deciding: which rule a fault falls under.
+
+A source's own rules come first, in the order of their table; then the fault nested inside, the
+texts all sources share, the source's weak rules, and last the defaults. The first rule whose
+conditions all hold decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from virtcim.errormap._facts import Facts
+from virtcim.errormap.fault import ErrorCode, Fault
+from virtcim.errormap.rules import SHARED, SOURCES, Rule, load
+
+__all__ = ["DEFAULTS", "Decision", "decide", "matching", "stages"]
+
+_DEEPEST = 32
+
+
+def _default(identifier: str, err: ErrorCode, note: str) -> Rule:
+    return Rule(id=identifier, source="default", err=err, since="1.0.0", note=note)
+
+
+_GUEST = _default(
+    "default.vm_operation",
+    ErrorCode.ERR_VM_CONTROL_OP_FAILED,
+    "An operation on a virtual machine failed, and no rule knows the reason.",
+)
+_OTHER = _default(
+    "default.operation",
+    ErrorCode.ERR_OPERATION_FAILED,
+    "An operation on storage, network, host or pool failed, and no rule knows the reason.",
+)
+_UNKNOWN = _default(
+    "default.unknown",
+    ErrorCode.ERR_UNKNOWN,
+    "The reply holds neither a code nor a text.",
+)
+DEFAULTS = (_GUEST, _OTHER, _UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The rule that decided and the fault it decided on: the one given, or one nested in it."""
+
+    rule: Rule
+    facts: Facts
+
+    @property
+    def fault(self) -> Fault:
+        return self.facts.fault
+
+    @property
+    def by_default(self) -> bool:
+        return self.rule in DEFAULTS
+
+
+def decide(fault: Fault, depth: int = 0) -> Decision:
+    """The decision on ``fault``; there always is one."""
+    facts = Facts(fault)
+    own, weak = stages(fault.source, fault.code)
+    for rule in own:
+        if holds(rule, facts):
+            return Decision(rule=rule, facts=facts)
+    if fault.cause is not None and depth < _DEEPEST:
+        nested = decide(fault.cause, depth + 1)
+        if not nested.by_default:
+            return nested
+    for rule in matching(load(SHARED), facts):
+        return Decision(rule=rule, facts=facts)
+    for rule in matching(weak, facts):
+        return Decision(rule=rule, facts=facts)
+    return Decision(rule=_default_for(facts), facts=facts)
+
+
+def matching(candidates: Sequence[Rule], facts: Facts) -> Iterator[Rule]:
+    """Those of ``candidates`` whose conditions all hold."""
+    return (rule for rule in candidates if holds(rule, facts))
+
+
+@lru_cache(maxsize=4096)
+def stages(source: str, code: str) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
+    """A source's rules that can concern ``code``: those that decide first, and the weak ones."""
+    if source not in SOURCES:
+        return (), ()
+    exact, families, everywhere = _by_code(source)
+    found = [*exact.get(code, ()), *everywhere]
+    found += [item for item in families if any(map(code.startswith, _prefixes(item[1])))]
+    ordered = [rule for _, rule in sorted(found, key=lambda item: item[0])]
+    return (
+        tuple(rule for rule in ordered if not rule.weak),
+        tuple(rule for rule in ordered if rule.weak),
+    )
+
+
+_Ranked = tuple[int, Rule]
+
+
+@cache
+def _by_code(source: str) -> tuple[dict[str, list[_Ranked]], list[_Ranked], list[_Ranked]]:
+    exact: dict[str, list[_Ranked]] = {}
+    families: list[_Ranked] = []
+    everywhere: list[_Ranked] = []
+    for rank, rule in enumerate(load(source)):
+        if not rule.code:
+            everywhere.append((rank, rule))
+        if _prefixes(rule):
+            families.append((rank, rule))
+        for code in rule.code:
+            exact.setdefault(code, []).append((rank, rule))
+    return exact, families, everywhere
+
+
+def _prefixes(rule: Rule) -> list[str]:
+    return [code[:-1] for code in rule.code if code.endswith("*")]
+
+
+def holds(rule: Rule, facts: Facts) -> bool:
+    """Whether every condition of ``rule`` but its code holds."""
+    fault = facts.fault
+    if rule.sent is not None and rule.sent != fault.sent:
+        return False
+    if rule.operation and not _operation_holds(rule, facts):
+        return False
+    if rule.argument is not None:
+        at, values = rule.argument.at, rule.argument.values
+        arguments = fault.arguments if at is None else fault.arguments[at : at + 1]
+        if not any(argument.lower() in values for argument in arguments):
+            return False
+    if rule.errno and rule.errno.isdisjoint(facts.errnos):
+        return False
+    return rule.text is None or rule.text.search(facts.text) is not None
+
+
+def _operation_holds(rule: Rule, facts: Facts) -> bool:
+    name = facts.fault.operation.removeprefix("Async.")
+    return name in rule.operation or not facts.groups.isdisjoint(rule.operation)
+
+
+def _default_for(facts: Facts) -> Rule:
+    fault = facts.fault
+    if not fault.code and not facts.text.strip() and fault.cause is None:
+        return _UNKNOWN
+    return _GUEST if "guest" in facts.groups else _OTHER
