@@ -1,0 +1,206 @@
+"""Running one ASGI application on several listeners until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+from virtcim.wire.application import ASGIApp, Message, Receive, Scope, Send
+from virtcim.wire.listen import BoundListener, Listen, ListenError, bind
+
+__all__ = ["AppFactory", "StartError", "run_daemon"]
+
+AppFactory = Callable[[], ASGIApp | Awaitable[ASGIApp]]
+
+_log = logging.getLogger(__name__)
+
+_GRACEFUL_STOP_S = 3
+# Longer than any client keeps an idle connection, so that it is the client who closes it.
+_KEEP_ALIVE_S = 75
+
+
+class StartError(Exception):
+    """An application cannot start; the text is one sentence for the administrator."""
+
+
+def _print_ready(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the contract with whoever starts the daemon
+
+
+def run_daemon(
+    app_factory: AppFactory,
+    listens: Sequence[Listen],
+    *,
+    ready: Callable[[str], None] = _print_ready,
+) -> int:
+    """Serve until SIGTERM or SIGINT, and return the exit status.
+
+    ``app_factory`` is called, and awaited if it is a coroutine, inside the event loop once all
+    listeners are bound; it raises StartError when it cannot start. ``ready`` gets the one line
+    ``ready <url> [<url> ...]`` when all listeners accept requests. Why it could not start is said
+    in one sentence on standard error, and 1 is returned.
+    """
+    try:
+        return asyncio.run(_run(app_factory, listens, ready))
+    except (ListenError, StartError) as exc:
+        print(f"error: {exc}", file=sys.stderr)  # noqa: T201 - where the administrator looks
+        return 1
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to us and says when it accepts requests."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _run(
+    app_factory: AppFactory, listens: Sequence[Listen], ready: Callable[[str], None]
+) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        bound: list[BoundListener] = []
+        for listen in listens:
+            bound.append(bind(listen))
+            stack.callback(bound[-1].close)
+        made = app_factory()
+        app = await made if inspect.isawaitable(made) else made
+        await stack.enter_async_context(_lifespan(app))
+        served = _ending_waits(app, stopping)
+        servers = [_Server(_config(served, one.listen)) for one in bound]
+        tasks = [
+            asyncio.create_task(server.serve(sockets=[one.sock]))
+            for server, one in zip(servers, bound, strict=True)
+        ]
+        stopped = asyncio.create_task(stopping.wait())
+        started = [asyncio.create_task(server.accepting.wait()) for server in servers]
+        await _first(stopped, asyncio.gather(*started), *tasks)
+        if all(server.started for server in servers) and not stopping.is_set():
+            ready("ready " + " ".join(one.url for one in bound))
+            await _first(stopped, *tasks)
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+        for task in (stopped, *started):
+            task.cancel()
+    return 0
+
+
+async def _first(*awaitables: asyncio.Future[Any]) -> None:
+    done, _ = await asyncio.wait(awaitables, return_when=asyncio.FIRST_COMPLETED)
+    for future in done:
+        future.result()
+
+
+def _ending_waits(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
+    """Tell requests that wait (long polls) that their client is gone as soon as we stop."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        body_complete = False
+
+        async def receive_or_stop() -> Message:
+            nonlocal body_complete
+            if not body_complete:
+                message = await receive()
+                body_complete = not message.get("more_body")
+                return message
+            stopped = asyncio.create_task(stopping.wait())
+            received = asyncio.ensure_future(receive())
+            try:
+                await asyncio.wait((stopped, received), return_when=asyncio.FIRST_COMPLETED)
+                return received.result() if received.done() else {"type": "http.disconnect"}
+            finally:
+                stopped.cancel()
+                received.cancel()
+
+        await app(scope, receive_or_stop, send)
+
+    return serve
+
+
+def _config(app: ASGIApp, listen: Listen) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACEFUL_STOP_S,
+        ssl_certfile=listen.cert_file or None,
+        ssl_keyfile=listen.key_file or None,
+    )
+    try:
+        config.load()
+    except (OSError, ssl.SSLError) as exc:
+        raise StartError(
+            f"cannot use the certificate {listen.cert_file} and key {listen.key_file} "
+            f"for {listen}: {exc}"
+        ) from exc
+    return config
+
+
+@asynccontextmanager
+async def _lifespan(app: ASGIApp) -> AsyncIterator[None]:
+    """Run the ASGI lifespan protocol once, whatever the number of listeners."""
+    incoming: asyncio.Queue[Message] = asyncio.Queue()
+    outgoing: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def run() -> None:
+        await app({"type": "lifespan", "asgi": {"version": "3.0"}}, incoming.get, outgoing.put)
+
+    task = asyncio.create_task(run())
+    await incoming.put({"type": "lifespan.startup"})
+    if not await _exchanged(task, outgoing, "startup"):
+        yield
+        return
+    try:
+        yield
+    finally:
+        await incoming.put({"type": "lifespan.shutdown"})
+        await _exchanged(task, outgoing, "shutdown")
+
+
+async def _exchanged(task: asyncio.Task[None], outgoing: asyncio.Queue[Message], step: str) -> bool:
+    """Wait for the application's answer; False: it does not speak the lifespan protocol."""
+    answer = asyncio.create_task(outgoing.get())
+    await asyncio.wait((answer, task), return_when=asyncio.FIRST_COMPLETED)
+    if not answer.done():
+        answer.cancel()
+        if (error := task.exception()) is None or step == "startup":
+            return False  # ASGI: raising at startup means that there is no lifespan to run
+        _log.error("the application failed while it stopped", exc_info=error)
+        return False
+    message = answer.result()
+    if message["type"] == f"lifespan.{step}.complete":
+        return True
+    text = str(message.get("message", "")).strip().splitlines()
+    if step == "startup":
+        raise StartError(text[-1] if text else "the application failed to start")
+    _log.error("the application failed while it stopped: %s", message.get("message"))
+    return False

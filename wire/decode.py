@@ -1,0 +1,458 @@
+"""XML-RPC bytes in, values out. Pure and incremental: no I/O, no clock.
+
+The grammar of http://xmlrpc.com/spec.md is a table of states; a message that leaves it is refused
+with the element that was wrong. Document type declarations are refused as such, so there are no
+entities to expand and nothing external to fetch.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from binascii import Error as BinasciiError
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from enum import IntEnum, auto
+from typing import Any, Final
+from xml.parsers import expat
+
+from virtcim.wire.errors import (
+    MalformedMessage,
+    MessageTooLarge,
+    NotXml,
+    NotXmlRpc,
+    RemoteFault,
+    TruncatedMessage,
+)
+
+__all__ = ["CallDecoder", "Limits", "ResponseDecoder", "decode_call", "decode_response"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How large a message may be: bytes, depth of nested XML elements, number of elements.
+
+    One level of XML-RPC array costs three levels of XML.
+    """
+
+    max_bytes: int = 16 * 2**20
+    max_depth: int = 200
+    max_elements: int = 1_000_000
+
+
+# A pool with ten thousand virtual machines sends replies of this order.
+RESPONSE_LIMITS: Final = Limits(max_bytes=512 * 2**20, max_elements=40_000_000)
+
+
+class _State(IntEnum):
+    DOCUMENT = auto()
+    DONE = auto()
+    CALL = auto()
+    METHOD_NAME = auto()
+    CALL_NAMED = auto()
+    CALL_END = auto()
+    PARAMS = auto()
+    RESPONSE = auto()
+    RESPONSE_PARAMS = auto()
+    RESPONSE_PARAMS_END = auto()
+    RESPONSE_END = auto()
+    FAULT = auto()
+    FAULT_END = auto()
+    PARAM = auto()
+    PARAM_END = auto()
+    VALUE = auto()
+    VALUE_END = auto()
+    STRUCT = auto()
+    MEMBER = auto()
+    NAME = auto()
+    MEMBER_NAMED = auto()
+    MEMBER_END = auto()
+    ARRAY = auto()
+    ARRAY_END = auto()
+    DATA = auto()
+    STRING = auto()
+    INT = auto()
+    I8 = auto()
+    BOOLEAN = auto()
+    DOUBLE = auto()
+    DATETIME = auto()
+    BASE64 = auto()
+    NIL = auto()
+
+
+_S = _State
+
+# state -> element that may start -> (its own state, the state it leaves its parent in)
+_GRAMMAR: Final[dict[int, dict[str, tuple[int, int]]]] = {
+    _S.CALL: {"methodName": (_S.METHOD_NAME, _S.CALL_NAMED)},
+    _S.CALL_NAMED: {"params": (_S.PARAMS, _S.CALL_END)},
+    _S.PARAMS: {"param": (_S.PARAM, _S.PARAMS)},
+    _S.RESPONSE: {
+        "params": (_S.RESPONSE_PARAMS, _S.RESPONSE_END),
+        "fault": (_S.FAULT, _S.RESPONSE_END),
+    },
+    _S.RESPONSE_PARAMS: {"param": (_S.PARAM, _S.RESPONSE_PARAMS_END)},
+    _S.FAULT: {"value": (_S.VALUE, _S.FAULT_END)},
+    _S.PARAM: {"value": (_S.VALUE, _S.PARAM_END)},
+    _S.VALUE: {
+        "string": (_S.STRING, _S.VALUE_END),
+        "int": (_S.INT, _S.VALUE_END),
+        "i4": (_S.INT, _S.VALUE_END),
+        "i8": (_S.I8, _S.VALUE_END),
+        "boolean": (_S.BOOLEAN, _S.VALUE_END),
+        "double": (_S.DOUBLE, _S.VALUE_END),
+        "dateTime.iso8601": (_S.DATETIME, _S.VALUE_END),
+        "base64": (_S.BASE64, _S.VALUE_END),
+        "nil": (_S.NIL, _S.VALUE_END),
+        "struct": (_S.STRUCT, _S.VALUE_END),
+        "array": (_S.ARRAY, _S.VALUE_END),
+    },
+    _S.STRUCT: {"member": (_S.MEMBER, _S.STRUCT)},
+    _S.MEMBER: {"name": (_S.NAME, _S.MEMBER_NAMED)},
+    _S.MEMBER_NAMED: {"value": (_S.VALUE, _S.MEMBER_END)},
+    _S.ARRAY: {"data": (_S.DATA, _S.ARRAY_END)},
+    _S.DATA: {"value": (_S.VALUE, _S.DATA)},
+}
+_NOTHING: Final[dict[str, tuple[int, int]]] = {}
+
+_CONTAINERS: Final = frozenset({_S.STRUCT, _S.ARRAY})
+
+# States in which an element may end without any action; the rest are in _Decoder.closers.
+_SILENT_ENDS: Final = frozenset(
+    {
+        _S.CALL_NAMED,
+        _S.CALL_END,
+        _S.PARAMS,
+        _S.RESPONSE_PARAMS_END,
+        _S.RESPONSE_END,
+        _S.FAULT_END,
+        _S.PARAM_END,
+        _S.VALUE_END,
+        _S.MEMBER_END,
+        _S.ARRAY_END,
+    }
+)
+
+_METHOD_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,255}")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
+_DOUBLE = re.compile(
+    r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?"
+)
+_DATETIME = re.compile(
+    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})"
+    r"(?:\.([0-9]{1,6})[0-9]{0,6})?(?:(Z)|([+-])([0-9]{2}):?([0-9]{2}))?"
+)
+_WHITE = " \t\r\n"
+
+
+class _Decoder:
+    """The common part of CallDecoder and ResponseDecoder: feed bytes, then close."""
+
+    root: str
+    root_state: int
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._size = 0
+        self._elements = 0
+        self._states: list[int] = [_S.DOCUMENT]
+        self._text: list[str] = []
+        self._values: list[Any] = []
+        self._marks: list[int] = []
+        self._names: dict[str, str] = {}
+        self.method = ""
+        self.is_fault = False
+        self._closers = self._make_closers()
+        # The encoding is fixed, whatever the document says: no second reading of the same bytes.
+        parser = self._parser = expat.ParserCreate("utf-8")
+        parser.buffer_text = True
+        parser.buffer_size = 2**16
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text.append
+        parser.StartDoctypeDeclHandler = self._refuse_doctype
+        parser.XmlDeclHandler = self._check_declaration
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the message. Raises MalformedMessage as soon as it is known."""
+        self._size += len(data)
+        if self._size > self._limits.max_bytes:
+            raise MessageTooLarge(f"message is larger than {self._limits.max_bytes} bytes")
+        self._parse(data, final=False)
+
+    def _finish(self) -> list[Any]:
+        if not self._size:
+            raise TruncatedMessage("message is empty")
+        self._parse(b"", final=True)
+        return self._values
+
+    def _parse(self, data: bytes, *, final: bool) -> None:
+        try:
+            self._parser.Parse(data, final)
+        except expat.ExpatError as exc:
+            raise self._explain(exc, data) from exc
+
+    def _explain(self, exc: expat.ExpatError, data: bytes) -> MalformedMessage:
+        reason = expat.errors.messages[exc.code]
+        place = f"line {exc.lineno}, column {exc.offset}"
+        truncated = (
+            expat.errors.XML_ERROR_NO_ELEMENTS,
+            expat.errors.XML_ERROR_UNCLOSED_TOKEN,
+            expat.errors.XML_ERROR_PARTIAL_CHAR,
+            expat.errors.XML_ERROR_UNCLOSED_CDATA_SECTION,
+        )
+        if reason in truncated:
+            return TruncatedMessage(f"message ends before it is complete: {reason}, {place}")
+        index = self._parser.ErrorByteIndex - (self._size - len(data))
+        if 0 <= index < len(data) and data[index] >= 0x80:
+            return NotXml(f"not UTF-8: byte 0x{data[index]:02x} at {place}")
+        return NotXml(f"not XML: {reason}, {place}")
+
+    def _refuse_doctype(self, *_args: object) -> None:
+        raise NotXml("document type declarations are refused")
+
+    def _check_declaration(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding is not None and encoding.lower() not in ("utf-8", "utf8", "us-ascii", "ascii"):
+            raise NotXml(f"encoding {encoding[:40]!r} is refused, only UTF-8 is read")
+
+    def _start(self, tag: str, _attributes: object) -> None:
+        states = self._states
+        self._elements += 1
+        if len(states) > self._limits.max_depth:
+            raise MessageTooLarge(f"elements nested deeper than {self._limits.max_depth}")
+        if self._elements > self._limits.max_elements:
+            raise MessageTooLarge(f"more than {self._limits.max_elements} elements")
+        if self._text:
+            self._expect_white_space(tag)
+        try:
+            own, parent = _GRAMMAR[states[-1]][tag]
+        except KeyError:
+            own, parent = self._start_root(tag)
+        states[-1] = parent
+        states.append(own)
+        if own in _CONTAINERS:
+            self._marks.append(len(self._values))
+
+    def _start_root(self, tag: str) -> tuple[int, int]:
+        if self._states[-1] != _S.DOCUMENT:
+            raise NotXmlRpc(f"<{tag[:40]}> is not allowed here")
+        if tag != self.root:
+            raise NotXmlRpc(f"expected <{self.root}>, found <{tag[:40]}>")
+        return self.root_state, _S.DONE
+
+    def _end(self, tag: str) -> None:
+        state = self._states.pop()
+        try:
+            closer = self._closers[state]
+        except KeyError:
+            raise NotXmlRpc(f"<{tag[:40]}> lacks something it must contain") from None
+        if closer is not None:
+            closer()
+        elif self._text:
+            self._expect_white_space(tag)
+
+    def _expect_white_space(self, tag: str) -> None:
+        text = self._take_text()
+        if text.strip(_WHITE):
+            raise NotXmlRpc(f"stray text beside <{tag[:40]}>")
+
+    def _take_text(self) -> str:
+        parts = self._text
+        text = parts[0] if len(parts) == 1 else "".join(parts)
+        parts.clear()
+        return text
+
+    def _make_closers(self) -> dict[int, Callable[[], None] | None]:
+        closers: dict[int, Callable[[], None] | None] = dict.fromkeys(_SILENT_ENDS)
+        closers[_S.STRING] = closers[_S.VALUE] = self._end_string
+        closers[_S.NAME] = self._end_name
+        closers[_S.METHOD_NAME] = self._end_method_name
+        closers[_S.STRUCT] = self._end_struct
+        closers[_S.DATA] = self._end_data
+        closers[_S.FAULT_END] = self._end_fault
+        for state, convert in _CONVERTERS.items():
+            closers[state] = self._make_converter(convert)
+        return closers
+
+    def _make_converter(self, convert: Callable[[str], object]) -> Callable[[], None]:
+        def end_scalar() -> None:
+            self._values.append(convert(self._take_text().strip(_WHITE)))
+
+        return end_scalar
+
+    def _end_name(self) -> None:
+        # A thousand records share their sixty names: keep each once.
+        name = self._take_text()
+        self._values.append(self._names.setdefault(name, name))
+
+    def _end_string(self) -> None:
+        # <string>, and a <value> without a type, which is a string too.
+        parts = self._text
+        if len(parts) == 1:
+            self._values.append(parts[0])
+            parts.clear()
+        elif parts:
+            self._values.append(self._take_text())
+        else:
+            self._values.append("")
+
+    def _end_method_name(self) -> None:
+        name = self._take_text().strip(_WHITE)
+        if not _METHOD_NAME.fullmatch(name):
+            raise NotXmlRpc(f"{name[:80]!r} is no method name")
+        self.method = name
+
+    def _end_struct(self) -> None:
+        if self._text:
+            self._expect_white_space("struct")
+        values = self._values
+        mark = self._marks.pop()
+        values[mark:] = [dict(zip(values[mark::2], values[mark + 1 :: 2], strict=True))]
+
+    def _end_data(self) -> None:
+        if self._text:
+            self._expect_white_space("data")
+        mark = self._marks.pop()
+        self._values[mark:] = [self._values[mark:]]
+
+    def _end_fault(self) -> None:
+        if self._text:
+            self._expect_white_space("fault")
+        self.is_fault = True
+
+
+class CallDecoder(_Decoder):
+    """Reads one ``<methodCall>`` from bytes that arrive in pieces."""
+
+    root = "methodCall"
+    root_state = _S.CALL
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        super().__init__(limits or Limits())
+
+    def close(self) -> tuple[str, list[Any]]:
+        """Return (method, params) of the complete message. Raises MalformedMessage."""
+        params = self._finish()
+        return self.method, params
+
+
+class ResponseDecoder(_Decoder):
+    """Reads one ``<methodResponse>`` from bytes that arrive in pieces."""
+
+    root = "methodResponse"
+    root_state = _S.RESPONSE
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        super().__init__(limits or RESPONSE_LIMITS)
+
+    def close(self) -> Any:
+        """Return the result of the complete message.
+
+        Raises RemoteFault for a ``<fault>``, MalformedMessage for anything else.
+        """
+        (value,) = self._finish()
+        if self.is_fault:
+            raise _remote_fault(value)
+        return value
+
+
+def decode_call(data: bytes, limits: Limits | None = None) -> tuple[str, list[Any]]:
+    """Decode ``<methodCall>`` into (method, params). Raises MalformedMessage."""
+    decoder = CallDecoder(limits)
+    decoder.feed(data)
+    return decoder.close()
+
+
+def decode_response(data: bytes, limits: Limits | None = None) -> Any:
+    """Decode ``<methodResponse>`` into its value.
+
+    Raises RemoteFault for a ``<fault>``, MalformedMessage naming what was wrong.
+    """
+    decoder = ResponseDecoder(limits)
+    decoder.feed(data)
+    return decoder.close()
+
+
+def _remote_fault(value: object) -> RemoteFault:
+    match value:
+        case {"faultCode": int(code), "faultString": str(string)}:
+            return RemoteFault(code, string)
+    raise NotXmlRpc("<fault> does not hold a faultCode and a faultString")
+
+
+def _to_int(text: str) -> int:
+    number = _to_i8(text)
+    if not -(2**31) <= number < 2**31:
+        raise NotXmlRpc(f"<int> {text} exceeds 32 bits")
+    return number
+
+
+def _to_i8(text: str) -> int:
+    if not _INTEGER.fullmatch(text):
+        raise NotXmlRpc(f"{text[:40]!r} is no integer")
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise NotXmlRpc(f"integer {text} exceeds 64 bits")
+    return number
+
+
+def _to_boolean(text: str) -> bool:
+    if text not in ("0", "1"):
+        raise NotXmlRpc(f"{text[:40]!r} is no boolean")
+    return text == "1"
+
+
+def _to_double(text: str) -> float:
+    # The specification knows no infinities, but OCaml's and Python's servers print them.
+    if _DOUBLE.fullmatch(text) or text.lower() in ("nan", "-nan", "inf", "+inf", "-inf"):
+        return float(text)
+    raise NotXmlRpc(f"{text[:40]!r} is no double")
+
+
+def _to_datetime(text: str) -> datetime:
+    found = _DATETIME.fullmatch(text)
+    if not found:
+        raise NotXmlRpc(f"{text[:40]!r} is no ISO 8601 time")
+    year, month, day, hour, minute, second, fraction, _utc, sign, zone_h, zone_m = found.groups()
+    # Servers that name no zone (xend) mean UTC.
+    zone: timezone = UTC
+    try:
+        if sign:
+            offset = timedelta(hours=int(zone_h), minutes=int(zone_m))
+            zone = timezone(-offset if sign == "-" else offset)
+        return datetime(
+            int(year),
+            int(month),
+            int(day),
+            int(hour),
+            int(minute),
+            int(second),
+            int((fraction or "0").ljust(6, "0")),
+            zone,
+        )
+    except ValueError as exc:
+        raise NotXmlRpc(f"{text[:40]!r} is no possible time: {exc}") from exc
+
+
+def _to_bytes(text: str) -> bytes:
+    try:
+        return b64decode("".join(text.split()), validate=True)
+    except (BinasciiError, ValueError) as exc:
+        raise NotXmlRpc(f"base64 content is damaged: {exc}") from exc
+
+
+def _to_nil(text: str) -> None:
+    if text:
+        raise NotXmlRpc("<nil> holds text")
+
+
+_CONVERTERS: Final[dict[int, Callable[[str], object]]] = {
+    _S.INT: _to_int,
+    _S.I8: _to_i8,
+    _S.BOOLEAN: _to_boolean,
+    _S.DOUBLE: _to_double,
+    _S.DATETIME: _to_datetime,
+    _S.BASE64: _to_bytes,
+    _S.NIL: _to_nil,
+}

@@ -1,0 +1,252 @@
+"""The client side: one XML-RPC call over HTTP on TCP, TLS or a Unix socket.
+
+What matters here is what is known after a failure. httpcore's trace tells how far a request came,
+so that a refused connection and a connection lost after VM.start was sent stay apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from virtcim.errormap import Fault, HypervisorError, changes_state, from_transport
+from virtcim.wire.decode import RESPONSE_LIMITS, Limits, ResponseDecoder
+from virtcim.wire.encode import encode_call
+from virtcim.wire.errors import MalformedMessage, UnencodableValue
+from virtcim.wire.url import EndpointUrl
+
+__all__ = ["TlsOptions", "Transport"]
+
+_BODY_EXCERPT_BYTES = 4096
+_MAX_CONNECTIONS = 64
+# Shorter than the idle time after which servers close (uvicorn's default is 5 s): a connection
+# that the server may be closing right now is not used for the next call.
+_KEEPALIVE_EXPIRY_S = 4.0
+_READ_CHUNK_BYTES = 2**16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsOptions:
+    """How the server is verified: by the system's authorities, or by those in ``ca_file``.
+
+    XenServer hosts have self-signed certificates that name no address: give that certificate as
+    ``ca_file`` and switch ``check_hostname`` off. ``verify`` False trusts anyone.
+    """
+
+    ca_file: str = ""
+    verify: bool = True
+    check_hostname: bool = True
+
+    def context(self) -> ssl.SSLContext:
+        """Make the TLS context. Raises OSError (ssl.SSLError) for an unusable ``ca_file``."""
+        context = ssl.create_default_context(cafile=self.ca_file or None)
+        context.check_hostname = self.check_hostname and self.verify
+        if not self.verify:
+            context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How far one request came, from the events of httpcore's ``trace`` extension."""
+
+    sockets: weakref.WeakSet[socket.socket]
+    phase: str = "connect"
+    reused: bool = True
+    answered: bool = False
+    excerpt: bytearray = field(default_factory=bytearray)
+
+    def __call__(self, event: str, info: Mapping[str, Any]) -> None:
+        _, _, step = event.partition(".")
+        if step.startswith("connect_") and step.endswith(".complete"):
+            self.reused = False
+            self.phase = "before_send"
+            self.sockets.add(info["return_value"].get_extra_info("socket"))
+        elif step == "start_tls.started":
+            self.phase = "tls"
+        elif step == "start_tls.complete":
+            self.phase = "before_send"
+            self.sockets.add(info["return_value"].get_extra_info("socket"))
+        elif step == "send_request_headers.started":
+            self.phase = "after_send"
+        elif step == "receive_response_headers.complete":
+            self.answered = True
+
+
+class Transport:
+    """Calls one endpoint over kept-alive connections; safe to use from many threads.
+
+    ``read_timeout_s`` bounds each wait for the server, not the whole answer.
+    """
+
+    def __init__(
+        self,
+        url: EndpointUrl,
+        *,
+        connect_timeout_s: float = 10.0,
+        read_timeout_s: float = 60.0,
+        tls: TlsOptions | None = None,
+        limits: Limits = RESPONSE_LIMITS,
+    ) -> None:
+        self.url = url
+        self._connect_timeout_s = connect_timeout_s
+        self._read_timeout_s = read_timeout_s
+        self._limits = limits
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._closed = threading.Event()
+        self._client = httpx.Client(
+            transport=httpx.HTTPTransport(
+                uds=url.socket_path or None,
+                verify=(tls or TlsOptions()).context() if url.transport == "https" else False,
+                trust_env=False,
+                limits=httpx.Limits(
+                    max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_EXPIRY_S
+                ),
+            ),
+            trust_env=False,
+            # A compressed answer could be of any size; management APIs do not compress.
+            headers={
+                "Accept-Encoding": "identity",
+                "Content-Type": "text/xml",
+                "User-Agent": "virtcim",
+            },
+        )
+
+    def call(
+        self, method: str, params: Sequence[object], *, read_timeout_s: float | None = None
+    ) -> Any:
+        """Call ``method`` and return its decoded result.
+
+        Raises RemoteFault for a ``<fault>``, and HypervisorError with a transport fault for all
+        else. A call is repeated once, and only if the server cannot have acted on it or it only
+        reads, when a kept-alive connection turns out to have been closed meanwhile.
+        """
+        try:
+            content = encode_call(method, params)
+        except UnencodableValue as exc:
+            raise HypervisorError(_fault(method, "before_send", exc)) from exc
+        timeout = httpx.Timeout(
+            self._read_timeout_s if read_timeout_s is None else read_timeout_s,
+            connect=self._connect_timeout_s,
+            pool=self._connect_timeout_s,
+        )
+        progress = _Progress(self._sockets)
+        try:
+            return self._exchange(method, content, timeout, progress)
+        except httpx.HTTPError as exc:
+            if not self._may_repeat(method, exc, progress):
+                raise HypervisorError(_fault(method, progress.phase, exc)) from exc
+        progress = _Progress(self._sockets)
+        try:
+            return self._exchange(method, content, timeout, progress)
+        except httpx.HTTPError as exc:
+            raise HypervisorError(_fault(method, progress.phase, exc)) from exc
+
+    def close(self) -> None:
+        """Close all connections; calls that wait in other threads fail at once."""
+        self._closed.set()
+        # Closing a descriptor does not wake a thread that reads from it; shutting down does.
+        for sock in list(self._sockets):
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+        self._client.close()
+
+    def _may_repeat(self, method: str, exc: httpx.HTTPError, progress: _Progress) -> bool:
+        stale = progress.reused and not progress.answered and isinstance(exc, httpx.TransportError)
+        if not stale or isinstance(exc, httpx.TimeoutException) or self._closed.is_set():
+            return False
+        return progress.phase != "after_send" or not changes_state(method)
+
+    def _exchange(
+        self, method: str, content: bytes, timeout: httpx.Timeout, progress: _Progress
+    ) -> Any:
+        if self._closed.is_set():
+            raise HypervisorError(
+                from_transport(
+                    phase="connect", message="the connection was closed by us", operation=method
+                )
+            )
+        with self._client.stream(
+            "POST",
+            self.url.http_url,
+            content=content,
+            timeout=timeout,
+            extensions={"trace": progress},
+        ) as response:
+            encoding = response.headers.get("Content-Encoding", "identity")
+            if response.status_code != httpx.codes.OK or encoding.lower() != "identity":
+                raise HypervisorError(_http_fault(method, response))
+            try:
+                return self._decode(response.iter_raw(_READ_CHUNK_BYTES), progress.excerpt)
+            except MalformedMessage as exc:
+                fault = _malformed_fault(method, response, exc, progress.excerpt)
+                raise HypervisorError(fault) from exc
+
+    def _decode(self, chunks: Iterator[bytes], excerpt: bytearray) -> Any:
+        decoder = ResponseDecoder(self._limits)
+        for chunk in chunks:
+            if len(excerpt) < _BODY_EXCERPT_BYTES:
+                excerpt += chunk[: _BODY_EXCERPT_BYTES - len(excerpt)]
+            decoder.feed(chunk)
+        return decoder.close()
+
+
+def _root_cause(exc: BaseException) -> BaseException:
+    """The operating system's or TLS library's own exception below httpx's and httpcore's."""
+    seen = exc
+    while (below := seen.__cause__ or seen.__context__) is not None:
+        seen = below
+        if isinstance(seen, OSError) and seen.errno is not None:
+            break
+    return seen
+
+
+def _fault(method: str, phase: str, exc: Exception) -> Fault:
+    cause = exc if isinstance(exc, UnencodableValue) else _root_cause(exc)
+    return from_transport(
+        phase=phase,
+        exception=type(cause).__name__,
+        errno=cause.errno if isinstance(cause, OSError) else None,
+        message=str(cause) or str(exc),
+        operation=method,
+    )
+
+
+def _http_fault(method: str, response: httpx.Response) -> Fault:
+    body = bytearray()
+    with contextlib.suppress(httpx.HTTPError):  # the status says enough without the page
+        for chunk in response.iter_raw(_BODY_EXCERPT_BYTES):
+            body += chunk
+            if len(body) >= _BODY_EXCERPT_BYTES:
+                break
+    return from_transport(
+        phase="after_send",
+        http_status=response.status_code,
+        http_reason=response.reason_phrase,
+        content_type=response.headers.get("Content-Type", ""),
+        body=body[:_BODY_EXCERPT_BYTES].decode("utf-8", "replace"),
+        operation=method,
+    )
+
+
+def _malformed_fault(
+    method: str, response: httpx.Response, exc: MalformedMessage, excerpt: bytearray
+) -> Fault:
+    return from_transport(
+        phase="after_send",
+        exception=type(exc).__name__,
+        message=str(exc),
+        http_status=response.status_code,
+        http_reason=response.reason_phrase,
+        content_type=response.headers.get("Content-Type", ""),
+        body=bytes(excerpt).decode("utf-8", "replace"),
+        operation=method,
+    )
