@@ -1,0 +1,50 @@
+"""``virtcim schema``: fetch and compile the DMTF CIM schema."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import typer
+
+from virtcim.mof import SchemaError, ensure_schema, load_schema
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command ``schema``."""
+    app.command("schema")(_schema)
+
+
+def _schema(
+    file: Path | None = typer.Option(
+        None, "--file", help="The archive (zip) of MOF files of the DMTF CIM schema 2.49."
+    ),
+    force: bool = typer.Option(False, "--force", help="Fetch and compile again."),
+    as_json: bool = typer.Option(False, "--json", help="Print the result as a JSON object."),
+) -> None:
+    """Fetch the DMTF CIM schema and compile it with our classes into the cache.
+
+    Does nothing when that was done before. The cache is $VIRTCIM_CACHE, else
+    $XDG_CACHE_HOME/virtcim, else ~/.cache/virtcim; $VIRTCIM_CIM_SCHEMA may stand for --file.
+    """
+    try:
+        path = ensure_schema(progress=_report, file=file, force=force)
+        schema = load_schema()
+    except SchemaError as error:
+        typer.echo(f"virtcim schema: {error}", err=True)
+        raise typer.Exit(1) from error
+    summary = {
+        "path": str(path),
+        "classes": len(schema.classes),
+        "qualifiers": len(schema.qualifiers),
+    }
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        typer.echo(f"{path}: {summary['classes']} classes, {summary['qualifiers']} qualifiers")
+
+
+def _report(step: str) -> None:
+    typer.echo(f"virtcim schema: {step}", err=True)

@@ -1,0 +1,164 @@
+"""The cache of the compiled schema: made once by ``virtcim schema``, read by every server.
+
+The cache directory holds the DMTF archive and one compiled document per state of our MOF files.
+Both are replaced as a whole (written aside, then renamed) under a lock, so that any number of
+processes may do so at once and a reader always sees a complete file.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from virtcim.mof.compiler import (
+    CompilationError,
+    DocumentError,
+    compile_schema,
+    from_document,
+    to_document,
+)
+from virtcim.mof.dmtf import SchemaSourceError, read_archive, sha256
+from virtcim.mof.schema import Schema
+
+__all__ = ["SchemaError", "cache_directory", "ensure_schema", "load_schema"]
+
+_log = logging.getLogger(__name__)
+_ARCHIVE = "dmtf-cim-schema.zip"
+_MOF = Path(str(files("virtcim.mof").joinpath("virtcim.mof")))
+# Part of the key of a compiled document: to be raised when its form changes.
+_FORM = "1"
+
+
+class SchemaError(Exception):
+    """There is no compiled schema, or it could not be made; the text is a sentence for a person."""
+
+
+def cache_directory() -> Path:
+    """Where the schema is kept: $VIRTCIM_CACHE, $XDG_CACHE_HOME/virtcim or ~/.cache/virtcim."""
+    if own := os.environ.get("VIRTCIM_CACHE"):
+        return Path(own)
+    if common := os.environ.get("XDG_CACHE_HOME"):
+        return Path(common) / "virtcim"
+    try:
+        return Path.home() / ".cache" / "virtcim"
+    except RuntimeError as error:
+        raise SchemaError("there is no home directory: set VIRTCIM_CACHE to a directory") from error
+
+
+def ensure_schema(
+    cache_dir: Path | None = None,
+    progress: Callable[[str], None] = _log.info,
+    *,
+    file: Path | None = None,
+    force: bool = False,
+) -> Path:
+    """Make the compiled schema unless it is there, and give its path.
+
+    The DMTF archive is ``file``, else the file that $VIRTCIM_CIM_SCHEMA names, else the one in
+    the cache, else it is fetched. ``force`` fetches and compiles again. Raises SchemaError.
+    """
+    directory = cache_dir or cache_directory()
+    named = os.environ.get("VIRTCIM_CIM_SCHEMA")
+    file = file or (Path(named) if named else None)
+    target = _compiled_path(directory)
+    try:
+        with _locked(directory):
+            archive_path = directory / _ARCHIVE
+            if file is not None or force or not archive_path.exists():
+                archive = read_archive(file, progress)
+                if not archive_path.exists() or archive_path.read_bytes() != archive:
+                    _replace(archive_path, archive)
+                    force = True
+            if force or _read(target) is None:
+                _compile(archive_path, target, progress)
+    except (SchemaSourceError, CompilationError) as error:
+        raise SchemaError(str(error)) from error
+    except OSError as error:
+        raise SchemaError(f"cannot keep the schema in {directory}: {error}") from error
+    return target
+
+
+def load_schema(cache_dir: Path | None = None) -> Schema:
+    """The compiled schema, without any network access.
+
+    One that is damaged or older than our MOF files is compiled anew from the archive in the
+    cache. Raises SchemaError where that is not there.
+    """
+    directory = cache_dir or cache_directory()
+    schema = _read(_compiled_path(directory))
+    if schema is not None:
+        return schema
+    if not (directory / _ARCHIVE).exists():
+        raise SchemaError(
+            f"there is no compiled CIM schema in {directory}: run `virtcim schema` once"
+        )
+    schema = _read(ensure_schema(directory))
+    if schema is None:
+        raise SchemaError(f"the CIM schema in {directory} cannot be read: `virtcim schema --force`")
+    return schema
+
+
+def _compiled_path(directory: Path) -> Path:
+    """The path of the compiled document; every change of our MOF files gives another one."""
+    parts = [_FORM.encode(), *(file.read_bytes() for file in sorted(_MOF.parent.glob("*.mof")))]
+    return directory / f"schema-{sha256(b'|'.join(parts))[:16]}.xml"
+
+
+def _read(path: Path) -> Schema | None:
+    """The schema in ``path``, None where there is none or it is damaged."""
+    try:
+        document = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    checksum, _, body = document.partition(b"\n")
+    if checksum != _checksum_line(body):
+        _log.warning("the compiled schema %s is damaged", path)
+        return None
+    try:
+        return from_document(document)
+    except DocumentError as error:
+        _log.warning("the compiled schema %s cannot be read: %s", path, error)
+        return None
+
+
+def _compile(archive_path: Path, target: Path, progress: Callable[[str], None]) -> None:
+    progress("compiling the CIM schema")
+    body = to_document(compile_schema(archive_path.read_bytes(), _MOF))
+    _replace(target, _checksum_line(body) + b"\n" + body)
+    for other in target.parent.glob("schema-*.xml"):
+        if other != target:
+            other.unlink(missing_ok=True)
+
+
+def _checksum_line(body: bytes) -> bytes:
+    return f"<!-- sha256 {sha256(body)} -->".encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write ``path`` so that every reader sees the old content or the new one."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        # The cache may be shared between users; there is nothing secret in it.
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
