@@ -1,199 +1,221 @@
-"""Where a daemon listens: ``unix:PATH``, ``http://HOST:PORT``, ``https://HOST:PORT``."""
+"""Running one ASGI application on several listeners until a signal ends it."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import errno
-import fcntl
-import ipaddress
-import os
-import socket
-import stat
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
+import inspect
+import logging
+import signal
+import ssl
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+from virtcim.wire.application import ASGIApp, Message, Receive, Scope, Send
+from virtcim.wire.listener import (
+    BoundListener,
+    Listen,
+    ListenError,
+    bind,
+    parse_listen,
+    require_authentication,
+)
 
 __all__ = [
-    "BoundListener",
+    "AppFactory",
     "Listen",
     "ListenError",
-    "bind",
+    "StartError",
     "parse_listen",
     "require_authentication",
+    "run_daemon",
 ]
 
-_BACKLOG = 128
-_CONNECT_PROBE_TIMEOUT_S = 2.0
-_ACCEPTED = "unix:PATH, http://HOST:PORT or https://HOST:PORT"
+AppFactory = Callable[[], ASGIApp | Awaitable[ASGIApp]]
+
+_log = logging.getLogger(__name__)
+
+_GRACEFUL_STOP_S = 3
+# Longer than any client keeps an idle connection, so that it is the client who closes it.
+_KEEP_ALIVE_S = 75
 
 
-class ListenError(Exception):
-    """A daemon cannot listen as asked; the text is one sentence for the administrator."""
+class StartError(Exception):
+    """An application cannot start; the text is one sentence for the administrator."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listen:
-    """One wanted listener; port 0 lets the system choose."""
-
-    kind: Literal["unix", "http", "https"]
-    host: str = ""
-    port: int = 0
-    path: str = ""
-    cert_file: str = ""
-    key_file: str = ""
-
-    @property
-    def is_local(self) -> bool:
-        """Whether only this machine can reach it: a Unix socket or a loopback address."""
-        if self.kind == "unix" or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    def __str__(self) -> str:
-        return f"unix:{self.path}" if self.kind == "unix" else self.with_port(self.port)
-
-    def with_port(self, port: int) -> str:
-        """The URL with the real port."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.kind}://{host}:{port}"
+def _print_ready(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - the contract with whoever starts the daemon
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoundListener:
-    """A bound socket that accepts connections as soon as it is served."""
+def run_daemon(
+    app_factory: AppFactory,
+    listens: Sequence[Listen],
+    *,
+    ready: Callable[[str], None] = _print_ready,
+) -> int:
+    """Serve until SIGTERM or SIGINT, and return the exit status.
 
-    listen: Listen
-    sock: socket.socket
-    url: str
-    socket_id: tuple[int, int] | None = None  # device and inode of a Unix socket
-
-    def close(self) -> None:
-        """Close it, and remove the Unix socket if it is still ours."""
-        self.sock.close()
-        if self.socket_id is not None:
-            with contextlib.suppress(FileNotFoundError):
-                if _file_id(self.listen.path) == self.socket_id:
-                    Path(self.listen.path).unlink()
-
-
-def parse_listen(text: str, *, cert_file: str = "", key_file: str = "") -> Listen:
-    """Parse a listener; ``https`` takes the certificate and key. Raises ListenError."""
-    if text.startswith("unix:"):
-        path = text.removeprefix("unix:").removeprefix("//")  # people also write unix:///PATH
-        if not path:
-            raise ListenError(f"{text!r} names no path; use unix:PATH")
-        return Listen(kind="unix", path=str(Path(path).absolute()))
-    parts = urlsplit(text)
-    try:
-        host, port = parts.hostname, parts.port
-    except ValueError as exc:
-        raise ListenError(f"{text!r} is no listener: {exc}") from exc
-    rest = parts.path not in ("", "/") or parts.query or parts.fragment or "@" in parts.netloc
-    if parts.scheme not in ("http", "https") or rest:
-        raise ListenError(f"{text!r} is no listener; use {_ACCEPTED}")
-    if not host or port is None:
-        raise ListenError(f"{text!r} must name a host and a port; use {_ACCEPTED}")
-    if parts.scheme == "http":
-        return Listen(kind="http", host=host, port=port)
-    if not cert_file or not key_file:
-        raise ListenError(f"{text!r} needs a certificate and a key")
-    return Listen(kind="https", host=host, port=port, cert_file=cert_file, key_file=key_file)
-
-
-def require_authentication(listens: Iterable[Listen]) -> None:
-    """Refuse listeners that others than this machine could reach without authentication.
-
-    Raises ListenError: whoever reaches a listener without authentication commands the virtual
-    machines.
+    ``app_factory`` is called, and awaited if it is a coroutine, inside the event loop once all
+    listeners are bound; it raises StartError when it cannot start. ``ready`` gets the one line
+    ``ready <url> [<url> ...]`` when all listeners accept requests. Why it could not start is said
+    in one sentence on standard error, and 1 is returned.
     """
-    for listen in listens:
-        if not listen.is_local:
-            raise ListenError(
-                f"{listen} can be reached from the network and needs authentication; "
-                "without it listen on a loopback address or a Unix socket"
-            )
-
-
-def bind(listen: Listen) -> BoundListener:
-    """Bind and listen. Raises ListenError with one sentence."""
     try:
-        return _bind_unix(listen) if listen.kind == "unix" else _bind_tcp(listen)
-    except OSError as exc:
-        raise ListenError(f"cannot listen on {listen}: {exc.strerror or exc}") from exc
+        return asyncio.run(_run(app_factory, listens, ready))
+    except (ListenError, StartError) as exc:
+        print(f"error: {exc}", file=sys.stderr)  # noqa: T201 - where the administrator looks
+        return 1
 
 
-def _bind_tcp(listen: Listen) -> BoundListener:
-    found = socket.getaddrinfo(
-        listen.host, listen.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    # "localhost" is both ::1 and 127.0.0.1; every client finds the second.
-    family, kind, proto, _, address = min(found, key=lambda info: info[0] != socket.AF_INET)
-    sock = socket.socket(family, kind, proto)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind(address)
-        sock.listen(_BACKLOG)
-        port = sock.getsockname()[1]
-    except BaseException:
-        sock.close()
-        raise
-    return BoundListener(listen=listen, sock=sock, url=listen.with_port(port))
+class _Server(uvicorn.Server):
+    """A uvicorn server that leaves signals to us and says when it accepts requests."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[Any] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
-def _bind_unix(listen: Listen) -> BoundListener:
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with _locked_directory(Path(listen.path).parent):
-            _remove_stale_socket(listen.path)
-            # The mode must be right from the first moment, so chmod afterwards is too late.
-            previous = os.umask(0o177)
+async def _run(
+    app_factory: AppFactory, listens: Sequence[Listen], ready: Callable[[str], None]
+) -> int:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    async with AsyncExitStack() as stack:
+        bound: list[BoundListener] = []
+        for listen in listens:
+            bound.append(bind(listen))
+            stack.callback(bound[-1].close)
+        made = app_factory()
+        app = await made if inspect.isawaitable(made) else made
+        await stack.enter_async_context(_lifespan(app))
+        served = _ending_waits(app, stopping)
+        servers = [_Server(_config(served, one.listen)) for one in bound]
+        tasks = [
+            asyncio.create_task(server.serve(sockets=[one.sock]))
+            for server, one in zip(servers, bound, strict=True)
+        ]
+        stopped = asyncio.create_task(stopping.wait())
+        started = [asyncio.create_task(server.accepting.wait()) for server in servers]
+        await _first(stopped, asyncio.gather(*started), *tasks)
+        if all(server.started for server in servers) and not stopping.is_set():
+            ready("ready " + " ".join(one.url for one in bound))
+            await _first(stopped, *tasks)
+        for server in servers:
+            server.should_exit = True
+        await asyncio.gather(*tasks)
+        for task in (stopped, *started):
+            task.cancel()
+    return 0
+
+
+async def _first(*awaitables: asyncio.Future[Any]) -> None:
+    done, _ = await asyncio.wait(awaitables, return_when=asyncio.FIRST_COMPLETED)
+    for future in done:
+        future.result()
+
+
+def _ending_waits(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
+    """Tell requests that wait (long polls) that their client is gone as soon as we stop."""
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        body_complete = False
+
+        async def receive_or_stop() -> Message:
+            nonlocal body_complete
+            if not body_complete:
+                message = await receive()
+                body_complete = not message.get("more_body")
+                return message
+            stopped = asyncio.create_task(stopping.wait())
+            received = asyncio.ensure_future(receive())
             try:
-                sock.bind(listen.path)
+                await asyncio.wait((stopped, received), return_when=asyncio.FIRST_COMPLETED)
+                return received.result() if received.done() else {"type": "http.disconnect"}
             finally:
-                os.umask(previous)
-            sock.listen(_BACKLOG)
-        socket_id = _file_id(listen.path)
-    except BaseException:
-        sock.close()
-        raise
-    return BoundListener(listen=listen, sock=sock, url=str(listen), socket_id=socket_id)
+                stopped.cancel()
+                received.cancel()
+
+        await app(scope, receive_or_stop, send)
+
+    return serve
 
 
-@contextlib.contextmanager
-def _locked_directory(directory: Path) -> Iterator[None]:
-    # Between bind and listen a socket looks stale to a second daemon that starts just now.
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+def _config(app: ASGIApp, listen: Listen) -> uvicorn.Config:
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_GRACEFUL_STOP_S,
+        ssl_certfile=listen.cert_file or None,
+        ssl_keyfile=listen.key_file or None,
+    )
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        config.load()
+    except (OSError, ssl.SSLError) as exc:
+        raise StartError(
+            f"cannot use the certificate {listen.cert_file} and key {listen.key_file} "
+            f"for {listen}: {exc}"
+        ) from exc
+    return config
+
+
+@asynccontextmanager
+async def _lifespan(app: ASGIApp) -> AsyncIterator[None]:
+    """Run the ASGI lifespan protocol once, whatever the number of listeners."""
+    incoming: asyncio.Queue[Message] = asyncio.Queue()
+    outgoing: asyncio.Queue[Message] = asyncio.Queue()
+
+    async def run() -> None:
+        await app({"type": "lifespan", "asgi": {"version": "3.0"}}, incoming.get, outgoing.put)
+
+    task = asyncio.create_task(run())
+    await incoming.put({"type": "lifespan.startup"})
+    if not await _exchanged(task, outgoing, "startup"):
+        yield
+        return
+    try:
         yield
     finally:
-        os.close(descriptor)
+        await incoming.put({"type": "lifespan.shutdown"})
+        await _exchanged(task, outgoing, "shutdown")
 
 
-def _remove_stale_socket(path: str) -> None:
-    try:
-        mode = Path(path).lstat().st_mode
-    except FileNotFoundError:
-        return
-    if not stat.S_ISSOCK(mode):
-        raise ListenError(f"cannot listen on unix:{path}: the file exists and is no socket")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-        probe.settimeout(_CONNECT_PROBE_TIMEOUT_S)
-        try:
-            probe.connect(path)
-        except OSError as exc:
-            if exc.errno == errno.ECONNREFUSED:
-                Path(path).unlink()
-                return
-            raise
-    raise ListenError(f"cannot listen on unix:{path}: another process serves it already")
-
-
-def _file_id(path: str) -> tuple[int, int]:
-    found = Path(path).lstat()
-    return found.st_dev, found.st_ino
+async def _exchanged(task: asyncio.Task[None], outgoing: asyncio.Queue[Message], step: str) -> bool:
+    """Wait for the application's answer; False: it does not speak the lifespan protocol."""
+    answer = asyncio.create_task(outgoing.get())
+    await asyncio.wait((answer, task), return_when=asyncio.FIRST_COMPLETED)
+    if not answer.done():
+        answer.cancel()
+        if (error := task.exception()) is None or step == "startup":
+            return False  # ASGI: raising at startup means that there is no lifespan to run
+        _log.error("the application failed while it stopped", exc_info=error)
+        return False
+    message = answer.result()
+    if message["type"] == f"lifespan.{step}.complete":
+        return True
+    text = str(message.get("message", "")).strip().splitlines()
+    if step == "startup":
+        raise StartError(text[-1] if text else "the application failed to start")
+    _log.error("the application failed while it stopped: %s", message.get("message"))
+    return False
