@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -18,11 +19,12 @@ def register(app: typer.Typer) -> None:
 
 
 def _schema(
-    file: Path | None = typer.Option(
-        None, "--file", help="The archive (zip) of MOF files of the DMTF CIM schema 2.49."
-    ),
-    force: bool = typer.Option(False, "--force", help="Fetch and compile again."),
-    as_json: bool = typer.Option(False, "--json", help="Print the result as a JSON object."),
+    file: Annotated[
+        Path | None,
+        typer.Option(help="The archive (zip) of MOF files of the DMTF CIM schema 2.49."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Fetch and compile again.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Fetch the DMTF CIM schema and compile it with our classes into the cache.
 
