@@ -358,14 +358,13 @@ def _main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     supervisor = _Supervisor(Path(arguments[1]).absolute())
-    supervisor.directory.mkdir(parents=True, exist_ok=True)
     commands = sys.stdin if arguments[0] == "control" else None
     try:
         supervisor.prepare()
         supervisor.start()
         print(f"ready {_uri('qemu', 'session', supervisor.directory)}", flush=True)
         return _serve(supervisor, signals, commands)
-    except PrivateLibvirtError as error:
+    except (PrivateLibvirtError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     finally:
