@@ -144,4 +144,4 @@ def _default_for(facts: Facts) -> Rule:
     fault = facts.fault
     if not fault.code and not facts.text.strip() and fault.cause is None:
         return _UNKNOWN
-    return _GUEST if "guest" in facts.groups else _OTHER
+    return _GUEST if "@guest" in facts.groups else _OTHER

@@ -13,7 +13,7 @@ from functools import lru_cache
 __all__ = ["GROUPS", "changes_state", "groups_of"]
 
 # Every pattern is matched against the whole name without "Async.".
-GROUPS: dict[str, str] = {
+_PATTERNS: dict[str, str] = {
     "read": (
         r"(?:\w+)\.(?:get_\w+|assert_\w+|query_\w+|list_\w+|compute_\w+|retrieve_wlb_\w+"
         r"|maximise_memory|has_extension)"
@@ -69,16 +69,23 @@ GROUPS: dict[str, str] = {
     "host": r"(?:host|pool|Host|Cluster|Cluster_host)\.\w+",
 }
 
-_COMPILED = {name: re.compile(pattern) for name, pattern in GROUPS.items()}
+# The group of every call that is not known only to read.
+_CHANGE = "change"
+_COMPILED = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
+
+GROUPS = frozenset(f"@{name}" for name in (*_PATTERNS, _CHANGE))
 
 
 @lru_cache(maxsize=4096)
 def groups_of(operation: str) -> frozenset[str]:
-    """Names of the groups that ``operation`` belongs to; empty for an unknown one."""
+    """The groups that ``operation`` belongs to, as tables name them: ``@boot``, ``@change``."""
     bare = operation.removeprefix("Async.")[:200]
-    return frozenset(name for name, pattern in _COMPILED.items() if pattern.fullmatch(bare))
+    found = {name for name, pattern in _COMPILED.items() if pattern.fullmatch(bare)}
+    if "read" not in found:
+        found.add(_CHANGE)
+    return frozenset(f"@{name}" for name in found)
 
 
 def changes_state(operation: str) -> bool:
     """Whether ``operation`` may change something: true unless it is known only to read."""
-    return "read" not in groups_of(operation)
+    return f"@{_CHANGE}" in groups_of(operation)

@@ -24,7 +24,8 @@ __all__ = ["SHARED", "SOURCES", "Argument", "Rule", "TableError", "load", "parse
 SOURCES: tuple[str, ...] = get_args(Source)
 SHARED = "text"
 _TABLES = Path(__file__).parent / "tables"
-_FIELDS = frozenset(["id", "code", "operation", "argument", "errno", "text", "sent", "weak", "err", "since", "say", "note"])
+_CONDITIONS = ("code", "operation", "argument", "errno", "text", "sent", "weak")
+_FIELDS = frozenset((*_CONDITIONS, "id", "err", "since", "say", "note"))
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _NAMED_GROUP = re.compile(r"\(\?P<(\w+)>")
@@ -48,8 +49,8 @@ class Argument:
 class Rule:
     """One row of a table: every condition given must hold; empty ones hold always.
 
-    ``code`` lists codes ("SR_BACKEND_FAILURE_*" stands for a family), ``operation`` groups or
-    native names, ``errno`` symbolic names, ``text`` a pattern over the lower-case text. ``weak``
+    ``code`` lists codes ("SR_BACKEND_FAILURE_*" stands for a family), ``operation`` groups ("@boot")
+    or native names, ``errno`` symbolic names, ``text`` a pattern over the lower-case text. ``weak``
     marks a code that says nothing by itself: nested faults and texts are asked first.
     ``say`` is the sentence for a person, with ``{0}`` for arguments and ``{file}`` for groups.
     """
@@ -107,7 +108,7 @@ def _rule(entry: Mapping[str, object], source: str) -> Rule:
         raise TableError(f"{source}: id {identifier!r} does not begin with {source!r} and a dot")
     unknown = set(entry) - _FIELDS
     if unknown:
-        raise TableError(f"{identifier}: unknown field {sorted(unknown)[0]!r}")
+        raise TableError(f"{identifier}: unknown field {min(unknown)!r}")
     word = entry.get("err")
     if not isinstance(word, str) or word not in ErrorCode.__members__:
         raise TableError(f"{identifier}: unknown err {word!r}")
@@ -140,7 +141,7 @@ def _check(rule: Rule) -> None:
     if rule.sent is None and not any(conditions):
         raise TableError(f"{rule.id}: it has no condition")
     for name in rule.operation:
-        if name not in GROUPS and not re.search(r"[A-Z.(]", name):
+        if name.startswith("@") and name not in GROUPS:
             raise TableError(f"{rule.id}: unknown operation group {name!r}")
     for name in rule.errno:
         if not hasattr(errno, name):
