@@ -1,0 +1,50 @@
+"""Hypervisors: the domain model, the clients of their management APIs, the live inventory."""
+
+from __future__ import annotations
+
+from virtcim.hypervisor.endpoint import Endpoint, Monitor
+from virtcim.hypervisor.model import (
+    DiskKind,
+    DiskSpec,
+    Host,
+    Inventory,
+    Network,
+    NetworkPortSpec,
+    PowerOperation,
+    PowerState,
+    StopReason,
+    StorageRepository,
+    Task,
+    TaskStatus,
+    VirtualDisk,
+    VirtualDiskImage,
+    VirtualNetworkPort,
+    VirtualSystem,
+    VirtualSystemSpec,
+)
+from virtcim.hypervisor.xenapi_endpoint import XenApiEndpoint
+from virtcim.hypervisor.xenapi_session import Credentials
+
+__all__ = [
+    "Credentials",
+    "DiskKind",
+    "DiskSpec",
+    "Endpoint",
+    "Host",
+    "Inventory",
+    "Monitor",
+    "Network",
+    "NetworkPortSpec",
+    "PowerOperation",
+    "PowerState",
+    "StopReason",
+    "StorageRepository",
+    "Task",
+    "TaskStatus",
+    "VirtualDisk",
+    "VirtualDiskImage",
+    "VirtualNetworkPort",
+    "VirtualSystem",
+    "VirtualSystemSpec",
+    "XenApiEndpoint",
+]

@@ -1,0 +1,77 @@
+"""The live inventory: what readers see, and how writers wait until readers see their effect."""
+
+from __future__ import annotations
+
+import threading
+
+from virtcim.errormap import Fault, HypervisorError, from_transport
+from virtcim.hypervisor.model import Inventory
+
+__all__ = ["InventoryStore"]
+
+
+class InventoryStore:
+    """Holds the newest Inventory, or why there is none.
+
+    Reads take a reference and nothing else: they never wait and never call the hypervisor.
+    ``token`` is the position in the stream of changes up to which the inventory is complete.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inventory: Inventory | None = None
+        self._token = ""
+        self._synchronisations = 0
+        self._fault = from_transport(
+            phase="connect", message="the connection is still being made", operation="event.from"
+        )
+        self._attempted = False
+
+    def read(self) -> Inventory:
+        """Give the state of everything. Raises HypervisorError while disconnected."""
+        inventory = self._inventory
+        if inventory is None:
+            raise HypervisorError(self._fault)
+        return inventory
+
+    @property
+    def connected(self) -> bool:
+        """Whether ``read`` gives an answer."""
+        return self._inventory is not None
+
+    def publish(self, inventory: Inventory, token: str, *, resynchronised: bool = False) -> None:
+        """Let readers see ``inventory``, which is complete up to ``token``."""
+        with self._changed:
+            self._inventory = inventory
+            self._token = token
+            self._synchronisations += resynchronised
+            self._attempted = True
+            self._changed.notify_all()
+
+    def disconnect(self, fault: Fault) -> None:
+        """Let every read fail with ``fault`` until something is published again."""
+        with self._changed:
+            self._fault = fault
+            self._inventory = None
+            self._attempted = True
+            self._changed.notify_all()
+
+    def wait_attempted(self, timeout_s: float) -> bool:
+        """Wait until the first connection stands or has failed."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._attempted, timeout_s)
+
+    def wait_for(self, token: str, timeout_s: float) -> bool:
+        """Wait until readers see everything up to ``token``; False: not within ``timeout_s``.
+
+        A disconnection ends the wait too: readers then get an error, nothing old. So does a
+        complete resynchronisation that began later, as tokens of two lives do not compare.
+        """
+        with self._changed:
+            before = self._synchronisations
+
+            def seen() -> bool:
+                anew = self._synchronisations > before
+                return self._inventory is None or anew or self._token >= token
+
+            return self._changed.wait_for(seen, timeout_s)

@@ -1,0 +1,325 @@
+"""Joining the parts of XenAPI objects to the domain model, one change at a time.
+
+A change touches only the objects it concerns, so that following ten thousand virtual machines
+costs what changes, and an object that did not change stays the same object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from virtcim.hypervisor.model import (
+    Host,
+    Inventory,
+    Network,
+    PowerState,
+    StorageRepository,
+    VirtualDisk,
+    VirtualDiskImage,
+    VirtualNetworkPort,
+    VirtualSystem,
+)
+from virtcim.hypervisor.xenapi_records import (
+    DiskPart,
+    HostCpuPart,
+    HostMetricsPart,
+    HostPart,
+    ImagePart,
+    MetricsPart,
+    PlugPart,
+    PoolPart,
+    PortPart,
+    SystemPart,
+)
+
+__all__ = ["Assembly"]
+
+_Part = TypeVar("_Part")
+
+
+class _Table(dict[str, _Part]):
+    """The parts of one class by reference, and which of them refer to what."""
+
+    def __init__(self, *links: Callable[[_Part], str]) -> None:
+        super().__init__()
+        self._links = links
+        self._referrers: tuple[dict[str, set[str]], ...] = tuple({} for _ in links)
+
+    def put(self, ref: str, part: _Part | None) -> None:
+        """Replace, add, or with None remove a part."""
+        previous = self.pop(ref, None)
+        for link, referrers in zip(self._links, self._referrers, strict=True):
+            if previous is not None:
+                referrers[link(previous)].discard(ref)
+            if part is not None:
+                referrers.setdefault(link(part), set()).add(ref)
+        if part is not None:
+            self[ref] = part
+
+    def referring(self, target: str, link: int = 0) -> Iterable[str]:
+        """References of the parts whose link number ``link`` names ``target``."""
+        return self._referrers[link].get(target, ())
+
+
+class Assembly:
+    """The state of one endpoint, changed part by part and read as Inventory.
+
+    Used by one thread only; the inventories it gives are immutable.
+    """
+
+    def __init__(self) -> None:
+        self._systems = _Table[SystemPart](
+            lambda part: part.metrics_ref, lambda part: part.host_ref
+        )
+        self._metrics = _Table[MetricsPart]()
+        self._disks = _Table[DiskPart](lambda part: part.vm_ref, lambda part: part.image_ref)
+        self._ports = _Table[PortPart](lambda part: part.vm_ref, lambda part: part.network_ref)
+        self._images = _Table[ImagePart](lambda part: part.sr_ref)
+        self._repositories = _Table[StorageRepository]()
+        self._plugs = _Table[PlugPart](lambda part: part.sr_ref)
+        self._networks = _Table[Network]()
+        self._hosts = _Table[HostPart](lambda part: part.metrics_ref)
+        self._host_metrics = _Table[HostMetricsPart]()
+        self._host_cpus = _Table[HostCpuPart](lambda part: part.host_ref)
+        self._pools = _Table[PoolPart]()
+        # class -> its table, and what has to be built anew when one of its objects changes
+        self._classes: Mapping[str, tuple[_Table[Any], Callable[[str], None]]] = {
+            "pool": (self._pools, _touch_nothing),
+            "host": (self._hosts, self._touch_host),
+            "host_metrics": (self._host_metrics, self._touch_host_metrics),
+            "host_cpu": (self._host_cpus, self._touch_host_cpu),
+            "network": (self._networks, self._touch_network),
+            "SR": (self._repositories, self._touch_repository),
+            "PBD": (self._plugs, self._touch_plug),
+            "VDI": (self._images, self._touch_image),
+            "VM": (self._systems, self._dirty_systems_add),
+            "VM_metrics": (self._metrics, self._touch_metrics),
+            "VBD": (self._disks, self._touch_disk),
+            "VIF": (self._ports, self._touch_port),
+        }
+        # class -> what shows no more of its objects than their UUIDs: anew when one comes or goes
+        self._namings: Mapping[str, Callable[[str], None]] = {
+            "host": self._touch_systems_on,
+            "network": self._touch_ports_on,
+            "SR": self._touch_images_in,
+        }
+        self._dirty: dict[str, set[str]] = {kind: set() for kind in _BUILT}
+        self._built: dict[str, dict[str, Any]] = {kind: {} for kind in _BUILT}
+        self._inventory = Inventory(
+            generation=0,
+            hosts=_NOTHING,
+            virtual_systems=_NOTHING,
+            storage_repositories=_NOTHING,
+            disk_images=_NOTHING,
+            networks=_NOTHING,
+        )
+
+    @property
+    def pool_ref(self) -> str:
+        """The reference of the pool, empty if there is none."""
+        return next(iter(self._pools), "")
+
+    def put(self, class_name: str, ref: str, part: object | None) -> None:
+        """Take the new state of one object; None: it is gone."""
+        table, touch = self._classes[class_name]
+        previous = table.get(ref)
+        if previous == part:
+            return
+        if previous is None or part is None:
+            self._namings.get(class_name, _touch_nothing)(ref)
+        # What referred to it before and what it refers to now may both look different.
+        touch(ref)
+        table.put(ref, part)
+        touch(ref)
+
+    def replace_class(self, class_name: str, parts: Mapping[str, object]) -> None:
+        """Take the state of all objects of a class; those not named are gone."""
+        table, _ = self._classes[class_name]
+        for ref in table.keys() - parts.keys():
+            self.put(class_name, ref, None)
+        for ref, part in parts.items():
+            self.put(class_name, ref, part)
+
+    def inventory(self) -> Inventory:
+        """Everything as it is now; the same Inventory as before if nothing changed."""
+        # Images before systems: a system's disks hold their images.
+        builders: tuple[tuple[str, Callable[[str], Any]], ...] = (
+            ("hosts", self._build_host),
+            ("networks", self._table_getter(self._networks)),
+            ("storage_repositories", self._build_repository),
+            ("disk_images", self._build_image),
+            ("virtual_systems", self._build_system),
+        )
+        changed: dict[str, Any] = {}
+        for kind, build in builders:
+            if self._rebuild(kind, build):
+                objects = self._built[kind].values()
+                changed[kind] = MappingProxyType({built.uuid: built for built in objects})
+        pool_uuid = next((pool.uuid for pool in self._pools.values()), "")
+        if changed or pool_uuid != self._inventory.pool_uuid:
+            generation = self._inventory.generation + 1
+            self._inventory = replace(
+                self._inventory, generation=generation, pool_uuid=pool_uuid, **changed
+            )
+        return self._inventory
+
+    def _rebuild(self, kind: str, build: Callable[[str], Any]) -> bool:
+        built = self._built[kind]
+        changed = False
+        for ref in self._dirty[kind]:
+            new = build(ref)
+            if new == built.get(ref):
+                continue
+            changed = True
+            if new is None:
+                del built[ref]
+            else:
+                built[ref] = new
+        self._dirty[kind].clear()
+        return changed
+
+    @staticmethod
+    def _table_getter(table: Mapping[str, _Part]) -> Callable[[str], _Part | None]:
+        return table.get
+
+    def _touch_host(self, ref: str) -> None:
+        self._dirty["hosts"].add(ref)
+
+    def _touch_systems_on(self, ref: str) -> None:
+        self._dirty["virtual_systems"].update(self._systems.referring(ref, link=1))
+
+    def _touch_host_metrics(self, ref: str) -> None:
+        self._dirty["hosts"].update(self._hosts.referring(ref))
+
+    def _touch_host_cpu(self, ref: str) -> None:
+        if part := self._host_cpus.get(ref):
+            self._dirty["hosts"].add(part.host_ref)
+
+    def _touch_network(self, ref: str) -> None:
+        self._dirty["networks"].add(ref)
+
+    def _touch_ports_on(self, ref: str) -> None:
+        for port_ref in self._ports.referring(ref, link=1):
+            self._touch_port(port_ref)
+
+    def _touch_repository(self, ref: str) -> None:
+        self._dirty["storage_repositories"].add(ref)
+
+    def _touch_images_in(self, ref: str) -> None:
+        for image_ref in self._images.referring(ref):
+            self._touch_image(image_ref)
+
+    def _touch_plug(self, ref: str) -> None:
+        if part := self._plugs.get(ref):
+            self._dirty["storage_repositories"].add(part.sr_ref)
+
+    def _touch_image(self, ref: str) -> None:
+        self._dirty["disk_images"].add(ref)
+        for disk_ref in self._disks.referring(ref, link=1):
+            self._touch_disk(disk_ref)
+
+    def _touch_metrics(self, ref: str) -> None:
+        self._dirty["virtual_systems"].update(self._systems.referring(ref))
+
+    def _touch_disk(self, ref: str) -> None:
+        if part := self._disks.get(ref):
+            self._dirty_systems_add(part.vm_ref)
+
+    def _touch_port(self, ref: str) -> None:
+        if part := self._ports.get(ref):
+            self._dirty_systems_add(part.vm_ref)
+
+    def _dirty_systems_add(self, ref: str) -> None:
+        self._dirty["virtual_systems"].add(ref)
+
+    def _build_host(self, ref: str) -> Host | None:
+        part = self._hosts.get(ref)
+        if part is None:
+            return None
+        host = part.host
+        cpus = [self._host_cpus[cpu_ref] for cpu_ref in sorted(self._host_cpus.referring(ref))]
+        if cpus:
+            host = replace(
+                host,
+                cpu_count=host.cpu_count or len(cpus),
+                cpu_model=host.cpu_model or cpus[0].model,
+                cpu_vendor=host.cpu_vendor or cpus[0].vendor,
+                cpu_mhz=cpus[0].mhz,
+            )
+        if metrics := self._host_metrics.get(part.metrics_ref):
+            host = replace(
+                host,
+                live=metrics.live,
+                memory_total_bytes=metrics.memory_total_bytes,
+                memory_free_bytes=metrics.memory_free_bytes,
+            )
+        return host
+
+    def _build_repository(self, ref: str) -> StorageRepository | None:
+        repository = self._repositories.get(ref)
+        if repository is None:
+            return None
+        plugs = [self._plugs[plug_ref] for plug_ref in sorted(self._plugs.referring(ref))]
+        if not plugs:
+            return repository
+        location = next((plug.location for plug in plugs if plug.location), "")
+        attached = any(plug.attached for plug in plugs)
+        return replace(repository, location=location, attached=attached)
+
+    def _build_image(self, ref: str) -> VirtualDiskImage | None:
+        part = self._images.get(ref)
+        if part is None:
+            return None
+        repository = self._repositories.get(part.sr_ref)
+        return replace(part.image, sr_uuid=repository.uuid) if repository else part.image
+
+    def _build_system(self, ref: str) -> VirtualSystem | None:
+        part = self._systems.get(ref)
+        if part is None or not part.ordinary:
+            return None
+        disks = [self._build_disk(disk_ref) for disk_ref in self._disks.referring(ref)]
+        ports = [self._build_port(port_ref) for port_ref in self._ports.referring(ref)]
+        host = self._hosts.get(part.host_ref)
+        system = replace(
+            part.system,
+            disks=tuple(sorted(disks, key=_device_order)),
+            network_ports=tuple(sorted(ports, key=_device_order)),
+            resident_on=host.host.uuid if host else "",
+        )
+        metrics = self._metrics.get(part.metrics_ref)
+        if metrics is None:
+            return system
+        running = system.power_state is PowerState.RUNNING
+        return replace(
+            system,
+            memory_actual_bytes=metrics.memory_actual_bytes,
+            vcpus_actual=metrics.vcpus_actual,
+            start_time=metrics.start_time,
+            stop=None if running else metrics.stop,
+        )
+
+    def _build_disk(self, ref: str) -> VirtualDisk:
+        part = self._disks[ref]
+        image = self._built["disk_images"].get(part.image_ref)
+        return replace(part.disk, image=image)
+
+    def _build_port(self, ref: str) -> VirtualNetworkPort:
+        part = self._ports[ref]
+        network = self._networks.get(part.network_ref)
+        return replace(part.port, network_uuid=network.uuid) if network else part.port
+
+
+_BUILT = ("hosts", "networks", "storage_repositories", "disk_images", "virtual_systems")
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def _touch_nothing(_ref: str) -> None:
+    """Nothing is built from this object."""
+
+
+def _device_order(device: VirtualDisk | VirtualNetworkPort) -> tuple[int, str]:
+    # "2" before "10", "vdb" before "vdaa".
+    return len(device.id), device.id

@@ -1,0 +1,133 @@
+"""One XenAPI endpoint: XenServer, XCP-ng, or our own toolstack."""
+
+from __future__ import annotations
+
+import logging
+
+from virtcim.errormap import HypervisorError
+from virtcim.hypervisor.endpoint import Monitor
+from virtcim.hypervisor.inventory import InventoryStore
+from virtcim.hypervisor.model import (
+    Inventory,
+    PowerOperation,
+    PowerState,
+    VirtualSystemSpec,
+)
+from virtcim.hypervisor.xenapi_define import Definition
+from virtcim.hypervisor.xenapi_follower import Follower
+from virtcim.hypervisor.xenapi_operations import TaskRunner
+from virtcim.hypervisor.xenapi_session import Connect, Credentials, XenApiSession, connector
+from virtcim.wire import EndpointUrl, TlsOptions
+
+__all__ = ["XenApiEndpoint"]
+
+_log = logging.getLogger(__name__)
+
+# A reader sees a change a few milliseconds after it; the rest is for a machine under load.
+_BARRIER_TIMEOUT_S = 20.0
+_JOIN_TIMEOUT_S = 5.0
+
+# XenAPI VM.start and VM.resume: (start_paused, force).
+_EXTRA_PARAMETERS: dict[PowerOperation, tuple[object, ...]] = {
+    PowerOperation.START: (False, False),
+    PowerOperation.RESUME: (False, False),
+}
+
+
+class XenApiEndpoint:
+    """Implements ``Endpoint`` over the XenAPI; begins to connect at once, in the background."""
+
+    def __init__(
+        self,
+        url: EndpointUrl,
+        *,
+        name: str = "",
+        credentials: Credentials | None = None,
+        tls: TlsOptions | None = None,
+        connect: Connect | None = None,
+    ) -> None:
+        self._name = name
+        self._url = url
+        self._session = XenApiSession(
+            url, credentials or Credentials(), connect or connector(tls=tls)
+        )
+        self._store = InventoryStore()
+        self._follower = Follower(self._session, self._store, name or str(url))
+        self._tasks = TaskRunner(self._session, self._follower)
+        self._follower.start()
+
+    @property
+    def name(self) -> str:
+        """The name given by the administrator, empty for the endpoint without one."""
+        return self._name
+
+    @property
+    def url(self) -> str:
+        """Where it is, without credentials."""
+        return str(self._url)
+
+    def inventory(self) -> Inventory:
+        """The state of everything, without any call.
+
+        Raises HypervisorError with the reason of the disconnection while there is no connection.
+        """
+        return self._store.read()
+
+    def wait_attempted(self, timeout_s: float) -> bool:
+        """Wait until the first connection stands or has failed; False: neither in time."""
+        return self._store.wait_attempted(timeout_s)
+
+    def change_power(
+        self, uuid: str, operation: PowerOperation, monitor: Monitor | None = None
+    ) -> None:
+        """Change the state of a virtual system (XenAPI ``Async.VM.<operation>``)."""
+        ref = self._vm_ref(uuid)
+        extra = _EXTRA_PARAMETERS.get(operation, ())
+        self._tasks.run(f"VM.{operation}", ref, *extra, monitor=monitor)
+        self._wait_visible()
+
+    def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
+        """Make a virtual system, all of it or none, and give its UUID."""
+        definition = Definition(self._session, self._tasks, self._store.read(), monitor)
+        uuid = definition.make(spec)
+        self._wait_visible()
+        return uuid
+
+    def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
+        """Stop the virtual system if it runs, and remove it; its disk images stay."""
+        ref = self._vm_ref(uuid)
+        if self._session.call("VM.get_power_state", ref) != PowerState.HALTED:
+            self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
+        self._tasks.run("VM.destroy", ref, monitor=monitor)
+        self._wait_visible()
+
+    def cancel(self, task_ref: str) -> None:
+        """Ask for a task to be cancelled (XenAPI ``task.cancel``)."""
+        self._session.call("task.cancel", task_ref)
+
+    def close(self) -> None:
+        """Stop following, give the session back, and close the connections."""
+        self._follower.stop()
+        self._session.close()
+        self._follower.join(_JOIN_TIMEOUT_S)
+
+    def _vm_ref(self, uuid: str) -> str:
+        system = self._store.read().virtual_systems.get(uuid.lower())
+        if system is not None:
+            return system.ref
+        return str(self._session.call("VM.get_by_uuid", uuid))
+
+    def _wait_visible(self) -> None:
+        """Wait until readers see what has been done so far.
+
+        An event injected now comes after all events of what was done before. The operation has
+        succeeded by now, so nothing here makes it fail.
+        """
+        pool_ref = self._follower.pool_ref
+        try:
+            token = str(self._session.call("event.inject", "pool", pool_ref))
+        except HypervisorError as exc:
+            _log.warning("%s: no event could be injected: %s", self.url, exc)
+            return
+        if not self._store.wait_for(token, _BARRIER_TIMEOUT_S):
+            _log.error("%s: a change is not visible after %g s", self.url, _BARRIER_TIMEOUT_S)

@@ -1,0 +1,200 @@
+"""Following one endpoint: connect, read everything, then apply the stream of changes for ever."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from virtcim.errormap import HypervisorError, from_transport
+from virtcim.hypervisor.inventory import InventoryStore
+from virtcim.hypervisor.model import Task
+from virtcim.hypervisor.xenapi_assembly import Assembly
+from virtcim.hypervisor.xenapi_records import PARTS, RecordError
+from virtcim.hypervisor.xenapi_session import XenApiSession
+
+__all__ = ["Follower"]
+
+_log = logging.getLogger(__name__)
+
+# The server answers a long poll at the latest after the first; if it has not after both, it hangs.
+_POLL_S = 3.0
+_POLL_GRACE_S = 7.0
+_UNCONNECTED_WAIT_S = 0.3
+# Quick at first, as a daemon that restarts is back at once.
+_BACKOFF_S = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 5.0)
+
+# XAPI writes class names in events in lower case.
+_CLASS_NAMES = {name.lower(): name for name in PARTS}
+_FOLLOWED = list(PARTS)
+
+
+class Follower:
+    """A thread that keeps an InventoryStore, and the tasks, equal to what the endpoint has."""
+
+    def __init__(self, session: XenApiSession, store: InventoryStore, name: str) -> None:
+        self._session = session
+        self._store = store
+        self._name = name
+        self._stopping = threading.Event()
+        self._assembly = Assembly()
+        self._tasks_changed = threading.Condition()
+        self._tasks: dict[str, Task] = {}
+        self._pool_ref = ""
+        self._thread = threading.Thread(
+            target=self._run, name=f"virtcim-follower-{name}", daemon=True
+        )
+
+    @property
+    def pool_ref(self) -> str:
+        """The reference of the pool, an object that is always there; empty if it has none."""
+        return self._pool_ref
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop following; the session must be interrupted as well to end a long poll."""
+        self._stopping.set()
+        with self._tasks_changed:
+            self._tasks_changed.notify_all()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait until the thread has ended."""
+        self._thread.join(timeout_s)
+
+    def task(self, ref: str) -> Task | None:
+        """The newest state of a task that an event told of, None if none did."""
+        return self._tasks.get(ref)
+
+    def wait_task_change(self, ref: str, known: Task | None, timeout_s: float) -> Task | None:
+        """Wait until an event tells something else than ``known`` of a task.
+
+        A disconnection ends the wait; without a connection it is short.
+        """
+        connected = self._store.connected
+
+        def changed() -> bool:
+            return self._tasks.get(ref) != known or self._store.connected != connected
+
+        with self._tasks_changed:
+            self._tasks_changed.wait_for(changed, timeout_s if connected else _UNCONNECTED_WAIT_S)
+            return self._tasks.get(ref)
+
+    def _run(self) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                token = self._synchronise()
+                failures = 0
+                while not self._stopping.is_set():
+                    token = self._follow(token)
+            except HypervisorError as exc:
+                self._disconnected(exc)
+            except Exception:  # noqa: BLE001 - the thread's boundary; it ends in a failing read
+                _log.exception("%s: following failed unexpectedly", self._name)
+                self._disconnected(_unreadable("event.from", "the inventory could not be kept"))
+            self._stopping.wait(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
+            failures += 1
+
+    def _disconnected(self, exc: HypervisorError) -> None:
+        if self._stopping.is_set():
+            return
+        if self._store.connected:
+            _log.warning("%s: connection lost: %s", self._name, exc)
+        self._store.disconnect(exc.fault)
+        with self._tasks_changed:
+            self._tasks_changed.notify_all()
+
+    def _synchronise(self) -> str:
+        """Read everything in a constant number of calls, and give the token from before it.
+
+        What changes meanwhile comes again as events after that token; taking it twice is harmless.
+        One call for each class, not one for all: the answer for one class of a large pool is of
+        tens of megabytes.
+        """
+        batch = self._session.call("event.from", ["pool"], "", 0.0)
+        token = _token(batch)
+        for class_name in PARTS:
+            records = self._session.call(f"{class_name}.get_all_records")
+            parts = _parts(class_name, records)
+            if class_name == "task":
+                self._replace_tasks(parts)
+            else:
+                self._assembly.replace_class(class_name, parts)
+        self._pool_ref = self._assembly.pool_ref
+        self._store.publish(self._assembly.inventory(), token, resynchronised=True)
+        _log.info("%s: connected", self._name)
+        return token
+
+    def _follow(self, token: str) -> str:
+        batch = self._session.call(
+            "event.from", _FOLLOWED, token, _POLL_S, read_timeout_s=_POLL_S + _POLL_GRACE_S
+        )
+        events = batch.get("events") if isinstance(batch, dict) else None
+        if not isinstance(events, list):
+            raise _unreadable("event.from", "the batch holds no list of events")
+        for event in events:
+            self._apply(event)
+        new_token = _token(batch)
+        self._store.publish(self._assembly.inventory(), new_token)
+        return new_token
+
+    def _apply(self, event: Any) -> None:
+        match event:
+            case {"class": str(lower), "operation": str(operation), "ref": str(ref)}:
+                class_name = _CLASS_NAMES.get(lower.lower(), "")
+            case _:
+                raise _unreadable("event.from", f"an event of unknown form: {repr(event)[:200]}")
+        if not class_name:
+            return
+        part = None
+        if operation != "del":
+            part = _part(class_name, ref, event.get("snapshot"), "event.from")
+        if class_name != "task":
+            self._assembly.put(class_name, ref, part)
+            return
+        with self._tasks_changed:
+            if isinstance(part, Task):
+                self._tasks[ref] = part
+            else:
+                self._tasks.pop(ref, None)
+            self._tasks_changed.notify_all()
+
+    def _replace_tasks(self, parts: Mapping[str, object]) -> None:
+        with self._tasks_changed:
+            self._tasks = {ref: task for ref, task in parts.items() if isinstance(task, Task)}
+            self._tasks_changed.notify_all()
+
+
+def _token(batch: object) -> str:
+    match batch:
+        case {"token": str(token)}:
+            return token
+    raise _unreadable("event.from", "the batch holds no token")
+
+
+def _parts(class_name: str, records: object) -> Mapping[str, object]:
+    operation = f"{class_name}.get_all_records"
+    if not isinstance(records, dict):
+        raise _unreadable(operation, "the answer is no map of records")
+    return {ref: _part(class_name, ref, record, operation) for ref, record in records.items()}
+
+
+def _part(class_name: str, ref: str, record: Any, operation: str) -> object:
+    if not isinstance(record, dict):
+        raise _unreadable(operation, f"{class_name} {ref} has no record")
+    try:
+        return PARTS[class_name](ref, record)
+    except RecordError as exc:
+        raise _unreadable(operation, f"{class_name} {ref}: {exc}") from exc
+
+
+def _unreadable(operation: str, message: str) -> HypervisorError:
+    return HypervisorError(
+        from_transport(
+            phase="after_send", exception="RecordError", message=message, operation=operation
+        )
+    )

@@ -1,0 +1,78 @@
+"""Operations of the XenAPI that take long: tasks, and what is known when the way to them breaks."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from dataclasses import replace
+
+from virtcim.errormap import Fault, HypervisorError, from_transport
+from virtcim.hypervisor.endpoint import Monitor
+from virtcim.hypervisor.model import Task, TaskStatus
+from virtcim.hypervisor.xenapi_follower import Follower
+from virtcim.hypervisor.xenapi_records import RecordError, task_from_record
+from virtcim.hypervisor.xenapi_session import XenApiSession
+
+__all__ = ["TaskRunner"]
+
+# Events tell of a task's end at once; asking is for the time without events.
+_ASK_AFTER_S = 10.0
+_ENDED = (TaskStatus.SUCCESS, TaskStatus.FAILURE, TaskStatus.CANCELLED)
+# XAPI gives the result of an asynchronous call as XML-RPC text.
+_RESULT = re.compile(r"<value>(?:<string>)?([^<]*)(?:</string>)?</value>")
+
+
+class TaskRunner:
+    """Runs asynchronous calls to their end."""
+
+    def __init__(self, session: XenApiSession, follower: Follower) -> None:
+        self._session = session
+        self._follower = follower
+
+    def run(self, method: str, *params: object, monitor: Monitor | None = None) -> str:
+        """Call ``Async.<method>``, wait for the end of its task and give its result.
+
+        Raises HypervisorError with what made the task fail, or, if the connection breaks
+        meanwhile, with a fault that says that the request had been sent.
+        """
+        ref = str(self._session.call(f"Async.{method}", *params))
+        if monitor is not None:
+            monitor.task(ref)
+        task = self._wait(ref, method, monitor)
+        with contextlib.suppress(HypervisorError):  # the server drops ended tasks itself
+            self._session.call("task.destroy", ref)
+        if task.status is not TaskStatus.SUCCESS:
+            fault = task.fault or Fault(source="xapi", operation=method)
+            raise HypervisorError(replace(fault, operation=method))
+        found = _RESULT.fullmatch(task.result)
+        return found[1] if found else task.result
+
+    def _wait(self, ref: str, method: str, monitor: Monitor | None) -> Task:
+        known = self._follower.task(ref)
+        while True:
+            if known is not None:
+                if monitor is not None:
+                    monitor.progress(known.progress)
+                if known.status in _ENDED:
+                    return known
+            newer = self._follower.wait_task_change(ref, known, _ASK_AFTER_S)
+            # No news, or no events at present: ask.
+            known = newer if newer is not None and newer != known else self._ask(ref, method)
+
+    def _ask(self, ref: str, method: str) -> Task:
+        try:
+            return task_from_record(ref, self._session.call("task.get_record", ref))
+        except HypervisorError as exc:
+            raise HypervisorError(replace(_lost_task(method, str(exc)), cause=exc.fault)) from exc
+        except RecordError as exc:
+            raise HypervisorError(_lost_task(method, str(exc))) from exc
+
+
+def _lost_task(method: str, reason: str) -> Fault:
+    """The operation was accepted; that its end cannot be learned says nothing about it."""
+    return from_transport(
+        phase="after_send",
+        exception="TaskLost",
+        message=f"the operation was begun, but how it ended cannot be learned: {reason}",
+        operation=method,
+    )

@@ -1,0 +1,149 @@
+"""A session of the XenAPI: login, calls, and what its envelopes mean."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
+from virtcim.wire import EndpointUrl, RemoteFault, TlsOptions, Transport
+
+__all__ = ["Connect", "Credentials", "XenApiSession", "connector"]
+
+_API_VERSION = "1.0"  # XAPI ignores it, but the parameter must be there
+_ORIGINATOR = "virtcim"
+# A pool's members name their master; a second referral would be a pool at odds with itself.
+_MAX_REFERRALS = 1
+
+Connect = Callable[[EndpointUrl], Transport]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """Whom we log in as; both empty where the socket itself is trusted."""
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+
+
+def connector(
+    *,
+    connect_timeout_s: float = 5.0,
+    read_timeout_s: float = 60.0,
+    tls: TlsOptions | None = None,
+) -> Connect:
+    """Give the function that makes a Transport for a URL, also for that of a pool's master."""
+
+    def connect(url: EndpointUrl) -> Transport:
+        return Transport(
+            url, connect_timeout_s=connect_timeout_s, read_timeout_s=read_timeout_s, tls=tls
+        )
+
+    return connect
+
+
+class XenApiSession:
+    """Calls with a session that is opened when needed and renewed once when it has expired.
+
+    Safe to use from many threads. Every failure is a HypervisorError: an ErrorDescription becomes
+    a fault of source "xapi", all else one of source "transport".
+    """
+
+    def __init__(self, url: EndpointUrl, credentials: Credentials, connect: Connect) -> None:
+        self._url = url
+        self._credentials = credentials
+        self._connect = connect
+        self._transport = connect(url)
+        self._lock = threading.Lock()
+        self._session = ""
+        self._closed = False
+
+    def call(self, method: str, *params: object, read_timeout_s: float | None = None) -> Any:
+        """Call ``method`` with the session before ``params`` and return its Value.
+
+        Raises HypervisorError. SESSION_INVALID is answered by one new login and one repetition:
+        a call with an invalid session was not performed.
+        """
+        session = self._open()
+        try:
+            return self._exchange(method, (session, *params), read_timeout_s)
+        except HypervisorError as exc:
+            if exc.fault.source != "xapi" or exc.fault.code != "SESSION_INVALID":
+                raise
+            self._forget(session)
+        return self._exchange(method, (self._open(), *params), read_timeout_s)
+
+    def close(self) -> None:
+        """Give the session back, if the server still answers, and close the connections."""
+        with self._lock:
+            session, self._session = self._session, ""
+            self._closed = True
+        if session:
+            with contextlib.suppress(HypervisorError):  # the server drops idle sessions itself
+                self._exchange("session.logout", (session,), 2.0)
+        self._transport.close()
+
+    def interrupt(self) -> None:
+        """Let calls that wait in other threads fail at once, and all later ones."""
+        self._transport.close()
+
+    def _open(self) -> str:
+        with self._lock:
+            if not self._session:
+                self._session = self._log_in()
+            return self._session
+
+    def _forget(self, session: str) -> None:
+        with self._lock:
+            if self._session == session:
+                self._session = ""
+
+    def _log_in(self) -> str:
+        who = (self._credentials.username, self._credentials.password)
+        for referrals in range(_MAX_REFERRALS + 1):
+            try:
+                return str(
+                    self._exchange(
+                        "session.login_with_password", (*who, _API_VERSION, _ORIGINATOR), None
+                    )
+                )
+            except HypervisorError as exc:
+                if not _is_referral(exc.fault) or referrals == _MAX_REFERRALS:
+                    raise
+                self._redial(exc.fault.arguments[0])
+        raise AssertionError("unreachable: the last referral is raised")
+
+    def _redial(self, host: str) -> None:
+        previous = self._transport
+        self._transport = self._connect(replace(self._url, host=host))
+        previous.close()
+
+    def _exchange(
+        self, method: str, params: tuple[object, ...], read_timeout_s: float | None
+    ) -> Any:
+        try:
+            envelope = self._transport.call(method, params, read_timeout_s=read_timeout_s)
+        except RemoteFault as exc:
+            fault = from_xapi(["INTERNAL_ERROR", exc.string], operation=method)
+            raise HypervisorError(fault) from exc
+        match envelope:
+            case {"Status": "Success", "Value": value}:
+                return value
+            case {"ErrorDescription": [*description]}:  # Status is Failure, in xend also Error
+                raise HypervisorError(from_xapi(description, operation=method))
+        raise HypervisorError(
+            from_transport(
+                phase="after_send",
+                exception="NotXenApi",
+                message="the answer is no XenAPI envelope: there is no Status with a Value",
+                body=repr(envelope)[:500],
+                operation=method,
+            )
+        )
+
+
+def _is_referral(fault: Fault) -> bool:
+    return fault.source == "xapi" and fault.code == "HOST_IS_SLAVE" and bool(fault.arguments)
