@@ -64,6 +64,8 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                # Ctrl-C is for the program in the foreground, which then stops us in good order.
+                process_group=0,
             )
         try:
             words = self._first_line().split()

@@ -25,13 +25,11 @@ from pathlib import Path
 from typing import IO
 
 import libvirt
-from boot_sectors import POWER_OFF, write_disk
 
-__all__ = ["PrivateLibvirt", "PrivateLibvirtError", "best_domain_type"]
+__all__ = ["PrivateLibvirt", "PrivateLibvirtError"]
 
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
-_PROBE_TIMEOUT_S = 15.0
 _POLL_INTERVAL_S = 0.02
 _KVM = Path("/dev/kvm")
 # Debian's account without rights; an account is needed, as libvirt looks up its own name.
@@ -50,18 +48,6 @@ max_core = 0
 
 _POOL_XML = """\
 <pool type='dir'><name>default</name><target><path>{images}</path></target></pool>
-"""
-
-_PROBE_XML = """\
-<domain type='kvm'>
-  <name>probe</name><memory unit='MiB'>16</memory><os><type>hvm</type></os>
-  <features><acpi/></features>
-  <devices>
-    <disk type='file'>
-      <driver name='qemu' type='raw'/><source file='{image}'/><target dev='hda' bus='ide'/>
-    </disk>
-  </devices>
-</domain>
 """
 
 
@@ -111,6 +97,8 @@ class PrivateLibvirt:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # Ctrl-C is for the program in the foreground, which then stops us in good order.
+            process_group=0,
         )
         try:
             self._expect_answer()
@@ -155,42 +143,6 @@ class PrivateLibvirt:
         if not line:
             log = self.log.read_text(errors="replace") if self.log.exists() else ""
             raise PrivateLibvirtError(f"the private libvirtd stopped; its log:\n{log}")
-
-
-def best_domain_type(uri: str, images: Path) -> str:
-    """Tell whether virtual machines there should be of type `kvm` or `qemu` (emulation).
-
-    Having /dev/kvm says little (it may be forbidden, nested or broken), so a virtual machine has
-    to run its first instructions and switch itself off.
-    """
-    image = write_disk(images / "probe.img", POWER_OFF, size_bytes=1 << 20)
-    if os.geteuid() == 0:
-        os.chown(image, _UNPRIVILEGED_ID, _UNPRIVILEGED_ID)
-    connection = libvirt.open(uri)
-    try:
-        domain = connection.createXML(_PROBE_XML.format(image=image))
-    except libvirt.libvirtError:
-        return "qemu"
-    else:
-        return "kvm" if _switches_itself_off(domain) else "qemu"
-    finally:
-        connection.close()
-        image.unlink()
-
-
-def _switches_itself_off(domain: libvirt.virDomain) -> bool:
-    deadline = time.monotonic() + _PROBE_TIMEOUT_S
-    try:
-        while domain.isActive():
-            if time.monotonic() > deadline:
-                domain.destroy()
-                return False
-            time.sleep(_POLL_INTERVAL_S)
-    except libvirt.libvirtError as error:
-        # A transient domain that has stopped does not exist any more.
-        if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
-            raise
-    return True
 
 
 def _uri(driver: str, path: str, directory: Path) -> str:

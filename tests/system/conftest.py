@@ -11,12 +11,15 @@ from pathlib import Path
 
 import libvirt
 import pytest
+import pywbem
 from boot_sectors import write_disk
 from daemons import Daemon
 from private_libvirt import PrivateLibvirt
 
 from tests.system.file_systems import CannotMountError, tiny_file_system
 from tests.system.machines import simulated_host_xml
+from tests.system.stack import Stack, running_stack
+from tests.system.waiting import wait_for
 
 StartDaemon = Callable[..., Daemon]
 MakeDisk = Callable[..., Path]
@@ -39,6 +42,35 @@ def own_libvirt() -> Iterator[PrivateLibvirt]:
     """A private libvirtd of this test alone, which it may kill and start again."""
     with PrivateLibvirt() as private_libvirt:
         yield private_libvirt
+
+
+@pytest.fixture(scope="session")
+def stack_directory() -> Iterator[Path]:
+    """A directory for daemons that live longer than a test; its name has no underscore."""
+    directory = Path(tempfile.gettempdir()) / f"virtcim-{uuid.uuid4().hex[:12]}"
+    directory.mkdir(mode=0o711)
+    yield directory
+    shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def stack(shared_libvirt: PrivateLibvirt, stack_directory: Path) -> Iterator[Stack]:
+    """Toolstack and CIM server over real QEMU that the tests share: never stop them."""
+    with running_stack(shared_libvirt.uri, stack_directory) as running:
+        yield running
+
+
+@pytest.fixture
+def cim(stack: Stack, qemu: libvirt.virConnect) -> Iterator[pywbem.WBEMConnection]:
+    """A pywbem client of the shared CIM server, which shows no virtual system yet."""
+    assert qemu.listAllDomains() == []
+    with stack.connect() as connection:
+        wait_for(
+            lambda: connection.EnumerateInstanceNames("VirtCIM_ComputerSystem"),
+            lambda systems: systems == [],
+            "the virtual systems of the test before",
+        )
+        yield connection
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from pathlib import Path
 import libvirt
 import pytest
 from boot_sectors import FILL_DISK, IDLE, PANIC, POWER_OFF
-from private_libvirt import PrivateLibvirt, PrivateLibvirtError, best_domain_type
+from domain_type import best_domain_type
+from private_libvirt import PrivateLibvirt, PrivateLibvirtError
 
 from tests.system.machines import domain_xml, machine_name, machine_uuid
 
@@ -102,7 +103,7 @@ def test_a_storage_pool_is_ready(qemu: libvirt.virConnect, shared_libvirt: Priva
 def test_the_domain_type_found_is_one_that_runs(
     qemu: libvirt.virConnect, shared_libvirt: PrivateLibvirt, make_disk: Callable[..., Path]
 ) -> None:
-    domain_type = best_domain_type(shared_libvirt.uri, shared_libvirt.images)
+    domain_type = best_domain_type(shared_libvirt)
     assert domain_type in ("kvm", "qemu")
     disk = make_disk(IDLE)
     domain = qemu.createXML(domain_xml("idle", disks=(disk,), domain_type=domain_type))
