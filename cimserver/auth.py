@@ -1,0 +1,86 @@
+"""Basic authentication (RFC 7617) with a short memory for passwords that were right."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable
+
+__all__ = ["BasicAuthenticator"]
+
+_log = logging.getLogger(__name__)
+
+_REMEMBERED_S = 60.0
+_MAX_REMEMBERED = 1024
+_MAX_SHOWN_USER = 64
+
+
+class BasicAuthenticator:
+    """Checks the Authorization header of each request.
+
+    ``verify`` says whether a password is right; it may take long, as a good password hash does, so
+    a right one is remembered for a minute under a keyed hash. ``clock`` gives seconds that only
+    grow.
+    """
+
+    def __init__(
+        self, verify: Callable[[str, str], bool], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._verify = verify
+        self._clock = clock
+        self._secret = secrets.token_bytes(32)
+        self._lock = threading.Lock()
+        self._remembered: dict[bytes, float] = {}  # keyed hash of user and password: until when
+
+    def remembered(self, header: str) -> str | None:
+        """The user of a header that was right a moment ago, None where that is not known."""
+        user, password = _credentials(header)
+        with self._lock:
+            until = self._remembered.get(self._digest(user, password), 0.0)
+        return user if until > self._clock() else None
+
+    def principal(self, header: str, peer: str) -> str | None:
+        """The user that a header names with the right password, None otherwise; may block.
+
+        A refusal is logged with the user and the ``peer``, never with the password.
+        """
+        user, password = _credentials(header)
+        if user and self._verify(user, password):
+            self._remember(self._digest(user, password))
+            return user
+        if header:
+            _log.warning("refused user %r from %s", user[:_MAX_SHOWN_USER], peer)
+        return None
+
+    def _digest(self, user: str, password: str) -> bytes:
+        text = f"{user}\0{password}".encode(errors="surrogatepass")
+        return hmac.new(self._secret, text, hashlib.sha256).digest()
+
+    def _remember(self, digest: bytes) -> None:
+        now = self._clock()
+        with self._lock:
+            if len(self._remembered) >= _MAX_REMEMBERED:
+                self._remembered = {
+                    key: until for key, until in self._remembered.items() if until > now
+                }
+            if len(self._remembered) < _MAX_REMEMBERED:
+                self._remembered[digest] = now + _REMEMBERED_S
+
+
+def _credentials(header: str) -> tuple[str, str]:
+    """User and password of a Basic header; both empty for anything else."""
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return "", ""
+    user, _, password = text.partition(":")
+    return user, password

@@ -1,0 +1,117 @@
+"""What the schema declares, in the form that reading and writing values needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from pywbem import CIMClass, CIMMethod, CIMParameter, CIMProperty
+
+from virtcim.mof import Schema
+
+__all__ = ["Declarations", "Declared", "DeclaredMethod"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """The type of a property, a method parameter or a return value.
+
+    ``type_name`` is the CIM type or "reference"; an embedded instance is a string to CIM.
+    """
+
+    name: str
+    type_name: str
+    is_array: bool = False
+    is_embedded: bool = False
+    reference_class: str = ""
+    class_origin: str = ""
+    is_input: bool = True
+    is_output: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredMethod:
+    """A method; ``parameters`` by lower-case name."""
+
+    name: str
+    returns: Declared
+    parameters: Mapping[str, Declared]
+
+
+class Declarations:
+    """The declarations of all classes, looked up in any case; computed once per class."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        self._properties: dict[str, Mapping[str, Declared]] = {}
+        self._keys: dict[str, Mapping[str, Declared]] = {}
+        self._methods: dict[tuple[str, str], DeclaredMethod] = {}
+
+    def properties(self, class_name: str) -> Mapping[str, Declared]:
+        """The properties of a known class by lower-case name, in the order of declaration."""
+        name = class_name.lower()
+        found = self._properties.get(name)
+        if found is None:
+            found = self._properties[name] = MappingProxyType(
+                {one.name.lower(): _declared(one) for one in self._class(name).properties.values()}
+            )
+        return found
+
+    def keys(self, class_name: str) -> Mapping[str, Declared]:
+        """The key properties of a known class by lower-case name."""
+        name = class_name.lower()
+        found = self._keys.get(name)
+        if found is None:
+            declared = self.properties(name)
+            found = self._keys[name] = MappingProxyType(
+                {
+                    one.name.lower(): declared[one.name.lower()]
+                    for one in self._class(name).properties.values()
+                    if "Key" in one.qualifiers and one.qualifiers["Key"].value
+                }
+            )
+        return found
+
+    def method(self, class_name: str, method_name: str) -> DeclaredMethod | None:
+        """The method of a known class, None where it has no such method."""
+        key = class_name.lower(), method_name.lower()
+        found = self._methods.get(key)
+        if found is None:
+            method = self._class(key[0]).methods.get(method_name)
+            if method is None:
+                return None
+            found = self._methods[key] = DeclaredMethod(
+                name=method.name,
+                returns=Declared(
+                    name="ReturnValue",
+                    type_name=method.return_type,
+                    is_embedded=_is_embedded(method),
+                ),
+                parameters={one.name.lower(): _declared(one) for one in method.parameters.values()},
+            )
+        return found
+
+    def _class(self, class_name: str) -> CIMClass:
+        return self.schema.classes[class_name]
+
+
+def _declared(one: CIMProperty | CIMParameter) -> Declared:
+    return Declared(
+        name=one.name,
+        type_name=one.type,
+        is_array=bool(one.is_array),
+        is_embedded=_is_embedded(one),
+        reference_class=one.reference_class or "",
+        class_origin=getattr(one, "class_origin", None) or "",
+        is_input=_qualifier(one, "In", default=True),
+        is_output=_qualifier(one, "Out", default=False),
+    )
+
+
+def _is_embedded(one: CIMProperty | CIMParameter | CIMMethod) -> bool:
+    return "EmbeddedInstance" in one.qualifiers or "EmbeddedObject" in one.qualifiers
+
+
+def _qualifier(one: CIMProperty | CIMParameter, name: str, *, default: bool) -> bool:
+    return bool(one.qualifiers[name].value) if name in one.qualifiers else default

@@ -1,0 +1,65 @@
+"""How a request fails: on the HTTP level, or with a CIM status; and what is done with a bug."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import traceback
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from virtcim.providers.records import CimError, StatusCode
+
+__all__ = ["EncodingError", "HttpProblem", "incident", "invalid_parameter", "wrong_parameters"]
+
+_log = logging.getLogger(__name__)
+
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class HttpProblem(Exception):  # noqa: N818 - an answer rather than an error of ours
+    """A request that is answered on the HTTP level, without a CIM message (DSP0200 clause 7).
+
+    ``cim_error`` is the value of the CIMError header, empty for none; ``detail`` one line of text.
+    """
+
+    def __init__(
+        self,
+        *,
+        status: int,
+        detail: str,
+        cim_error: str = "",
+        headers: Mapping[str, str] = _NO_HEADERS,
+    ) -> None:
+        super().__init__(status, cim_error, detail)
+        self.status = status
+        self.detail = detail
+        self.cim_error = cim_error
+        self.headers = headers
+
+
+class EncodingError(Exception):
+    """A provider gave a value that its class does not declare: a programming error."""
+
+
+def invalid_parameter(text: str) -> CimError:
+    """The error for a value that cannot be used; ``text`` names parameter and value."""
+    return CimError(StatusCode.INVALID_PARAMETER, f"ERR_BAD_PARAMETER: {text}")
+
+
+def wrong_parameters(text: str) -> CimError:
+    """The error for parameters that are missing, given twice or not declared."""
+    return CimError(StatusCode.INVALID_PARAMETER, f"ERR_INVALID_PARM_NUM: {text}")
+
+
+def incident(what: str, error: BaseException, *, show_traceback: bool) -> CimError:
+    """Log an unhandled exception, and give the CIM error that tells the client of it.
+
+    The traceback goes to the log; to the client only with ``show_traceback``.
+    """
+    number = secrets.token_hex(4)
+    _log.error("incident %s in %s", number, what, exc_info=error)
+    text = f"ERR_UNKNOWN: the server failed in {what}; its log has more under incident {number}"
+    if show_traceback:
+        text += "\n" + "".join(traceback.format_exception(error))
+    return CimError(StatusCode.FAILED, text)

@@ -1,0 +1,213 @@
+"""The ASGI application: CIM operations over HTTP (DSP0200 clause 7)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import TypeVar
+
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from virtcim.cimserver.auth import BasicAuthenticator
+from virtcim.cimserver.boundary import ProviderBoundary
+from virtcim.cimserver.errors import HttpProblem
+from virtcim.cimserver.headers import OPTIONS_HEADERS, Extension, check_against, check_request
+from virtcim.cimserver.limits import Limits
+from virtcim.cimserver.operations import Operations
+from virtcim.cimserver.request import MethodCall, Request, read_request
+from virtcim.mof import Schema
+
+__all__ = ["CimServer"]
+
+_Result = TypeVar("_Result")
+
+_log = logging.getLogger(__name__)
+
+_READ_THREADS = 4
+_METHOD_THREADS = 32
+_REALM = 'Basic realm="virtcim"'
+_MEDIA_TYPE = 'application/xml; charset="utf-8"'
+# Large messages are parsed away from the event loop, small ones where they are.
+_LARGE_BODY_BYTES = 16 * 1024
+# What is left of the message would be taken for the next one.
+_CLOSE = {"Connection": "close"}
+
+
+class CimServer:
+    """The embedded CIM server.
+
+    ``authenticate`` says whether a user's password is right, None lets everybody in; ``host`` is
+    what object paths name, the machine's own name by default. Run it with any ASGI server, and
+    close it with the lifespan protocol or ``close``.
+    """
+
+    def __init__(
+        self,
+        providers: ProviderBoundary,
+        schema: Schema,
+        *,
+        authenticate: Callable[[str, str], bool] | None,
+        limits: Limits | None = None,
+        host: str = "",
+        debug_errors: bool = False,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._operations = Operations(
+            providers,
+            schema,
+            host=host or socket.gethostname(),
+            limits=self._limits,
+            debug_errors=debug_errors,
+        )
+        self._authenticator = None if authenticate is None else BasicAuthenticator(authenticate)
+        # Reads never wait for the hypervisor, methods do: they must not take the reads' threads.
+        self._readers = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="cim-read")
+        self._methods = ThreadPoolExecutor(_METHOD_THREADS, thread_name_prefix="cim-method")
+        # One thread, as checking a password is made to cost a processor's time.
+        self._verifier = ThreadPoolExecutor(1, thread_name_prefix="cim-verify")
+        self._running = 0
+        self._application = Starlette(
+            routes=[Route("/{path:path}", endpoint=_Endpoint(self._respond))],
+            lifespan=self._lifespan,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        await self._application(scope, receive, send)
+
+    def close(self) -> None:
+        """Give back the threads; requests that run are finished."""
+        for executor in (self._readers, self._methods, self._verifier):
+            executor.shutdown(wait=False, cancel_futures=True)
+
+    @asynccontextmanager
+    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            self.close()
+
+    async def _respond(self, http: HttpRequest) -> Response:
+        try:
+            if self._running >= self._limits.concurrent_requests:
+                raise HttpProblem(
+                    status=503, detail="too many requests at once", headers={"Retry-After": "1"}
+                )
+            self._running += 1
+            try:
+                return await self._serve(http)
+            finally:
+                self._running -= 1
+        except HttpProblem as problem:
+            return _problem_response(problem)
+
+    async def _serve(self, http: HttpRequest) -> Response:
+        if http.method == "OPTIONS":
+            return Response(status_code=200, headers=dict(OPTIONS_HEADERS))
+        if http.method not in ("POST", "M-POST"):
+            status = 405 if http.method in ("GET", "HEAD", "PUT", "DELETE", "PATCH") else 501
+            raise HttpProblem(
+                status=status,
+                detail="CIM operations are sent with POST or M-POST",
+                headers={"Allow": OPTIONS_HEADERS["Allow"]},
+            )
+        principal = await self._principal(http)
+        extension = Extension(http.method, http.headers)
+        check_request(http.headers, extension)
+        body = await self._body(http)
+        request = await self._message(body)
+        check_against(extension, request)
+        executor = self._methods if isinstance(request, MethodCall) else self._readers
+        answer = await _in_thread(
+            executor,
+            lambda: self._operations.answer(
+                request, principal=principal, user_agent=http.headers.get("user-agent", "")
+            ),
+        )
+        return Response(answer, headers=extension.response_headers(), media_type=_MEDIA_TYPE)
+
+    async def _principal(self, http: HttpRequest) -> str:
+        """Who asks; empty where nobody needs to say. Raises HttpProblem 401."""
+        authenticator = self._authenticator
+        if authenticator is None:
+            return ""
+        header = http.headers.get("authorization", "")
+        principal = authenticator.remembered(header)
+        if principal is None:
+            peer = http.client.host if http.client else "a local client"
+            principal = await _in_thread(
+                self._verifier, lambda: authenticator.principal(header, peer)
+            )
+        if principal is None:
+            raise HttpProblem(
+                status=401,
+                detail="a user and a password are needed",
+                headers={"WWW-Authenticate": _REALM},
+            )
+        return principal
+
+    async def _body(self, http: HttpRequest) -> bytes:
+        """The message, as long as it comes in time and is not too long. Raises HttpProblem."""
+        too_large = HttpProblem(
+            status=413,
+            detail=f"a message has at most {self._limits.request_bytes} bytes",
+            headers=_CLOSE,
+        )
+        length = http.headers.get("content-length", "0")
+        if length.isdecimal() and int(length[:20]) > self._limits.request_bytes:
+            raise too_large
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.body_timeout_s):
+                async for chunk in http.stream():
+                    body += chunk
+                    if len(body) > self._limits.request_bytes:
+                        raise too_large
+        except TimeoutError as exc:
+            raise HttpProblem(
+                status=408, detail="the message did not arrive in time", headers=_CLOSE
+            ) from exc
+        return bytes(body)
+
+    async def _message(self, body: bytes) -> Request:
+        if len(body) < _LARGE_BODY_BYTES:
+            return read_request(body, self._limits)
+        return await _in_thread(self._readers, lambda: read_request(body, self._limits))
+
+
+class _Endpoint:
+    """An ASGI application, so that the route leaves every HTTP method to us."""
+
+    def __init__(self, respond: Callable[[HttpRequest], Awaitable[Response]]) -> None:
+        self._respond = respond
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._respond(HttpRequest(scope, receive))
+        except ClientDisconnect:
+            _log.info("a client went away before its request was complete")
+            return
+        await response(scope, receive, send)
+
+
+async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result:
+    return await asyncio.get_running_loop().run_in_executor(executor, work)
+
+
+def _problem_response(problem: HttpProblem) -> Response:
+    """One line of text for people, and the CIMError header for programs."""
+    headers = dict(problem.headers)
+    if problem.cim_error:
+        headers["CIMError"] = problem.cim_error
+    return Response(
+        f"{problem.detail}\n", problem.status, headers, media_type="text/plain; charset=utf-8"
+    )

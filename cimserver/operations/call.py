@@ -1,0 +1,134 @@
+"""What an operation knows while it runs, and the typed parameters it was called with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from virtcim.cimserver.boundary import ProviderBoundary
+from virtcim.cimserver.classes import ClassEncoder
+from virtcim.cimserver.declarations import Declarations, Declared
+from virtcim.cimserver.encode import Encoder
+from virtcim.cimserver.enumerations import Enumerations
+from virtcim.cimserver.errors import invalid_parameter, wrong_parameters
+from virtcim.cimserver.limits import Limits
+from virtcim.cimserver.reply import Reply
+from virtcim.cimserver.request import IntrinsicCall
+from virtcim.cimserver.values import ValueReader, shown
+from virtcim.cimserver.xmltree import Element
+from virtcim.mof import Schema
+from virtcim.providers.records import CimError, ObjectPath, StatusCode
+
+__all__ = ["Arguments", "Context", "Operation", "ParameterKind", "Services"]
+
+ParameterKind = Literal["class", "instance", "object", "boolean", "string", "uint32", "strings"]
+
+_DECLARED: dict[str, Declared] = {
+    "boolean": Declared(name="", type_name="boolean"),
+    "string": Declared(name="", type_name="string"),
+    "uint32": Declared(name="", type_name="uint32"),
+    "strings": Declared(name="", type_name="string", is_array=True),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What all operations share."""
+
+    providers: ProviderBoundary
+    schema: Schema
+    declarations: Declarations
+    encoder: Encoder
+    classes: ClassEncoder
+    enumerations: Enumerations
+    limits: Limits
+    property_names: frozenset[str]  # of all classes, in lower case
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One call: who asks, in which namespace (spelled as it is declared)."""
+
+    services: Services
+    namespace: str
+    principal: str
+
+    def known_class(self, name: str, status_code: int = StatusCode.INVALID_CLASS) -> str:
+        """The declared spelling of a class name. Raises CimError with ``status_code``."""
+        canonical = self.services.schema.canonical(name)
+        if canonical is None:
+            raise CimError(status_code, f"there is no class {shown(name)}")
+        return canonical
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """An intrinsic operation: its parameters, which of them it needs, and what it does."""
+
+    parameters: Mapping[str, ParameterKind]
+    required: tuple[str, ...] = ()
+    run: Callable[[Context, Arguments], Reply]
+
+
+class Arguments:
+    """The parameters of one call, read and typed; names as the operation spells them."""
+
+    def __init__(self, call: IntrinsicCall, operation: Operation, reader: ValueReader) -> None:
+        spelled = {name.lower(): name for name in operation.parameters}
+        given: dict[str, object] = {}
+        for parameter in call.parameters:
+            name = spelled.get(parameter.name.lower())
+            if name is None:
+                raise wrong_parameters(f"{call.name} has no parameter {shown(parameter.name)}")
+            if name in given:
+                raise wrong_parameters(f"{name} is given twice")
+            kind = operation.parameters[name]
+            given[name] = _read(parameter.element, kind, reader, name)
+        for name in operation.required:
+            if given.get(name) is None:
+                raise wrong_parameters(f"{call.name} needs {name}")
+        self._given = given
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """A boolean, ``default`` where it is not given or NULL."""
+        value = self._given.get(name)
+        return default if value is None else bool(value)
+
+    def text(self, name: str) -> str:
+        """A string or class name, empty where it is not given or NULL."""
+        value = self._given.get(name)
+        return value if isinstance(value, str) else ""
+
+    def number(self, name: str) -> int | None:
+        """A number, None where it is not given or NULL."""
+        value = self._given.get(name)
+        return value if isinstance(value, int) else None
+
+    def path(self, name: str) -> ObjectPath:
+        """The required object path ``name``."""
+        value = self._given[name]
+        assert isinstance(value, ObjectPath)
+        return value
+
+    def names(self, name: str) -> frozenset[str] | None:
+        """A list of names in lower case, None where it is not given or NULL."""
+        value = self._given.get(name)
+        if not isinstance(value, list):
+            return None
+        return frozenset(str(one).strip().lower() for one in value)
+
+
+def _read(element: Element | None, kind: ParameterKind, reader: ValueReader, name: str) -> object:
+    if element is None:
+        return None
+    if kind == "class":
+        if element.name != "CLASSNAME":
+            raise invalid_parameter(f"{name} must be a CLASSNAME")
+        return element.attribute("NAME")
+    if kind in ("instance", "object"):
+        path = reader.path(element, name)
+        if kind == "instance" and not path.keys:
+            raise invalid_parameter(f"{name} must be the name of an instance")
+        return path
+    return reader.value(element, _DECLARED[kind], name)

@@ -1,0 +1,99 @@
+"""Running a request: the table of all operations, and the boundary where failures are answered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from virtcim.cimserver.boundary import ProviderBoundary
+from virtcim.cimserver.classes import ClassEncoder
+from virtcim.cimserver.declarations import Declarations
+from virtcim.cimserver.encode import Encoder
+from virtcim.cimserver.enumerations import Enumerations
+from virtcim.cimserver.errors import HttpProblem, incident
+from virtcim.cimserver.limits import Limits
+from virtcim.cimserver.operations import classes, collections, instances, pull
+from virtcim.cimserver.operations.call import Arguments, Context, Operation, Services
+from virtcim.cimserver.operations.methods import invoke_method
+from virtcim.cimserver.reply import Reply, error_message, response_message
+from virtcim.cimserver.request import MethodCall, Request
+from virtcim.cimserver.values import ValueReader, shown
+from virtcim.mof import Schema
+from virtcim.providers.records import CimError, StatusCode
+
+__all__ = ["Operations"]
+
+_OPERATIONS: Mapping[str, Operation] = {
+    name.lower(): operation
+    for table in (
+        classes.OPERATIONS,
+        instances.OPERATIONS,
+        collections.OPERATIONS,
+        pull.OPERATIONS,
+    )
+    for name, operation in table.items()
+}
+
+
+class Operations:
+    """All operations over one set of providers and one schema; safe to use from many threads."""
+
+    def __init__(
+        self,
+        providers: ProviderBoundary,
+        schema: Schema,
+        *,
+        host: str,
+        limits: Limits,
+        debug_errors: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        declarations = Declarations(schema)
+        self._debug_errors = debug_errors
+        self._namespaces = {name.lower(): name for name in providers.namespaces}
+        self._services = Services(
+            providers=providers,
+            schema=schema,
+            declarations=declarations,
+            encoder=Encoder(declarations, host),
+            classes=ClassEncoder(schema),
+            enumerations=Enumerations(limits, clock),
+            limits=limits,
+            property_names=frozenset(
+                name for one in schema.classes for name in declarations.properties(one)
+            ),
+        )
+
+    def answer(self, request: Request, *, principal: str, user_agent: str) -> bytes:
+        """Run a request and write its response message, an error where it failed.
+
+        Raises HttpProblem only for a message that is not CIM-XML.
+        """
+        encoder = self._services.encoder
+        try:
+            try:
+                return response_message(request, self._run(request, principal))
+            except CimError as exc:
+                return error_message(request, exc, encoder, user_agent=user_agent)
+        except HttpProblem:
+            raise
+        except Exception as exc:  # noqa: BLE001 - the one boundary of a request
+            error = incident(request.name, exc, show_traceback=self._debug_errors)
+            return error_message(request, error, encoder, user_agent=user_agent)
+
+    def _run(self, request: Request, principal: str) -> Reply:
+        namespace = self._namespaces.get(request.namespace.lower())
+        if namespace is None:
+            raise CimError(
+                StatusCode.INVALID_NAMESPACE, f"there is no namespace {shown(request.namespace)}"
+            )
+        context = Context(services=self._services, namespace=namespace, principal=principal)
+        if isinstance(request, MethodCall):
+            return invoke_method(context, request)
+        operation = _OPERATIONS.get(request.name.lower())
+        if operation is None:
+            raise CimError(
+                StatusCode.NOT_SUPPORTED, f"the operation {shown(request.name)} is not supported"
+            )
+        reader = ValueReader(self._services.declarations, namespace)
+        return operation.run(context, Arguments(request, operation, reader))

@@ -1,0 +1,60 @@
+"""Reading and deleting one instance (DSP0200 clauses 5.3.2.2, 5.3.2.4 and 5.3.2.18)."""
+
+from __future__ import annotations
+
+from virtcim.cimserver.operations.call import Arguments, Context, Operation
+from virtcim.cimserver.operations.collections import selection
+from virtcim.cimserver.reply import Reply
+from virtcim.cimserver.values import shown
+from virtcim.providers.records import CimError, StatusCode
+
+__all__ = ["OPERATIONS"]
+
+
+def _get_instance(context: Context, arguments: Arguments) -> Reply:
+    record = context.services.providers.get_instance(arguments.path("InstanceName"))
+    wanted = selection(context, arguments)
+    return Reply(result=[context.services.encoder.instance(record, wanted)])
+
+
+def _get_property(context: Context, arguments: Arguments) -> Reply:
+    services = context.services
+    record = services.providers.get_instance(arguments.path("InstanceName"))
+    name = arguments.text("PropertyName")
+    declared = services.declarations.properties(record.class_name).get(name.lower())
+    if declared is None:
+        raise CimError(
+            StatusCode.NO_SUCH_PROPERTY, f"{record.class_name} has no property {shown(name)}"
+        )
+    value = record.values.get(declared.name)
+    if value is None:
+        return Reply(result=[])
+    return Reply(result=[services.encoder.value(value, declared).encode()])
+
+
+def _delete_instance(context: Context, arguments: Arguments) -> Reply:
+    context.services.providers.delete_instance(arguments.path("InstanceName"))
+    return Reply(result=None)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "GetInstance": Operation(
+        parameters={
+            "InstanceName": "instance",
+            "LocalOnly": "boolean",
+            "IncludeQualifiers": "boolean",
+            "IncludeClassOrigin": "boolean",
+            "PropertyList": "strings",
+        },
+        required=("InstanceName",),
+        run=_get_instance,
+    ),
+    "GetProperty": Operation(
+        parameters={"InstanceName": "instance", "PropertyName": "string"},
+        required=("InstanceName", "PropertyName"),
+        run=_get_property,
+    ),
+    "DeleteInstance": Operation(
+        parameters={"InstanceName": "instance"}, required=("InstanceName",), run=_delete_instance
+    ),
+}

@@ -1,0 +1,129 @@
+"""Opening, pulling and closing enumerations (DSP0200 clauses 5.3.2.24 ff.)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from virtcim.cimserver.enumerations import Enumeration, PullKind
+from virtcim.cimserver.errors import invalid_parameter
+from virtcim.cimserver.operations.call import Arguments, Context, Operation, ParameterKind
+from virtcim.cimserver.reply import Reply, output_parameter
+from virtcim.cimserver.values import shown
+from virtcim.providers.records import CimError, StatusCode
+
+__all__ = ["OPEN_PARAMETERS", "OPERATIONS", "opened"]
+
+OPEN_PARAMETERS: dict[str, ParameterKind] = {
+    "FilterQueryLanguage": "string",
+    "FilterQuery": "string",
+    "OperationTimeout": "uint32",
+    "ContinueOnError": "boolean",
+    "MaxObjectCount": "uint32",
+}
+# The query languages that exist for filters, though filters are not supported here.
+_FILTER_LANGUAGES = ("dmtf:fql", "dmtf:cql", "wql")
+
+
+def opened(
+    context: Context,
+    arguments: Arguments,
+    kind: PullKind,
+    find: Callable[[], Sequence[object]],
+    write: Callable[[Any], bytes],
+) -> Reply:
+    """Open an enumeration of what ``find`` gives, and answer with its first objects."""
+    _refuse_filters(arguments)
+    count = _object_count(context, arguments, default=0)
+    timeout_s = context.services.enumerations.timeout_s(arguments.number("OperationTimeout"))
+    enumeration = Enumeration(
+        kind=kind,
+        principal=context.principal,
+        namespace=context.namespace,
+        timeout_s=timeout_s,
+        objects=find(),
+        write=write,
+    )
+    texts = enumeration.take(count)
+    if not enumeration.remaining:
+        return _answer(texts, None)
+    return _answer(texts, context.services.enumerations.add(enumeration))
+
+
+def _refuse_filters(arguments: Arguments) -> None:
+    language, query = arguments.text("FilterQueryLanguage"), arguments.text("FilterQuery")
+    if language and language.lower() not in _FILTER_LANGUAGES:
+        raise CimError(
+            StatusCode.QUERY_LANGUAGE_NOT_SUPPORTED,
+            f"the query language {shown(language)} is not supported",
+        )
+    if language or query:
+        raise CimError(
+            StatusCode.FILTERED_ENUMERATION_NOT_SUPPORTED, "FilterQuery is not supported"
+        )
+    if arguments.flag("ContinueOnError", default=False):
+        raise CimError(
+            StatusCode.CONTINUATION_ON_ERROR_NOT_SUPPORTED, "ContinueOnError is not supported"
+        )
+
+
+def _object_count(context: Context, arguments: Arguments, default: int) -> int:
+    """How many objects to give now; a server may always give fewer than the client asks for."""
+    wanted = arguments.number("MaxObjectCount")
+    return min(default if wanted is None else wanted, context.services.limits.objects_per_pull)
+
+
+def _pull_operation(kind: PullKind) -> Operation:
+    def run(context: Context, arguments: Arguments) -> Reply:
+        handle = arguments.text("EnumerationContext")
+        enumerations = context.services.enumerations
+        enumeration = enumerations.find(handle, context.principal, context.namespace)
+        if enumeration.kind != kind:
+            raise invalid_parameter(f"the enumeration is pulled with {enumeration.kind}")
+        with enumeration.lock:
+            texts = enumeration.take(_object_count(context, arguments, default=0))
+            if enumeration.remaining:
+                return _answer(texts, handle)
+        enumerations.remove(handle)
+        return _answer(texts, None)
+
+    return Operation(
+        parameters={"EnumerationContext": "string", "MaxObjectCount": "uint32"},
+        required=("EnumerationContext", "MaxObjectCount"),
+        run=run,
+    )
+
+
+def _close(context: Context, arguments: Arguments) -> Reply:
+    handle = arguments.text("EnumerationContext")
+    context.services.enumerations.find(handle, context.principal, context.namespace)
+    context.services.enumerations.remove(handle)
+    return Reply(result=None)
+
+
+def _count(context: Context, arguments: Arguments) -> Reply:
+    handle = arguments.text("EnumerationContext")
+    found = context.services.enumerations.find(handle, context.principal, context.namespace)
+    return Reply(result=[f"<VALUE>{found.remaining}</VALUE>".encode()])
+
+
+def _answer(texts: Sequence[bytes], handle: str | None) -> Reply:
+    ended = "TRUE" if handle is None else "FALSE"
+    return Reply(
+        result=texts,
+        outputs=(
+            output_parameter("EnumerationContext", "string", f"<VALUE>{handle or ''}</VALUE>"),
+            output_parameter("EndOfSequence", "boolean", f"<VALUE>{ended}</VALUE>"),
+        ),
+    )
+
+
+_HANDLE: dict[str, ParameterKind] = {"EnumerationContext": "string"}
+
+OPERATIONS: dict[str, Operation] = {
+    "PullInstancesWithPath": _pull_operation("PullInstancesWithPath"),
+    "PullInstancePaths": _pull_operation("PullInstancePaths"),
+    "PullInstances": _pull_operation("PullInstances"),
+    "CloseEnumeration": Operation(parameters=_HANDLE, required=("EnumerationContext",), run=_close),
+    "EnumerationCount": Operation(parameters=_HANDLE, required=("EnumerationContext",), run=_count),
+}

@@ -1,0 +1,77 @@
+"""Writing response messages (DSP0201): results, output parameters and errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from virtcim.cimserver.cimtypes import escape
+from virtcim.cimserver.encode import Encoder, Selection
+from virtcim.cimserver.request import MethodCall, Request
+from virtcim.providers.records import CimError
+
+__all__ = ["Reply", "error_message", "output_parameter", "response_message"]
+
+_HEAD = (
+    '<?xml version="1.0" encoding="utf-8" ?>\n'
+    '<CIM CIMVERSION="2.0" DTDVERSION="2.0"><MESSAGE ID="{id}" PROTOCOLVERSION="1.0">'
+    '<SIMPLERSP><{kind} NAME="{name}">'
+)
+_TAIL = "</{kind}></SIMPLERSP></MESSAGE></CIM>\n"
+# sblim clients (wbemcli, sfcc) give every message this number.
+_SBLIM_MESSAGE_ID = "4711"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What an operation gave: what is in its IRETURNVALUE or its RETURNVALUE itself, None for none.
+
+    ``outputs`` are PARAMVALUE elements.
+    """
+
+    result: Sequence[bytes] | None
+    outputs: Sequence[str] = ()
+
+
+def response_message(request: Request, reply: Reply) -> bytes:
+    """The message for an operation that succeeded.
+
+    ``<!ELEMENT IMETHODRESPONSE (ERROR | (IRETURNVALUE?, PARAMVALUE*))>``
+    ``<!ELEMENT METHODRESPONSE (ERROR | (RETURNVALUE?, PARAMVALUE*))>``
+    """
+    parts: list[bytes] = []
+    if reply.result is not None:
+        if isinstance(request, MethodCall):
+            parts += reply.result
+        else:
+            # An empty element needs its end tag: wbemcli cannot read it without.
+            parts += [b"<IRETURNVALUE>", *reply.result, b"</IRETURNVALUE>"]
+    parts += [output.encode() for output in reply.outputs]
+    return _message(request, parts)
+
+
+def error_message(request: Request, error: CimError, encoder: Encoder, *, user_agent: str) -> bytes:
+    """The message for an operation that failed.
+
+    ``<!ELEMENT ERROR (INSTANCE*)>``: the sblim clients cannot read the instances, and would show
+    their user a parse exception instead of the error.
+    """
+    is_sblim = request.message_id == _SBLIM_MESSAGE_ID and not user_agent
+    errors: Iterable[bytes] = (
+        () if is_sblim else [encoder.instance(one, Selection()) for one in error.errors]
+    )
+    description = escape(error.description).replace("\n", "&#10;").replace("\t", "&#9;")
+    head = f'<ERROR CODE="{int(error.status_code)}" DESCRIPTION="{description}">'
+    return _message(request, [head.encode(), *errors, b"</ERROR>"])
+
+
+def output_parameter(name: str, type_name: str, value: str, *, is_embedded: bool = False) -> str:
+    """``<!ELEMENT PARAMVALUE (VALUE | VALUE.REFERENCE | VALUE.ARRAY | VALUE.REFARRAY | ...)?>``"""
+    embedded = ' EmbeddedObject="instance"' if is_embedded else ""
+    return f'<PARAMVALUE NAME="{name}" PARAMTYPE="{type_name}"{embedded}>{value}</PARAMVALUE>'
+
+
+def _message(request: Request, parts: Sequence[bytes]) -> bytes:
+    kind = "METHODRESPONSE" if isinstance(request, MethodCall) else "IMETHODRESPONSE"
+    head = _HEAD.format(id=escape(request.message_id), kind=kind, name=escape(request.name))
+    return b"".join([head.encode(), *parts, _TAIL.format(kind=kind).encode()])
