@@ -92,7 +92,8 @@ def one_line(text: str, length: int) -> str:
     """``text`` without line breaks and control characters, shortened in its middle to ``length``."""
     if len(text) > 2 * length:
         text = f"{text[:length]} {text[-length:]}"
-    line = " ".join("".join(map(_printable, text)).split())
+    printable = text if text.isprintable() else "".join(map(_printable, text))
+    line = " ".join(printable.split())
     if len(line) <= length:
         return line
     half = (length - 5) // 2
