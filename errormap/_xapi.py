@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from virtcim.errormap._libvirt import from_libvirt
@@ -12,6 +13,8 @@ from virtcim.errormap.fault import Fault
 __all__ = ["from_xapi"]
 
 _LIBVIRT = "LIBVIRT_ERROR"
+# How the server prints an error of its own inside another one's text.
+_PRINTED = re.compile(r"Server_error\(\s*([A-Z][A-Z0-9_]{2,80}),\s*\[(.{0,4000}?)\]\)", re.DOTALL)
 
 
 def from_xapi(
@@ -52,6 +55,11 @@ def _cause(code: str, arguments: Sequence[str], operation: str) -> Fault | None:
             int1=as_integer(int1),
             operation=operation,
         )
+    for argument in arguments:
+        printed = _PRINTED.search(argument)
+        if printed is not None:
+            words = [word.strip() for word in printed[2].split(";")]
+            return from_xapi([printed[1], *words], operation=operation)
     if code in ("INTERNAL_ERROR", "INTERNAL ERROR") and arguments:
         return nested_xend(arguments[0], operation)
     return None
