@@ -224,8 +224,6 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     os.environ["LC_ALL"] = "C"
-    # A libvirt client that runs as an ordinary user starts a daemon where it finds none: not here.
-    os.environ["LIBVIRT_AUTOSTART"] = "0"
     libvirt.registerErrorHandler(lambda *_: None, None)
     signal.signal(signal.SIGTERM, _stop)
     show = Show()

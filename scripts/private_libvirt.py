@@ -300,8 +300,6 @@ def _main(arguments: list[str]) -> int:
     if len(arguments) != 2 or arguments[0] not in ("run", "control"):
         print("usage: private_libvirt.py run DIR", file=sys.stderr)
         return 2
-    # A client may start a daemon of its own where it finds none: never here.
-    os.environ["LIBVIRT_AUTOSTART"] = "0"
     libvirt.registerErrorHandler(lambda *_: None, None)
     # Signals arrive as bytes on a pipe, beside the commands: one thing happens at a time.
     signals, wakeup = os.pipe()
