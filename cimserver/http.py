@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
 
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from virtcim.cimserver.auth import BasicAuthenticator
 from virtcim.cimserver.boundary import ProviderBoundary
-from virtcim.cimserver.errors import HttpProblem
+from virtcim.cimserver.errors import HttpProblem, incident
 from virtcim.cimserver.headers import OPTIONS_HEADERS, Extension, check_against, check_request
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import Operations
@@ -35,6 +34,7 @@ _log = logging.getLogger(__name__)
 _READ_THREADS = 4
 _METHOD_THREADS = 32
 _REALM = 'Basic realm="virtcim"'
+_TEXT = "text/plain; charset=utf-8"
 _MEDIA_TYPE = 'application/xml; charset="utf-8"'
 # Large messages are parsed away from the event loop, small ones where they are.
 _LARGE_BODY_BYTES = 16 * 1024
@@ -75,10 +75,8 @@ class CimServer:
         # One thread, as checking a password is made to cost a processor's time.
         self._verifier = ThreadPoolExecutor(1, thread_name_prefix="cim-verify")
         self._running = 0
-        self._application = Starlette(
-            routes=[Route("/{path:path}", endpoint=_Endpoint(self._respond))],
-            lifespan=self._lifespan,
-        )
+        # Every path is ours, also the "*" of OPTIONS: clients post to /cimom, / or /wbem alike.
+        self._application = Router(default=self._endpoint, lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -90,11 +88,22 @@ class CimServer:
             executor.shutdown(wait=False, cancel_futures=True)
 
     @asynccontextmanager
-    async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
         try:
             yield
         finally:
             self.close()
+
+    async def _endpoint(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            response = await self._respond(HttpRequest(scope, receive))
+        except ClientDisconnect:
+            _log.info("a client went away before its request was complete")
+            return
+        except Exception as exc:  # noqa: BLE001 - the one boundary of what is not yet a request
+            error = incident("an HTTP request", exc, show_traceback=False)
+            response = Response(f"{error.description}\n", 500, media_type=_TEXT)
+        await response(scope, receive, send)
 
     async def _respond(self, http: HttpRequest) -> Response:
         try:
@@ -184,21 +193,6 @@ class CimServer:
         return await _in_thread(self._readers, lambda: read_request(body, self._limits))
 
 
-class _Endpoint:
-    """An ASGI application, so that the route leaves every HTTP method to us."""
-
-    def __init__(self, respond: Callable[[HttpRequest], Awaitable[Response]]) -> None:
-        self._respond = respond
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            response = await self._respond(HttpRequest(scope, receive))
-        except ClientDisconnect:
-            _log.info("a client went away before its request was complete")
-            return
-        await response(scope, receive, send)
-
-
 async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result:
     return await asyncio.get_running_loop().run_in_executor(executor, work)
 
@@ -208,6 +202,4 @@ def _problem_response(problem: HttpProblem) -> Response:
     headers = dict(problem.headers)
     if problem.cim_error:
         headers["CIMError"] = problem.cim_error
-    return Response(
-        f"{problem.detail}\n", problem.status, headers, media_type="text/plain; charset=utf-8"
-    )
+    return Response(f"{problem.detail}\n", problem.status, headers, media_type=_TEXT)

@@ -31,7 +31,7 @@ class LogLevel(StrEnum):
 
 
 def default_state_directory() -> Path:
-    """Where a daemon keeps what must outlive it: /var/lib/virtcim, or the user's state directory."""
+    """Where a daemon keeps what must outlive it: the system's directory, or the user's own."""
     if os.geteuid() == 0:
         return Path("/var/lib/virtcim")
     base = os.environ.get("XDG_STATE_HOME")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import hmac
 import os
 import re
 import secrets
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,24 +128,40 @@ def open_users(path: Path, say: Callable[[str], None]) -> Users:
     The password goes to a file of mode 0600 beside it, which ``say`` names: it must not end in a
     log. Raises UsersError.
     """
-    if not path.exists():
-        password_path = path.with_name(path.name + ".password")
-        password = secrets.token_urlsafe(18)
-        try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _write(password_path, password + "\n")
-            _write(path, _Hashed.of(password).line(FIRST_USER))
-        except OSError as exc:
-            raise UsersError(f"cannot make the users file {path}: {exc}") from exc
-        say(
-            f"made the users file {path} with the user {FIRST_USER}, whose password is in "
-            f"{password_path}"
-        )
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _locked(path.parent):
+            if not path.exists():
+                _make(path, say)
+    except OSError as exc:
+        raise UsersError(f"cannot make the users file {path}: {exc}") from exc
     return Users(path)
 
 
+def _make(path: Path, say: Callable[[str], None]) -> None:
+    password = secrets.token_urlsafe(18)
+    password_path = path.with_name(f"{path.name}.password")
+    _write(password_path, f"{password}\n")
+    _write(path, _Hashed.of(password).line(FIRST_USER))
+    say(
+        f"made the users file {path} with the user {FIRST_USER}, "
+        f"whose password is in {password_path}"
+    )
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    # Two daemons that start at once must not make one file each.
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def _write(path: Path, text: str) -> None:
-    # Two daemons may start at once: what stands under the name is always a complete file.
+    # Whoever reads the file finds a complete one.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
