@@ -176,6 +176,9 @@ class _Decoder:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the message. Raises MalformedMessage as soon as it is known."""
+        # expat reads UTF-16 where it finds signs of it, whatever encoding it was told.
+        if b"\0" in data or (not self._size and data[:1] in (b"\xfe", b"\xff")):
+            raise NotXml("not UTF-8: it holds NUL bytes or begins as UTF-16")
         self._size += len(data)
         if self._size > self._limits.max_bytes:
             raise MessageTooLarge(f"message is larger than {self._limits.max_bytes} bytes")

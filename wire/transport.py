@@ -11,16 +11,17 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpcore
 
 from virtcim.errormap import Fault, HypervisorError, changes_state, from_transport
 from virtcim.wire.decode import RESPONSE_LIMITS, Limits, ResponseDecoder
 from virtcim.wire.encode import encode_call
 from virtcim.wire.errors import MalformedMessage, UnencodableValue
+from virtcim.wire.unix_backend import NetworkBackend
 from virtcim.wire.url import EndpointUrl
 
 __all__ = ["TlsOptions", "Transport"]
@@ -30,7 +31,14 @@ _MAX_CONNECTIONS = 64
 # Shorter than the idle time after which servers close (uvicorn's default is 5 s): a connection
 # that the server may be closing right now is not used for the next call.
 _KEEPALIVE_EXPIRY_S = 4.0
-_READ_CHUNK_BYTES = 2**16
+_HTTP_OK = 200
+_HEADERS: Mapping[bytes | str, bytes | str] = {
+    # A compressed answer could be of any size; management APIs do not compress.
+    "Accept-Encoding": "identity",
+    "Content-Type": "text/xml",
+    "User-Agent": "virtcim",
+}
+_FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +60,26 @@ class TlsOptions:
         if not self.verify:
             context.verify_mode = ssl.CERT_NONE
         return context
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reply:
+    """The head of an HTTP response."""
+
+    status: int
+    reason: str
+    content_type: str
+    encoding: str
+
+    @classmethod
+    def of(cls, response: httpcore.Response) -> _Reply:
+        headers = {name.lower(): value.decode("latin-1") for name, value in response.headers}
+        return cls(
+            status=response.status,
+            reason=response.extensions.get("reason_phrase", b"").decode("latin-1"),
+            content_type=headers.get(b"content-type", ""),
+            encoding=headers.get(b"content-encoding", "identity"),
+        )
 
 
 @dataclass(slots=True)
@@ -102,22 +130,12 @@ class Transport:
         self._limits = limits
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self._closed = threading.Event()
-        self._client = httpx.Client(
-            transport=httpx.HTTPTransport(
-                uds=url.socket_path or None,
-                verify=(tls or TlsOptions()).context() if url.transport == "https" else False,
-                trust_env=False,
-                limits=httpx.Limits(
-                    max_connections=_MAX_CONNECTIONS, keepalive_expiry=_KEEPALIVE_EXPIRY_S
-                ),
-            ),
-            trust_env=False,
-            # A compressed answer could be of any size; management APIs do not compress.
-            headers={
-                "Accept-Encoding": "identity",
-                "Content-Type": "text/xml",
-                "User-Agent": "virtcim",
-            },
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=(tls or TlsOptions()).context() if url.transport == "https" else None,
+            max_connections=_MAX_CONNECTIONS,
+            keepalive_expiry=_KEEPALIVE_EXPIRY_S,
+            uds=url.socket_path or None,
+            network_backend=NetworkBackend(),
         )
 
     def call(
@@ -133,21 +151,17 @@ class Transport:
             content = encode_call(method, params)
         except UnencodableValue as exc:
             raise HypervisorError(_fault(method, "before_send", exc)) from exc
-        timeout = httpx.Timeout(
-            self._read_timeout_s if read_timeout_s is None else read_timeout_s,
-            connect=self._connect_timeout_s,
-            pool=self._connect_timeout_s,
-        )
+        patience_s = self._read_timeout_s if read_timeout_s is None else read_timeout_s
         progress = _Progress(self._sockets)
         try:
-            return self._exchange(method, content, timeout, progress)
-        except httpx.HTTPError as exc:
+            return self._exchange(method, content, patience_s, progress)
+        except _FAILURES as exc:
             if not self._may_repeat(method, exc, progress):
                 raise HypervisorError(_fault(method, progress.phase, exc)) from exc
         progress = _Progress(self._sockets)
         try:
-            return self._exchange(method, content, timeout, progress)
-        except httpx.HTTPError as exc:
+            return self._exchange(method, content, patience_s, progress)
+        except _FAILURES as exc:
             raise HypervisorError(_fault(method, progress.phase, exc)) from exc
 
     def close(self) -> None:
@@ -157,40 +171,45 @@ class Transport:
         for sock in list(self._sockets):
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
-        self._client.close()
+        self._pool.close()
 
-    def _may_repeat(self, method: str, exc: httpx.HTTPError, progress: _Progress) -> bool:
-        stale = progress.reused and not progress.answered and isinstance(exc, httpx.TransportError)
-        if not stale or isinstance(exc, httpx.TimeoutException) or self._closed.is_set():
+    def _may_repeat(self, method: str, exc: Exception, progress: _Progress) -> bool:
+        if not progress.reused or progress.answered or self._closed.is_set():
+            return False
+        if isinstance(exc, httpcore.TimeoutException):
             return False
         return progress.phase != "after_send" or not changes_state(method)
 
-    def _exchange(
-        self, method: str, content: bytes, timeout: httpx.Timeout, progress: _Progress
-    ) -> Any:
+    def _exchange(self, method: str, content: bytes, patience_s: float, progress: _Progress) -> Any:
         if self._closed.is_set():
             raise HypervisorError(
                 from_transport(
                     phase="connect", message="the connection was closed by us", operation=method
                 )
             )
-        with self._client.stream(
+        timeout = {
+            "connect": self._connect_timeout_s,
+            "pool": self._connect_timeout_s,
+            "read": patience_s,
+            "write": patience_s,
+        }
+        with self._pool.stream(
             "POST",
             self.url.http_url,
+            headers=_HEADERS,
             content=content,
-            timeout=timeout,
-            extensions={"trace": progress},
+            extensions={"trace": progress, "timeout": timeout},
         ) as response:
-            encoding = response.headers.get("Content-Encoding", "identity")
-            if response.status_code != httpx.codes.OK or encoding.lower() != "identity":
-                raise HypervisorError(_http_fault(method, response))
+            reply = _Reply.of(response)
+            if reply.status != _HTTP_OK or reply.encoding.lower() != "identity":
+                raise HypervisorError(_http_fault(method, reply, response.iter_stream()))
             try:
-                return self._decode(response.iter_raw(_READ_CHUNK_BYTES), progress.excerpt)
+                return self._decode(response.iter_stream(), progress.excerpt)
             except MalformedMessage as exc:
-                fault = _malformed_fault(method, response, exc, progress.excerpt)
+                fault = _malformed_fault(method, reply, exc, progress.excerpt)
                 raise HypervisorError(fault) from exc
 
-    def _decode(self, chunks: Iterator[bytes], excerpt: bytearray) -> Any:
+    def _decode(self, chunks: Iterable[bytes], excerpt: bytearray) -> Any:
         decoder = ResponseDecoder(self._limits)
         for chunk in chunks:
             if len(excerpt) < _BODY_EXCERPT_BYTES:
@@ -220,33 +239,33 @@ def _fault(method: str, phase: str, exc: Exception) -> Fault:
     )
 
 
-def _http_fault(method: str, response: httpx.Response) -> Fault:
+def _http_fault(method: str, reply: _Reply, chunks: Iterable[bytes]) -> Fault:
     body = bytearray()
-    with contextlib.suppress(httpx.HTTPError):  # the status says enough without the page
-        for chunk in response.iter_raw(_BODY_EXCERPT_BYTES):
+    with contextlib.suppress(*_FAILURES):  # the status says enough without the page
+        for chunk in chunks:
             body += chunk
             if len(body) >= _BODY_EXCERPT_BYTES:
                 break
     return from_transport(
         phase="after_send",
-        http_status=response.status_code,
-        http_reason=response.reason_phrase,
-        content_type=response.headers.get("Content-Type", ""),
+        http_status=reply.status,
+        http_reason=reply.reason,
+        content_type=reply.content_type,
         body=body[:_BODY_EXCERPT_BYTES].decode("utf-8", "replace"),
         operation=method,
     )
 
 
 def _malformed_fault(
-    method: str, response: httpx.Response, exc: MalformedMessage, excerpt: bytearray
+    method: str, reply: _Reply, exc: MalformedMessage, excerpt: bytearray
 ) -> Fault:
     return from_transport(
         phase="after_send",
         exception=type(exc).__name__,
         message=str(exc),
-        http_status=response.status_code,
-        http_reason=response.reason_phrase,
-        content_type=response.headers.get("Content-Type", ""),
-        body=bytes(excerpt).decode("utf-8", "replace"),
+        http_status=reply.status,
+        http_reason=reply.reason,
+        content_type=reply.content_type,
+        body=excerpt.decode("utf-8", "replace"),
         operation=method,
     )

@@ -1,0 +1,124 @@
+"""Real servers for tests: an ASGI application under uvicorn, and sockets that misbehave on cue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import uvicorn
+
+from virtcim.wire.application import ASGIApp
+
+DEADLINE_S = 10.0
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def serving(app: ASGIApp, sock: socket.socket | None = None, **options: object) -> Iterator[int]:
+    """Serve ``app`` on a loopback port (or on ``sock``) and give the port."""
+    own = sock or socket.create_server(("127.0.0.1", 0))
+    port = own.getsockname()[1] if own.family == socket.AF_INET else 0
+    config = uvicorn.Config(
+        app,
+        lifespan="off",
+        http="h11",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        **options,
+    )
+    server = _Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[own])))
+    thread.start()
+    try:
+        assert server.accepting.wait(DEADLINE_S)
+        yield port
+    finally:
+        server.should_exit = True
+        thread.join(DEADLINE_S)
+        own.close()
+        assert not thread.is_alive()
+
+
+@contextlib.contextmanager
+def scripted(*connections: Callable[[socket.socket], None]) -> Iterator[int]:
+    """Accept one connection after the other, and treat each as its function says."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.settimeout(DEADLINE_S)
+
+    def run() -> None:
+        for treat in connections:
+            try:
+                conn, _ = listener.accept()
+            except OSError:
+                return  # the test needed no more connections
+            with conn, contextlib.suppress(OSError):
+                conn.settimeout(DEADLINE_S)
+                treat(conn)
+
+    with ThreadPoolExecutor(1) as executor:
+        running = executor.submit(run)
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        running.result(DEADLINE_S)
+
+
+def read_request(conn: socket.socket) -> bytes:
+    """Read one HTTP request with its body."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += conn.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines = head.lower().split(b"\r\n")
+    length = int(next(line for line in lines if line.startswith(b"content-length")).split(b":")[1])
+    while len(body) < length:
+        body += conn.recv(65536)
+    return body
+
+
+def http_answer(body: bytes, *, status: str = "200 OK", kind: str = "text/xml") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+def answer(body: bytes, **options: str) -> Callable[[socket.socket], None]:
+    """Read a request, answer with ``body``, close."""
+
+    def treat(conn: socket.socket) -> None:
+        read_request(conn)
+        conn.sendall(http_answer(body, **options))
+
+    return treat
+
+
+def exchange(port: int, request: bytes) -> bytes:
+    """Send raw bytes and read until the server closes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=DEADLINE_S) as conn:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            conn.sendall(request)
+        received = b""
+        with contextlib.suppress(ConnectionResetError):
+            while chunk := conn.recv(65536):
+                received += chunk
+        return received
