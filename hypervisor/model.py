@@ -149,8 +149,8 @@ class VirtualSystem:
     actions_after_shutdown: str = ""
     actions_after_reboot: str = ""
     actions_after_crash: str = ""
-    current_operations: Mapping[str, str] = field(default=_EMPTY)
-    other_config: Mapping[str, str] = field(default=_EMPTY)
+    current_operations: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    other_config: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +215,7 @@ class Host:
     cpu_model: str = ""
     cpu_vendor: str = ""
     cpu_mhz: int = 0
-    software_version: Mapping[str, str] = field(default=_EMPTY)
+    software_version: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,4 +291,4 @@ class VirtualSystemSpec:
     actions_after_crash: str = ""
     disks: tuple[DiskSpec, ...] = ()
     network_ports: tuple[NetworkPortSpec, ...] = ()
-    other_config: Mapping[str, str] = field(default=_EMPTY)
+    other_config: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
