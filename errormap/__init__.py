@@ -8,6 +8,7 @@ from virtcim.errormap._libvirt import from_libvirt
 from virtcim.errormap._qemu import from_qemu
 from virtcim.errormap._record import from_record
 from virtcim.errormap._transport import from_transport
+from virtcim.errormap._words import from_words
 from virtcim.errormap._xapi import from_xapi
 from virtcim.errormap._xend import from_xend
 from virtcim.errormap.fault import ErrorCode, Fault, HypervisorError, Source, StandardError
@@ -35,6 +36,7 @@ __all__ = [
     "from_qemu",
     "from_record",
     "from_transport",
+    "from_words",
     "from_xapi",
     "from_xend",
     "rules",

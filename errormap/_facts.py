@@ -74,7 +74,8 @@ _IN_TEXT = re.compile(
 )
 # xend prints what the hypervisor library raised: (errno, text), or (libxc code, text, detail).
 _TUPLE = re.compile(r"\((?P<number>[0-9]{1,4}), (?:'[^']{0,300}'|\"[^\"]{0,300}\")\)")
-_SYSTEM_ERROR = "38"
+# int1 is an errno where the number is VIR_ERR_SYSTEM_ERROR, or where nobody knows the number.
+_WITH_ERRNO = ("38", "")
 
 
 class Facts:
@@ -110,7 +111,7 @@ class Facts:
     def _errno_number(self) -> int:
         fault = self.fault
         given: int | None = None
-        if fault.source == "libvirt" and fault.code == _SYSTEM_ERROR and len(fault.arguments) > 3:
+        if fault.source == "libvirt" and fault.code in _WITH_ERRNO and len(fault.arguments) > 3:
             given = as_integer(fault.arguments[3])
         elif fault.source == "transport" and len(fault.arguments) > 2:
             given = as_integer(fault.arguments[2])

@@ -7,7 +7,7 @@ import re
 from virtcim.errormap._qemu import wrapped_qemu
 from virtcim.errormap._text import as_text
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.libvirt_numbers import LIBVIRT_NUMBERS
+from virtcim.errormap.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
 
 __all__ = ["from_libvirt"]
 
@@ -33,15 +33,16 @@ def from_libvirt(
 ) -> Fault:
     """The Fault of one virError.
 
-    ``code`` of the Fault is the number as text (looked up from ``code_name`` where only that is
-    known); ``arguments`` are always (name, domain, str1, int1). A message that wraps a QEMU text
-    has the QEMU fault as its ``cause``.
+    ``code`` of the Fault is the number as text (from ``code_name``, or from how the message
+    begins, where only that is known); ``arguments`` are always (name, domain, str1, int1).
+    A message that wraps a QEMU text has the QEMU fault as its ``cause``.
     """
     name = as_text(code_name)
     number = "" if code is None else as_text(code)
     if not number and name:
         number = str(LIBVIRT_NUMBERS.get(name, ""))
     text = as_text(message)
+    number = number or number_in_message(text)
     return Fault(
         source="libvirt",
         source_version=version,

@@ -51,10 +51,12 @@ class Decision:
 
     @property
     def fault(self) -> Fault:
+        """The fault that the rule looked at."""
         return self.facts.fault
 
     @property
     def by_default(self) -> bool:
+        """Whether no rule of a table held."""
         return self.rule in DEFAULTS
 
 
@@ -89,6 +91,9 @@ def stages(source: str, code: str) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
     exact, families, everywhere = _by_code(source)
     found = [*exact.get(code, ()), *everywhere]
     found += [item for item in families if any(map(code.startswith, _prefixes(item[1])))]
+    if not code:
+        # A report pasted from a log often lacks its number: its words must do.
+        found += [item for item in enumerate(load(source)) if item[1].code and item[1].text]
     ordered = [rule for _, rule in sorted(found, key=lambda item: item[0])]
     return (
         tuple(rule for rule in ordered if not rule.weak),

@@ -1,4 +1,4 @@
-"""What a failure is: the Fault that an adapter reports and the StandardError it is translated to."""
+"""What a failure is: the Fault that an adapter reports, and the StandardError it becomes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,13 @@
-"""The numbers of libvirt's virErrorNumber by name (libvirt/virterror.h)."""
+"""The numbers of libvirt's virErrorNumber by name, and the words its messages begin with.
+
+Source: libvirt/virterror.h and the messages of src/util/virerror.c.
+"""
 
 from __future__ import annotations
 
-__all__ = ["LIBVIRT_NAMES", "LIBVIRT_NUMBERS"]
+import re
+
+__all__ = ["LIBVIRT_NUMBERS", "number_in_message"]
 
 LIBVIRT_NUMBERS: dict[str, int] = {
     "VIR_ERR_OK": 0,
@@ -118,4 +123,92 @@ LIBVIRT_NUMBERS: dict[str, int] = {
     "VIR_ERR_MULTIPLE_DOMAINS": 110,
 }
 
-LIBVIRT_NAMES: dict[str, str] = {str(number): name for name, number in LIBVIRT_NUMBERS.items()}
+# Messages without a fixed beginning (35, 38 and others) are not among them.
+_BEGINNINGS: dict[str, int] = {
+    "internal error:": 1,
+    "out of memory:": 2,
+    "this function is not supported by the connection driver:": 3,
+    "invalid argument:": 8,
+    "operation failed:": 9,
+    "get operation failed:": 10,
+    "post operation failed:": 11,
+    "failed to serialize s-expr:": 13,
+    "missing kernel information:": 17,
+    "library call failed:": 26,
+    "xml error:": 27,
+    "operation forbidden:": 29,
+    "configuration file syntax error:": 33,
+    "failed to write configuration file:": 34,
+    "failed to find the network:": 41,
+    "domain not found:": 42,
+    "network not found:": 43,
+    "invalid mac address:": 44,
+    "authentication failed:": 45,
+    "failed to find a storage driver:": 48,
+    "storage pool not found:": 49,
+    "storage volume not found:": 50,
+    "failed to find a node driver:": 51,
+    "node device not found:": 53,
+    "security model not found:": 54,
+    "requested operation is not valid:": 55,
+    "failed to find the interface:": 56,
+    "interface not found:": 57,
+    "multiple matching interfaces found:": 59,
+    "failed to start the nwfilter driver:": 60,
+    "invalid network filter:": 61,
+    "network filter not found:": 62,
+    "error while building firewall:": 63,
+    "failed to find a secret storage driver:": 64,
+    "invalid secret:": 65,
+    "secret not found:": 66,
+    "unsupported configuration:": 67,
+    "timed out during operation:": 68,
+    "failed to make domain persistent after migration:": 69,
+    "hook script execution failed:": 70,
+    "invalid domain snapshot:": 71,
+    "domain snapshot not found:": 72,
+    "argument unsupported:": 74,
+    "storage pool probe failed:": 75,
+    "storage pool already built:": 76,
+    "revert requires force:": 77,
+    "operation aborted:": 78,
+    "authentication cancelled:": 79,
+    "metadata not found:": 80,
+    "unsafe migration:": 81,
+    "numerical overflow:": 82,
+    "block copy still active:": 83,
+    "operation not supported:": 84,
+    "ssh transport error:": 85,
+    "guest agent is not responding:": 86,
+    "resource busy:": 87,
+    "access denied:": 88,
+    "error from service:": 89,
+    "the cpu is incompatible with host cpu:": 91,
+    "xml document failed to validate against schema:": 92,
+    "migration successfully aborted:": 93,
+    "authentication unavailable:": 94,
+    "server not found:": 95,
+    "client not found:": 96,
+    "guest agent replied with wrong id to guest-sync command:": 97,
+    "libssh transport error:": 98,
+    "device not found:": 99,
+    "invalid network filter binding:": 100,
+    "network filter binding not found:": 101,
+    "invalid domain checkpoint:": 102,
+    "domain checkpoint not found:": 103,
+    "domain backup job id not found:": 104,
+    "invalid network port pointer:": 105,
+    "network port not found:": 107,
+    "no hostname found:": 108,
+    "checkpoint inconsistent:": 109,
+    "multiple matching domains found:": 110,
+}
+_IN_MESSAGE = re.compile(
+    r"(?:^|\berror ?: |\n)(" + "|".join(map(re.escape, _BEGINNINGS)) + ")", re.IGNORECASE
+)
+
+
+def number_in_message(message: str) -> str:
+    """The number that a message names by its beginning, as in a line pasted from a log; or ""."""
+    match = _IN_MESSAGE.search(message[:20_000])
+    return str(_BEGINNINGS[match[1].lower()]) if match is not None else ""

@@ -89,7 +89,7 @@ def cim_message(error: StandardError) -> str:
 
 
 def one_line(text: str, length: int) -> str:
-    """``text`` without line breaks and control characters, shortened in its middle to ``length``."""
+    """``text`` on one line without control characters, its middle left out past ``length``."""
     if len(text) > 2 * length:
         text = f"{text[:length]} {text[-length:]}"
     printable = text if text.isprintable() else "".join(map(_printable, text))

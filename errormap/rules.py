@@ -49,8 +49,8 @@ class Argument:
 class Rule:
     """One row of a table: every condition given must hold; empty ones hold always.
 
-    ``code`` lists codes ("SR_BACKEND_FAILURE_*" stands for a family), ``operation`` groups ("@boot")
-    or native names, ``errno`` symbolic names, ``text`` a pattern over the lower-case text. ``weak``
+    ``code`` lists codes (a final * stands for a family), ``operation`` groups ("@boot") or native
+    names, ``errno`` symbolic names, ``text`` a pattern over the lower-case text. ``weak``
     marks a code that says nothing by itself: nested faults and texts are asked first.
     ``say`` is the sentence for a person, with ``{0}`` for arguments and ``{file}`` for groups.
     """

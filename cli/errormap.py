@@ -1,0 +1,252 @@
+"""``virtcim errormap``: explain, list, compare, export and translate hypervisor faults."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from virtcim.errormap import Explanation, Fault
+
+__all__ = ["app", "register"]
+
+_CHUNK = 256 * 1024
+
+app = typer.Typer(
+    help="Explain, list, compare, export and translate hypervisor faults.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def register(application: typer.Typer) -> None:
+    """Add the command group ``errormap``."""
+    application.add_typer(app, name="errormap")
+
+
+@app.command()
+def explain(
+    source: Annotated[str, typer.Argument(help="xapi, xend, libvirt, qemu or transport.")],
+    code: Annotated[str, typer.Argument(help="The source's own code.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARG]...", help="What came with the code.")
+    ] = None,
+    operation: Annotated[str, typer.Option(help="The management call, as VM.start.")] = "",
+    text: Annotated[str, typer.Option(help="The source's message.")] = "",
+    as_json: _Json = False,
+) -> None:
+    """Say which standard code a fault gets, by which rule, and which rules lost.
+
+    Example: virtcim errormap explain xapi HANDLE_INVALID VM OpaqueRef:1 --operation VM.start
+
+    Example: virtcim errormap explain libvirt 38 --text "Cannot access storage file '/a'"
+    """
+    from virtcim.errormap import explain as explained
+    from virtcim.errormap import from_words
+
+    try:
+        fault = from_words(source, code, arguments or (), operation=operation, text=text)
+    except ValueError as error:
+        raise _failure(str(error)) from error
+    explanation = explained(fault)
+    if as_json:
+        typer.echo(json.dumps(_explanation(explanation), indent=2))
+    else:
+        _print_rows(_explanation_rows(explanation))
+
+
+@app.command("list")
+def list_rules(
+    source: Annotated[str, typer.Option(help="Only the rules of this source, or text.")] = "",
+    err: Annotated[str, typer.Option(help="Only the rules that lead to this code.")] = "",
+    as_json: _Json = False,
+) -> None:
+    """List the rules in order of priority.
+
+    Example: virtcim errormap list --source libvirt --err ERR_OUT_OF_MEMORY
+    """
+    from virtcim.errormap import ErrorCode, rules
+    from virtcim.errormap.exports import conditions
+    from virtcim.errormap.rules import SHARED, SOURCES
+
+    if source and source not in (*SOURCES, SHARED):
+        raise _failure(f"unknown source {source!r} (known: {', '.join((*SOURCES, SHARED))})")
+    if err and err not in ErrorCode.__members__:
+        raise _failure(f"unknown code {err!r}")
+    found = [
+        rule
+        for rule in rules()
+        if (not source or rule.source == source) and (not err or rule.err.name == err)
+    ]
+    if as_json:
+        rows = [
+            {"id": rule.id, "err": rule.err.name, "condition": conditions(rule), "note": rule.note}
+            for rule in found
+        ]
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        _print_table(
+            ("rule", "code", "holds for"),
+            [(rule.id, rule.err.name, conditions(rule)) for rule in found],
+        )
+
+
+@app.command()
+def diff(
+    before: Annotated[str, typer.Argument(help="A version, current, or a file.")],
+    after: Annotated[str, typer.Argument(help="A version, current, or a file.")],
+    as_json: _Json = False,
+) -> None:
+    """Say what a client must expect when the table goes from one version to another.
+
+    Example: virtcim errormap diff table.json current
+    """
+    from virtcim.errormap.versions import VersionError, differences, read_version
+
+    try:
+        changes = differences(read_version(before), read_version(after))
+    except VersionError as error:
+        raise _failure(str(error)) from error
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(change) for change in changes], indent=2))
+    elif changes:
+        _print_table(
+            ("level", "change", "rule", "before", "after"),
+            [(item.level, item.kind, item.rule, item.before, item.after) for item in changes],
+        )
+    else:
+        typer.echo("The two versions are the same.")
+
+
+@app.command()
+def export(
+    form: Annotated[str, typer.Option("--format", help="json, csv, markdown or dsp0228.")] = "json",
+) -> None:
+    """Print the whole table for other programs.
+
+    dsp0228 is a DMTF message registry of the standard codes.
+
+    Example: virtcim errormap export --format json > table.json
+    """
+    from virtcim.errormap.exports import FORMATS
+    from virtcim.errormap.exports import export as exported
+
+    if form not in FORMATS:
+        raise _failure(f"unknown format {form!r} (known: {', '.join(FORMATS)})")
+    _write(exported(form))
+
+
+@app.command()
+def translate() -> None:
+    """Translate faults: JSON lines from standard input, one JSON line each to standard output.
+
+    A line is {"id", "source", "version", "operation", "raw": {...}} with raw as the source itself
+    reports the fault. A line that cannot be read is answered with ERR_UNKNOWN and an input_error.
+
+    Example: virtcim errormap translate < faults.jsonl
+    """
+    from virtcim.errormap.lines import translate_stream
+
+    descriptor = sys.stdin.fileno()
+    translate_stream(lambda: os.read(descriptor, _CHUNK), _write)
+
+
+def _write(text: str) -> None:
+    """Write and flush; a reader that has gone away ends the command quietly."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        # Python would complain once more when it flushes standard output at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(141) from error
+
+
+def _failure(reason: str) -> typer.Exit:
+    typer.echo(f"virtcim errormap: {reason}", err=True)
+    return typer.Exit(2)
+
+
+def _explanation(explanation: Explanation) -> dict[str, object]:
+    error = explanation.error
+    return {
+        "err": error.code.name,
+        "number": int(error.code),
+        "cim_status": error.code.cim_status,
+        "message": error.message,
+        "rule": explanation.rule.id,
+        "note": explanation.rule.note,
+        "version": error.table_version,
+        "path": [_fault(fault) for fault in explanation.path],
+        "lost": [
+            {"rule": lost.rule.id, "err": lost.rule.err.name, "why": lost.why}
+            for lost in explanation.lost
+        ],
+    }
+
+
+def _fault(fault: Fault) -> dict[str, object]:
+    return {
+        "source": fault.source,
+        "operation": fault.operation,
+        "code": fault.code,
+        "arguments": list(fault.arguments),
+        "text": fault.text,
+    }
+
+
+def _explanation_rows(explanation: Explanation) -> list[tuple[str, str]]:
+    from virtcim.errormap.exports import conditions
+    from virtcim.errormap.messages import detail
+
+    error, rule = explanation.error, explanation.rule
+    rows = [
+        ("code", f"{error.code.name} ({int(error.code)}), CIM status {error.code.cim_status}"),
+        ("message", error.message),
+        ("rule", f"{rule.id} (since {rule.since}, table {error.table_version})"),
+        ("holds for", conditions(rule)),
+    ]
+    if rule.note:
+        rows.append(("note", rule.note))
+    if len(explanation.path) > 1:
+        rows += [("inside", detail(fault)) for fault in explanation.path[1:]]
+    rows += [
+        ("lost", f"{lost.rule.id} ({lost.rule.err.name}): {lost.why}") for lost in explanation.lost
+    ]
+    return rows
+
+
+def _print_rows(rows: list[tuple[str, str]]) -> None:
+    if not sys.stdout.isatty():
+        _write("".join(f"{label:<10} {text}\n" for label, text in rows))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    for label, text in rows:
+        style = "bold red" if label == "code" else "dim" if label == "lost" else ""
+        grid.add_row(Text(label, style="cyan"), Text(text, style=style))
+    Console().print(grid)
+
+
+def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    if not sys.stdout.isatty():
+        _write("".join("\t".join(row) + "\n" for row in (header, *rows)))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(*header, header_style="bold cyan", expand=False)
+    for row in rows:
+        table.add_row(*(Text(cell, overflow="fold") for cell in row))
+    Console().print(table)

@@ -1,0 +1,100 @@
+"""Building a fault from the words of a command line."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Sequence
+
+from virtcim.errormap._libvirt import from_libvirt
+from virtcim.errormap._qemu import from_qemu
+from virtcim.errormap._text import as_integer
+from virtcim.errormap._transport import from_transport
+from virtcim.errormap._xapi import from_xapi
+from virtcim.errormap._xend import from_xend
+from virtcim.errormap.fault import Fault
+from virtcim.errormap.rules import SOURCES
+
+__all__ = ["from_words"]
+
+_PHASES = ("connect", "tls", "before_send", "after_send")
+
+
+def from_words(
+    source: str, code: str, arguments: Sequence[str] = (), *, operation: str = "", text: str = ""
+) -> Fault:
+    """The Fault that ``code`` and ``arguments`` of ``source`` stand for, as a person types them.
+
+    xapi: the words of the ErrorDescription. xend: fault code, text. libvirt: number or name, then
+    VIR_FROM_..., errno and message in any order. qemu: class, event or ``exit``, then key=value.
+    transport: phase, HTTP status, errno name or exception, in any order.
+
+    Raises ValueError for an unknown source.
+    """
+    if source == "xapi":
+        words = [code, *arguments, *([text] if text else [])]
+        return from_xapi(words, operation=operation)
+    if source == "xend":
+        words = [*arguments, *([text] if text else [])]
+        return from_xend(fault_code=code, fault_string=" ".join(words), operation=operation)
+    if source == "libvirt":
+        return _libvirt(code, arguments, operation, text)
+    if source == "qemu":
+        return _qemu(code, arguments, operation, text)
+    if source == "transport":
+        return _transport([code, *arguments], operation, text)
+    raise ValueError(f"unknown source {source!r} (known: {', '.join(sorted(SOURCES))})")
+
+
+def _libvirt(code: str, arguments: Sequence[str], operation: str, text: str) -> Fault:
+    number = as_integer(code)
+    domain, int1, words = "", None, [text] if text else []
+    for word in arguments:
+        if word.startswith("VIR_FROM_"):
+            domain = word
+        elif as_integer(word) is not None:
+            int1 = as_integer(word)
+        else:
+            words.append(word)
+    return from_libvirt(
+        code=number,
+        code_name="" if number is not None else code,
+        domain=domain,
+        int1=int1,
+        message=" ".join(words),
+        operation=operation,
+    )
+
+
+def _qemu(code: str, arguments: Sequence[str], operation: str, text: str) -> Fault:
+    data = dict(word.split("=", 1) for word in arguments if "=" in word)
+    words = [word for word in arguments if "=" not in word]
+    prose = " ".join([text, *words] if text else words)
+    if code == "exit":
+        return from_qemu({"exit_status": 1, "stderr": prose, **data}, operation=operation)
+    if code.isupper():
+        return from_qemu({"event": code, "data": {**data, "reason": prose or data.get("reason")}})
+    if code.startswith("query-"):
+        return from_qemu({code: {**data, "error": prose}}, operation=operation)
+    return from_qemu({"class": code, "desc": prose}, operation=operation)
+
+
+def _transport(words: Sequence[str], operation: str, text: str) -> Fault:
+    phase, exception, number, status = "", "", None, None
+    for word in words:
+        if word in _PHASES:
+            phase = word
+        elif word.startswith("HTTP_"):
+            status = as_integer(word.removeprefix("HTTP_"))
+            phase = phase or "after_send"
+        elif isinstance(getattr(errno, word, None), int):
+            number = getattr(errno, word)
+        else:
+            exception = word
+    return from_transport(
+        phase=phase or "connect",
+        exception=exception,
+        errno=number,
+        http_status=status,
+        message=text,
+        operation=operation,
+    )

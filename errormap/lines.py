@@ -1,0 +1,81 @@
+"""Translating JSON lines: one answer for each line, in order, whatever the line holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from virtcim.errormap._record import from_record
+from virtcim.errormap.fault import ErrorCode
+from virtcim.errormap.messages import SENTENCES
+from virtcim.errormap.translation import TABLE_VERSION, translate
+
+__all__ = ["answer", "translate_stream"]
+
+_LONGEST_LINE = 16 * 1024 * 1024
+
+
+def answer(line: bytes) -> str:
+    """The JSON text that answers one line of input.
+
+    A line that is no record is answered with ERR_UNKNOWN and an ``input_error``.
+    """
+    identifier: object = None
+    try:
+        record = json.loads(line)
+        if isinstance(record, dict):
+            identifier = record.get("id")
+        error = translate(from_record(record))
+        return json.dumps(
+            {
+                "id": identifier,
+                "err": error.code.name,
+                "number": int(error.code),
+                "rule": error.rule,
+                "message": error.message,
+                "version": error.table_version,
+            }
+        )
+    except (ValueError, RecursionError) as error:
+        # json.loads and from_record name what they cannot read; a bottomless id cannot be echoed.
+        readable = not isinstance(error, RecursionError)
+        return _refusal(identifier if readable else None, str(error) or type(error).__name__)
+
+
+def _refusal(identifier: object, reason: str) -> str:
+    unknown = ErrorCode.ERR_UNKNOWN
+    return json.dumps(
+        {
+            "id": identifier,
+            "err": unknown.name,
+            "number": int(unknown),
+            "rule": "default.unknown",
+            "message": SENTENCES[unknown],
+            "version": TABLE_VERSION,
+            "input_error": reason[:500],
+        }
+    )
+
+
+def translate_stream(read: Callable[[], bytes], write: Callable[[str], None]) -> None:
+    """Answer every line that ``read`` gives until it gives nothing.
+
+    The answers to what one read brought are written together: a program that waits for each
+    answer gets it at once, and a long input is not slowed down. A line longer than 16 MiB is
+    refused without being kept.
+    """
+    pending = b""
+    skipping = False
+    while chunk := read():
+        *lines, pending = (pending + chunk).split(b"\n")
+        answers = []
+        for line in lines:
+            answers.append(_refusal(None, "the line is too long") if skipping else answer(line))
+            skipping = False
+        if len(pending) > _LONGEST_LINE:
+            pending, skipping = b"", True
+        if answers:
+            write("\n".join(answers) + "\n")
+    if pending or skipping:
+        last = _refusal(None, "the line is too long") if skipping else answer(pending)
+        write(last + "\n")
