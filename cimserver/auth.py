@@ -54,8 +54,7 @@ class BasicAuthenticator:
         if user and self._verify(user, password):
             self._remember(self._digest(user, password))
             return user
-        if header:
-            _log.warning("refused user %r from %s", user[:_MAX_SHOWN_USER], peer)
+        _log.warning("refused user %r from %s", user[:_MAX_SHOWN_USER], peer)
         return None
 
     def _digest(self, user: str, password: str) -> bytes:

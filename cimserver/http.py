@@ -151,7 +151,7 @@ class CimServer:
             return ""
         header = http.headers.get("authorization", "")
         principal = authenticator.remembered(header)
-        if principal is None:
+        if principal is None and header:
             peer = http.client.host if http.client else "a local client"
             principal = await _in_thread(
                 self._verifier, lambda: authenticator.principal(header, peer)

@@ -1,0 +1,205 @@
+"""Instances as CIM-XML: what is written is what pywbem, an independent reader, reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+import pywbem
+from hypothesis import given
+from hypothesis import strategies as st
+from pywbem import _tupleparse, _tupletree
+
+from tests.cimserver.doubles import extended_schema, system
+from virtcim.cimserver.cimtypes import INTEGER_RANGES
+from virtcim.cimserver.declarations import Declarations, Declared
+from virtcim.cimserver.encode import Encoder, Selection
+from virtcim.cimserver.errors import EncodingError
+from virtcim.providers.records import ObjectPath, Record, Value
+
+_SCHEMA = extended_schema()
+_DECLARATIONS = Declarations(_SCHEMA)
+_ENCODER = Encoder(_DECLARATIONS, "a<host>")
+
+_XML_TEXT = st.text(
+    alphabet=st.characters(
+        exclude_categories=("Cs", "Cc"),
+        exclude_characters="\ufffe\uffff",
+        include_characters="\t\n",
+    ),
+    max_size=20,
+)
+_PATHS = st.builds(
+    lambda name, namespace: ObjectPath(
+        "VirtCIM_ComputerSystem",
+        {"CreationClassName": "VirtCIM_ComputerSystem", "Name": name},
+        namespace=namespace,
+    ),
+    _XML_TEXT,
+    st.sampled_from(["", "root/virt", "root/virt/a&b"]),
+)
+_RECORDS = st.builds(
+    lambda name, states: Record(
+        "VirtCIM_ComputerSystem", {"ElementName": name, "OperationalStatus": states}
+    ),
+    _XML_TEXT,
+    st.lists(st.integers(0, 2**16 - 1), max_size=3),
+)
+_TIMES: st.SearchStrategy[Any] = st.one_of(
+    st.datetimes(
+        min_value=datetime(1970, 1, 1),  # noqa: DTZ001 - Hypothesis adds the zone
+        timezones=st.sampled_from([pywbem.MinutesFromUTC(minutes) for minutes in (0, -300, 330)]),
+    ),
+    st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=9_999_999)),
+)
+_STRATEGIES: dict[str, st.SearchStrategy[Any]] = {
+    "boolean": st.booleans(),
+    "string": _XML_TEXT,
+    "char16": st.characters(max_codepoint=0xFFFD, exclude_categories=("Cs", "Cc")),
+    "datetime": _TIMES,
+    "real32": st.floats(allow_nan=False, width=32),
+    "real64": st.floats(allow_nan=False),
+    "reference": _PATHS,
+    **{name: st.integers(*bounds) for name, bounds in INTEGER_RANGES.items()},
+}
+
+
+def _values(declared: Declared) -> st.SearchStrategy[Any]:
+    one = _RECORDS if declared.is_embedded else _STRATEGIES[declared.type_name]
+    return st.none() | (st.lists(one, max_size=3) if declared.is_array else one)
+
+
+_EVERYTHING = st.fixed_dictionaries(
+    {
+        one.name: _values(one)
+        for one in _DECLARATIONS.properties("Test_Everything").values()
+        if one.name != "Id"
+    }
+)
+
+
+def _parsed(xml: bytes) -> Any:
+    tree = _tupletree.xml_to_tupletree_sax(xml, "test")
+    return _tupleparse.TupleParser().parse_any(tree)
+
+
+def _same(written: Any, read: Any) -> bool:
+    if isinstance(written, list):
+        return (
+            isinstance(read, list) and len(written) == len(read) and all(map(_same, written, read))
+        )
+    if isinstance(written, ObjectPath):
+        return dict(written.keys) == dict(read.keybindings) and written.namespace == (
+            read.namespace or ""
+        )
+    if isinstance(written, Record):
+        return all(_same(value, read[name]) for name, value in written.values.items())
+    if isinstance(read, pywbem.CIMDateTime):
+        return bool(written == (read.timedelta if read.is_interval else read.datetime))
+    if isinstance(written, float):
+        return math.isclose(written, float(read), rel_tol=1e-15)
+    return bool(written == read)
+
+
+@given(_EVERYTHING)
+def test_every_record_is_read_back_with_equal_values(values: Mapping[str, Value]) -> None:
+    record = Record("Test_Everything", {"Id": "1", **values})
+    read = _parsed(_ENCODER.instance(record, Selection()))
+    assert read.classname == "Test_Everything"
+    for name, value in record.values.items():
+        assert _same(value, read[name]), name
+    declared = {one.name for one in _DECLARATIONS.properties("Test_Everything").values()}
+    assert set(read.properties) == declared
+
+
+@given(st.text(max_size=30))
+def test_text_that_xml_cannot_carry_never_breaks_the_document(text: str) -> None:
+    record = system(1, ElementName=text, StatusDescriptions=[text])
+    assert record.path is not None
+    record.path = ObjectPath(
+        "VirtCIM_ComputerSystem", {"Name": text, "CreationClassName": text}, namespace="root/virt"
+    )
+    for form in (_ENCODER.named_instance, _ENCODER.object_with_path):
+        assert _parsed(form(record, Selection())) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("NoSuchProperty", "x"),
+        ("elementname", "the names of a record are spelled as declared"),
+        ("ElementName", 1),
+        ("ElementName", ["x"]),
+        ("EnabledState", "2"),
+        ("EnabledState", 70_000),
+        ("OperationalStatus", 2),
+        ("OperationalStatus", [2, None]),
+        ("OperationalStatus", "22"),
+        ("TimeOfLastStateChange", "now"),
+        ("AllocationState", "<INSTANCE/>"),
+    ],
+)
+def test_a_value_that_does_not_fit_its_declaration_is_never_written(name: str, value: Any) -> None:
+    with pytest.raises(EncodingError, match=name):
+        _ENCODER.instance(system(1, **{name: value}), Selection())
+
+
+def test_a_record_of_an_unknown_class_is_never_written() -> None:
+    with pytest.raises(EncodingError, match="No_Such"):
+        _ENCODER.instance(Record("No_Such", {}), Selection())
+
+
+def test_a_record_without_a_path_cannot_stand_where_paths_are_needed() -> None:
+    with pytest.raises(EncodingError, match="no path"):
+        _ENCODER.named_instance(Record("VirtCIM_ComputerSystem", {}), Selection())
+
+
+def test_the_text_of_a_record_is_kept_per_form_and_selection() -> None:
+    record = system(1)
+    some = Selection(property_list=frozenset({"elementname"}))
+    first = _ENCODER.named_instance(record, Selection())
+    assert _ENCODER.named_instance(record, Selection()) is first
+    assert _ENCODER.named_instance(record, some) is _ENCODER.named_instance(record, some)
+    assert _ENCODER.named_instance(record, some) is not first
+
+
+def test_a_record_keeps_a_bounded_number_of_texts() -> None:
+    record = system(1)
+    for name in _DECLARATIONS.properties("VirtCIM_ComputerSystem"):
+        _ENCODER.instance(record, Selection(property_list=frozenset({name})))
+    assert isinstance(record.encoded, dict)
+    assert len(record.encoded) <= 8
+
+
+def test_a_property_list_selects_and_unknown_names_are_ignored() -> None:
+    wanted = Selection(property_list=frozenset({"elementname", "nosuch", "name"}))
+    read = _parsed(_ENCODER.instance(system(1), wanted))
+    assert sorted(read.properties) == ["ElementName", "Name"]
+
+
+def test_an_empty_property_list_selects_nothing() -> None:
+    read = _parsed(_ENCODER.instance(system(1), Selection(property_list=frozenset())))
+    assert not read.properties
+
+
+def test_seen_as_a_superclass_an_instance_lacks_what_subclasses_add() -> None:
+    read = _parsed(_ENCODER.instance(system(1), Selection(as_class="CIM_ComputerSystem")))
+    assert read.classname == "VirtCIM_ComputerSystem"
+    assert "EnabledState" in read.properties
+    assert "StopReason" not in read.properties
+
+
+def test_the_class_origin_is_written_when_it_is_wanted() -> None:
+    read = _parsed(_ENCODER.instance(system(1), Selection(class_origin=True)))
+    assert read.properties["StopReason"].class_origin == "VirtCIM_ComputerSystem"
+    assert read.properties["ElementName"].class_origin == "CIM_ManagedElement"
+    plain = _parsed(_ENCODER.instance(system(1), Selection()))
+    assert plain.properties["StopReason"].class_origin is None
+
+
+def test_no_element_ends_in_its_start_tag_as_wbemcli_cannot_read_that() -> None:
+    text = _ENCODER.instance(Record("VirtCIM_ComputerSystem", {"Roles": []}), Selection()).decode()
+    assert "/>" not in text
