@@ -115,7 +115,7 @@ class StatusCode:
 
 
 class CimError(Exception):
-    """A CIM operation failed: status code, description, and CIM_Error records where there are any."""
+    """A CIM operation failed: status code, description, and CIM_Error records if any."""
 
     def __init__(
         self, status_code: int, description: str, *, errors: tuple[Record, ...] = ()

@@ -1,0 +1,42 @@
+"""The CIM classes over the domain model, for any CIM server.
+
+``Providers`` is the boundary; what crosses it are ``ObjectPath``, ``Record``, ``MethodResult``
+and ``CimError``.
+"""
+
+from virtcim.providers.associations import ASSOCIATIONS, Association
+from virtcim.providers.errors import failure, path_text
+from virtcim.providers.instance_class import ClassModel, InstanceClass
+from virtcim.providers.methods import METHODS, Method
+from virtcim.providers.records import (
+    CimError,
+    MethodResult,
+    ObjectPath,
+    Record,
+    Scalar,
+    StatusCode,
+    Value,
+)
+from virtcim.providers.service import IMPLEMENTATION_CLASSES, INTEROP_CLASSES, ROOT, Providers
+
+__all__ = [
+    "ASSOCIATIONS",
+    "IMPLEMENTATION_CLASSES",
+    "INTEROP_CLASSES",
+    "METHODS",
+    "ROOT",
+    "Association",
+    "CimError",
+    "ClassModel",
+    "InstanceClass",
+    "Method",
+    "MethodResult",
+    "ObjectPath",
+    "Providers",
+    "Record",
+    "Scalar",
+    "StatusCode",
+    "Value",
+    "failure",
+    "path_text",
+]

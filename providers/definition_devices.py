@@ -1,0 +1,209 @@
+"""Disks and network ports that DefineSystem asks for, and the pools and images they name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from fractions import Fraction
+from pathlib import PurePosixPath
+from typing import TypeVar
+from urllib.parse import unquote, urlsplit
+
+from virtcim.hypervisor.model import (
+    DiskKind,
+    DiskSpec,
+    Network,
+    NetworkPortSpec,
+    StorageRepository,
+    VirtualDiskImage,
+)
+from virtcim.providers.identities import parse_instance_id
+from virtcim.providers.resource_allocation import CD_DRIVE, FLOPPY_DRIVE, READ_WRITE, READABLE
+from virtcim.providers.setting_reader import SettingReader
+from virtcim.providers.units import Unit
+from virtcim.providers.view import View
+
+__all__ = ["read_disk", "read_network_port"]
+
+_DVD_DRIVE = 16
+_KINDS = {CD_DRIVE: DiskKind.CD, _DVD_DRIVE: DiskKind.CD, FLOPPY_DRIVE: DiskKind.FLOPPY}
+# libvirt-cim's EmulatedType of a disk.
+_EMULATED_KINDS = {0: DiskKind.DISK, 1: DiskKind.CD, 2: DiskKind.FLOPPY}
+_MAC = re.compile(r"[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}", re.IGNORECASE)
+# The network that interfaces of libvirt's type "user" belong to.
+_USER_NETWORKING = "User networking"
+_INSTANCE_ID_KEY = re.compile(r'InstanceID="([^"]*)"', re.IGNORECASE)
+_Named = TypeVar("_Named", Network, StorageRepository)
+
+
+def read_disk(reader: SettingReader, view: View, resource_type: int) -> DiskSpec:
+    """The disk or drive that a setting asks for. Raises CimError."""
+    kind = _kind(reader, resource_type)
+    repository = _repository(reader, view)
+    image, path = _image(reader, view, repository)
+    size_bytes = _size(reader)
+    access = reader.number("Access")
+    if access not in (None, 0, READABLE, READ_WRITE):
+        raise reader.refuse("Access", access, "cannot be applied; possible are 1 and 3")
+    if size_bytes is not None and (image or path):
+        # A setting that was read and sent back tells the size that the image has.
+        if image is None or size_bytes != image.virtual_size_bytes:
+            raise reader.refuse("VirtualQuantity", size_bytes, "bytes is not the image's size")
+        size_bytes = None
+    if kind is DiskKind.DISK and not (image or path) and not (repository and size_bytes):
+        raise reader.refuse(
+            "HostResource", None, "a disk needs an image, or a PoolID and a VirtualQuantity"
+        )
+    return DiskSpec(
+        id=reader.text("AddressOnParent") or reader.text("VirtualDevice"),
+        kind=kind,
+        path=path,
+        image_uuid="" if image is None else image.uuid,
+        sr_uuid=repository.uuid if repository is not None and size_bytes else "",
+        size_bytes=size_bytes or 0,
+        format=reader.text("ResourceSubType"),
+        read_only=access == READABLE or kind is DiskKind.CD,
+    )
+
+
+def read_network_port(reader: SettingReader, view: View) -> NetworkPortSpec:
+    """The network port that a setting asks for. Raises CimError."""
+    reader.accept("VirtualQuantity", 1)
+    reader.accept("VirtualQuantityUnits", "count")
+    reader.accept("AllocationUnits", "count")
+    mac_address = reader.text("Address")
+    if mac_address and not _MAC.fullmatch(mac_address):
+        raise reader.refuse("Address", mac_address, "is no MAC address")
+    digits = re.sub("[:-]", "", mac_address.lower())
+    return NetworkPortSpec(
+        id=reader.text("AddressOnParent") or reader.text("VirtualDevice"),
+        network_uuid=_network(reader, view).uuid,
+        mac_address=":".join(digits[at : at + 2] for at in range(0, len(digits), 2)),
+        model=reader.text("ResourceSubType"),
+    )
+
+
+def _kind(reader: SettingReader, resource_type: int) -> DiskKind:
+    kind = _KINDS.get(resource_type, DiskKind.DISK)
+    emulated = reader.number("EmulatedType")
+    if emulated is None:
+        return kind
+    if emulated not in _EMULATED_KINDS or (
+        kind is not DiskKind.DISK and _EMULATED_KINDS[emulated] is not kind
+    ):
+        raise reader.refuse("EmulatedType", emulated, "does not fit the ResourceType")
+    return _EMULATED_KINDS[emulated]
+
+
+def _size(reader: SettingReader) -> int | None:
+    """The wanted size in bytes."""
+    block_size = reader.number("VirtualResourceBlockSize")
+    quantity_unit = reader.unit("VirtualQuantityUnits")
+    allocation_unit = reader.unit("AllocationUnits")
+    # The defaults that the schemas declare were not chosen by anybody.
+    if quantity_unit is not None and quantity_unit.base != "byte":
+        if block_size:
+            quantity_unit = Unit("byte", Fraction(block_size))
+        elif allocation_unit is not None:
+            quantity_unit = None
+    unit = quantity_unit or allocation_unit
+    if unit is None:
+        unit = Unit("byte", Fraction(block_size)) if block_size else Unit("blocks", Fraction(1))
+    quantity = reader.quantity("VirtualQuantity", unit, "byte")
+    if quantity == 0:
+        raise reader.refuse("VirtualQuantity", quantity, "is no size of a disk")
+    return quantity
+
+
+def _repository(reader: SettingReader, view: View) -> StorageRepository | None:
+    pool = reader.text("PoolID")
+    if not pool:
+        return None
+    found = _named(pool, "StoragePool", "DiskPool", view.inventory.storage_repositories.values())
+    if found is None:
+        raise reader.refuse("PoolID", pool, "is no storage pool")
+    return found
+
+
+def _image(
+    reader: SettingReader, view: View, repository: StorageRepository | None
+) -> tuple[VirtualDiskImage | None, str]:
+    """The known image, or the path, that HostResource, HostExtentName or Address name."""
+    named = reader.texts("HostResource")
+    if len(named) > 1:
+        raise reader.refuse("HostResource", named, "names more than one image")
+    given = named[0] if named else ""
+    for name in ("HostExtentName", "Address"):
+        other = reader.text(name)
+        if other and given and _plain(other) != _plain(given):
+            raise reader.refuse(name, other, f"is another image than {given!r}")
+        given = given or other
+    # They only say what kind of name HostExtentName is.
+    reader.ignore("HostExtentNameFormat", "HostExtentNameNamespace", "HostResourceBlockSize")
+    given = _plain(given)
+    if not given:
+        return None, ""
+    images = view.inventory.disk_images
+    if given.lower() in images:
+        return images[given.lower()], ""
+    if given.startswith("/"):
+        at_path = next((each for each in images.values() if each.location == given), None)
+        return at_path, "" if at_path else given
+    pool, _, volume = given.rpartition("/")
+    if pool:
+        repository = _named(
+            pool, "StoragePool", "DiskPool", view.inventory.storage_repositories.values()
+        )
+    if repository is not None:
+        for image in images.values():
+            names = (image.name_label, PurePosixPath(image.location).name)
+            if image.sr_uuid == repository.uuid and volume in names:
+                return image, ""
+    raise reader.refuse("HostResource", given, "names no image that is known here")
+
+
+def _plain(name: str) -> str:
+    """The path in a file URI; anything else as it is."""
+    if not name.lower().startswith("file:"):
+        return name
+    return unquote(urlsplit(name).path)
+
+
+def _network(reader: SettingReader, view: View) -> Network:
+    """The network that PoolID, Connection, HostResource or a peer's property names."""
+    networks = view.inventory.networks.values()
+    found: Network | None = None
+    for name in ("PoolID", "Connection", "HostResource", "NetworkName"):
+        for given in reader.texts(name):
+            network = _named(given, "NetworkPool", "NetworkPool", networks)
+            if network is None or (found is not None and network is not found):
+                known = "another network" if network else "no network that is known here"
+                raise reader.refuse(name, given, f"is {known}")
+            found = network
+    kind = reader.text("NetworkType").lower()
+    if kind not in ("", "network", "user", "bridge"):
+        raise reader.refuse("NetworkType", kind, "is none of network, bridge, user")
+    if kind == "user" and found is None:
+        found = next((each for each in networks if each.name_label == _USER_NETWORKING), None)
+    if found is None:
+        raise reader.refuse("PoolID", None, "a network port needs the network it connects to")
+    return found
+
+
+def _named(given: str, part: str, peers_part: str, objects: Iterable[_Named]) -> _Named | None:
+    """The object with a PoolID, an object path of a pool, a UUID, or a name.
+
+    The PoolIDs of libvirt-cim are ``DiskPool/NAME`` and ``NetworkPool/NAME``.
+    """
+    quoted = _INSTANCE_ID_KEY.search(given)
+    wanted = quoted[1] if quoted else given
+    parsed = parse_instance_id(wanted)
+    if parsed is not None:
+        if parsed[1] not in (part, ""):
+            return None
+        wanted = parsed[0]
+    elif wanted.lower().startswith(f"{peers_part.lower()}/"):
+        wanted = wanted[len(peers_part) + 1 :]
+    candidates = tuple(objects)
+    by_uuid = next((each for each in candidates if each.uuid == wanted.lower()), None)
+    return by_uuid or next((each for each in candidates if each.name_label == wanted), None)

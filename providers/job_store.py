@@ -1,0 +1,186 @@
+"""The jobs of this server, kept in a database so that they outlive it.
+
+The store is read from memory and written through; one server uses one database.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+__all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobState", "JobStore", "database_url"]
+
+# How long a job can be looked at after it ended (CIM_ConcreteJob.TimeBeforeRemoval).
+TIME_BEFORE_REMOVAL = timedelta(hours=1)
+_DATABASE = "virtcim.sqlite"
+
+
+class JobState(IntEnum):
+    """CIM_ConcreteJob.JobState, as far as it is used.
+
+    No job is ever shown as New (2): there are clients that take anything but 3, 4, 5 and 7 for
+    a failure.
+    """
+
+    RUNNING = 4
+    SHUTTING_DOWN = 6
+    COMPLETED = 7
+    TERMINATED = 8
+    KILLED = 9
+    EXCEPTION = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One long operation; ``error`` holds the property values of a CIM_Error."""
+
+    uuid: str
+    namespace: str
+    name: str
+    state: JobState
+    percent_complete: int = 0
+    submitted: datetime
+    changed: datetime  # the last change of the state
+    updated: datetime  # the last change of anything
+    error_code: int = 0
+    error: Mapping[str, Any] | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the operation is over, however it ended."""
+        return self.state not in (JobState.RUNNING, JobState.SHUTTING_DOWN)
+
+
+_METADATA = sa.MetaData()
+_JOBS = sa.Table(
+    "job",
+    _METADATA,
+    sa.Column("uuid", sa.String(36), primary_key=True),
+    sa.Column("namespace", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("state", sa.Integer, nullable=False),
+    sa.Column("percent_complete", sa.Integer, nullable=False),
+    sa.Column("submitted", sa.Float, nullable=False),
+    sa.Column("changed", sa.Float, nullable=False),
+    sa.Column("updated", sa.Float, nullable=False),
+    sa.Column("error_code", sa.Integer, nullable=False),
+    sa.Column("error", sa.JSON, nullable=True),
+)
+_TIMES = ("submitted", "changed", "updated")
+_COLUMNS = tuple(column.name for column in _JOBS.columns)
+
+
+def database_url(state: str) -> str:
+    """The SQLAlchemy URL for ``--state``: a URL as it is, a directory's database, or memory."""
+    if not state:
+        return "sqlite://"
+    if "://" in state:
+        return state
+    directory = Path(state)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return f"sqlite:///{directory / _DATABASE}"
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class JobStore:
+    """All jobs; safe to use from many threads."""
+
+    def __init__(self, state: str = "", clock: Callable[[], datetime] = _now) -> None:
+        url = database_url(state)
+        memory = url == "sqlite://"
+        self._engine = sa.create_engine(
+            url,
+            **({"poolclass": sa.StaticPool} if memory else {}),
+            **({"connect_args": {"check_same_thread": False}} if memory else {}),
+        )
+        self._lock = threading.Lock()
+        self._closed = False
+        self.clock = clock
+        _METADATA.create_all(self._engine)
+        with self._engine.begin() as connection:
+            rows = connection.execute(sa.select(_JOBS)).mappings()
+            self._jobs = {job.uuid: job for job in (_from_row(dict(row)) for row in rows)}
+
+    def all(self, namespace: str) -> tuple[Job, ...]:
+        """The jobs of one namespace, the oldest first."""
+        self._remove_expired()
+        jobs = [job for job in self._jobs.copy().values() if job.namespace == namespace]
+        return tuple(sorted(jobs, key=lambda job: job.submitted))
+
+    def find(self, namespace: str, uuid: str) -> Job | None:
+        """The job ``uuid`` where it is one of the namespace."""
+        self._remove_expired()
+        job = self._jobs.get(uuid)
+        return job if job is not None and job.namespace == namespace else None
+
+    def unfinished(self) -> tuple[Job, ...]:
+        """The jobs that have not ended, of every namespace."""
+        return tuple(job for job in self._jobs.copy().values() if not job.ended)
+
+    def put(self, job: Job) -> None:
+        """Keep a new or changed job."""
+        with self._lock:
+            if self._closed:
+                return
+            with self._engine.begin() as connection:
+                connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == job.uuid))
+                connection.execute(sa.insert(_JOBS).values(_to_row(job)))
+            self._jobs[job.uuid] = job
+
+    def note_progress(self, uuid: str, percent_complete: int) -> None:
+        """Keep the progress of a job, in memory only: after a restart it means nothing."""
+        with self._lock:
+            job = self._jobs.get(uuid)
+            if job is not None and not job.ended and job.percent_complete != percent_complete:
+                self._jobs[uuid] = replace(
+                    job, percent_complete=percent_complete, updated=self.clock()
+                )
+
+    def remove(self, uuid: str) -> None:
+        """Forget a job."""
+        with self._lock:
+            if self._closed or self._jobs.pop(uuid, None) is None:
+                return
+            with self._engine.begin() as connection:
+                connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == uuid))
+
+    def close(self) -> None:
+        """Let go of the database; a job that ends from now on is found unfinished next time."""
+        with self._lock:
+            self._closed = True
+            self._engine.dispose()
+
+    def _remove_expired(self) -> None:
+        oldest = self.clock() - TIME_BEFORE_REMOVAL
+        expired = [
+            job.uuid for job in self._jobs.copy().values() if job.ended and job.changed < oldest
+        ]
+        for uuid in expired:
+            self.remove(uuid)
+
+
+def _to_row(job: Job) -> dict[str, object]:
+    row: dict[str, object] = {name: getattr(job, name) for name in _COLUMNS}
+    for name in _TIMES:
+        row[name] = getattr(job, name).timestamp()
+    row["error"] = None if job.error is None else dict(job.error)
+    row["state"] = int(job.state)
+    return row
+
+
+def _from_row(row: Mapping[str, Any]) -> Job:
+    values = dict(row)
+    for name in _TIMES:
+        values[name] = datetime.fromtimestamp(values[name], UTC)
+    values["state"] = JobState(values["state"])
+    return Job(**values)

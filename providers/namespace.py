@@ -1,0 +1,219 @@
+"""One namespace: its instances, associations and methods over one hypervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from virtcim.errormap import ErrorCode
+from virtcim.hypervisor.endpoint import Endpoint
+from virtcim.providers.associations import ASSOCIATIONS, AssociationEngine, Filters, Link
+from virtcim.providers.errors import failure, not_found, path_text, rejected
+from virtcim.providers.instance_class import ClassModel, InstanceClass, Node
+from virtcim.providers.job_store import Job, JobStore
+from virtcim.providers.jobs import CONCRETE_JOB
+from virtcim.providers.methods import METHODS, Call
+from virtcim.providers.operations import Operations
+from virtcim.providers.record_cache import RecordCache, path_of
+from virtcim.providers.records import CimError, MethodResult, ObjectPath, Record, StatusCode, Value
+from virtcim.providers.view import Derived, View
+from virtcim.providers.virtual_system import COMPUTER_SYSTEM
+
+__all__ = ["Namespace"]
+
+
+class Namespace:
+    """What is served in one namespace; safe to use from many threads.
+
+    Everything raises HypervisorError for what the hypervisor reports, CimError for the rest.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        classes: ClassModel,
+        instance_classes: Sequence[InstanceClass],
+        *,
+        endpoint: Endpoint | None = None,
+        operations: Operations | None = None,
+        jobs: JobStore | None = None,
+        namespaces: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        self.name = name
+        self._classes = classes
+        self._instance_classes = {each.name: each for each in instance_classes}
+        self._endpoint = endpoint
+        self._operations = operations
+        self._jobs = jobs
+        self._namespaces = namespaces
+        self._derived = Derived()
+        self._cache = RecordCache(name, instance_classes)
+        table = ASSOCIATIONS if endpoint is not None else ()
+        self._associations = AssociationEngine(name, classes, table)
+        self._association_names = tuple(each.name for each in table)
+
+    def view(self) -> View:
+        """What one operation sees."""
+        return View(
+            namespace=self.name,
+            namespaces=self._namespaces(),
+            endpoint=self._endpoint,
+            derived=self._derived,
+            jobs=self._jobs,
+        )
+
+    def enumerate(self, class_name: str) -> list[Record]:
+        """The instances of a class and its subclasses."""
+        view = self.view()
+        records: list[Record] = []
+        for instance_class in self._subclasses(class_name):
+            records += self._cache.enumerate(instance_class, view)
+        for name in self._association_names:
+            if self._classes.is_a(name, class_name):
+                records += self._associations.enumerate(view, name)
+        return records
+
+    def get(self, path: ObjectPath) -> Record:
+        """The instance ``path``."""
+        view = self.view()
+        node = self.resolve(view, path)
+        if node is not None:
+            return self._cache.record(node)
+        record = self._association(view, path)
+        if record is None:
+            raise self._not_found(path)
+        return record
+
+    def delete(self, path: ObjectPath) -> None:
+        """Delete an instance: only jobs that have ended can be."""
+        node = self.resolve(self.view(), path)
+        if node is None:
+            raise self._not_found(path)
+        if node.instance_class is not CONCRETE_JOB or self._jobs is None:
+            raise CimError(
+                StatusCode.NOT_SUPPORTED,
+                f"instances of {node.instance_class.name} cannot be deleted by DeleteInstance",
+            )
+        job: Job = node.sources[0]
+        if not job.ended:
+            raise failure(
+                ErrorCode.ERR_WRONG_STATE_FOR_OP,
+                "the job has not ended; cancel it with RequestStateChange",
+                source=path,
+            )
+        self._jobs.remove(job.uuid)
+
+    def links(self, path: ObjectPath, filters: Filters) -> list[Link]:
+        """The associations of the instance ``path``."""
+        view = self.view()
+        node = self.resolve(view, path)
+        if node is None:
+            raise self._not_found(path)
+        return list(self._associations.links(view, node, filters))
+
+    def instance(self, link: Link) -> Record:
+        """The instance at the other end."""
+        return self._cache.record(link.target)
+
+    def instance_name(self, link: Link) -> ObjectPath:
+        """The name of the instance at the other end."""
+        return path_of(link.target, self.name)
+
+    def reference(self, link: Link) -> Record:
+        """The association itself."""
+        return self._associations.record(link)
+
+    def invoke(
+        self, path: ObjectPath, method_name: str, parameters: Mapping[str, Value]
+    ) -> MethodResult:
+        """Invoke an extrinsic method of an instance or a class."""
+        view = self.view()
+        node = self.resolve(view, path) if path.keys else None
+        if path.keys and node is None:
+            raise self._not_found(path)
+        candidates = (node.instance_class,) if node else self._subclasses(path.class_name)
+        found = (METHODS.get((each.name, method_name.lower())) for each in candidates)
+        method = next((each for each in found if each is not None), None)
+        if method is None or self._endpoint is None or self._operations is None:
+            raise CimError(
+                StatusCode.METHOD_NOT_AVAILABLE,
+                f"the method {method_name} of {path.class_name} is not available here",
+            )
+        if node is None and not method.static:
+            raise CimError(
+                StatusCode.INVALID_PARAMETER,
+                f"{method.name} is a method of instances: name an instance of {path.class_name}",
+            )
+        known = {name.lower() for name in method.parameters}
+        for name, value in parameters.items():
+            if name.lower() not in known and value is not None:
+                raise rejected(f"{method.name} has no input parameter {name}", source=path)
+        return method.invoke(
+            Call(
+                view=view,
+                classes=self._classes,
+                operations=self._operations,
+                endpoint=self._endpoint,
+                path=path,
+                node=node,
+                resolve=lambda other: self._resolve_reference(view, other),
+                parameters={name.lower(): value for name, value in parameters.items()},
+            )
+        )
+
+    def resolve(self, view: View, path: ObjectPath) -> Node | None:
+        """The instance that ``path`` names, also by the name of a superclass; None without one."""
+        exact = self._instance_classes.get(self._classes.canonical(path.class_name) or "")
+        for instance_class in (exact,) if exact else self._subclasses(path.class_name):
+            identity = instance_class.shape.identity(path)
+            sources = None if identity is None else instance_class.find(view, identity)
+            if sources is not None:
+                return Node(instance_class, sources)
+        return None
+
+    def _resolve_reference(self, view: View, path: ObjectPath) -> Node | None:
+        """The instance that a reference names; one without a namespace is of this one."""
+        if path.namespace and path.namespace.lower() != self.name.lower():
+            return None
+        if self._classes.canonical(path.class_name) is None:
+            return None
+        return self.resolve(view, path)
+
+    def _association(self, view: View, path: ObjectPath) -> Record | None:
+        for name in self._association_names:
+            if not self._classes.is_a(name, path.class_name):
+                continue
+            roles = self._associations.roles(name)
+            if sorted(key.lower() for key, _ in path.keys) != sorted(map(str.lower, roles)):
+                raise CimError(
+                    StatusCode.INVALID_PARAMETER,
+                    f"the keys of {name} are {', '.join(roles)}, not those of {path_text(path)}",
+                )
+            first, second = (self._end(view, path.key(role)) for role in roles)
+            if first is not None and second is not None:
+                record = self._associations.find(view, name, (first, second))
+                if record is not None:
+                    return record
+        return None
+
+    def _end(self, view: View, reference: object) -> Node | None:
+        return (
+            self._resolve_reference(view, reference) if isinstance(reference, ObjectPath) else None
+        )
+
+    def _subclasses(self, class_name: str) -> list[InstanceClass]:
+        return [
+            each
+            for each in self._instance_classes.values()
+            if self._classes.is_a(each.name, class_name)
+        ]
+
+    def _not_found(self, path: ObjectPath) -> CimError:
+        if self._classes.is_a(COMPUTER_SYSTEM.name, path.class_name) and path.keys:
+            creation_class = str(path.key("CreationClassName") or "")
+            if creation_class.lower() == COMPUTER_SYSTEM.name.lower():
+                return failure(
+                    ErrorCode.ERR_VM_NOT_FOUND,
+                    f"there is no virtual system {path_text(path)}",
+                    source=path,
+                )
+        return not_found(path)

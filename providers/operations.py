@@ -1,0 +1,238 @@
+"""Running what changes something: at once where that is quick, as a job where it is not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from virtcim.errormap import ErrorCode
+from virtcim.hypervisor.endpoint import Endpoint
+from virtcim.providers.errors import error_code, failure, translated
+from virtcim.providers.job_store import Job, JobState, JobStore
+from virtcim.providers.records import CimError, MethodResult, ObjectPath, StatusCode
+
+__all__ = ["JOB_STARTED", "Action", "Operation", "Operations"]
+
+_log = logging.getLogger(__name__)
+# "Method Parameters Checked - Job Started", the same number for every method.
+JOB_STARTED = 4096
+_MAX_AT_ONCE = 256
+
+
+class Operation:
+    """One running operation: the Monitor that the endpoint tells, and its outcome."""
+
+    def __init__(self, job: Job, store: JobStore, endpoint: Endpoint) -> None:
+        self._job = job
+        self._store = store
+        self._endpoint = endpoint
+        self._lock = threading.Lock()
+        self._published = False
+        self._cancelled: JobState | None = None
+        self._task_ref = ""
+        self._result: MethodResult | None = None
+        self._error: Exception | None = None
+        self.ended = threading.Event()
+
+    def task(self, ref: str) -> None:
+        """A task of the management API now carries the operation."""
+        with self._lock:
+            self._task_ref = ref
+
+    def progress(self, fraction: float) -> None:
+        """The operation is done to ``fraction``; 100 % is only shown once it ended."""
+        self._store.note_progress(self._job.uuid, min(max(int(fraction * 100), 0), 99))
+
+    def outcome(self) -> MethodResult:
+        """What the operation gave; raises what it raised. Only once it ended."""
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None
+        return self._result
+
+    def publish(self) -> bool:
+        """Make it a job that clients see; False where it ended in the meantime."""
+        with self._lock:
+            if self.ended.is_set():
+                return False
+            now = self._store.clock()
+            self._job = replace(self._job, changed=now, updated=now)
+            self._store.put(self._job)
+            self._published = True
+            return True
+
+    def finish(self, result: MethodResult | None, error: Exception | None) -> None:
+        """Keep the outcome, for the caller who waits or in the job."""
+        with self._lock:
+            self._result, self._error = result, error
+            if self._published:
+                self._store.put(self._ended_job(error))
+            self.ended.set()
+
+    def cancel(self, into: JobState) -> None:
+        """Ask for the end of the operation; raises CimError where that cannot be."""
+        with self._lock:
+            if not self._task_ref:
+                raise failure(
+                    ErrorCode.ERR_WRONG_STATE_FOR_OP,
+                    "the job cannot be cancelled: no task of the hypervisor carries it",
+                )
+            # Before the hypervisor hears of it: the operation may end within the call.
+            self._cancelled = into
+            self._put_state(JobState.SHUTTING_DOWN)
+        try:
+            with translated():
+                self._endpoint.cancel(self._task_ref)
+        except CimError:
+            with self._lock:
+                self._cancelled = None
+                self._put_state(JobState.RUNNING)
+            raise
+
+    def _put_state(self, state: JobState) -> None:
+        if self._published and not self.ended.is_set():
+            now = self._store.clock()
+            self._job = replace(self._job, state=state, changed=now, updated=now)
+            self._store.put(self._job)
+
+    def _ended_job(self, error: Exception | None) -> Job:
+        now = self._store.clock()
+        if error is None:
+            return replace(
+                self._job,
+                state=JobState.COMPLETED,
+                percent_complete=100,
+                changed=now,
+                updated=now,
+            )
+        reported = error if isinstance(error, CimError) else _unforeseen(error)
+        known = self._store.find(self._job.namespace, self._job.uuid)
+        return replace(
+            self._job,
+            state=self._cancelled or JobState.EXCEPTION,
+            percent_complete=known.percent_complete if known else 0,
+            changed=now,
+            updated=now,
+            error_code=int(error_code(reported)),
+            error=_error_values(reported),
+        )
+
+
+Action = Callable[[Operation], MethodResult]
+
+
+class Operations:
+    """The running operations of all namespaces."""
+
+    def __init__(self, store: JobStore, job_after_s: float) -> None:
+        self._store = store
+        self._job_after_s = job_after_s
+        self._running: dict[str, Operation] = {}
+        self._lock = threading.Lock()
+        for job in store.unfinished():
+            store.put(_interrupted(job, store))
+
+    def run(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        action: Action,
+        *,
+        namespace: str,
+        source: ObjectPath,
+        job_path: Callable[[str], ObjectPath],
+    ) -> MethodResult:
+        """Run ``action`` in a thread of its own; where it takes long, give 4096 and its job.
+
+        What the hypervisor refuses within that time is raised as CimError, later it ends in the
+        job's error. ``source`` is what the operation is asked of.
+        """
+        now = self._store.clock()
+        job = Job(
+            uuid=str(uuid.uuid4()),
+            namespace=namespace,
+            name=name,
+            state=JobState.RUNNING,
+            submitted=now,
+            changed=now,
+            updated=now,
+        )
+        operation = Operation(job, self._store, endpoint)
+        self._start(job.uuid, operation, action, source)
+        if not operation.ended.wait(self._job_after_s) and operation.publish():
+            return MethodResult(return_value=JOB_STARTED, output={"Job": job_path(job.uuid)})
+        return operation.outcome()
+
+    def cancel(self, job: Job, into: JobState) -> None:
+        """Ask for the end of a job, which will then be in the state ``into``."""
+        operation = self._running.get(job.uuid)
+        if operation is None:
+            raise failure(
+                ErrorCode.ERR_WRONG_STATE_FOR_OP,
+                f"the job has already ended (JobState {job.state.value})",
+            )
+        operation.cancel(into)
+
+    def _start(self, key: str, operation: Operation, action: Action, source: ObjectPath) -> None:
+        with self._lock:
+            if len(self._running) >= _MAX_AT_ONCE:
+                raise CimError(
+                    StatusCode.SERVER_LIMITS_EXCEEDED,
+                    f"{_MAX_AT_ONCE} operations are in progress; try again when some have ended",
+                )
+            self._running[key] = operation
+        # A daemon: a hypervisor that never answers must not keep the server from stopping.
+        threading.Thread(
+            target=self._work,
+            args=(key, operation, action, source),
+            name=f"operation-{key[:8]}",
+            daemon=True,
+        ).start()
+
+    def _work(self, key: str, operation: Operation, action: Action, source: ObjectPath) -> None:
+        try:
+            with translated(source):
+                result = action(operation)
+        except Exception as error:  # noqa: BLE001 - the one boundary of an operation
+            operation.finish(None, error)
+        else:
+            operation.finish(result, None)
+        finally:
+            with self._lock:
+                self._running.pop(key, None)
+
+
+def _error_values(error: CimError) -> Mapping[str, Any]:
+    if error.errors:
+        return error.errors[0].values
+    described = failure(error_code(error), error.description, status_code=error.status_code)
+    return described.errors[0].values
+
+
+def _unforeseen(error: Exception) -> CimError:
+    """A programming error within a job: the log has the traceback, the client its number."""
+    incident = uuid.uuid4().hex[:12]
+    _log.error("incident %s in a job", incident, exc_info=error)
+    return failure(ErrorCode.ERR_UNKNOWN, f"an unforeseen error in virtcim, incident {incident}")
+
+
+def _interrupted(job: Job, store: JobStore) -> Job:
+    """A job that was running when the server ended: nobody saw how it ended."""
+    now = store.clock()
+    error = failure(
+        ErrorCode.ERR_UNABLE_TO_VERIFY_STATE,
+        f"the server ended while {job.name} was in progress: it is not known whether it took "
+        "effect",
+    )
+    return replace(
+        job,
+        state=JobState.EXCEPTION,
+        changed=now,
+        updated=now,
+        error_code=int(ErrorCode.ERR_UNABLE_TO_VERIFY_STATE),
+        error=_error_values(error),
+    )

@@ -1,0 +1,90 @@
+"""The records of one namespace: unchanged objects keep their record from one read to the next.
+
+A record is computed when it is first asked for and stays while its sources are the same objects
+(the domain model is immutable: a changed object is a new one). Records of objects that are gone
+are dropped with the next enumeration of their class, or when they would outnumber the others.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from virtcim.providers.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.records import ObjectPath, Record
+from virtcim.providers.view import View
+
+__all__ = ["RecordCache", "path_of"]
+
+_Entry = tuple[Sources, Record]
+# Below this number of records nobody looks for those that are gone.
+_FEW = 1024
+
+
+class _ClassRecords:
+    """The records of one class."""
+
+    __slots__ = ("entries", "enumerated", "lock")
+
+    def __init__(self) -> None:
+        self.entries: dict[str, _Entry] = {}
+        self.enumerated = 0
+        self.lock = threading.Lock()
+
+
+class RecordCache:
+    """The records of the instances in one namespace; safe to use from many threads."""
+
+    def __init__(self, namespace: str, classes: Iterable[InstanceClass]) -> None:
+        self._namespace = namespace
+        self._classes = {each.name: _ClassRecords() for each in classes}
+
+    def record(self, node: Node) -> Record:
+        """The record of one instance."""
+        known = self._classes[node.instance_class.name]
+        with known.lock:
+            if len(known.entries) > 2 * known.enumerated + _FEW:
+                known.entries.clear()
+            identity = node.instance_class.identity(*node.sources)
+            entry = self._entry(node.instance_class, known, identity, node.sources)
+            known.entries[identity] = entry
+        return entry[1]
+
+    def enumerate(self, instance_class: InstanceClass, view: View) -> list[Record]:
+        """The records of every instance of one class (without its subclasses)."""
+        known = self._classes[instance_class.name]
+        with known.lock:
+            entries: dict[str, _Entry] = {}
+            for sources in instance_class.all(view):
+                identity = instance_class.identity(*sources)
+                entries[identity] = self._entry(instance_class, known, identity, sources)
+            known.entries = entries
+            known.enumerated = len(entries)
+        return [record for _, record in entries.values()]
+
+    def _entry(
+        self, instance_class: InstanceClass, known: _ClassRecords, identity: str, sources: Sources
+    ) -> _Entry:
+        entry = known.entries.get(identity)
+        if entry is not None and _unchanged(entry[0], sources):
+            return entry
+        keys = instance_class.shape.keys(identity)
+        values = {**keys, **instance_class.values(*sources)}
+        path = ObjectPath(instance_class.name, keys, namespace=self._namespace)
+        known_values = {name: value for name, value in values.items() if value is not None}
+        return sources, Record(instance_class.name, known_values, path)
+
+
+def path_of(node: Node, namespace: str) -> ObjectPath:
+    """The name of an instance, without computing the instance."""
+    instance_class = node.instance_class
+    keys = instance_class.shape.keys(instance_class.identity(*node.sources))
+    return ObjectPath(instance_class.name, keys, namespace=namespace)
+
+
+def _unchanged(before: Sources, now: Sources) -> bool:
+    """Whether the sources are the same objects; texts and numbers compare by value."""
+    return all(
+        old is new or (isinstance(new, (str, int)) and old == new)
+        for old, new in zip(before, now, strict=True)
+    )

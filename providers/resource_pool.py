@@ -1,0 +1,149 @@
+"""The resource pools: processors and memory of a host, storage repositories, networks (DSP1041)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from virtcim.hypervisor.model import Host, Network, StorageRepository
+from virtcim.providers.identities import instance_id, parse_instance_id
+from virtcim.providers.instance_class import InstanceClass, Sources
+from virtcim.providers.records import Value
+from virtcim.providers.view import View
+
+__all__ = [
+    "DISK_DRIVE",
+    "ETHERNET_ADAPTER",
+    "MEMORY",
+    "MEMORY_POOL",
+    "NETWORK_POOL",
+    "POOLS",
+    "PROCESSOR",
+    "PROCESSOR_POOL",
+    "STORAGE_POOL",
+    "pool_id",
+]
+
+# CIM_ResourceAllocationSettingData.ResourceType.
+PROCESSOR, MEMORY, ETHERNET_ADAPTER, DISK_DRIVE = 3, 4, 10, 17
+_OK, _STOPPED = 2, 10
+_HEALTHY = 5
+
+
+def _pool_class(
+    part: str,
+    objects: Callable[[View], Mapping[str, object]],
+    values: Callable[..., Mapping[str, Value]],
+) -> InstanceClass:
+    def find(view: View, identity: str) -> Sources | None:
+        parsed = parse_instance_id(identity)
+        if parsed is None or parsed[1] != part:
+            return None
+        found = objects(view).get(parsed[0])
+        return None if found is None else (found,)
+
+    def all_pools(view: View) -> Iterable[Sources]:
+        return ((each,) for each in objects(view).values())
+
+    return InstanceClass(
+        name=f"VirtCIM_{part}",
+        identity=lambda each: instance_id(each.uuid, part),
+        find=find,
+        all=all_pools,
+        values=values,
+    )
+
+
+def pool_id(pool: InstanceClass, uuid: str) -> str:
+    """The PoolID (and InstanceID) of the pool of the object ``uuid``."""
+    return instance_id(uuid, pool.name.removeprefix("VirtCIM_"))
+
+
+def _common(
+    identity: str, name: str, resource_type: int, units: str, *, active: bool = True
+) -> dict[str, Value]:
+    return {
+        "PoolID": identity,
+        "Name": identity,
+        "ElementName": name,
+        "Primordial": True,
+        "ResourceType": resource_type,
+        "AllocationUnits": units,
+        "ConsumedResourceUnits": units,
+        "OperationalStatus": [_OK if active else _STOPPED],
+        "StatusDescriptions": ["OK" if active else "Not active"],
+        "HealthState": _HEALTHY,
+    }
+
+
+def _processor_values(host: Host) -> Mapping[str, Value]:
+    model = " ".join(part for part in (host.cpu_vendor, host.cpu_model) if part)
+    return {
+        **_common(
+            pool_id(PROCESSOR_POOL, host.uuid),
+            f"Processors of {host.name_label}",
+            PROCESSOR,
+            "count",
+        ),
+        "Caption": "Processor pool",
+        "Description": model or None,
+        "Capacity": host.cpu_count,
+        # Virtual processors share the physical ones: none is set aside.
+        "Reserved": 0,
+    }
+
+
+def _memory_values(host: Host) -> Mapping[str, Value]:
+    used = max(host.memory_total_bytes - host.memory_free_bytes, 0)
+    return {
+        **_common(pool_id(MEMORY_POOL, host.uuid), f"Memory of {host.name_label}", MEMORY, "byte"),
+        "Caption": "Memory pool",
+        "Capacity": host.memory_total_bytes,
+        "Reserved": used,
+        "CurrentlyConsumedResource": used,
+        "MaxConsumableResource": host.memory_total_bytes,
+    }
+
+
+def _storage_values(repository: StorageRepository) -> Mapping[str, Value]:
+    size = repository.physical_size_bytes or None
+    return {
+        **_common(
+            pool_id(STORAGE_POOL, repository.uuid),
+            repository.name_label,
+            DISK_DRIVE,
+            "byte",
+            active=repository.attached,
+        ),
+        "Caption": "Storage pool",
+        "Description": repository.name_description or None,
+        "ResourceSubType": repository.type or None,
+        "Capacity": size,
+        "Reserved": repository.physical_utilisation_bytes,
+        "CurrentlyConsumedResource": repository.physical_utilisation_bytes,
+        "MaxConsumableResource": size,
+    }
+
+
+def _network_values(network: Network) -> Mapping[str, Value]:
+    return {
+        **_common(
+            pool_id(NETWORK_POOL, network.uuid),
+            network.name_label,
+            ETHERNET_ADAPTER,
+            "count",
+            active=network.active,
+        ),
+        "Caption": "Network pool",
+        "Description": network.name_description or None,
+        # A network takes as many ports as are asked for: there is no capacity to tell.
+        "Reserved": 0,
+    }
+
+
+PROCESSOR_POOL = _pool_class("ProcessorPool", lambda view: view.inventory.hosts, _processor_values)
+MEMORY_POOL = _pool_class("MemoryPool", lambda view: view.inventory.hosts, _memory_values)
+STORAGE_POOL = _pool_class(
+    "StoragePool", lambda view: view.inventory.storage_repositories, _storage_values
+)
+NETWORK_POOL = _pool_class("NetworkPool", lambda view: view.inventory.networks, _network_values)
+POOLS = (PROCESSOR_POOL, MEMORY_POOL, STORAGE_POOL, NETWORK_POOL)

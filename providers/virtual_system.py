@@ -1,0 +1,169 @@
+"""VirtCIM_ComputerSystem: a virtual machine, its state, and the change of it (DSP1057)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from virtcim.errormap import cim_message
+from virtcim.hypervisor.model import PowerOperation, PowerState, VirtualSystem
+from virtcim.providers.errors import rejected
+from virtcim.providers.instance_class import InstanceClass, KeyShape, Sources
+from virtcim.providers.records import ObjectPath, Value
+from virtcim.providers.view import View
+
+__all__ = ["COMPUTER_SYSTEM", "power_operation"]
+
+_NAME = "VirtCIM_ComputerSystem"
+_NOT_APPLICABLE = 12
+_NO_CHANGE = 5
+_ERROR_STATUS, _ERROR_PRIMARY = 6, 3
+_MAJOR_FAILURE, _CRITICAL_FAILURE = 20, 25
+
+
+class State(NamedTuple):
+    """What a power state is in the ValueMaps of CIM_ComputerSystem."""
+
+    enabled_state: int
+    operational_status: int
+    status_description: str
+    operating_status: int
+    health_state: int
+    primary_status: int
+    available: tuple[int, ...]
+
+
+# DSP1057 clause 7.2 gives the enabled states; what can be requested follows XenAPI's rules.
+_STATES: Mapping[PowerState, State] = MappingProxyType(
+    {
+        PowerState.RUNNING: State(2, 2, "Running", 16, 5, 1, (3, 4, 6, 9, 10, 11)),
+        PowerState.PAUSED: State(9, 15, "Paused", 7, 5, 1, (2, 3, 11)),
+        PowerState.SUSPENDED: State(6, 15, "Suspended", 7, 5, 1, (2, 3)),
+        PowerState.HALTED: State(3, 10, "Stopped", 5, 5, 1, (2,)),
+        PowerState.UNKNOWN: State(0, 0, "Unknown", 0, 0, 0, ()),
+    }
+)
+
+# The requested state that an operation in progress leads to (XenAPI VM.current_operations).
+_TRANSITIONS: Mapping[str, int] = MappingProxyType(
+    {
+        "start": 2,
+        "start_on": 2,
+        "unpause": 2,
+        "resume": 2,
+        "resume_on": 2,
+        "hard_shutdown": 3,
+        "destroy": 3,
+        "shutdown": 4,
+        "clean_shutdown": 4,
+        "suspend": 6,
+        "pause": 9,
+        "clean_reboot": 10,
+        "hard_reboot": 11,
+    }
+)
+
+# CIM_EnabledLogicalElement.RequestStateChange.RequestedState, where one operation serves it.
+_OPERATIONS: Mapping[int, PowerOperation] = MappingProxyType(
+    {
+        3: PowerOperation.HARD_SHUTDOWN,
+        4: PowerOperation.CLEAN_SHUTDOWN,
+        6: PowerOperation.SUSPEND,
+        9: PowerOperation.PAUSE,
+        10: PowerOperation.CLEAN_REBOOT,
+        11: PowerOperation.HARD_REBOOT,
+    }
+)
+_ENABLED = 2
+# What leads to "Enabled" depends on where the system is.
+_ENABLING: Mapping[PowerState, PowerOperation] = MappingProxyType(
+    {
+        PowerState.PAUSED: PowerOperation.UNPAUSE,
+        PowerState.SUSPENDED: PowerOperation.RESUME,
+    }
+)
+_STATE_NAMES = "2 Enabled, 3 Disabled, 4 Shut Down, 6 Offline, 9 Quiesce, 10 Reboot, 11 Reset"
+
+
+def power_operation(system: VirtualSystem, requested_state: Value) -> PowerOperation:
+    """The operation that brings ``system`` into a requested state.
+
+    Whether its present state allows the operation is for the hypervisor to say. Raises CimError
+    for a state that no virtual system can be brought into.
+    """
+    if requested_state == _ENABLED:
+        return _ENABLING.get(system.power_state, PowerOperation.START)
+    if not isinstance(requested_state, int) or requested_state not in _OPERATIONS:
+        raise rejected(
+            f"RequestedState: {'NULL' if requested_state is None else requested_state} cannot be "
+            f"requested of a virtual system; possible are {_STATE_NAMES}"
+        )
+    return _OPERATIONS[requested_state]
+
+
+def _find(view: View, identity: str) -> Sources | None:
+    system = view.inventory.virtual_systems.get(identity.lower())
+    return None if system is None else (system,)
+
+
+def _all(view: View) -> Iterable[Sources]:
+    return ((system,) for system in view.inventory.virtual_systems.values())
+
+
+def _values(system: VirtualSystem) -> Mapping[str, Value]:
+    state = _STATES[system.power_state]
+    stop = system.stop
+    transition = next(
+        (_TRANSITIONS[name] for name in system.current_operations.values() if name in _TRANSITIONS),
+        _NO_CHANGE,
+    )
+    operational_status, descriptions = [state.operational_status], [state.status_description]
+    health_state, primary_status = state.health_state, state.primary_status
+    if stop is not None:
+        operational_status.insert(0, _ERROR_STATUS)
+        descriptions.insert(0, f"Stopped by itself: {stop.reason}")
+        # A paused system can go on once the cause is removed, a halted one cannot.
+        paused = system.power_state is PowerState.PAUSED
+        health_state = _MAJOR_FAILURE if paused else _CRITICAL_FAILURE
+        primary_status = _ERROR_PRIMARY
+    return {
+        "NameFormat": "UUID",
+        "ElementName": system.name_label,
+        "Caption": "Virtual system",
+        "Description": system.name_description or None,
+        "Dedicated": [0],
+        "OtherIdentifyingInfo": [system.name_label, system.uuid],
+        "IdentifyingDescriptions": ["Label", "UUID"],
+        "EnabledState": state.enabled_state,
+        "RequestedState": _NOT_APPLICABLE,
+        "TransitioningToState": transition,
+        "EnabledDefault": 2 if system.auto_start else 3,
+        "TimeOfLastStateChange": stop.since if stop is not None else system.start_time,
+        "AvailableRequestedStates": list(state.available),
+        "OperationalStatus": operational_status,
+        "StatusDescriptions": descriptions,
+        "HealthState": health_state,
+        "OperatingStatus": state.operating_status,
+        "PrimaryStatus": primary_status,
+        "StopReason": None if stop is None else stop.reason,
+        "StopErrorCode": None if stop is None else int(stop.error.code),
+        "StopDescription": None if stop is None else cim_message(stop.error),
+    }
+
+
+COMPUTER_SYSTEM = InstanceClass(
+    name=_NAME,
+    shape=KeyShape(
+        names=("CreationClassName", "Name"), variable="Name", fixed={"CreationClassName": _NAME}
+    ),
+    identity=lambda system: system.uuid,
+    find=_find,
+    all=_all,
+    values=_values,
+)
+
+
+def path_of_system(uuid: str, namespace: str) -> ObjectPath:
+    """The name of the virtual system ``uuid``."""
+    return ObjectPath(_NAME, COMPUTER_SYSTEM.shape.keys(uuid), namespace=namespace)

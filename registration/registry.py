@@ -1,0 +1,64 @@
+"""Which class is served by which kinds of providers, generated from the providers' own tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from virtcim.providers import ASSOCIATIONS, IMPLEMENTATION_CLASSES, INTEROP_CLASSES, METHODS
+
+__all__ = ["INTEROP_NAMESPACE", "Kind", "Registration", "registrations"]
+
+Kind = Literal["instance", "association", "method"]
+INTEROP_NAMESPACE = "root/interop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """One served class: where, and by which kinds of providers."""
+
+    class_name: str
+    namespaces: tuple[str, ...]
+    kinds: tuple[Kind, ...]
+    methods: tuple[str, ...] = ()
+
+
+def registrations(namespaces: Sequence[str]) -> tuple[Registration, ...]:
+    """Every served class, for a server with these namespaces (``Providers.namespaces``)."""
+    interop = tuple(name for name in namespaces if name.lower() == INTEROP_NAMESPACE)
+    implementation = tuple(name for name in namespaces if name not in interop)
+    associated = {
+        each.name
+        for association in ASSOCIATIONS
+        for end in association.ends
+        for each in end.classes
+    }
+    rows: list[Registration] = []
+    for instance_class in IMPLEMENTATION_CLASSES:
+        name = instance_class.name
+        methods = tuple(
+            method.name for method in METHODS.values() if method.instance_class is instance_class
+        )
+        kinds: list[Kind] = ["instance"]
+        # A server asks the provider of the source class, too, where an association leads.
+        if name in associated:
+            kinds.append("association")
+        if methods:
+            kinds.append("method")
+        rows.append(
+            Registration(
+                class_name=name, namespaces=implementation, kinds=tuple(kinds), methods=methods
+            )
+        )
+    rows += [
+        Registration(
+            class_name=each.name, namespaces=implementation, kinds=("instance", "association")
+        )
+        for each in ASSOCIATIONS
+    ]
+    rows += [
+        Registration(class_name=each.name, namespaces=interop, kinds=("instance",))
+        for each in INTEROP_CLASSES
+    ]
+    return tuple(rows)

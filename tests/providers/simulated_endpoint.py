@@ -1,0 +1,278 @@
+"""An endpoint in memory: the provider boundary without a hypervisor below it."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from virtcim.errormap import HypervisorError, from_libvirt, from_transport, from_xapi
+from virtcim.hypervisor.endpoint import Monitor
+from virtcim.hypervisor.model import (
+    DiskKind,
+    Host,
+    Inventory,
+    Network,
+    PowerOperation,
+    PowerState,
+    StorageRepository,
+    VirtualDisk,
+    VirtualDiskImage,
+    VirtualNetworkPort,
+    VirtualSystem,
+    VirtualSystemSpec,
+)
+
+NAMES = uuid.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
+STARTED = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
+GIB = 2**30
+
+
+def identity(*names: object) -> str:
+    """A UUID that is the same in every run."""
+    return str(uuid.uuid5(NAMES, "/".join(map(str, names))))
+
+
+HOST = Host(
+    ref="ref-host",
+    uuid=identity("host"),
+    name_label="hv1",
+    hostname="hv1.example",
+    address="192.0.2.1",
+    memory_total_bytes=64 * GIB,
+    memory_free_bytes=48 * GIB,
+    cpu_count=16,
+    cpu_model="EPYC",
+    cpu_vendor="AMD",
+    software_version={"libvirt": "9.0.0"},
+)
+REPOSITORY = StorageRepository(
+    ref="ref-sr",
+    uuid=identity("sr"),
+    name_label="default",
+    type="dir",
+    location="/images",
+    physical_size_bytes=100 * GIB,
+    physical_utilisation_bytes=30 * GIB,
+)
+NETWORK = Network(ref="ref-net", uuid=identity("network"), name_label="default", bridge="virbr0")
+USER_NETWORK = Network(ref="ref-user", uuid=identity("user"), name_label="User networking")
+
+_STATES = (PowerState.RUNNING, PowerState.HALTED, PowerState.PAUSED, PowerState.SUSPENDED)
+_ALLOWED: Mapping[PowerOperation, tuple[tuple[PowerState, ...], PowerState]] = {
+    PowerOperation.START: ((PowerState.HALTED,), PowerState.RUNNING),
+    PowerOperation.PAUSE: ((PowerState.RUNNING,), PowerState.PAUSED),
+    PowerOperation.UNPAUSE: ((PowerState.PAUSED,), PowerState.RUNNING),
+    PowerOperation.SUSPEND: ((PowerState.RUNNING,), PowerState.SUSPENDED),
+    PowerOperation.RESUME: ((PowerState.SUSPENDED,), PowerState.RUNNING),
+    PowerOperation.CLEAN_SHUTDOWN: ((PowerState.RUNNING,), PowerState.HALTED),
+    PowerOperation.HARD_SHUTDOWN: (
+        (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED),
+        PowerState.HALTED,
+    ),
+    PowerOperation.CLEAN_REBOOT: ((PowerState.RUNNING,), PowerState.RUNNING),
+    PowerOperation.HARD_REBOOT: ((PowerState.RUNNING, PowerState.PAUSED), PowerState.RUNNING),
+}
+
+
+def image(name: str) -> VirtualDiskImage:
+    return VirtualDiskImage(
+        ref=f"ref-{name}",
+        uuid=identity("image", name),
+        name_label=name,
+        sr_uuid=REPOSITORY.uuid,
+        virtual_size_bytes=10 * GIB,
+        location=f"/images/{name}",
+        format="qcow2",
+    )
+
+
+def virtual_system(number: int) -> VirtualSystem:
+    """One of a varied population: state, size, disks and ports depend on ``number``."""
+    disks = tuple(
+        VirtualDisk(
+            ref=f"ref-disk-{number}-{position}",
+            uuid=identity("disk", number, position),
+            id=f"vd{chr(ord('a') + position)}",
+            image=image(f"vm{number}-{position}.qcow2"),
+            read_only=position == 1,
+        )
+        for position in range(number % 3)
+    )
+    drive = VirtualDisk(
+        ref=f"ref-cd-{number}",
+        uuid=identity("cd", number),
+        id="sda",
+        kind=DiskKind.CD,
+        empty=True,
+        read_only=True,
+    )
+    ports = tuple(
+        VirtualNetworkPort(
+            ref=f"ref-port-{number}-{position}",
+            uuid=identity("port", number, position),
+            id=str(position),
+            mac_address=f"52:54:00:00:{number % 256:02x}:{position:02x}",
+            network_uuid=NETWORK.uuid if position == 0 else "",
+            model="virtio",
+        )
+        for position in range(number % 4 % 3)
+    )
+    state = _STATES[number % 4]
+    return VirtualSystem(
+        ref=f"ref-vm-{number}",
+        uuid=identity("vm", number),
+        name_label=f"vm{number}",
+        name_description="" if number % 2 else f"Number {number}, <&\"'> \u00e9\u4e2d",
+        power_state=state,
+        memory_static_max_bytes=2 * GIB,
+        memory_dynamic_max_bytes=GIB,
+        vcpus_max=4,
+        vcpus_at_startup=1 + number % 4,
+        disks=(*disks, drive) if number % 5 == 0 else disks,
+        network_ports=ports,
+        resident_on=HOST.uuid if state is PowerState.RUNNING else "",
+        start_time=STARTED if state is PowerState.RUNNING else None,
+        os_type="hvm",
+        boot_order="cdn",
+        auto_start=number % 2 == 0,
+        actions_after_crash="restart",
+    )
+
+
+def inventory(systems: int) -> Inventory:
+    population = [virtual_system(number) for number in range(systems)]
+    images = [disk.image for each in population for disk in each.disks if disk.image]
+    return Inventory(
+        generation=1,
+        hosts={HOST.uuid: HOST},
+        virtual_systems={each.uuid: each for each in population},
+        storage_repositories={REPOSITORY.uuid: REPOSITORY},
+        disk_images={each.uuid: each for each in images},
+        networks={each.uuid: each for each in (NETWORK, USER_NETWORK)},
+    )
+
+
+class SimulatedEndpoint:
+    """An Endpoint whose hypervisor is a dictionary.
+
+    ``gate`` holds operations back until it is set; ``refusal`` is raised by the next operation;
+    ``disconnected`` makes everything fail as a lost connection does.
+    """
+
+    def __init__(self, systems: int = 4, name: str = "") -> None:
+        self.name = name
+        self.url = "simulated:///"
+        self.current = inventory(systems)
+        self.gate = threading.Event()
+        self.gate.set()
+        self.refusal: Exception | None = None
+        self.disconnected = False
+        self.task_ref = "OpaqueRef:task"
+        self.cancelled: list[str] = []
+        self.inventories_read = 0
+        self.defined: list[VirtualSystemSpec] = []
+        self.monitor: Monitor | None = None
+
+    def inventory(self) -> Inventory:
+        self.inventories_read += 1
+        self._check_connection()
+        return self.current
+
+    def change_power(
+        self, uuid: str, operation: PowerOperation, monitor: Monitor | None = None
+    ) -> None:
+        self._begin(monitor)
+        system = self.current.virtual_systems[uuid]
+        allowed, after = _ALLOWED[operation]
+        if system.power_state not in allowed:
+            expected = allowed[0].value.lower()
+            raise HypervisorError(
+                from_xapi(
+                    ["VM_BAD_POWER_STATE", system.ref, expected, system.power_state.lower()],
+                    operation=f"VM.{operation.value}",
+                )
+            )
+        self.replace(replace(system, power_state=after, stop=None))
+
+    def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
+        self._begin(monitor)
+        if any(each.name_label == spec.name_label for each in self.systems):
+            raise HypervisorError(
+                from_libvirt(
+                    code=9,
+                    code_name="VIR_ERR_OPERATION_FAILED",
+                    message=f"operation failed: domain '{spec.name_label}' already exists",
+                    operation="VM.create",
+                )
+            )
+        self.defined.append(spec)
+        made = VirtualSystem(
+            ref=f"ref-{spec.name_label}",
+            uuid=spec.uuid or identity("defined", spec.name_label),
+            name_label=spec.name_label,
+            power_state=PowerState.HALTED,
+            memory_static_max_bytes=spec.memory_static_max_bytes,
+            memory_dynamic_max_bytes=spec.memory_dynamic_max_bytes,
+            vcpus_max=spec.vcpus_max,
+            vcpus_at_startup=spec.vcpus_at_startup,
+        )
+        self.replace(made)
+        return made.uuid
+
+    def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
+        self._begin(monitor)
+        remaining = {
+            key: system for key, system in self.current.virtual_systems.items() if key != uuid
+        }
+        self._publish(remaining)
+
+    def cancel(self, task_ref: str) -> None:
+        self.cancelled.append(task_ref)
+        self.refusal = HypervisorError(
+            from_xapi(["TASK_CANCELLED", task_ref], operation="VM.start", task_status="cancelled")
+        )
+        self.gate.set()
+
+    def close(self) -> None:
+        pass
+
+    @property
+    def systems(self) -> tuple[VirtualSystem, ...]:
+        return tuple(self.current.virtual_systems.values())
+
+    def replace(self, system: VirtualSystem) -> None:
+        self._publish({**self.current.virtual_systems, system.uuid: system})
+
+    def lose_connection(self) -> None:
+        self.disconnected = True
+
+    def _publish(self, systems: Mapping[str, VirtualSystem]) -> None:
+        self.current = replace(
+            self.current, generation=self.current.generation + 1, virtual_systems=systems
+        )
+
+    def _begin(self, monitor: Monitor | None) -> None:
+        self.monitor = monitor
+        if monitor is not None and self.task_ref:
+            monitor.task(self.task_ref)
+            monitor.progress(0.25)
+        if not self.gate.wait(timeout=30):
+            raise AssertionError("the test forgot to open the gate")
+        self._check_connection()
+        if self.refusal is not None:
+            refusal, self.refusal = self.refusal, None
+            raise refusal
+
+    def _check_connection(self) -> None:
+        if self.disconnected:
+            raise HypervisorError(
+                from_transport(
+                    phase="connect",
+                    exception="ConnectionRefusedError",
+                    errno=111,
+                    message="Connection refused",
+                )
+            )
