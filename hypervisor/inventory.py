@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
-from virtcim.errormap import Fault, HypervisorError, from_transport
+from virtcim.errormap import ErrorCode, Fault, HypervisorError, from_transport, translate
 from virtcim.hypervisor.model import Inventory
 
 __all__ = ["InventoryStore"]
+
+# What tells the administrator more than that there is no connection.
+_TELLING = frozenset(
+    {
+        ErrorCode.ERR_COMMUNICATION_NOT_ESTABLISHED,
+        ErrorCode.ERR_CREDENTIALS_NOT_SET,
+        ErrorCode.ERR_UNACCEPTED_CREDENTIALS,
+        ErrorCode.ERR_ACCESS_DENIED,
+        ErrorCode.ERR_HOST_NOT_FOUND,
+    }
+)
 
 
 class InventoryStore:
@@ -51,7 +63,7 @@ class InventoryStore:
     def disconnect(self, fault: Fault) -> None:
         """Let every read fail with ``fault`` until something is published again."""
         with self._changed:
-            self._fault = fault
+            self._fault = _as_disconnection(fault)
             self._inventory = None
             self._attempted = True
             self._changed.notify_all()
@@ -75,3 +87,16 @@ class InventoryStore:
                 return self._inventory is None or anew or self._token >= token
 
             return self._changed.wait_for(seen, timeout_s)
+
+
+def _as_disconnection(fault: Fault) -> Fault:
+    """Say that reads fail for want of a connection, whatever ended it."""
+    if translate(fault).code in _TELLING:
+        return fault
+    disconnected = from_transport(
+        phase="connect",
+        exception="Disconnected",
+        message=f"the inventory is not connected: {HypervisorError(fault)}",
+        operation=fault.operation,
+    )
+    return replace(disconnected, cause=fault)

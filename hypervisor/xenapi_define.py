@@ -125,7 +125,7 @@ class Definition:
             fault = from_xapi(["VDI_LOCATION_MISSING", "", spec.path], operation="VDI.introduce")
             raise HypervisorError(fault)
         name = spec.path.rpartition("/")[2]
-        sm_config = {"format": spec.format} if spec.format else {}
+        sm_config = {"type": spec.format} if spec.format else {}
         image_ref = str(
             self._session.call(
                 "VDI.introduce",
@@ -154,7 +154,7 @@ class Definition:
                 "read_only": False,
                 "other_config": {},
                 "xenstore_data": {},
-                "sm_config": {"format": spec.format} if spec.format else {},
+                "sm_config": {"type": spec.format} if spec.format else {},
                 "tags": [],
             },
             monitor=self._monitor,

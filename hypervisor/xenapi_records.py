@@ -298,6 +298,8 @@ def _port(ref: str, record: Record) -> PortPart:
 
 
 def _image(ref: str, record: Record) -> ImagePart:
+    # "image-format" since XCP-ng 8.3 (qcow2 or vhd), "type" before and in our toolstack.
+    sm_config = _map(record, "sm_config")
     image = VirtualDiskImage(
         ref=ref,
         uuid=_text(record, "uuid").lower(),
@@ -306,7 +308,7 @@ def _image(ref: str, record: Record) -> ImagePart:
         virtual_size_bytes=_integer(record, "virtual_size"),
         physical_utilisation_bytes=_integer(record, "physical_utilisation"),
         location=_text(record, "location"),
-        format=_map(record, "sm_config").get("format", ""),
+        format=sm_config.get("image-format") or sm_config.get("type", ""),
         read_only=_flag(record, "read_only"),
     )
     return ImagePart(image=image, sr_ref=_text(record, "SR"))

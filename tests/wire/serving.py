@@ -30,10 +30,18 @@ class _Server(uvicorn.Server):
         yield
 
 
+def tcp_listener(host: str = "127.0.0.1", port: int = 0) -> socket.socket:
+    """A bound socket; asyncio switches Nagle's algorithm off only where TCP is named."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind((host, port))
+    return sock
+
+
 @contextlib.contextmanager
 def serving(app: ASGIApp, sock: socket.socket | None = None, **options: object) -> Iterator[int]:
     """Serve ``app`` on a loopback port (or on ``sock``) and give the port."""
-    own = sock or socket.create_server(("127.0.0.1", 0))
+    own = sock or tcp_listener()
     port = own.getsockname()[1] if own.family == socket.AF_INET else 0
     config = uvicorn.Config(
         app,

@@ -1,0 +1,330 @@
+"""The live inventory: complete, never stale after our own writes, never silently empty."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.hypervisor.xenapi_server import GIB, Refusal, XenApiServer, endpoint_of
+from tests.wire.serving import DEADLINE_S, tcp_listener
+from virtcim.errormap import ErrorCode, HypervisorError, translate
+from virtcim.hypervisor import (
+    Credentials,
+    Inventory,
+    PowerState,
+    XenApiEndpoint,
+)
+
+
+@pytest.fixture
+def server() -> XenApiServer:
+    server = XenApiServer()
+    server.furnish()
+    return server
+
+
+@pytest.fixture
+def endpoint(server: XenApiServer) -> Iterator[XenApiEndpoint]:
+    with server.running() as port, endpoint_of(port) as endpoint:
+        yield endpoint
+
+
+def eventually(endpoint: XenApiEndpoint, holds: Callable[[Inventory], bool]) -> Inventory:
+    """Wait until the inventory is as wanted."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            inventory = endpoint.inventory()
+            if holds(inventory):
+                return inventory
+        except HypervisorError:
+            if time.monotonic() > deadline:
+                raise
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.005)
+
+
+def failing(endpoint: XenApiEndpoint) -> HypervisorError:
+    """Wait until reads fail, and give the failure."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        try:
+            endpoint.inventory()
+        except HypervisorError as exc:
+            return exc
+        threading.Event().wait(0.005)
+    raise AssertionError("reads go on working")
+
+
+def test_everything_is_joined(endpoint: XenApiEndpoint) -> None:
+    inventory = endpoint.inventory()
+    assert inventory.pool_uuid == "pool"
+    (host,) = inventory.hosts.values()
+    assert (host.uuid, host.hostname, host.cpu_count, host.cpu_mhz) == (
+        *("host", "north.example", 2, 2400),
+    )
+    assert (host.live, host.memory_total_bytes, host.memory_free_bytes) == (
+        *(True, 64 * GIB, 10 * GIB),
+    )
+    store = inventory.storage_repositories["sr"]
+    assert (store.location, store.attached, store.physical_size_bytes) == (
+        *("/store", True, 100 * GIB),
+    )
+    assert store.physical_utilisation_bytes == 0  # -1 is XenAPI's "unknown"
+    assert not inventory.storage_repositories["paths"].attached
+    image = inventory.disk_images["vdi"]
+    assert (image.sr_uuid, image.virtual_size_bytes, image.format) == ("sr", 8 * GIB, "qcow2")
+    assert inventory.networks["net"].mtu == 1500
+    system = inventory.virtual_systems["one"]
+    assert (system.name_label, system.power_state) == ("one", PowerState.HALTED)
+    assert (system.memory_static_max_bytes, system.vcpus_max) == (4 * GIB, 2)
+    assert (system.os_type, system.boot_order, system.start_time) == ("hvm", "cd", None)
+    (disk,) = system.disks
+    assert (disk.id, disk.read_only, disk.image) == ("vda", False, image)
+    (port,) = system.network_ports
+    assert (port.id, port.mac_address, port.network_uuid) == ("0", "52:54:00:00:00:0a", "net")
+
+
+@pytest.mark.parametrize(
+    "field", ["is_a_template", "is_a_snapshot", "is_control_domain", "is_vmss_snapshot"]
+)
+def test_what_is_no_ordinary_machine_is_left_out(field: str) -> None:
+    server = XenApiServer()
+    server.put_vm("ordinary")
+    server.put_vm("special", **{field: True})
+    with server.running() as port, endpoint_of(port) as endpoint:
+        assert set(endpoint.inventory().virtual_systems) == {"ordinary"}
+        server.put("VM", "OpaqueRef:special", **{field: False})
+        eventually(endpoint, lambda inventory: "special" in inventory.virtual_systems)
+
+
+def test_loading_takes_the_same_number_of_calls_whatever_there_is() -> None:
+    counts = []
+    for number in (0, 100):
+        server = XenApiServer()
+        for index in range(number):
+            server.put_vm(f"vm{index}")
+        with server.running() as port, endpoint_of(port) as endpoint:
+            assert len(endpoint.inventory().virtual_systems) == number
+            calls = server.calls.copy()
+        counts.append(sum(calls[name] for name in calls if name != "event.from"))
+    assert counts[0] == counts[1] <= 20
+
+
+def test_reads_make_no_calls(server: XenApiServer, endpoint: XenApiEndpoint) -> None:
+    server.calls.clear()
+    for _ in range(1000):
+        endpoint.inventory()
+    assert set(server.calls) <= {"event.from"}
+
+
+def test_changes_from_elsewhere_appear(server: XenApiServer, endpoint: XenApiEndpoint) -> None:
+    before = endpoint.inventory()
+    server.put("VM", "OpaqueRef:one", name_label="renamed", power_state="Running")
+    after = eventually(endpoint, lambda now: now.generation > before.generation)
+    assert after.virtual_systems["one"].name_label == "renamed"
+    assert before.virtual_systems["one"].name_label == "one"
+    server.remove("VBD", "OpaqueRef:vbd")
+    eventually(endpoint, lambda now: not now.virtual_systems["one"].disks)
+    server.remove("VM", "OpaqueRef:one")
+    eventually(endpoint, lambda now: "one" not in now.virtual_systems)
+
+
+def test_what_did_not_change_stays_the_same_object(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    server.put_vm("two")
+    before = eventually(endpoint, lambda now: "two" in now.virtual_systems)
+    server.put("VM", "OpaqueRef:two", name_label="other")
+    after = eventually(endpoint, lambda now: now.virtual_systems["two"].name_label == "other")
+    assert after.virtual_systems["one"] is before.virtual_systems["one"]
+    assert after.disk_images is before.disk_images
+
+
+def test_a_joined_object_changes_with_its_parts(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    server.put("VDI", "OpaqueRef:vdi", virtual_size=str(9 * GIB))
+    grown = eventually(endpoint, lambda now: now.disk_images["vdi"].virtual_size_bytes == 9 * GIB)
+    (disk,) = grown.virtual_systems["one"].disks
+    assert disk.image is grown.disk_images["vdi"]
+    server.put("VM_metrics", "OpaqueRef:m", memory_actual=str(GIB), VCPUs_number="1")
+    eventually(endpoint, lambda now: now.virtual_systems["one"].memory_actual_bytes == GIB)
+    server.put("VM", "OpaqueRef:one", resident_on="OpaqueRef:host")
+    eventually(endpoint, lambda now: now.virtual_systems["one"].resident_on == "host")
+    server.put("PBD", "OpaqueRef:pbd", currently_attached=False)
+    eventually(endpoint, lambda now: not now.storage_repositories["sr"].attached)
+    server.put("host_metrics", "OpaqueRef:hm", live=False)
+    eventually(endpoint, lambda now: not now.hosts["host"].live)
+
+
+def test_parts_that_arrive_after_what_refers_to_them_are_joined(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    server.put("VBD", "OpaqueRef:b", VM="OpaqueRef:late", VDI="OpaqueRef:vdi2", userdevice="vda")
+    server.put("VIF", "OpaqueRef:i", VM="OpaqueRef:late", network="OpaqueRef:net2", device="0")
+    server.put_vm("late")
+    server.put("VDI", "OpaqueRef:vdi2", SR="OpaqueRef:sr2", virtual_size="1")
+    server.put("SR", "OpaqueRef:sr2", type="dir")
+    server.put("network", "OpaqueRef:net2", MTU="1500")
+
+    def complete(now: Inventory) -> bool:
+        late = now.virtual_systems.get("late")
+        return bool(
+            late
+            and late.disks
+            and late.disks[0].image
+            and late.disks[0].image.sr_uuid == "sr2"
+            and late.network_ports[0].network_uuid == "net2"
+        )
+
+    eventually(endpoint, complete)
+
+
+def test_a_stop_by_itself_is_translated_while_it_lasts(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    server.put(
+        "VM_metrics",
+        "OpaqueRef:m",
+        other_config={
+            "stop-reason": "io-error",
+            "stop-time": "2026-11-20T10:00:00+00:00",
+            "stop-event": '{"event": "BLOCK_IO_ERROR", "data": {"device": "vda", "nospace": true,'
+            ' "reason": "enospc", "path": "/store/disk.qcow2"}}',
+        },
+    )
+    server.put("VM", "OpaqueRef:one", power_state="Paused")
+    paused = eventually(
+        endpoint, lambda now: now.virtual_systems["one"].power_state is PowerState.PAUSED
+    )
+    stop = paused.virtual_systems["one"].stop
+    assert stop is not None
+    assert (stop.reason, stop.error.code) == ("io-error", ErrorCode.ERR_OUT_OF_DISK_SPACE)
+    assert stop.since == datetime(2026, 11, 20, 10, tzinfo=UTC)
+    server.put("VM", "OpaqueRef:one", power_state="Running")
+    eventually(endpoint, lambda now: now.virtual_systems["one"].stop is None)
+
+
+def test_a_server_that_is_not_there_is_an_error_not_an_empty_list() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with endpoint_of(port) as endpoint:
+        error = failing(endpoint)
+    assert error.fault.code == "ECONNREFUSED"
+    assert translate(error.fault).code is ErrorCode.ERR_COMMUNICATION_NOT_ESTABLISHED
+
+
+def test_a_server_that_goes_away_is_noticed_and_one_that_comes_back_is_read_anew(
+    server: XenApiServer,
+) -> None:
+    with ExitStack() as client, ExitStack() as first_life:
+        port = first_life.enter_context(server.running())
+        endpoint = client.enter_context(endpoint_of(port))
+        assert "one" in endpoint.inventory().virtual_systems
+        started = time.monotonic()
+        first_life.close()
+        error = failing(endpoint)
+        assert time.monotonic() - started < 5
+        assert translate(error.fault).code is ErrorCode.ERR_COMMUNICATION_NOT_ESTABLISHED
+        server.sessions.clear()  # another life: it knows no sessions
+        server.remove("VM", "OpaqueRef:one")
+        server.put_vm("new")
+        with server.running(tcp_listener(port=port)):
+            now = eventually(endpoint, lambda now: "new" in now.virtual_systems)
+            assert set(now.virtual_systems) == {"new"}
+
+
+def test_a_hypervisor_that_fails_below_the_server_is_an_error_with_its_reason(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    libvirt = ["LIBVIRT_ERROR", "38", "VIR_ERR_SYSTEM_ERROR", "VIR_FROM_RPC"]
+
+    def refuse(*_params: object) -> object:
+        raise Refusal(*libvirt, "Failed to connect socket to 'x': Connection refused", "", "111")
+
+    server.orders["event.from"] = refuse
+    server.put_vm("wakes the poll")
+    error = failing(endpoint)
+    assert error.fault.code == "LIBVIRT_ERROR"
+    assert error.fault.cause is not None
+    assert error.fault.cause.code == "38"
+    del server.orders["event.from"]
+    eventually(endpoint, lambda now: "one" in now.virtual_systems)
+
+
+def test_an_expired_session_is_renewed(server: XenApiServer, endpoint: XenApiEndpoint) -> None:
+    logins = server.calls["session.login_with_password"]
+    server.sessions.clear()
+    server.put_vm("after")
+    eventually(endpoint, lambda now: "after" in now.virtual_systems)
+    assert server.calls["session.login_with_password"] == logins + 1
+
+
+def test_a_wrong_password_is_said_and_not_shown() -> None:
+    server = XenApiServer()
+    server.password = "right"
+    credentials = Credentials(username="root", password="swordfish")
+    with server.running() as port, endpoint_of(port, credentials=credentials) as endpoint:
+        error = failing(endpoint)
+    assert translate(error.fault).code is ErrorCode.ERR_UNACCEPTED_CREDENTIALS
+    assert "swordfish" not in f"{error} {error.fault!r} {credentials!r}"
+
+
+def test_a_pool_member_refers_to_its_master(server: XenApiServer) -> None:
+    member = XenApiServer()
+
+    def refer(_user: str, _password: str) -> None:
+        raise Refusal("HOST_IS_SLAVE", "127.0.0.2")
+
+    member.orders["session.login_with_password"] = refer
+    with member.running() as port:
+        master = tcp_listener("127.0.0.2", port)
+        with server.running(master), endpoint_of(port) as endpoint:
+            assert "one" in endpoint.inventory().virtual_systems
+            assert endpoint.url == f"xapi+http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"memory_static_max": "much"}, "memory_static_max is no integer"),
+        ({"memory_static_max": "9" * 5000}, "memory_static_max is no integer"),
+        ({"name_label": 7}, "name_label is no text"),
+        ({"is_a_template": "no"}, "is_a_template is no boolean"),
+        ({"other_config": ["a"]}, "other_config is no map"),
+    ],
+)
+def test_a_record_that_cannot_be_read_is_an_error_that_names_the_field(
+    fields: dict[str, object], said: str
+) -> None:
+    server = XenApiServer()
+    server.put_vm("bad", **fields)
+    with server.running() as port, endpoint_of(port) as endpoint:
+        error = failing(endpoint)
+    assert said in str(error)
+    assert "OpaqueRef:bad" in str(error)
+
+
+@pytest.mark.parametrize("value", [{}, {"events": []}, "x", {"events": [7], "token": "1"}])
+def test_an_event_batch_of_unknown_form_is_an_error(
+    server: XenApiServer, endpoint: XenApiEndpoint, value: object
+) -> None:
+    server.orders["event.from"] = lambda *_params: value
+    server.put_vm("wakes the poll")
+    assert "event.from" in failing(endpoint).fault.operation
+
+
+def test_closing_is_quick_and_gives_the_session_back(server: XenApiServer) -> None:
+    with server.running() as port:
+        with endpoint_of(port):
+            assert server.sessions
+            started = time.monotonic()
+        assert time.monotonic() - started < 2
+        assert not server.sessions
