@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
 import pytest
 
-from tests.hypervisor.xenapi_server import GIB, Refusal, XenApiServer, endpoint_of
-from tests.wire.serving import DEADLINE_S, tcp_listener
-from virtcim.errormap import ErrorCode, HypervisorError, translate
+from tests.hypervisor.xenapi_server import (
+    GIB,
+    Refusal,
+    XenApiServer,
+    endpoint_of,
+    eventually,
+    failing,
+)
+from tests.wire.serving import tcp_listener
+from virtcim.errormap import ErrorCode, translate
 from virtcim.hypervisor import (
     Credentials,
     Inventory,
@@ -33,33 +39,6 @@ def server() -> XenApiServer:
 def endpoint(server: XenApiServer) -> Iterator[XenApiEndpoint]:
     with server.running() as port, endpoint_of(port) as endpoint:
         yield endpoint
-
-
-def eventually(endpoint: XenApiEndpoint, holds: Callable[[Inventory], bool]) -> Inventory:
-    """Wait until the inventory is as wanted."""
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
-        try:
-            inventory = endpoint.inventory()
-            if holds(inventory):
-                return inventory
-        except HypervisorError:
-            if time.monotonic() > deadline:
-                raise
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.005)
-
-
-def failing(endpoint: XenApiEndpoint) -> HypervisorError:
-    """Wait until reads fail, and give the failure."""
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        try:
-            endpoint.inventory()
-        except HypervisorError as exc:
-            return exc
-        threading.Event().wait(0.005)
-    raise AssertionError("reads go on working")
 
 
 def test_everything_is_joined(endpoint: XenApiEndpoint) -> None:

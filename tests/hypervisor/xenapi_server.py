@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import copy
 import socket
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.wire.serving import DEADLINE_S, serving
-from virtcim.hypervisor import XenApiEndpoint
+from virtcim.errormap import HypervisorError
+from virtcim.hypervisor import Inventory, XenApiEndpoint
 from virtcim.hypervisor.xenapi_session import Credentials, connector
 from virtcim.wire import ClientInfo, XmlRpcApplication, parse_endpoint_url
 
@@ -292,3 +295,30 @@ def endpoint_of(port: int, **options: Any) -> Iterator[XenApiEndpoint]:
         yield endpoint
     finally:
         endpoint.close()
+
+
+def eventually(endpoint: XenApiEndpoint, holds: Callable[[Inventory], bool]) -> Inventory:
+    """Wait until the inventory is as wanted."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        try:
+            inventory = endpoint.inventory()
+            if holds(inventory):
+                return inventory
+        except HypervisorError:
+            if time.monotonic() > deadline:
+                raise
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.005)
+
+
+def failing(endpoint: XenApiEndpoint) -> HypervisorError:
+    """Wait until reads fail, and give the failure."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        try:
+            endpoint.inventory()
+        except HypervisorError as exc:
+            return exc
+        threading.Event().wait(0.005)
+    raise AssertionError("reads go on working")
