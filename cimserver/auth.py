@@ -58,7 +58,7 @@ class BasicAuthenticator:
         return None
 
     def _digest(self, user: str, password: str) -> bytes:
-        text = f"{user}\0{password}".encode(errors="surrogatepass")
+        text = f"{user}:{password}".encode(errors="surrogatepass")
         return hmac.new(self._secret, text, hashlib.sha256).digest()
 
     def _remember(self, digest: bytes) -> None:

@@ -1,4 +1,4 @@
-"""One schema for all tests of the CIM server; providers and a served server for each."""
+"""One schema and one served server for all tests of the CIM server; fresh records for each."""
 
 from __future__ import annotations
 
@@ -17,12 +17,23 @@ def schema() -> Schema:
     return extended_schema()
 
 
-@pytest.fixture
-def providers(schema: Schema) -> FixedProviders:
-    return FixedProviders(schema, [host(), system(1), system(2), system(3)])
+@pytest.fixture(scope="session")
+def shared_providers(schema: Schema) -> FixedProviders:
+    return FixedProviders(schema)
 
 
 @pytest.fixture
-def server(providers: FixedProviders, schema: Schema) -> Iterator[Served]:
-    with served(CimServer(providers, schema, authenticate=None)) as running:
+def providers(shared_providers: FixedProviders) -> FixedProviders:
+    shared_providers.reset([host(), system(1), system(2), system(3)])
+    return shared_providers
+
+
+@pytest.fixture(scope="session")
+def shared_server(shared_providers: FixedProviders, schema: Schema) -> Iterator[Served]:
+    with served(CimServer(shared_providers, schema, authenticate=None)) as running:
         yield running
+
+
+@pytest.fixture
+def server(shared_server: Served, providers: FixedProviders) -> Served:
+    return shared_server

@@ -143,9 +143,13 @@ class FixedProviders:
     ``calls`` every method call that came in. ``failure`` is raised by every read when it is set.
     """
 
-    def __init__(self, schema: Schema, records: Sequence[Record]) -> None:
+    def __init__(self, schema: Schema, records: Sequence[Record] = ()) -> None:
         self.namespaces = ("root/virt", "root/virt/other")
         self.schema = schema
+        self.reset(records)
+
+    def reset(self, records: Sequence[Record]) -> None:
+        """Forget everything but these records."""
         self.records = list(records)
         self.methods: dict[str, Callable[[ObjectPath, Mapping[str, Value]], MethodResult]] = {}
         self.calls: list[tuple[ObjectPath, str, dict[str, Value]]] = []
@@ -155,7 +159,12 @@ class FixedProviders:
         self._check()
         if namespace != NAMESPACE:
             return []
-        return [one for one in self.records if self.schema.is_a(one.class_name, class_name)]
+        return [
+            one
+            for one in self.records
+            if self.schema.is_a(one.class_name, class_name)
+            or self.schema.find(one.class_name) is None
+        ]
 
     def get_instance(self, path: ObjectPath) -> Record:
         self._check()

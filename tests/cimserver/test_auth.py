@@ -1,0 +1,141 @@
+"""Basic authentication: who may ask, and what a refusal tells."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Iterator
+
+import pytest
+import pywbem
+
+from tests.cimserver.doubles import FixedProviders
+from tests.cimserver.serving import Served, intrinsic, served
+from virtcim.cimserver import CimServer
+from virtcim.cimserver.auth import BasicAuthenticator
+from virtcim.mof import Schema
+
+_PASSWORD = "corréct:horse"
+_NAMES = intrinsic("EnumerateClassNames")
+
+
+def _basic(user: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+class _Verifier:
+    """Counts how often a password is checked."""
+
+    def __init__(self) -> None:
+        self.checked: list[str] = []
+
+    def __call__(self, user: str, password: str) -> bool:
+        self.checked.append(user)
+        return (user, password) == ("anna", _PASSWORD)
+
+
+@pytest.fixture
+def guarded(providers: FixedProviders, schema: Schema) -> Iterator[Served]:
+    application = CimServer(providers, schema, authenticate=_Verifier())
+    with served(application, user="anna", password=_PASSWORD) as running:
+        yield running
+
+
+def test_a_right_password_is_let_in(guarded: Served) -> None:
+    assert guarded.post(_NAMES, Authorization=_basic("anna", _PASSWORD)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Basic",
+        "Basic !!!",
+        "Basic " + base64.b64encode(b"\xff\xfe:x").decode(),
+        _basic("anna", "wrong"),
+        _basic("bert", _PASSWORD),
+        _basic("", ""),
+        "Bearer abc",
+        "Digest username=anna",
+        "Basic " + "A" * 20_000,
+    ],
+)
+def test_everybody_else_is_asked_for_a_password(guarded: Served, header: str) -> None:
+    response = guarded.post(_NAMES, Authorization=header)
+    assert response.status_code == 401
+    assert response.headers["WWW-Authenticate"] == 'Basic realm="virtcim"'
+    assert "CIMOperation" not in response.headers
+
+
+def test_real_clients_say_that_the_password_is_wrong(guarded: Served) -> None:
+    with pytest.raises(pywbem.AuthError):
+        pywbem.WBEMConnection(guarded.url, ("anna", "wrong"), "root/virt").EnumerateClassNames()
+    wrong = Served(port=guarded.port, user="anna", password="wrong")
+    answer = wrong.wbemcli("ecn", "CIM_System")
+    assert (answer.returncode, "Invalid username/password" in answer.stderr) == (16, True)
+
+
+def test_a_right_password_is_remembered_for_a_minute() -> None:
+    now, verify = [0.0], _Verifier()
+    authenticator = BasicAuthenticator(verify, clock=lambda: now[0])
+    header = _basic("anna", _PASSWORD)
+    assert authenticator.remembered(header) is None
+    assert authenticator.principal(header, "peer") == "anna"
+    now[0] = 59.0
+    assert authenticator.remembered(header) == "anna"
+    now[0] = 61.0
+    assert authenticator.remembered(header) is None
+    assert verify.checked == ["anna"]
+
+
+def test_a_wrong_password_is_never_remembered() -> None:
+    verify = _Verifier()
+    authenticator = BasicAuthenticator(verify)
+    for _ in range(2):
+        assert authenticator.principal(_basic("anna", "wrong"), "peer") is None
+        assert authenticator.remembered(_basic("anna", "wrong")) is None
+    assert len(verify.checked) == 2
+
+
+def test_user_and_password_cannot_be_split_another_way() -> None:
+    authenticator = BasicAuthenticator(lambda _user, _password: True)
+    authenticator.principal(_basic("a", "b\0c"), "peer")
+    assert authenticator.remembered(_basic("a\0b", "c")) is None
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    now = [0.0]
+    authenticator = BasicAuthenticator(lambda _user, _password: True, clock=lambda: now[0])
+    headers = [_basic(f"user{number}", "x") for number in range(1025)]
+    for header in headers:
+        authenticator.principal(header, "peer")
+    assert authenticator.remembered(headers[0]) == "user0"
+    assert authenticator.remembered(headers[-1]) is None
+    now[0] = 61.0
+    authenticator.principal(headers[-1], "peer")
+    assert authenticator.remembered(headers[-1]) == "user1024"
+
+
+def test_a_refusal_is_logged_without_the_password(
+    guarded: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        guarded.post(_NAMES, Authorization=_basic("bert\n", "s3cret-pass"))
+        guarded.post(_NAMES, Authorization=_basic("anna", _PASSWORD))
+    assert "refused user 'bert\\n' from 127.0.0.1" in caplog.text
+    for secret in ("s3cret-pass", _PASSWORD, _basic("anna", _PASSWORD)[6:]):
+        assert secret not in caplog.text
+
+
+def test_a_verifier_that_fails_lets_nobody_in(
+    providers: FixedProviders, schema: Schema, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_user: str, _password: str) -> bool:
+        raise OSError("the users file is gone")
+
+    with served(CimServer(providers, schema, authenticate=broken)) as server:
+        response = server.post(_NAMES, Authorization=_basic("anna", "x"))
+    assert response.status_code == 500
+    assert response.text.startswith("ERR_UNKNOWN: ")
+    assert "users file" not in response.text
+    assert "the users file is gone" in caplog.text

@@ -1,0 +1,330 @@
+"""The operations as pywbem, a client that is not ours, sees them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import pywbem
+
+from tests.cimserver.doubles import FixedProviders, system
+from tests.cimserver.serving import Served, intrinsic, served
+from virtcim.cimserver import CimServer
+from virtcim.mof import Schema
+from virtcim.providers.records import CimError, ObjectPath, Record, StatusCode
+
+_SYSTEM = "VirtCIM_ComputerSystem"
+
+
+def _path(number: int = 1, class_name: str = _SYSTEM) -> pywbem.CIMInstanceName:
+    keys = {"CreationClassName": _SYSTEM, "Name": f"00000000-0000-0000-0000-{number:012}"}
+    return pywbem.CIMInstanceName(class_name, keys, namespace="root/virt")
+
+
+def test_instances_are_enumerated_with_paths_and_typed_values(server: Served) -> None:
+    found = server.pywbem().EnumerateInstances(_SYSTEM)
+    assert [one.path for one in found] == [_path(1), _path(2), _path(3)]
+    assert found[0]["EnabledState"] == pywbem.Uint16(2)
+    assert isinstance(found[0]["EnabledState"], pywbem.Uint16)
+    assert found[0]["OtherIdentifyingInfo"][0] == "vm-1"
+    assert found[0]["StopReason"] is None
+
+
+def test_enumerating_a_superclass_gives_the_instances_of_its_subclasses(server: Served) -> None:
+    found = server.pywbem().EnumerateInstances("cim_system")
+    assert sorted({one.classname for one in found}) == [_SYSTEM, "VirtCIM_HostSystem"]
+
+
+def test_shallow_enumeration_leaves_out_what_subclasses_add(server: Served) -> None:
+    connection = server.pywbem()
+    deep = connection.EnumerateInstances("CIM_System")[-1]
+    shallow = connection.EnumerateInstances("CIM_System", DeepInheritance=False)[-1]
+    assert "StopReason" in deep
+    assert "Dedicated" in deep
+    assert "StopReason" not in shallow
+    assert "Dedicated" not in shallow
+    assert "Roles" in shallow
+
+
+def test_a_property_list_selects_in_any_case_and_ignores_unknown_names(server: Served) -> None:
+    connection = server.pywbem()
+    wanted = ["elementname", "NoSuchProperty", "ENABLEDSTATE"]
+    found = connection.EnumerateInstances(_SYSTEM, PropertyList=wanted)[0]
+    assert sorted(found.keys()) == ["ElementName", "EnabledState"]
+    got = connection.GetInstance(_path(), PropertyList=wanted)
+    assert sorted(got.keys()) == ["ElementName", "EnabledState"]
+    assert not connection.GetInstance(_path(), PropertyList=[]).keys()
+
+
+def test_names_are_enumerated(server: Served) -> None:
+    found = server.pywbem().EnumerateInstanceNames("CIM_ComputerSystem")
+    assert len(found) == 4
+    assert _path(2) in found
+
+
+def test_no_instances_is_an_empty_list(server: Served) -> None:
+    assert server.pywbem().EnumerateInstances("CIM_Job") == []
+
+
+def test_an_instance_is_got_by_its_path_in_any_case(server: Served) -> None:
+    path = _path(2, class_name=_SYSTEM.upper())
+    assert server.pywbem().GetInstance(path)["ElementName"] == "vm-2"
+
+
+def test_class_origin_is_given_on_request(server: Served) -> None:
+    got = server.pywbem().GetInstance(_path(), IncludeClassOrigin=True)
+    assert got.properties["StopReason"].class_origin == _SYSTEM
+
+
+def test_associations_are_followed_with_their_filters(server: Served) -> None:
+    connection = server.pywbem()
+    host = connection.EnumerateInstances("VirtCIM_HostSystem")[0].path
+    assert len(connection.Associators(host)) == 3
+    assert [one["Name"] for one in connection.AssociatorNames(_path(2))] == [host["Name"]]
+    link = connection.References(_path(2), ResultClass="CIM_HostedDependency")[0]
+    assert link["Dependent"] == _path(2)
+    assert connection.ReferenceNames(_path(2), Role="antecedent") == []
+    assert len(connection.ReferenceNames(host, Role="Antecedent")) == 3
+    assert connection.Associators(host, ResultClass="CIM_ResourcePool") == []
+    assert connection.Associators(host, AssocClass="CIM_HostedService") == []
+    only_names = connection.Associators(host, PropertyList=["ElementName"])
+    assert [list(one.keys()) for one in only_names] == [["ElementName"]] * 3
+
+
+def test_an_association_instance_is_got_by_the_path_that_was_given(server: Served) -> None:
+    connection = server.pywbem()
+    name = connection.ReferenceNames(_path(1))[0]
+    with pytest.raises(pywbem.CIMError) as caught:  # the double holds no association instances
+        connection.GetInstance(name)
+    assert caught.value.status_code == pywbem.CIM_ERR_NOT_FOUND
+
+
+def test_associations_of_a_class_come_from_the_schema(server: Served) -> None:
+    connection = server.pywbem()
+    names = connection.AssociatorNames(_SYSTEM, AssocClass="VirtCIM_HostedDependency")
+    assert [one.classname for one in names] == ["VirtCIM_HostSystem"]
+    references = connection.References(_SYSTEM, ResultClass="VirtCIM_HostedDependency")
+    assert [path.classname for path, _ in references] == ["VirtCIM_HostedDependency"]
+    assert references[0][1].properties["Dependent"].reference_class == _SYSTEM
+    by_role = connection.ReferenceNames(_SYSTEM, Role="Dependent")
+    assert "VirtCIM_HostedDependency" in {one.classname for one in by_role}
+    assert connection.AssociatorNames(_SYSTEM, ResultRole="NoSuchRole") == []
+
+
+def test_classes_are_read_as_they_are_compiled(server: Served, schema: Schema) -> None:
+    connection = server.pywbem()
+    declared = schema.classes[_SYSTEM.lower()]
+    got = connection.GetClass(_SYSTEM, LocalOnly=False, IncludeClassOrigin=True)
+    assert got.superclass == declared.superclass
+    assert list(got.properties) == list(declared.properties)
+    assert list(got.methods) == list(declared.methods)
+    assert got.properties["StopErrorCode"].qualifiers["ValueMap"].value[:2] == ["0", "1"]
+    assert got.properties["ElementName"].class_origin == "CIM_ManagedElement"
+
+
+def test_a_class_is_read_with_what_is_asked_for_only(server: Served) -> None:
+    connection = server.pywbem()
+    local = connection.GetClass(_SYSTEM, LocalOnly=True, IncludeQualifiers=False)
+    assert sorted(local.properties) == ["StopDescription", "StopErrorCode", "StopReason"]
+    assert not local.qualifiers
+    assert not local.properties["StopReason"].qualifiers
+    some = connection.GetClass(_SYSTEM, LocalOnly=False, PropertyList=["elementname"])
+    assert list(some.properties) == ["ElementName"]
+    bare = connection.GetClass(_SYSTEM, LocalOnly=False, IncludeQualifiers=False)
+    parameters = bare.methods["RequestStateChange"].parameters
+    assert not parameters["RequestedState"].qualifiers
+
+
+def test_classes_are_enumerated_on_one_level_or_all(server: Served, schema: Schema) -> None:
+    connection = server.pywbem()
+    direct = connection.EnumerateClassNames(ClassName="CIM_ComputerSystem")
+    assert sorted(direct) == [_SYSTEM, "VirtCIM_HostSystem"]
+    everything = connection.EnumerateClassNames(DeepInheritance=True)
+    assert len(everything) == len(schema.classes)
+    roots = connection.EnumerateClasses(IncludeQualifiers=False)
+    assert {one.superclass for one in roots} == {None}
+    deep = connection.EnumerateClasses(
+        ClassName="CIM_System", DeepInheritance=True, LocalOnly=False
+    )
+    assert _SYSTEM in {one.classname for one in deep}
+
+
+def test_qualifiers_are_read(server: Served, schema: Schema) -> None:
+    connection = server.pywbem()
+    assert connection.GetQualifier("key").type == "boolean"
+    assert len(connection.EnumerateQualifiers()) == len(schema.qualifiers)
+
+
+def test_an_instance_is_deleted(server: Served, providers: FixedProviders) -> None:
+    server.pywbem().DeleteInstance(_path(2))
+    assert [one.values["ElementName"] for one in providers.records[1:]] == ["vm-1", "vm-3"]
+
+
+def test_one_property_is_read(server: Served) -> None:
+    name = (
+        f'<INSTANCENAME CLASSNAME="{_SYSTEM}"><KEYBINDING NAME="Name"><KEYVALUE>'
+        "00000000-0000-0000-0000-000000000001</KEYVALUE></KEYBINDING><KEYBINDING "
+        f'NAME="CreationClassName"><KEYVALUE>{_SYSTEM}</KEYVALUE></KEYBINDING></INSTANCENAME>'
+    )
+
+    def ask(property_name: str) -> Any:
+        value = f"<VALUE>{property_name}</VALUE>"
+        return server.ask(intrinsic("GetProperty", InstanceName=name, PropertyName=value))
+
+    assert "<IRETURNVALUE><VALUE>vm-1</VALUE></IRETURNVALUE>" in ask("elementname").text
+    assert "<VALUE.ARRAY><VALUE>2</VALUE></VALUE.ARRAY>" in ask("OperationalStatus").text
+    assert "<IRETURNVALUE></IRETURNVALUE>" in ask("StopReason").text
+    assert ask("NoSuch").status == StatusCode.NO_SUCH_PROPERTY
+
+
+def _code(call: Any, *arguments: Any, **named: Any) -> int:
+    with pytest.raises(pywbem.CIMError) as caught:
+        call(*arguments, **named)
+    return int(caught.value.status_code)
+
+
+def test_what_is_not_there_has_its_own_status(server: Served) -> None:
+    connection = server.pywbem()
+    assert _code(connection.GetInstance, _path(99)) == StatusCode.NOT_FOUND
+    assert _code(connection.GetClass, "No_Such") == StatusCode.NOT_FOUND
+    assert _code(connection.GetQualifier, "NoSuch") == StatusCode.NOT_FOUND
+    assert _code(connection.EnumerateInstances, "No_Such") == StatusCode.INVALID_CLASS
+    assert _code(connection.EnumerateInstanceNames, "No_Such") == StatusCode.INVALID_CLASS
+    no_such = {"ClassName": "No_Such"}
+    assert _code(connection.EnumerateClassNames, **no_such) == StatusCode.INVALID_CLASS
+    assert _code(connection.Associators, _path(), AssocClass="No") == StatusCode.INVALID_CLASS
+    assert _code(connection.References, _path(), ResultClass="No") == StatusCode.INVALID_CLASS
+    unknown = pywbem.CIMInstanceName("No_Such", {"K": "1"})
+    assert _code(connection.GetInstance, unknown) == StatusCode.INVALID_CLASS
+    namespace = {"namespace": "root/nowhere"}
+    assert _code(connection.GetClass, _SYSTEM, **namespace) == StatusCode.INVALID_NAMESPACE
+    assert _code(connection.InvokeMethod, "No", _path()) == StatusCode.METHOD_NOT_FOUND
+
+
+def test_what_is_not_supported_says_so(server: Served) -> None:
+    connection = server.pywbem()
+    instance = pywbem.CIMInstance(_SYSTEM, {"ElementName": "x"}, path=_path())
+    assert _code(connection.CreateInstance, instance) == StatusCode.NOT_SUPPORTED
+    assert _code(connection.ModifyInstance, instance) == StatusCode.NOT_SUPPORTED
+    assert _code(connection.DeleteClass, _SYSTEM) == StatusCode.NOT_SUPPORTED
+    assert _code(connection.ExecQuery, "WQL", "SELECT *") == StatusCode.NOT_SUPPORTED
+    assert server.ask(intrinsic("NoSuchOperation")).status == StatusCode.NOT_SUPPORTED
+
+
+_NAME = f'<INSTANCENAME CLASSNAME="{_SYSTEM}">%s</INSTANCENAME>'
+_KEY = '<KEYBINDING NAME="%s"><KEYVALUE VALUETYPE="string">x</KEYVALUE></KEYBINDING>'
+
+
+@pytest.mark.parametrize(
+    ("parameters", "named"),
+    [
+        ({}, "GetInstance needs InstanceName"),
+        ({"InstanceName": ""}, "GetInstance needs InstanceName"),
+        ({"NoSuch": "<VALUE>1</VALUE>"}, "has no parameter 'NoSuch'"),
+        ({"InstanceName": f'<CLASSNAME NAME="{_SYSTEM}"/>'}, "InstanceName must be the name"),
+        ({"InstanceName": "<VALUE>x</VALUE>"}, "InstanceName holds no object path"),
+        ({"InstanceName": _NAME % ""}, "must give the key CreationClassName, Name"),
+        ({"InstanceName": _NAME % (_KEY % "Name")}, "must give the key CreationClassName"),
+        ({"InstanceName": _NAME % (_KEY % "NoKey")}, "has no key 'NoKey'"),
+        ({"InstanceName": _NAME % (_KEY % "Name" * 2)}, "gives the key Name twice"),
+        ({"InstanceName": '<INSTANCENAME CLASSNAME="CIM_ManagedElement"/>'}, "any key"),
+        (
+            {
+                "InstanceName": _NAME % (_KEY % "Name" + _KEY % "CreationClassName"),
+                "LocalOnly": "<VALUE>maybe</VALUE>",
+            },
+            "LocalOnly cannot be 'maybe'",
+        ),
+        (
+            {
+                "InstanceName": _NAME % (_KEY % "Name" + _KEY % "CreationClassName"),
+                "PropertyList": "<VALUE.REFERENCE/>",
+            },
+            "PropertyList is an array of string",
+        ),
+    ],
+)
+def test_wrong_parameters_are_refused_by_name(
+    server: Served, parameters: Mapping[str, str], named: str
+) -> None:
+    answer = server.ask(intrinsic("GetInstance", **parameters))
+    assert answer.status == StatusCode.INVALID_PARAMETER
+    assert named in answer.description
+
+
+def test_a_parameter_given_twice_is_refused(server: Served) -> None:
+    once = f'<IPARAMVALUE NAME="ClassName"><CLASSNAME NAME="{_SYSTEM}"/></IPARAMVALUE>'
+    good = intrinsic("GetClass", ClassName=f'<CLASSNAME NAME="{_SYSTEM}"/>')
+    answer = server.ask(good.replace(once, once + once.replace("ClassName", "classname")))
+    assert answer.status == StatusCode.INVALID_PARAMETER
+    assert "ClassName is given twice" in answer.description
+
+
+def test_an_error_carries_its_instances_to_clients_that_read_them(
+    server: Served, providers: FixedProviders
+) -> None:
+    record = Record("VirtCIM_Error", {"MessageID": "ERR_FILE_IN_USE", "Message": "a<b>&\x01"})
+    providers.failure = CimError(1, "ERR_FILE_IN_USE: locked <by> another", errors=(record,))
+    with pytest.raises(pywbem.CIMError) as caught:
+        server.pywbem().EnumerateInstances(_SYSTEM)
+    assert caught.value.status_description == "ERR_FILE_IN_USE: locked <by> another"
+    assert caught.value.instances[0]["MessageID"] == "ERR_FILE_IN_USE"
+    assert caught.value.instances[0]["Message"] == "a<b>&\u2401"
+
+
+def test_a_failure_nobody_foresaw_has_an_incident_that_the_log_explains(
+    server: Served, providers: FixedProviders, caplog: pytest.LogCaptureFixture
+) -> None:
+    providers.failure = ZeroDivisionError("the secret detail")
+    with caplog.at_level(logging.ERROR), pytest.raises(pywbem.CIMError) as caught:
+        server.pywbem().EnumerateInstances(_SYSTEM)
+    description = caught.value.status_description
+    assert caught.value.status_code == StatusCode.FAILED
+    assert description.startswith("ERR_UNKNOWN: ")
+    assert "secret detail" not in description
+    number = description.rsplit(" ", 1)[1]
+    assert f"incident {number} in EnumerateInstances" in caplog.text
+    assert "the secret detail" in caplog.text
+    assert caught.value.instances[0]["MessageID"] == "ERR_UNKNOWN"
+
+
+def test_the_traceback_goes_to_the_client_only_on_demand(
+    providers: FixedProviders, schema: Schema
+) -> None:
+    providers.failure = ZeroDivisionError("detail")
+    application = CimServer(providers, schema, authenticate=None, debug_errors=True)
+    with served(application) as server, pytest.raises(pywbem.CIMError) as caught:
+        server.pywbem().EnumerateInstances(_SYSTEM)
+    assert "ZeroDivisionError: detail" in caught.value.status_description
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        system(9, EnabledState="running"),
+        system(9, NoSuchProperty=1),
+        Record("No_Such", {}, ObjectPath("No_Such", {"K": "1"}, namespace="root/virt")),
+        Record(_SYSTEM, {"Name": "pathless"}),
+    ],
+)
+def test_a_record_that_does_not_fit_its_class_is_an_incident(
+    server: Served, providers: FixedProviders, record: Record
+) -> None:
+    providers.records.append(record)
+    with pytest.raises(pywbem.CIMError, match="ERR_UNKNOWN"):
+        server.pywbem().EnumerateInstances(_SYSTEM)
+
+
+def test_errors_that_cannot_be_written_are_an_incident_too(
+    server: Served, providers: FixedProviders
+) -> None:
+    providers.failure = CimError(1, "ERR_X: x", errors=(Record("VirtCIM_Error", {"No": 1}),))
+    with pytest.raises(pywbem.CIMError, match="ERR_UNKNOWN"):
+        server.pywbem().EnumerateInstances(_SYSTEM)
+
+
+def test_another_namespace_has_its_own_instances(server: Served) -> None:
+    connection = server.pywbem()
+    assert connection.EnumerateInstances(_SYSTEM, namespace="root/VIRT/other") == []

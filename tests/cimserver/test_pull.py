@@ -1,0 +1,203 @@
+"""Open enumerations: pulled piece by piece, bound to their owner, and forgotten in time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import pywbem
+
+from tests.cimserver.doubles import FixedProviders, host, many_systems
+from tests.cimserver.serving import Served, intrinsic, served
+from virtcim.cimserver import CimServer, Limits
+from virtcim.cimserver.enumerations import Enumeration, Enumerations
+from virtcim.mof import Schema
+from virtcim.providers.records import CimError, StatusCode
+
+_SYSTEM = "VirtCIM_ComputerSystem"
+
+
+@pytest.fixture
+def connection(server: Served, providers: FixedProviders) -> pywbem.WBEMConnection:
+    providers.reset([host(), *many_systems(7)])
+    return server.pywbem()
+
+
+def _code(call: Any, *arguments: Any, **named: Any) -> int:
+    with pytest.raises(pywbem.CIMError) as caught:
+        call(*arguments, **named)
+    return int(caught.value.status_code)
+
+
+def test_instances_are_pulled_piece_by_piece(connection: pywbem.WBEMConnection) -> None:
+    got = connection.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=3, PropertyList=["Name"])
+    found = list(got.instances)
+    assert (len(found), got.eos) == (3, False)
+    while not got.eos:
+        got = connection.PullInstancesWithPath(got.context, MaxObjectCount=3)
+        found += got.instances
+    assert [one["Name"] for one in found] == [one.path["Name"] for one in found]
+    assert len({one["Name"] for one in found}) == 7
+    assert found[0].path.host
+    assert list(found[0].keys()) == ["Name"]
+
+
+def test_paths_are_pulled_piece_by_piece(connection: pywbem.WBEMConnection) -> None:
+    got = connection.OpenEnumerateInstancePaths("CIM_System")
+    assert (got.paths, got.eos) == ([], False)
+    got = connection.PullInstancePaths(got.context, MaxObjectCount=100)
+    assert (len(got.paths), got.eos) == (8, True)
+
+
+def test_associations_are_pulled_too(connection: pywbem.WBEMConnection) -> None:
+    start = connection.EnumerateInstanceNames("VirtCIM_HostSystem")[0]
+    for open_instances in (connection.OpenAssociatorInstances, connection.OpenReferenceInstances):
+        got = open_instances(start, MaxObjectCount=5)
+        rest = connection.PullInstancesWithPath(got.context, MaxObjectCount=5)
+        assert (len(got.instances), len(rest.instances), rest.eos) == (5, 2, True)
+    for open_paths in (
+        connection.OpenAssociatorInstancePaths,
+        connection.OpenReferenceInstancePaths,
+    ):
+        got = open_paths(start, MaxObjectCount=5)
+        rest = connection.PullInstancePaths(got.context, MaxObjectCount=5)
+        assert (len(got.paths), len(rest.paths), rest.eos) == (5, 2, True)
+
+
+def test_pywbem_iterates_over_pulls(connection: pywbem.WBEMConnection) -> None:
+    found = list(connection.IterEnumerateInstances(_SYSTEM, MaxObjectCount=2))
+    assert len(found) == 7
+
+
+def test_an_enumeration_shows_the_moment_when_it_was_opened(
+    connection: pywbem.WBEMConnection, providers: FixedProviders
+) -> None:
+    got = connection.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=1)
+    providers.records.clear()
+    assert len(connection.PullInstancesWithPath(got.context, MaxObjectCount=99).instances) == 6
+
+
+def test_a_closed_or_finished_enumeration_is_gone(connection: pywbem.WBEMConnection) -> None:
+    closed = connection.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=1).context
+    connection.CloseEnumeration(closed)
+    finished = connection.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=1).context
+    connection.PullInstancesWithPath(finished, MaxObjectCount=99)
+    invalid = StatusCode.INVALID_ENUMERATION_CONTEXT
+    for context in (closed, finished, ("made-up", "root/virt")):
+        assert _code(connection.PullInstancesWithPath, context, MaxObjectCount=1) == invalid
+        assert _code(connection.CloseEnumeration, context) == invalid
+    assert _code(connection.PullInstances, ("made-up", "root/virt"), MaxObjectCount=1) == invalid
+
+
+def test_an_enumeration_is_pulled_its_own_way_and_place(connection: pywbem.WBEMConnection) -> None:
+    context = connection.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=1).context
+    pull = connection.PullInstancePaths
+    assert _code(pull, context, MaxObjectCount=1) == StatusCode.INVALID_PARAMETER
+    elsewhere = context[0], "root/virt/other"
+    pull = connection.PullInstancesWithPath
+    assert _code(pull, elsewhere, MaxObjectCount=1) == StatusCode.INVALID_PARAMETER
+
+
+def test_the_remaining_objects_are_counted(
+    server: Served, connection: pywbem.WBEMConnection
+) -> None:
+    context = connection.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=2).context
+    handle = f"<VALUE>{context[0]}</VALUE>"
+    answer = server.ask(intrinsic("EnumerationCount", EnumerationContext=handle))
+    assert "<IRETURNVALUE><VALUE>5</VALUE></IRETURNVALUE>" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("options", "status_code"),
+    [
+        (
+            {"FilterQueryLanguage": "DMTF:FQL", "FilterQuery": "Name = 'x'"},
+            StatusCode.FILTERED_ENUMERATION_NOT_SUPPORTED,
+        ),
+        ({"FilterQuery": "Name = 'x'"}, StatusCode.FILTERED_ENUMERATION_NOT_SUPPORTED),
+        (
+            {"FilterQueryLanguage": "SQL", "FilterQuery": "x"},
+            StatusCode.QUERY_LANGUAGE_NOT_SUPPORTED,
+        ),
+        ({"ContinueOnError": True}, StatusCode.CONTINUATION_ON_ERROR_NOT_SUPPORTED),
+        ({"OperationTimeout": 0}, StatusCode.INVALID_OPERATION_TIMEOUT),
+        ({"OperationTimeout": 100_000}, StatusCode.INVALID_OPERATION_TIMEOUT),
+    ],
+)
+def test_what_an_enumeration_cannot_do_has_its_own_status(
+    connection: pywbem.WBEMConnection, options: dict[str, Any], status_code: int
+) -> None:
+    assert _code(connection.OpenEnumerateInstances, _SYSTEM, **options) == status_code
+
+
+@pytest.fixture
+def guarded(providers: FixedProviders, schema: Schema) -> Iterator[Served]:
+    providers.reset(many_systems(3))
+    application = CimServer(
+        providers,
+        schema,
+        authenticate=lambda user, password: password == f"{user}-password",
+        limits=Limits(open_enumerations=2),
+    )
+    with served(application, user="anna", password="anna-password") as running:
+        yield running
+
+
+def test_an_enumeration_belongs_to_who_opened_it(guarded: Served) -> None:
+    anna = guarded.pywbem()
+    bert = pywbem.WBEMConnection(guarded.url, ("bert", "bert-password"), "root/virt")
+    context = anna.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=1).context
+    invalid = StatusCode.INVALID_ENUMERATION_CONTEXT
+    assert _code(bert.PullInstancesWithPath, context, MaxObjectCount=1) == invalid
+    assert _code(bert.CloseEnumeration, context) == invalid
+    assert len(anna.PullInstancesWithPath(context, MaxObjectCount=9).instances) == 2
+
+
+def test_too_many_open_enumerations_are_refused(guarded: Served) -> None:
+    connection = guarded.pywbem()
+    contexts = [
+        connection.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=1).context for _ in range(2)
+    ]
+    refused = _code(connection.OpenEnumerateInstances, _SYSTEM, MaxObjectCount=1)
+    assert refused == StatusCode.SERVER_LIMITS_EXCEEDED
+    whole = connection.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=9)
+    assert whole.eos
+    connection.CloseEnumeration(contexts[0])
+    assert connection.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=1).context
+
+
+def _enumeration(timeout_s: int) -> Enumeration:
+    return Enumeration(
+        kind="PullInstancePaths",
+        principal="anna",
+        namespace="root/virt",
+        timeout_s=timeout_s,
+        objects=["a", "b"],
+        write=lambda one: str(one).encode(),
+    )
+
+
+def test_an_enumeration_expires_when_it_rests_too_long() -> None:
+    now = [100.0]
+    enumerations = Enumerations(Limits(), clock=lambda: now[0])
+    context = enumerations.add(_enumeration(timeout_s=10))
+    now[0] += 9
+    assert enumerations.find(context, "anna", "ROOT/virt").take(1) == [b"a"]
+    now[0] += 9  # each use gives it the whole time again
+    assert enumerations.find(context, "anna", "root/virt").take(1) == [b"b"]
+    now[0] += 10
+    with pytest.raises(CimError, match="expired"):
+        enumerations.find(context, "anna", "root/virt")
+    assert len(enumerations) == 0
+
+
+def test_expired_enumerations_make_room_for_new_ones() -> None:
+    now = [0.0]
+    enumerations = Enumerations(Limits(open_enumerations=1), clock=lambda: now[0])
+    enumerations.add(_enumeration(timeout_s=5))
+    with pytest.raises(CimError, match="1 enumerations are open already"):
+        enumerations.add(_enumeration(timeout_s=5))
+    now[0] = 5.0
+    enumerations.add(_enumeration(timeout_s=5))
+    assert len(enumerations) == 1
