@@ -1,0 +1,175 @@
+"""The calls that follow from the fields of a class alone, and setters of clients' own notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from virtcim.toolstack.calltable import Call, Context
+from virtcim.toolstack.datamodel import CLASSES, Record, RecordClass
+from virtcim.toolstack.faults import XapiFailure, handle_invalid
+from virtcim.toolstack.parameters import Parameter
+
+__all__ = ["NOTES", "SetField", "accessor_calls", "setter_calls"]
+
+# Fields that clients may set and that mean nothing to libvirt, by class.
+NOTES: Mapping[str, tuple[str, ...]] = {
+    "VBD": ("other_config", "unpluggable"),
+    "VIF": ("other_config",),
+    "VDI": ("name_label", "name_description", "other_config", "xenstore_data", "tags"),
+    "SR": ("name_label", "name_description", "other_config", "tags"),
+    "PBD": ("other_config",),
+    "network": ("name_label", "name_description", "other_config", "tags"),
+    "host": ("name_label", "name_description", "other_config", "tags"),
+    "pool": ("name_label", "name_description", "other_config", "tags", "gui_config"),
+    "host_metrics": ("other_config",),
+    "host_cpu": ("other_config",),
+    "console": ("other_config",),
+}
+
+SetField = Callable[[Context, str, str, Any], None]  # context, ref, field, value
+_SELF = "self"
+
+
+def accessor_calls() -> Iterator[Call]:
+    """Give get_all, get_all_records, get_record, get_by_* and get_<field> of every class."""
+    for record_class in CLASSES.values():
+        if record_class.name != "session":
+            yield from _table_calls(record_class)
+        yield _inline(record_class, "get_record", (_reference(record_class),), _record)
+        for field in record_class.fields:
+            yield _inline(
+                record_class, f"get_{field}", (_reference(record_class),), _field_getter(field)
+            )
+        for field in NOTES.get(record_class.name, ()):
+            yield from setter_calls(record_class, field, _set_note(record_class.name))
+
+
+def _table_calls(record_class: RecordClass) -> Iterator[Call]:
+    name = record_class.name
+
+    def get_all(context: Context) -> list[str]:
+        return list(context.services.database.records(name))
+
+    def get_all_records(context: Context) -> dict[str, Record]:
+        return context.services.database.records(name)
+
+    def get_by_uuid(context: Context, uuid: str) -> str:
+        ref = context.services.database.by_uuid(name, uuid.lower())
+        if ref is None:
+            raise XapiFailure("UUID_INVALID", name, uuid)
+        return ref
+
+    def get_by_name_label(context: Context, label: str) -> list[str]:
+        records = context.services.database.records(name)
+        return [ref for ref, record in records.items() if record["name_label"] == label]
+
+    yield _inline(record_class, "get_all", (), get_all)
+    yield _inline(record_class, "get_all_records", (), get_all_records)
+    yield _inline(record_class, "get_by_uuid", (_text("uuid"),), get_by_uuid)
+    if record_class.labelled:
+        yield _inline(record_class, "get_by_name_label", (_text("label"),), get_by_name_label)
+
+
+def _inline(
+    record_class: RecordClass,
+    method: str,
+    parameters: tuple[Parameter, ...],
+    handler: Callable[..., object],
+) -> Call:
+    def answer(context: Context, *arguments: str) -> object:
+        if parameters and parameters[0].kind == record_class.name:
+            return handler(_find(context, record_class.name, arguments[0]))
+        return handler(context, *arguments)
+
+    return Call(
+        name=f"{record_class.name}.{method}",
+        parameters=parameters,
+        handler=answer,
+        inline=True,
+        needs_libvirt=record_class.needs_libvirt,
+    )
+
+
+def _find(context: Context, class_name: str, ref: str) -> Record:
+    if class_name == "session":
+        record = context.services.sessions.get(ref)
+    else:
+        record = context.services.database.get(class_name, ref)
+    if record is None:
+        raise handle_invalid(class_name, ref)
+    return record
+
+
+def _record(record: Record) -> Record:
+    return record
+
+
+def _field_getter(field: str) -> Callable[[Record], object]:
+    def get(record: Record) -> object:
+        return record[field]
+
+    return get
+
+
+def _reference(record_class: RecordClass) -> Parameter:
+    return Parameter(kind=record_class.name, name=_SELF)
+
+
+def _text(name: str) -> Parameter:
+    return Parameter(kind="string", name=name)
+
+
+def setter_calls(record_class: RecordClass, field: str, set_field: SetField) -> Iterator[Call]:
+    """Give set_<field>, and add_to_/remove_from_ for a map or add_/remove_ for a set."""
+    name, kind = record_class.name, record_class.fields[field]
+
+    def current(context: Context, ref: str) -> Any:
+        return _find(context, name, ref)[field]
+
+    def set_all(context: Context, ref: str, value: object) -> None:
+        set_field(context, ref, field, value)
+
+    def add_to(context: Context, ref: str, key: str, value: str) -> None:
+        known = current(context, ref)
+        if key in known:
+            raise XapiFailure("MAP_DUPLICATE_KEY", name, field, ref, key)
+        set_field(context, ref, field, {**known, key: value})
+
+    def remove_from(context: Context, ref: str, key: str) -> None:
+        known = current(context, ref)
+        set_field(context, ref, field, {k: v for k, v in known.items() if k != key})
+
+    def add(context: Context, ref: str, value: str) -> None:
+        set_field(context, ref, field, sorted({*current(context, ref), value}))
+
+    def remove(context: Context, ref: str, value: str) -> None:
+        set_field(context, ref, field, [item for item in current(context, ref) if item != value])
+
+    rows: list[tuple[str, tuple[Parameter, ...], Callable[..., None]]] = [
+        (f"set_{field}", (Parameter(kind=kind, name="value"),), set_all)
+    ]
+    if kind == "map":
+        rows += [
+            (f"add_to_{field}", (_text("key"), _text("value")), add_to),
+            (f"remove_from_{field}", (_text("key"),), remove_from),
+        ]
+    elif kind == "set":
+        rows += [
+            (f"add_{field}", (_text("value"),), add),
+            (f"remove_{field}", (_text("value"),), remove),
+        ]
+    for method, parameters, handler in rows:
+        yield Call(
+            name=f"{name}.{method}",
+            parameters=(_reference(record_class), *parameters),
+            handler=handler,
+            needs_libvirt=record_class.needs_libvirt,
+        )
+
+
+def _set_note(class_name: str) -> SetField:
+    def set_note(context: Context, ref: str, field: str, value: object) -> None:
+        context.services.publisher.set_note(class_name, ref, field, value)
+
+    return set_note

@@ -1,0 +1,37 @@
+"""The handlers of the calls, by class."""
+
+from __future__ import annotations
+
+from itertools import chain
+
+from virtcim.toolstack.calls.event import EVENT_CALLS
+from virtcim.toolstack.calls.host import HOST_CALLS
+from virtcim.toolstack.calls.power import POWER_CALLS
+from virtcim.toolstack.calls.session import SESSION_CALLS
+from virtcim.toolstack.calls.sr import SR_CALLS
+from virtcim.toolstack.calls.task import TASK_CALLS
+from virtcim.toolstack.calls.vbd import VBD_CALLS
+from virtcim.toolstack.calls.vdi import VDI_CALLS
+from virtcim.toolstack.calls.vif import VIF_CALLS
+from virtcim.toolstack.calls.vm import VM_CALLS
+from virtcim.toolstack.calls.vm_fields import VM_FIELD_CALLS
+from virtcim.toolstack.calls.vm_resources import VM_RESOURCE_CALLS
+
+__all__ = ["ALL_CALLS"]
+
+ALL_CALLS = tuple(
+    chain(
+        SESSION_CALLS,
+        VM_CALLS,
+        VM_FIELD_CALLS,
+        VM_RESOURCE_CALLS,
+        POWER_CALLS,
+        VBD_CALLS,
+        VIF_CALLS,
+        VDI_CALLS,
+        SR_CALLS,
+        HOST_CALLS,
+        TASK_CALLS,
+        EVENT_CALLS,
+    )
+)

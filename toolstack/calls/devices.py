@@ -1,0 +1,134 @@
+"""What disks and interfaces have in common: adding, removing, plugging and unplugging them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element, SubElement, fromstring
+
+import libvirt
+
+from virtcim.toolstack.calls.domains import Machine, change_machine, redefine
+from virtcim.toolstack.calltable import Context
+from virtcim.toolstack.datamodel import Record
+from virtcim.toolstack.faults import XapiFailure, bad_power_state, handle_invalid
+from virtcim.toolstack.native.domain_writer import to_xml
+
+__all__ = ["Device", "add_device", "attach_live", "detach_live", "find_device", "remove_device"]
+
+# A guest that lets go of a device does so within this time; libvirt itself waits five seconds.
+_DETACH_S = 20.0
+_DETACH_LOOK_S = 0.25
+
+FindElement = Callable[[Element, str], Element | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """A VBD or VIF; ``key`` finds its element: the target of a disk, the MAC of an interface."""
+
+    class_name: str
+    ref: str
+    key: str
+    record: Record
+    find: FindElement
+
+    def element(self, context: Context, machine: Machine, *, live: bool) -> Element:
+        """Give the device's element of the running or the persistent description."""
+        flags = libvirt.VIR_DOMAIN_XML_SECURE | (0 if live else libvirt.VIR_DOMAIN_XML_INACTIVE)
+        xml = context.services.connection.call(machine.domain.XMLDesc, flags)
+        element = self.find(fromstring(xml), self.key)  # noqa: S314 - libvirt wrote it
+        if element is None:
+            raise handle_invalid(self.class_name, self.ref)
+        return element
+
+
+def find_device(
+    context: Context, class_name: str, ref: str, key_field: str, find: FindElement
+) -> Device:
+    """Find a device by its reference."""
+    record = context.services.database.get(class_name, ref)
+    if record is None:
+        raise handle_invalid(class_name, ref)
+    return Device(class_name=class_name, ref=ref, key=record[key_field], record=record, find=find)
+
+
+def add_device(context: Context, machine: Machine, element: Element) -> None:
+    """Add a device for the next start; a transient VM has none, so it gets it at once."""
+    if not machine.view.persistent:
+        context.services.connection.call(
+            machine.domain.attachDeviceFlags, to_xml(element), libvirt.VIR_DOMAIN_AFFECT_LIVE
+        )
+        return
+
+    def change(root: Element) -> None:
+        devices = root.find("devices")
+        if devices is None:
+            devices = SubElement(root, "devices")
+        devices.append(element)
+
+    redefine(context, machine, change)
+
+
+def remove_device(context: Context, device: Device) -> None:
+    """Remove a device that is not plugged; raises ``OPERATION_NOT_ALLOWED`` if it is."""
+    if device.record["currently_attached"]:
+        raise XapiFailure(
+            "OPERATION_NOT_ALLOWED",
+            f"{device.class_name} '{device.record['uuid']}' is still attached to "
+            f"'{device.record['VM']}'",
+        )
+
+    def change(root: Element) -> None:
+        element, devices = device.find(root, device.key), root.find("devices")
+        if element is not None and devices is not None:
+            devices.remove(element)
+
+    with change_machine(context, device.record["VM"], "unplug") as machine:
+        redefine(context, machine, change)
+
+
+def attach_live(context: Context, device: Device) -> None:
+    """Attach a configured device to the running VM."""
+    with change_machine(context, device.record["VM"], "plug") as machine:
+        _require_live(machine)
+        if device.record["currently_attached"]:
+            raise XapiFailure("DEVICE_ALREADY_ATTACHED", device.ref)
+        context.services.connection.call(
+            machine.domain.attachDeviceFlags,
+            to_xml(device.element(context, machine, live=False)),
+            libvirt.VIR_DOMAIN_AFFECT_LIVE,
+        )
+
+
+def detach_live(context: Context, device: Device) -> None:
+    """Detach a device from the running VM.
+
+    libvirt calls it a success when the guest was asked: here it is one when the device is gone.
+    Raises ``DEVICE_DETACH_TIMEOUT`` when the guest keeps it.
+    """
+    with change_machine(context, device.record["VM"], "unplug") as machine:
+        _require_live(machine)
+        if not device.record["currently_attached"]:
+            raise XapiFailure("DEVICE_ALREADY_DETACHED", device.ref)
+        deadline = time.monotonic() + _DETACH_S
+        context.services.connection.call(
+            machine.domain.detachDeviceFlags,
+            to_xml(device.element(context, machine, live=True)),
+            libvirt.VIR_DOMAIN_AFFECT_LIVE,
+        )
+        while _still_there(context, machine, device):
+            if time.monotonic() > deadline:
+                raise XapiFailure("DEVICE_DETACH_TIMEOUT", device.class_name, device.ref)
+            time.sleep(_DETACH_LOOK_S)
+
+
+def _still_there(context: Context, machine: Machine, device: Device) -> bool:
+    xml = context.services.connection.call(machine.domain.XMLDesc, 0)
+    return device.find(fromstring(xml), device.key) is not None  # noqa: S314 - libvirt wrote it
+
+
+def _require_live(machine: Machine) -> None:
+    if machine.view.live is None:
+        raise bad_power_state(machine.ref, "running, paused", machine.power_state)

@@ -1,0 +1,132 @@
+"""What the handlers of VM calls share: finding the domain, and changing it safely."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import libvirt
+
+from virtcim.toolstack.calltable import Context
+from virtcim.toolstack.faults import XapiFailure, bad_power_state, handle_invalid
+from virtcim.toolstack.native.domain_writer import edit
+from virtcim.toolstack.native.views import DomainView
+from virtcim.toolstack.records.vm import power_state
+from virtcim.toolstack.refs import random_reference
+
+__all__ = [
+    "Machine",
+    "begin_operation",
+    "change_machine",
+    "current_view",
+    "end_operation",
+    "find_machine",
+    "redefine",
+    "refresh_quietly",
+]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """A VM as a handler works with it: libvirt's object, and its state at the beginning."""
+
+    ref: str
+    uuid: str
+    domain: Any
+    view: DomainView
+
+    @property
+    def power_state(self) -> str:
+        """XenAPI's power state at the beginning."""
+        return power_state(self.view)
+
+
+def find_machine(context: Context, ref: str) -> Machine:
+    """Look a VM up afresh; raises ``HANDLE_INVALID`` when it is gone."""
+    services = context.services
+    record = services.database.get("VM", ref)
+    if record is None:
+        raise handle_invalid("VM", ref)
+    uuid = record["uuid"]
+    view = services.inventory.refresh_domain(uuid)
+    if view is None:
+        raise handle_invalid("VM", ref)
+    domain = services.connection.call(services.connection.handle.lookupByUUIDString, uuid)
+    return Machine(ref=ref, uuid=uuid, domain=domain, view=view)
+
+
+def current_view(context: Context, ref: str) -> DomainView:
+    """Give what is known of a VM, without asking libvirt."""
+    record = context.services.database.get("VM", ref)
+    view = None if record is None else context.services.inventory.domains.get(record["uuid"])
+    if view is None:
+        raise handle_invalid("VM", ref)
+    return view
+
+
+def begin_operation(
+    context: Context, ref: str, operation: str, *states: str
+) -> tuple[Machine, str]:
+    """Begin to work on a VM: check its state, and show the operation as in progress.
+
+    Gives the VM and what ``end_operation`` must be told. Raises ``VM_BAD_POWER_STATE`` when the
+    VM is in none of ``states`` (none given: any will do), ``OPERATION_BLOCKED`` when an
+    administrator blocked the operation.
+    """
+    machine = find_machine(context, ref)
+    if states and machine.power_state not in states:
+        raise bad_power_state(ref, ", ".join(states), machine.power_state)
+    blocked = machine.view.config.extra.get("blocked_operations", {})
+    if operation in blocked:
+        raise XapiFailure("OPERATION_BLOCKED", ref, str(blocked[operation]))
+    key = context.task.ref if context.task else random_reference()
+    context.services.publisher.set_operation(machine.uuid, key, operation)
+    return machine, key
+
+
+def end_operation(context: Context, machine: Machine, key: str) -> None:
+    """Show the operation as ended, and its outcome as far as libvirt can be asked."""
+    context.services.publisher.set_operation(machine.uuid, key, None)
+    refresh_quietly(context, machine.uuid)
+
+
+@contextmanager
+def change_machine(context: Context, ref: str, operation: str, *states: str) -> Iterator[Machine]:
+    """Work on a VM between ``begin_operation`` and ``end_operation``.
+
+    Afterwards the database shows the outcome; where it cannot, that is a failure of its own,
+    unless there is one to report already.
+    """
+    machine, key = begin_operation(context, ref, operation, *states)
+    try:
+        yield machine
+    except BaseException:
+        end_operation(context, machine, key)
+        raise
+    context.services.publisher.set_operation(machine.uuid, key, None)
+    context.services.inventory.refresh_domain(machine.uuid)
+
+
+def refresh_quietly(context: Context, uuid: str) -> None:
+    """Read a domain after a failure, which is what the caller must hear of."""
+    try:
+        context.services.inventory.refresh_domain(uuid)
+    except (XapiFailure, libvirt.libvirtError) as error:
+        _log.info("domain %s could not be read after a failure: %s", uuid, error)
+
+
+def redefine(context: Context, machine: Machine, change: Callable[[Element], None]) -> None:
+    """Change the persistent description of a VM, for its next start."""
+    services = context.services
+    call = services.connection.call
+    with services.inventory.changing(machine.uuid):
+        flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
+        xml = call(machine.domain.XMLDesc, flags)
+        call(services.connection.handle.defineXML, edit(xml, change))
+        services.inventory.refresh_domain(machine.uuid)

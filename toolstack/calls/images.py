@@ -1,0 +1,40 @@
+"""Which file or device a VDI is, for a disk that shall use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from virtcim.toolstack.calltable import Context
+from virtcim.toolstack.faults import handle_invalid
+from virtcim.toolstack.native.image_file import probe_format
+
+__all__ = ["Image", "find_image"]
+
+# Pools whose volumes are block devices.
+_BLOCK_POOLS = frozenset({"disk", "logical", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"})
+_DISK_FORMATS = frozenset({"raw", "qcow2", "qcow", "qed", "vmdk", "vdi", "vpc", "vhdx"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """Where a VDI is, and how it is written."""
+
+    path: str
+    format: str
+    block: bool
+
+
+def find_image(context: Context, vdi: str, wanted_format: str) -> Image:
+    """Give the image of a VDI; its format is as asked, as known, or as the file itself says."""
+    database = context.services.database
+    record = database.get("VDI", vdi)
+    if record is None:
+        raise handle_invalid("VDI", vdi)
+    path = record["location"]
+    sr = database.get("SR", record["SR"])
+    known = record["sm_config"].get("type", "")
+    return Image(
+        path=path,
+        format=wanted_format or (known if known in _DISK_FORMATS else probe_format(path)),
+        block=(sr is not None and sr["type"] in _BLOCK_POOLS) or path.startswith("/dev/"),
+    )

@@ -1,0 +1,197 @@
+"""The life cycle of virtual machines (XenAPI ``VM.start`` and its kin)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import libvirt
+
+from virtcim.toolstack.calls.domains import (
+    Machine,
+    begin_operation,
+    change_machine,
+    end_operation,
+)
+from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.records.vm import power_state
+
+__all__ = ["POWER_CALLS"]
+
+POWER_CALLS = CallTable()
+
+_HALTED, _RUNNING, _PAUSED, _SUSPENDED = "Halted", "Running", "Paused", "Suspended"
+
+
+@POWER_CALLS.add("VM.start", "VM vm, bool start_paused, bool force", asynchronous=True)
+def start(context: Context, vm: str, start_paused: bool, _force: bool) -> None:
+    """Start a halted VM."""
+    _create(context, vm, "start", _HALTED, start_paused)
+
+
+@POWER_CALLS.add(
+    "VM.start_on", "VM vm, host host, bool start_paused, bool force", asynchronous=True
+)
+def start_on(context: Context, vm: str, _host: str, start_paused: bool, _force: bool) -> None:
+    """Start a halted VM; there is only one host."""
+    _create(context, vm, "start_on", _HALTED, start_paused)
+
+
+@POWER_CALLS.add("VM.resume", "VM vm, bool start_paused, bool force", asynchronous=True)
+def resume(context: Context, vm: str, start_paused: bool, _force: bool) -> None:
+    """Let a suspended VM go on where it was saved."""
+    _create(context, vm, "resume", _SUSPENDED, start_paused)
+
+
+@POWER_CALLS.add(
+    "VM.resume_on", "VM vm, host host, bool start_paused, bool force", asynchronous=True
+)
+def resume_on(context: Context, vm: str, _host: str, start_paused: bool, _force: bool) -> None:
+    """Let a suspended VM go on; there is only one host."""
+    _create(context, vm, "resume_on", _SUSPENDED, start_paused)
+
+
+def _create(context: Context, vm: str, operation: str, state: str, paused: bool) -> None:
+    with change_machine(context, vm, operation, state) as machine:
+        if machine.view.config.extra.get("is_a_template"):
+            raise XapiFailure("VM_IS_TEMPLATE", vm, operation)
+        call = context.services.connection.call
+        if machine.view.live is not None:  # suspended to the guest's own memory
+            call(machine.domain.pMWakeup, 0)
+        else:
+            flags = libvirt.VIR_DOMAIN_START_PAUSED if paused else 0
+            call(machine.domain.createWithFlags, flags)
+
+
+def _simple(name: str, *states: str) -> Callable[[Callable[[Machine], tuple[object, ...]]], None]:
+    """Enter a call that is one call of libvirt's, given by the decorated function."""
+
+    def enter(steps: Callable[[Machine], tuple[object, ...]]) -> None:
+        def handler(context: Context, vm: str) -> None:
+            with change_machine(context, vm, name, *states) as machine:
+                function, *arguments = steps(machine)
+                context.services.connection.call(function, *arguments)  # type: ignore[arg-type]
+
+        POWER_CALLS.add(f"VM.{name}", "VM vm", asynchronous=True)(handler)
+
+    return enter
+
+
+@_simple("pause", _RUNNING)
+def _pause(machine: Machine) -> tuple[object, ...]:
+    return (machine.domain.suspend,)
+
+
+@_simple("unpause", _PAUSED)
+def _unpause(machine: Machine) -> tuple[object, ...]:
+    return (machine.domain.resume,)
+
+
+@_simple("hard_shutdown", _RUNNING, _PAUSED, _SUSPENDED)
+def _hard_shutdown(machine: Machine) -> tuple[object, ...]:
+    if machine.view.live is None:
+        return (machine.domain.managedSaveRemove, 0)
+    return (machine.domain.destroyFlags, 0)
+
+
+@_simple("hard_reboot", _RUNNING, _PAUSED)
+def _hard_reboot(machine: Machine) -> tuple[object, ...]:
+    return (machine.domain.reset, 0)
+
+
+@POWER_CALLS.add("VM.suspend", "VM vm", asynchronous=True)
+def suspend(context: Context, vm: str) -> None:
+    """Save the memory of a running VM and stop it; can be cancelled."""
+    call = context.services.connection.call
+    with change_machine(context, vm, "suspend", _RUNNING) as machine:
+        if context.task is not None:
+            context.task.on_cancel = lambda: call(machine.domain.abortJob)
+        try:
+            call(machine.domain.managedSave, 0)
+        except libvirt.libvirtError:
+            if context.task is not None and context.task.cancelled:
+                raise XapiFailure("TASK_CANCELLED", context.task.ref) from None
+            raise
+        finally:
+            if context.task is not None:
+                context.task.on_cancel = None
+
+
+@POWER_CALLS.add("VM.clean_shutdown", "VM vm", asynchronous=True)
+async def clean_shutdown(context: Context, vm: str) -> None:
+    """Ask the guest to shut down, and wait until it did.
+
+    Raises ``VM_SHUTDOWN_TIMEOUT`` when it does not.
+    """
+
+    def halted(uuid: str) -> bool:
+        view = context.services.inventory.domains.get(uuid)
+        return view is None or power_state(view) == _HALTED
+
+    await _ask_guest(context, vm, "clean_shutdown", lambda domain: domain.shutdown, halted)
+
+
+@POWER_CALLS.add("VM.clean_reboot", "VM vm", asynchronous=True)
+async def clean_reboot(context: Context, vm: str) -> None:
+    """Ask the guest to restart, and wait until it did where libvirt tells.
+
+    Raises ``VM_SHUTDOWN_TIMEOUT`` when it does not.
+    """
+    inventory = context.services.inventory
+    record = context.services.database.get("VM", vm)
+    before = 0 if record is None else inventory.reboots.get(record["uuid"], 0)
+
+    def restarted(uuid: str) -> bool:
+        # The test driver restarts at once and has no event for it.
+        tells = inventory.host is not None and inventory.host.driver != "TEST"
+        return not tells or inventory.reboots.get(uuid, 0) != before
+
+    await _ask_guest(
+        context, vm, "clean_reboot", lambda domain: lambda: domain.reboot(0), restarted
+    )
+
+
+@POWER_CALLS.add("VM.shutdown", "VM vm", asynchronous=True)
+async def shutdown(context: Context, vm: str) -> None:
+    """Shut down cleanly, or hard if the guest does not follow."""
+    try:
+        await clean_shutdown(context, vm)
+    except XapiFailure as failure:
+        if failure.code != "VM_SHUTDOWN_TIMEOUT":
+            raise
+        hard = next(call for call in POWER_CALLS if call.name == "VM.hard_shutdown")
+        await context.run(hard.handler, context, vm)
+
+
+async def _ask_guest(
+    context: Context,
+    vm: str,
+    operation: str,
+    request: Callable[..., Callable[[], object]],
+    done: Callable[[str], bool],
+) -> None:
+    """Send a request that the guest may follow in its own time; no thread waits for it."""
+    services = context.services
+    machine, key = await context.run(begin_operation, context, vm, operation, _RUNNING)
+    try:
+        await context.run(services.connection.call, request(machine.domain))
+        await context.run(services.inventory.refresh_domain, machine.uuid)
+        await _wait_for_guest(context, machine, done)
+    finally:
+        await context.run(end_operation, context, machine, key)
+
+
+async def _wait_for_guest(context: Context, machine: Machine, done: Callable[[str], bool]) -> None:
+    services, task = context.services, context.task
+    if task is not None:
+        task.on_cancel = services.database.wake
+    limit_s = services.shutdown_timeout_s
+    deadline = time.monotonic() + limit_s
+    async with services.database.waiter() as changed:
+        while not done(machine.uuid):
+            services.connection.require()
+            if task is not None and task.cancelled:
+                raise XapiFailure("TASK_CANCELLED", task.ref)
+            if not await changed.wait(deadline - time.monotonic()):
+                raise XapiFailure("VM_SHUTDOWN_TIMEOUT", machine.ref, f"{limit_s:g}")

@@ -1,0 +1,66 @@
+"""Tasks (XenAPI ``task``)."""
+
+from __future__ import annotations
+
+from virtcim.toolstack.accessors import setter_calls
+from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.datamodel import CLASSES
+from virtcim.toolstack.faults import value_not_supported
+
+__all__ = ["TASK_CALLS"]
+
+TASK_CALLS = CallTable()
+
+_STATUSES = ("pending", "success", "failure", "cancelling", "cancelled")
+
+
+@TASK_CALLS.add("task.create", "string label, string description", inline=True, needs_libvirt=False)
+def create(context: Context, label: str, description: str) -> str:
+    """Make a task that the client itself keeps up to date."""
+    return context.services.tasks.create(label, description)
+
+
+@TASK_CALLS.add("task.destroy", "task self", inline=True, needs_libvirt=False)
+def destroy(context: Context, task: str) -> None:
+    """Forget a task."""
+    context.services.tasks.destroy(task)
+
+
+@TASK_CALLS.add("task.cancel", "task task", asynchronous=True, needs_libvirt=False)
+def cancel(context: Context, task: str) -> None:
+    """Ask for the operation of a task to be given up."""
+    context.services.tasks.cancel(task)
+
+
+@TASK_CALLS.add("task.set_status", "task self, string value", inline=True, needs_libvirt=False)
+def set_status(context: Context, task: str, value: str) -> None:
+    """Set the status of one's own task."""
+    if value not in _STATUSES:
+        raise value_not_supported("value", value, f"must be one of {', '.join(_STATUSES)}")
+    context.services.tasks.set(task, "status", value)
+
+
+@TASK_CALLS.add("task.set_progress", "task self, float value", inline=True, needs_libvirt=False)
+def set_progress(context: Context, task: str, value: float) -> None:
+    """Set the progress of one's own task."""
+    context.services.tasks.set(task, "progress", value)
+
+
+@TASK_CALLS.add("task.set_result", "task self, string value", inline=True, needs_libvirt=False)
+def set_result(context: Context, task: str, value: str) -> None:
+    """Set the result of one's own task."""
+    context.services.tasks.set(task, "result", value)
+
+
+@TASK_CALLS.add("task.set_error_info", "task self, set value", inline=True, needs_libvirt=False)
+def set_error_info(context: Context, task: str, value: list[str]) -> None:
+    """Set the error of one's own task."""
+    context.services.tasks.set(task, "error_info", value)
+
+
+def _set_other_config(context: Context, ref: str, field: str, value: object) -> None:
+    context.services.tasks.annotate(ref, field, value)
+
+
+for _call in setter_calls(CLASSES["task"], "other_config", _set_other_config):
+    TASK_CALLS.enter(_call)

@@ -1,0 +1,175 @@
+"""Disks and drives of VMs (XenAPI ``VBD``)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement
+
+import libvirt
+
+from virtcim.toolstack.calls.devices import (
+    Device,
+    add_device,
+    attach_live,
+    detach_live,
+    find_device,
+    remove_device,
+)
+from virtcim.toolstack.calls.domains import change_machine, redefine
+from virtcim.toolstack.calls.fields import GivenRecord
+from virtcim.toolstack.calls.images import Image, find_image
+from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.native.domain_writer import DiskXml, build_disk, find_disk, to_xml
+from virtcim.toolstack.refs import reference
+
+__all__ = ["VBD_CALLS"]
+
+VBD_CALLS = CallTable()
+
+# XenAPI vbd_type: libvirt's device, and the prefix and bus of targets that are given by number.
+_DEVICES = {"Disk": ("disk", "vd"), "CD": ("cdrom", "sd"), "Floppy": ("floppy", "fd")}
+_MODES = {"RW": "", "RO": "yes"}
+_TARGET = re.compile(r"(vd|sd|hd|fd|xvd)[a-z]{1,3}")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+_MOST_TARGETS = 26 * 27
+
+
+@VBD_CALLS.add("VBD.create", "record args", asynchronous=True)
+def create(context: Context, args: dict[str, object]) -> str:
+    """Give a VM a disk or drive, from its next start or (``VBD.plug``) at once.
+
+    ``userdevice`` is a target (``vda``), a number or ``autodetect``. Raises
+    ``DEVICE_ALREADY_EXISTS`` for one that is taken.
+    """
+    given = GivenRecord("VBD", args)
+    vm = given.required_reference(context, "VM", "VM")
+    vdi = given.reference(context, "VDI", "VDI")
+    kind = given.text("type") or "Disk"
+    device, prefix = given.choice("type", _DEVICES, "Disk")
+    read_only = bool(given.choice("mode", _MODES, "RO" if kind == "CD" else "RW"))
+    other_config = given.map("other_config")
+    image = None
+    if vdi is not None and not given.get("empty"):
+        image = find_image(context, vdi, other_config.get("type", ""))
+    elif kind == "Disk":
+        raise XapiFailure("HANDLE_INVALID", "VDI", given.text("VDI"))
+    with change_machine(context, vm, "attach") as machine:
+        target = _target(given.text("userdevice"), prefix, machine.view.config.disks)
+        element = build_disk(
+            DiskXml(
+                target=target,
+                device=device,
+                source=image.path if image else "",
+                format=image.format if image else "raw",
+                block=bool(image and image.block),
+                read_only=read_only,
+                bus=other_config.get("bus", ""),
+            )
+        )
+        add_device(context, machine, element)
+    ref = reference("VBD", f"{machine.uuid}/{target}")
+    for field in ("other_config", "bootable", "unpluggable"):
+        if value := given.get(field):
+            context.services.publisher.set_note("VBD", ref, field, value)
+    return ref
+
+
+def _target(wanted: str, prefix: str, disks: Iterable[Any]) -> str:
+    taken = {disk.target for disk in disks}
+    if wanted in {"", "autodetect"}:
+        return next(
+            name for number in range(_MOST_TARGETS) if (name := _name(prefix, number)) not in taken
+        )
+    target = wanted
+    if wanted.isascii() and wanted.isdigit() and int(wanted) < _MOST_TARGETS:
+        target = _name(prefix, int(wanted))
+    if not _TARGET.fullmatch(target):
+        raise XapiFailure("INVALID_DEVICE", wanted)
+    if target in taken:
+        raise XapiFailure("DEVICE_ALREADY_EXISTS", wanted)
+    return target
+
+
+def _name(prefix: str, number: int) -> str:
+    """Give the n-th target: vda ... vdz, vdaa ..."""
+    high, low = divmod(number, len(_LETTERS))
+    return prefix + (_LETTERS[high - 1] if high else "") + _LETTERS[low]
+
+
+def _find(context: Context, ref: str) -> Device:
+    return find_device(context, "VBD", ref, "userdevice", find_disk)
+
+
+@VBD_CALLS.add("VBD.destroy", "VBD self", asynchronous=True)
+def destroy(context: Context, vbd: str) -> None:
+    """Take a disk or drive from a VM; it must not be plugged."""
+    remove_device(context, _find(context, vbd))
+
+
+@VBD_CALLS.add("VBD.plug", "VBD self", asynchronous=True)
+def plug(context: Context, vbd: str) -> None:
+    """Attach a disk to its running VM."""
+    attach_live(context, _find(context, vbd))
+
+
+@VBD_CALLS.add("VBD.unplug", "VBD self", asynchronous=True)
+def unplug(context: Context, vbd: str) -> None:
+    """Detach a disk from its running VM, whose guest must let go of it."""
+    detach_live(context, _find(context, vbd))
+
+
+@VBD_CALLS.add("VBD.unplug_force", "VBD self", asynchronous=True)
+def unplug_force(context: Context, vbd: str) -> None:
+    """Detach a disk from its running VM."""
+    detach_live(context, _find(context, vbd))
+
+
+@VBD_CALLS.add("VBD.insert", "VBD vbd, VDI vdi", asynchronous=True)
+def insert(context: Context, vbd: str, vdi: str) -> None:
+    """Put a medium into an empty drive."""
+    device = _find_drive(context, vbd)
+    if not device.record["empty"]:
+        raise XapiFailure("VBD_NOT_EMPTY", vbd)
+    _change_medium(context, device, find_image(context, vdi, "raw"))
+
+
+@VBD_CALLS.add("VBD.eject", "VBD vbd", asynchronous=True)
+def eject(context: Context, vbd: str) -> None:
+    """Take the medium out of a drive."""
+    device = _find_drive(context, vbd)
+    if device.record["empty"]:
+        raise XapiFailure("VBD_IS_EMPTY", vbd)
+    _change_medium(context, device, None)
+
+
+def _find_drive(context: Context, vbd: str) -> Device:
+    device = _find(context, vbd)
+    if device.record["type"] == "Disk":
+        raise XapiFailure("VBD_NOT_REMOVABLE_MEDIA", vbd)
+    return device
+
+
+def _change_medium(context: Context, device: Device, image: Image | None) -> None:
+    def change_disk(disk: Element) -> None:
+        for source in disk.findall("source"):
+            disk.remove(source)
+        disk.set("type", "block" if image and image.block else "file")
+        if image is not None:
+            SubElement(disk, "source", {"dev" if image.block else "file": image.path})
+
+    def change(root: Element) -> None:
+        disk = find_disk(root, device.key)
+        if disk is not None:
+            change_disk(disk)
+
+    call = context.services.connection.call
+    with change_machine(context, device.record["VM"], "attach") as machine:
+        if machine.view.live is not None and device.record["currently_attached"]:
+            disk = device.element(context, machine, live=True)
+            change_disk(disk)
+            call(machine.domain.updateDeviceFlags, to_xml(disk), libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        if machine.view.persistent:
+            redefine(context, machine, change)

@@ -1,0 +1,222 @@
+"""Disk images (XenAPI ``VDI``): volumes of storage pools, and paths outside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+from xml.etree.ElementTree import Element, SubElement
+
+import libvirt
+
+from virtcim.toolstack.calls.fields import GivenRecord
+from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.datamodel import Record
+from virtcim.toolstack.faults import XapiFailure, handle_invalid, value_not_supported
+from virtcim.toolstack.native.domain_writer import set_text, to_xml
+from virtcim.toolstack.refs import reference
+
+__all__ = ["VDI_CALLS"]
+
+VDI_CALLS = CallTable()
+
+# Pools of files: the others hold raw volumes only.
+_FILE_POOLS = frozenset({"dir", "fs", "netfs", "gluster"})
+_PATH = "path"
+_INT64_MAX = 2**63 - 1
+
+
+@VDI_CALLS.add("VDI.create", "record args", asynchronous=True)
+def create(context: Context, args: dict[str, object]) -> str:
+    """Make a volume in a storage pool; ``sm_config["type"]`` is its format.
+
+    Raises ``SR_OPERATION_NOT_SUPPORTED`` for the SR of paths, where libvirt makes no files.
+    """
+    given = GivenRecord("VDI", args)
+    sr_ref = given.required_reference(context, "SR", "SR")
+    sr = _sr(context, sr_ref)
+    size_bytes = given.required("virtual_size")
+    if size_bytes < 0:
+        raise value_not_supported("virtual_size", size_bytes, "must not be negative")
+    if sr["type"] == _PATH:
+        raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", sr_ref)
+    options = given.map("other_config") | given.map("sm_config")
+    name = given.text("name_label") or str(uuid4())
+    volume = Element("volume")
+    set_text(volume, "name", name, field="name_label")
+    SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
+    if options.get("allocation") == "full":
+        SubElement(volume, "allocation", unit="bytes").text = str(size_bytes)
+    elif sr["type"] in _FILE_POOLS:
+        SubElement(volume, "allocation", unit="bytes").text = "0"
+    image_format = options.get("type") or ("qcow2" if sr["type"] in _FILE_POOLS else "")
+    if image_format:
+        SubElement(SubElement(volume, "target"), "format", type=image_format)
+    services = context.services
+    with services.inventory.changing(sr["uuid"]):
+        pool = _pool(context, sr)
+        services.connection.call(pool.createXML, to_xml(volume), 0)
+        services.inventory.refresh_pool(sr["uuid"])
+    ref = reference("VDI", f"{sr['uuid']}/{name}")
+    for field in ("name_description", "other_config", "xenstore_data", "tags"):
+        if value := given.get(field):
+            services.publisher.set_note("VDI", ref, field, value)
+    return ref
+
+
+def _sr(context: Context, ref: str) -> Record:
+    record = context.services.database.get("SR", ref)
+    if record is None:
+        raise handle_invalid("SR", ref)
+    return record
+
+
+def _pool(context: Context, sr: Record) -> Any:
+    connection = context.services.connection
+    return connection.call(connection.handle.storagePoolLookupByUUIDString, sr["uuid"])
+
+
+def _find(context: Context, vdi: str) -> tuple[Record, Record]:
+    record = context.services.database.get("VDI", vdi)
+    if record is None:
+        raise handle_invalid("VDI", vdi)
+    return record, _sr(context, record["SR"])
+
+
+def _volume(context: Context, vdi: Record, sr: Record) -> Any:
+    name = context.services.publisher.volume_name(vdi["uuid"])
+    return context.services.connection.call(_pool(context, sr).storageVolLookupByName, name)
+
+
+def _attached_vbds(context: Context, vdi: Record) -> list[Record]:
+    vbds = (context.services.database.get("VBD", ref) for ref in vdi["VBDs"])
+    return [vbd for vbd in vbds if vbd is not None and vbd["currently_attached"]]
+
+
+@VDI_CALLS.add("VDI.destroy", "VDI self", asynchronous=True)
+def destroy(context: Context, vdi: str) -> None:
+    """Delete a volume; raises ``VDI_IN_USE`` while a running VM has it."""
+    record, sr = _find(context, vdi)
+    if sr["type"] == _PATH:
+        raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", record["SR"])
+    if _attached_vbds(context, record):
+        raise XapiFailure("VDI_IN_USE", vdi, "destroy")
+    services = context.services
+    with services.inventory.changing(sr["uuid"]):
+        services.connection.call(_volume(context, record, sr).delete, 0)
+        services.inventory.refresh_pool(sr["uuid"])
+
+
+def _resize(context: Context, vdi: str, size: int) -> None:
+    """Resize a volume, through the VM that has it if one runs."""
+    record, sr = _find(context, vdi)
+    if not 0 < size <= _INT64_MAX:
+        raise value_not_supported("size", size, "must be positive")
+    services = context.services
+    attached = _attached_vbds(context, record)
+    if attached:
+        vm = services.database.get("VM", attached[0]["VM"])
+        if vm is None:
+            raise handle_invalid("VM", attached[0]["VM"])
+        connection = services.connection
+        domain = connection.call(connection.handle.lookupByUUIDString, vm["uuid"])
+        connection.call(
+            domain.blockResize,
+            attached[0]["userdevice"],
+            size,
+            libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES,
+        )
+    elif sr["type"] == _PATH:
+        raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", record["SR"])
+    else:
+        services.connection.call(_volume(context, record, sr).resize, size, 0)
+    _look_again(context, sr)
+
+
+for _name in ("VDI.resize", "VDI.resize_online"):
+    VDI_CALLS.add(_name, "VDI vdi, int size", asynchronous=True)(_resize)
+
+
+def _look_again(context: Context, sr: Record) -> None:
+    services = context.services
+    if sr["type"] == _PATH:
+        services.publisher.look_at_paths()
+        return
+    with services.inventory.changing(sr["uuid"]):
+        services.connection.call(_pool(context, sr).refresh, 0)
+        services.inventory.refresh_pool(sr["uuid"])
+
+
+@VDI_CALLS.add("VDI.update", "VDI vdi", asynchronous=True)
+def update(context: Context, vdi: str) -> None:
+    """Look at a disk image again."""
+    _look_again(context, _find(context, vdi)[1])
+
+
+@VDI_CALLS.add(
+    "VDI.introduce",
+    "string uuid, string name_label, string name_description, SR SR, string type, bool sharable, "
+    "bool read_only, map other_config, string location, map xenstore_data?, map sm_config?, "
+    "bool managed?, int virtual_size?, int physical_utilisation?, string metadata_of_pool?, "
+    "bool is_a_snapshot?, datetime snapshot_time?, string snapshot_of?",
+    asynchronous=True,
+)
+def introduce(
+    context: Context,
+    uuid: str,
+    name_label: str,
+    name_description: str,
+    sr: str,
+    _type: str,
+    sharable: bool,
+    read_only: bool,
+    other_config: Mapping[str, str],
+    location: str,
+    xenstore_data: Mapping[str, str] | None = None,
+    sm_config: Mapping[str, str] | None = None,
+    *_unused: object,
+) -> str:
+    """Make a path known as a VDI, whether the file exists or not.
+
+    Raises ``VDI_LOCATION_MISSING`` for a location that its storage pool does not hold.
+    """
+    record = _sr(context, sr)
+    if not location:
+        raise value_not_supported("location", location, "must be given")
+    if record["type"] != _PATH:
+        return _introduce_volume(context, record, sr, location)
+    fields: dict[str, object] = {
+        "name_description": name_description,
+        "sharable": sharable,
+        "read_only": read_only,
+        "other_config": dict(other_config),
+        "xenstore_data": dict(xenstore_data or {}),
+    }
+    if sm_config:
+        fields["sm_config"] = dict(sm_config)
+    if name_label:
+        fields["name_label"] = name_label
+    if uuid:
+        fields["uuid"] = uuid
+    return context.services.publisher.introduce(location, fields)
+
+
+def _introduce_volume(context: Context, sr: Record, sr_ref: str, location: str) -> str:
+    """Find a volume that was put into a pool by other means."""
+    _look_again(context, sr)
+    for ref in _sr(context, sr_ref)["VDIs"]:
+        vdi = context.services.database.get("VDI", ref)
+        if vdi is not None and location in {vdi["location"], vdi["name_label"]}:
+            return str(ref)
+    raise XapiFailure("VDI_LOCATION_MISSING", sr_ref, location)
+
+
+@VDI_CALLS.add("VDI.forget", "VDI vdi", asynchronous=True)
+def forget(context: Context, vdi: str) -> None:
+    """Take back ``VDI.introduce``; the file stays."""
+    record, sr = _find(context, vdi)
+    if sr["type"] != _PATH:
+        raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", record["SR"])
+    if record["VBDs"]:
+        raise XapiFailure("VDI_IN_USE", vdi, "forget")
+    context.services.publisher.introduce(record["location"], None)

@@ -1,0 +1,181 @@
+"""Setting the fields of a VM that are no resources: names, notes, boot order, actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement
+
+import libvirt
+
+from virtcim.toolstack.accessors import SetField, setter_calls
+from virtcim.toolstack.calls.domains import Machine, change_machine, redefine
+from virtcim.toolstack.calls.vm import FEATURES, boot_devices, check_actions
+from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.datamodel import CLASSES
+from virtcim.toolstack.native.domain_reader import EXTRA_NAMESPACE
+from virtcim.toolstack.native.domain_writer import extra_text, set_text, to_xml
+from virtcim.toolstack.records.vm import EXTRA_FIELDS
+
+__all__ = ["VM_FIELD_CALLS", "write_extra"]
+
+VM_FIELD_CALLS = CallTable()
+
+_VM = CLASSES["VM"]
+_EXTRA_PREFIX = "virtcim"
+
+
+@VM_FIELD_CALLS.add("VM.set_name_label", "VM self, string value")
+def set_name_label(context: Context, vm: str, value: str) -> None:
+    """Rename a VM; libvirt does it for halted ones only."""
+    with change_machine(context, vm, "set_name_label") as machine:
+        if value != machine.view.config.name:
+            context.services.connection.call(machine.domain.rename, value)
+
+
+@VM_FIELD_CALLS.add("VM.set_name_description", "VM self, string value")
+def set_name_description(context: Context, vm: str, value: str) -> None:
+    """Describe a VM."""
+
+    def change(root: Element) -> None:
+        set_text(root, "description", value, field="name_description")
+
+    _change_config(context, vm, "set_name_description", change)
+
+
+def _change_config(
+    context: Context, vm: str, operation: str, change: Callable[[Element], None]
+) -> None:
+    with change_machine(context, vm, operation) as machine:
+        redefine(context, machine, change)
+
+
+def _set_action(context: Context, vm: str, field: str, value: str) -> None:
+    tags = {
+        "actions_after_shutdown": "on_poweroff",
+        "actions_after_reboot": "on_reboot",
+        "actions_after_crash": "on_crash",
+    }
+    word = check_actions(field, value)
+    _change_config(context, vm, f"set_{field}", _text_setter(tags[field], word, field))
+
+
+def _set_kernel(context: Context, vm: str, field: str, value: str) -> None:
+    tags = {"PV_kernel": "kernel", "PV_ramdisk": "initrd", "PV_args": "cmdline"}
+    _change_config(context, vm, f"set_{field}", _text_setter(f"os/{tags[field]}", value, field))
+
+
+def _text_setter(path: str, value: str, field: str) -> Callable[[Element], None]:
+    parent, _, tag = path.rpartition("/")
+
+    def change(root: Element) -> None:
+        element = root.find(parent) if parent else root
+        if element is None:
+            element = SubElement(root, parent)
+        set_text(element, tag, value, field=field)
+
+    return change
+
+
+def _set_extra(context: Context, vm: str, field: str, value: Any) -> None:
+    with change_machine(context, vm, f"set_{field}") as machine:
+        write_extra(context, machine, field, value)
+
+
+def write_extra(context: Context, machine: Machine, field: str, value: Any) -> None:
+    """Write one field of our element in ``<metadata>``; the others stay as they are."""
+    services = context.services
+    with services.inventory.changing(machine.uuid):
+        view = services.inventory.refresh_domain(machine.uuid) or machine.view
+        extra = {**view.config.extra, field: value}
+        # libvirt puts it into the namespace itself.
+        element = Element("record")
+        element.text = extra_text({name: item for name, item in extra.items() if item})
+        flags = (
+            libvirt.VIR_DOMAIN_AFFECT_CONFIG if view.persistent else libvirt.VIR_DOMAIN_AFFECT_LIVE
+        )
+        services.connection.call(
+            machine.domain.setMetadata,
+            libvirt.VIR_DOMAIN_METADATA_ELEMENT,
+            to_xml(element),
+            _EXTRA_PREFIX,
+            EXTRA_NAMESPACE,
+            flags,
+        )
+
+
+def _set_other_config(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
+    """Keep the map, and let libvirt start the VM with the host or not."""
+    kept = dict(value)
+    autostart = kept.pop("auto_poweron", "false") == "true"
+    with change_machine(context, vm, "set_other_config") as machine:
+        if autostart != machine.view.autostart:
+            context.services.connection.call(machine.domain.setAutostart, int(autostart))
+        write_extra(context, machine, field, kept)
+
+
+def _set_boot_params(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
+    kept = dict(value)
+    devices = boot_devices(kept.pop("order", ""))
+
+    def change(root: Element) -> None:
+        os_element = root.find("os")
+        if os_element is None:
+            os_element = SubElement(root, "os")
+        for boot in os_element.findall("boot"):
+            os_element.remove(boot)
+        # libvirt refuses both kinds of order at once: this one is what was asked for last.
+        for device in [*root.iterfind("devices/disk"), *root.iterfind("devices/interface")]:
+            for boot in device.findall("boot"):
+                device.remove(boot)
+        for name in devices:
+            SubElement(os_element, "boot", dev=name)
+
+    with change_machine(context, vm, "set_HVM_boot_params") as machine:
+        redefine(context, machine, change)
+        write_extra(context, machine, field, kept)
+
+
+def _set_platform(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
+    kept = {key: text for key, text in value.items() if key not in {*FEATURES, "machine"}}
+
+    def change(root: Element) -> None:
+        features = root.find("features")
+        if features is None:
+            features = SubElement(root, "features")
+        for name in FEATURES:
+            known = features.find(name)
+            if value.get(name) == "true" and known is None:
+                SubElement(features, name)
+            elif value.get(name) != "true" and known is not None:
+                features.remove(known)
+        os_type = root.find("os/type")
+        if os_type is not None and value.get("machine"):
+            os_type.set("machine", value["machine"])
+
+    with change_machine(context, vm, "set_platform") as machine:
+        redefine(context, machine, change)
+        write_extra(context, machine, field, kept)
+
+
+_OWN_SETTERS: dict[str, SetField] = {
+    "other_config": _set_other_config,
+    "HVM_boot_params": _set_boot_params,
+    "platform": _set_platform,
+    "actions_after_shutdown": _set_action,
+    "actions_after_reboot": _set_action,
+    "actions_after_crash": _set_action,
+    "PV_kernel": _set_kernel,
+    "PV_ramdisk": _set_kernel,
+    "PV_args": _set_kernel,
+}
+# Memory has calls of its own.
+_EXTRA_SETTERS: dict[str, SetField] = {
+    name: _set_extra
+    for name in EXTRA_FIELDS
+    if name not in _OWN_SETTERS and not name.startswith("memory_")
+}
+
+for _field, _setter in (_OWN_SETTERS | _EXTRA_SETTERS).items():
+    for _call in setter_calls(_VM, _field, _setter):
+        VM_FIELD_CALLS.enter(_call)

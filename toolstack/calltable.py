@@ -1,0 +1,104 @@
+"""The table of calls: each row is a method of the API, its parameters and who answers it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from virtcim.toolstack.parameters import Parameter, parse_parameters
+from virtcim.wire import ClientInfo
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.services import Services
+    from virtcim.toolstack.tasks import RunningTask
+
+__all__ = ["Call", "CallTable", "Context", "Handler"]
+
+Handler = Callable[..., Any]
+_Result = TypeVar("_Result")
+_Handler = TypeVar("_Handler", bound=Handler)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One method.
+
+    A handler that is a coroutine runs on the event loop, as does an ``inline`` one, which only
+    looks at memory; any other runs in the pool of threads, since libvirt blocks.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    handler: Handler
+    session: bool = True
+    asynchronous: bool = False
+    inline: bool = False
+    needs_libvirt: bool = True
+
+    @property
+    def class_name(self) -> str:
+        """The class of the method."""
+        return self.name.partition(".")[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a handler knows of its call; ``session`` is empty where the call needs none."""
+
+    services: Services
+    client: ClientInfo
+    threads: ThreadPoolExecutor
+    session: str = ""
+    task: RunningTask | None = None
+
+    async def run(self, function: Callable[..., _Result], *arguments: object) -> _Result:
+        """Run what calls libvirt in the pool of threads."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self.threads, lambda: function(*arguments))
+
+
+class CallTable:
+    """Rows of calls, added by decorators."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, Call] = {}
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._calls.values())
+
+    def add(
+        self,
+        name: str,
+        signature: str,
+        *,
+        session: bool = True,
+        asynchronous: bool = False,
+        inline: bool = False,
+        needs_libvirt: bool = True,
+    ) -> Callable[[_Handler], _Handler]:
+        """Enter the decorated function as the handler of ``name``."""
+
+        def decorate(handler: _Handler) -> _Handler:
+            self.enter(
+                Call(
+                    name=name,
+                    parameters=parse_parameters(signature),
+                    handler=handler,
+                    session=session,
+                    asynchronous=asynchronous,
+                    inline=inline,
+                    needs_libvirt=needs_libvirt,
+                )
+            )
+            return handler
+
+        return decorate
+
+    def enter(self, call: Call) -> None:
+        """Enter a row."""
+        if call.name in self._calls:
+            raise ValueError(f"{call.name} is declared twice")
+        self._calls[call.name] = call

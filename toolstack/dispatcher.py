@@ -1,0 +1,110 @@
+"""From a decoded XML-RPC call to its handler and back: the checks that all calls share."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import libvirt
+
+from virtcim.toolstack.calltable import Call, Context
+from virtcim.toolstack.faults import XapiFailure, handle_invalid, libvirt_failure
+from virtcim.toolstack.parameters import check_value, count_mismatch
+from virtcim.toolstack.services import Services
+from virtcim.toolstack.tasks import RunningTask
+from virtcim.wire import ClientInfo
+
+__all__ = ["Dispatcher"]
+
+_log = logging.getLogger(__name__)
+_ASYNC = "Async."
+
+
+class Dispatcher:
+    """Answers calls with XenAPI's envelope; ``dispatch`` fits ``wire.XmlRpcApplication``."""
+
+    def __init__(self, services: Services, calls: Iterable[Call], *, threads: int) -> None:
+        self._services = services
+        self._calls = {call.name: call for call in calls}
+        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="libvirt")
+
+    def close(self) -> None:
+        """Take no more work; what libvirt still does is not waited for."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    async def dispatch(self, method: str, params: list[Any], client: ClientInfo) -> object:
+        """Answer one call: ``{Status, Value}`` or ``{Status, ErrorDescription}``."""
+        self._services.statistics.count_request(method)
+        try:
+            value = await self._run(method, params, client)
+        except XapiFailure as failure:
+            return {"Status": "Failure", "ErrorDescription": list(failure.description)}
+        return {"Status": "Success", "Value": "" if value is None else value}
+
+    async def _run(self, method: str, params: list[Any], client: ClientInfo) -> object:
+        name = method.removeprefix(_ASYNC)
+        call = self._calls.get(name)
+        if call is None:
+            raise XapiFailure("MESSAGE_METHOD_UNKNOWN", method)
+        if name != method and not call.asynchronous:
+            raise XapiFailure("Fault", f"No async mode for this operation (rpc: {method})")
+        session, arguments = self._check(call, params)
+        context = Context(
+            services=self._services, client=client, threads=self._executor, session=session
+        )
+        if name == method:
+            return await self._call(call, context, arguments)
+
+        def work(task: RunningTask) -> Any:
+            return self._call(call, replace(context, task=task), arguments)
+
+        return self._services.tasks.start(method, work)
+
+    def _check(self, call: Call, params: list[Any]) -> tuple[str, list[Any]]:
+        given = params[1:] if call.session else params
+        most = len(call.parameters)
+        least = sum(not parameter.optional for parameter in call.parameters)
+        if (call.session and not params) or not least <= len(given) <= most:
+            raise count_mismatch(call.name, most, len(given))
+        session = ""
+        if call.session:
+            session = self._services.sessions.require(params[0])
+        if call.needs_libvirt:
+            self._services.connection.require()
+        arguments = [
+            check_value(parameter.kind, parameter.name, value)
+            for parameter, value in zip(call.parameters, given, strict=False)
+        ]
+        for parameter, value in zip(call.parameters, arguments, strict=False):
+            if parameter.is_reference and not self._exists(parameter.kind, str(value)):
+                raise handle_invalid(parameter.kind, str(value))
+        return session, arguments
+
+    def _exists(self, class_name: str, ref: str) -> bool:
+        if class_name == "session":
+            return self._services.sessions.get(ref) is not None
+        return self._services.database.get(class_name, ref) is not None
+
+    async def _call(self, call: Call, context: Context, arguments: list[Any]) -> object:
+        """Run the handler; whatever it raises becomes an XapiFailure."""
+        try:
+            if inspect.iscoroutinefunction(call.handler):
+                return await call.handler(context, *arguments)
+            if call.inline:
+                return call.handler(context, *arguments)
+            return await context.run(call.handler, context, *arguments)
+        except XapiFailure:
+            raise
+        except libvirt.libvirtError as error:
+            raise libvirt_failure(error) from error
+        except Exception as error:
+            incident = uuid4()
+            _log.exception("incident %s: %s failed unexpectedly", incident, call.name)
+            raise XapiFailure(
+                "INTERNAL_ERROR", f"{call.name} failed unexpectedly, incident {incident}"
+            ) from error

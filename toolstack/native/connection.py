@@ -1,0 +1,167 @@
+"""The one connection to libvirt: opened, watched, lost, opened again.
+
+libvirt's test driver keeps its state per connection (``test:///file.xml``), and events come per
+connection, so there is exactly one.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import libvirt
+
+from virtcim.toolstack.faults import XapiFailure, libvirt_failure, lost_connection
+from virtcim.toolstack.statistics import Statistics
+
+__all__ = ["LibvirtConnection"]
+
+_log = logging.getLogger(__name__)
+_Result = TypeVar("_Result")
+
+# A daemon that does not answer is given up after (count + 1) * interval seconds.
+_KEEPALIVE_INTERVAL_S = 2
+_KEEPALIVE_COUNT = 3
+
+_CLOSE_REASONS = {
+    libvirt.VIR_CONNECT_CLOSE_REASON_ERROR: "it was closed by an error",
+    libvirt.VIR_CONNECT_CLOSE_REASON_EOF: "the daemon closed it or went away",
+    libvirt.VIR_CONNECT_CLOSE_REASON_KEEPALIVE: "the daemon does not answer",
+    libvirt.VIR_CONNECT_CLOSE_REASON_CLIENT: "it was closed here",
+}
+
+_event_loop_started = threading.Lock()
+
+
+def _start_event_loop() -> None:
+    """Start libvirt's event loop once per process; without it there are no events or keepalive."""
+    if not _event_loop_started.acquire(blocking=False):
+        return
+    # Every error is raised as an exception too: libvirt need not print it.
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    libvirt.virEventRegisterDefaultImpl()
+
+    def run() -> None:
+        while True:
+            try:
+                libvirt.virEventRunDefaultImpl()
+            except libvirt.libvirtError:
+                _log.exception("libvirt's event loop reports an error")
+
+    threading.Thread(target=run, name="libvirt-events", daemon=True).start()
+
+
+class LibvirtConnection:
+    """Calls libvirt, and knows whether it can be reached.
+
+    ``require`` and ``call`` raise XapiFailure ``LIBVIRT_ERROR`` while there is no connection.
+    ``on_lost`` is called from any thread, once per loss.
+    """
+
+    def __init__(
+        self, uri: str, statistics: Statistics, *, on_lost: Callable[[], None] = lambda: None
+    ) -> None:
+        self.uri = uri
+        self.on_lost = on_lost
+        self._statistics = statistics
+        self._lock = threading.Lock()
+        self._readiness = threading.Event()
+        self._handle: Any = None
+        # Lost connections: closed where it cannot disturb libvirt's own threads.
+        self._lost: list[Any] = []
+        self._epoch = 0
+        self._failure = lost_connection(uri, "it has not been opened yet")
+
+    @property
+    def handle(self) -> Any:
+        """The open ``virConnect``; raises XapiFailure when there is none."""
+        handle = self._handle
+        if handle is None:
+            raise self.failure()
+        return handle
+
+    def open(self) -> None:
+        """Open the connection; raises XapiFailure, which is also what ``require`` raises then."""
+        _start_event_loop()
+        self._close_lost()
+        try:
+            self._statistics.count_libvirt_call()
+            handle = libvirt.open(self.uri)
+        except libvirt.libvirtError as error:
+            failure = libvirt_failure(error)
+            with self._lock:
+                self._failure = failure
+            raise failure from error
+        try:
+            handle.setKeepAlive(_KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
+        except libvirt.libvirtError:
+            _log.debug("the driver of %s has no keepalive, as it runs in this process", self.uri)
+        with self._lock:
+            self._handle = handle
+            self._epoch += 1
+            epoch = self._epoch
+        handle.registerCloseCallback(self._closed, epoch)
+
+    def mark_ready(self) -> None:
+        """Everything has been read: calls may come."""
+        with self._lock:
+            if self._handle is not None:
+                self._readiness.set()
+
+    def wait_ready(self, timeout_s: float) -> bool:
+        """Wait until calls may come; False when the time is over."""
+        return self._readiness.wait(timeout_s)
+
+    def lose(self, reason: str, epoch: int | None = None) -> None:
+        """Give up the connection (the one of ``epoch``, if it is still that)."""
+        with self._lock:
+            if self._handle is None or (epoch is not None and epoch != self._epoch):
+                return
+            self._lost.append(self._handle)
+            self._handle = None
+            self._readiness.clear()
+            self._failure = lost_connection(self.uri, reason)
+        _log.warning("connection to libvirt at %s is lost: %s", self.uri, reason)
+        self.on_lost()
+
+    def close(self) -> None:
+        """Close for good."""
+        self.lose("the toolstack is stopping")
+        self._close_lost()
+
+    def _close_lost(self) -> None:
+        with self._lock:
+            lost, self._lost = self._lost, []
+        for handle in lost:
+            for close in (handle.unregisterCloseCallback, handle.close):
+                try:
+                    close()
+                except libvirt.libvirtError as error:
+                    _log.debug("closing a connection to libvirt: %s", error)
+
+    def failure(self) -> XapiFailure:
+        """Give the failure that says why there is no connection."""
+        with self._lock:
+            return XapiFailure(*self._failure.description)
+
+    def require(self) -> None:
+        """Raise the failure unless libvirt is connected and everything of it was read."""
+        if not self._readiness.is_set():
+            raise self.failure()
+
+    def call(self, function: Callable[..., _Result], *arguments: object) -> _Result:
+        """Call one function of libvirt's API; raises XapiFailure or ``libvirt.libvirtError``."""
+        epoch, handle = self._epoch, self.handle
+        self._statistics.count_libvirt_call()
+        try:
+            return function(*arguments)
+        except libvirt.libvirtError as error:
+            # The call that finds the daemon gone knows it before the event loop does.
+            if error.get_error_domain() == libvirt.VIR_FROM_RPC and not handle.isAlive():
+                self.lose(error.get_error_message() or "a call failed", epoch)
+            raise
+
+    def _closed(self, _connection: object, reason: int, epoch: int) -> None:
+        self.lose(_CLOSE_REASONS.get(reason, f"reason {reason}"), epoch)

@@ -1,0 +1,1 @@
+"""From libvirt's views to XenAPI's records."""

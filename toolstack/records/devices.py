@@ -1,0 +1,84 @@
+"""Records of VBD, VIF and console."""
+
+from __future__ import annotations
+
+from virtcim.toolstack.native.views import ConsoleView, DiskView, DomainView, InterfaceView
+from virtcim.toolstack.records.identity import (
+    console_identity,
+    vbd_identity,
+    vif_identity,
+    vm_ref,
+)
+from virtcim.toolstack.refs import derived_uuid
+
+__all__ = ["DISK_TYPES", "console_values", "vbd_values", "vif_values"]
+
+# libvirt's <disk device=...> and XenAPI's vbd_type.
+DISK_TYPES = {"disk": "Disk", "lun": "Disk", "cdrom": "CD", "floppy": "Floppy"}
+
+_DEFAULT_MTU = 1500
+
+
+def vbd_values(domain: DomainView, disk: DiskView, vdi: str) -> dict[str, object]:
+    """Give the values of a VBD record; ``vdi`` is the reference of its medium."""
+    kind = DISK_TYPES.get(disk.device, "Disk")
+    empty = not (disk.source or disk.volume)
+    removable = kind != "Disk"
+    attach = "unplug" if disk.attached else "attach"
+    return {
+        "uuid": derived_uuid("VBD", vbd_identity(domain.uuid, disk)),
+        "VM": vm_ref(domain.uuid),
+        "VDI": vdi,
+        "userdevice": disk.target,
+        "device": disk.target if disk.attached else "",
+        "bootable": _bootable(domain, disk),
+        "mode": "RO" if disk.read_only or kind == "CD" else "RW",
+        "type": kind,
+        "unpluggable": True,
+        "empty": empty,
+        "currently_attached": disk.attached,
+        "allowed_operations": [
+            *([] if domain.live is None else [attach]),
+            *([] if not removable else ["insert" if empty else "eject"]),
+        ],
+    }
+
+
+def _bootable(domain: DomainView, disk: DiskView) -> bool:
+    """The firmware tries the device: by its own order, or as the first of a kind that it tries."""
+    if any(other.boot_order for other in domain.config.disks):
+        return disk.boot_order > 0
+    kinds = {"disk": "hd", "lun": "hd", "cdrom": "cdrom", "floppy": "fd"}
+    kind = kinds.get(disk.device, "")
+    first = next((item for item in domain.config.disks if kinds.get(item.device, "") == kind), None)
+    return kind in domain.config.boot and first is not None and first.target == disk.target
+
+
+def vif_values(domain: DomainView, interface: InterfaceView, network: str) -> dict[str, object]:
+    """Give the values of a VIF record; ``network`` is the reference of its network."""
+    return {
+        "uuid": derived_uuid("VIF", vif_identity(domain.uuid, interface)),
+        "VM": vm_ref(domain.uuid),
+        "network": network,
+        "device": str(interface.number),
+        "MAC": interface.mac,
+        "MTU": interface.mtu or _DEFAULT_MTU,
+        "currently_attached": interface.attached,
+        "allowed_operations": (
+            [] if domain.live is None else ["unplug" if interface.attached else "plug"]
+        ),
+        "runtime_properties": {"model": interface.model} if interface.model else {},
+        "locking_mode": "network_default",
+        "ipv4_configuration_mode": "None",
+        "ipv6_configuration_mode": "None",
+    }
+
+
+def console_values(domain: DomainView, console: ConsoleView) -> dict[str, object]:
+    """Give the values of a console record."""
+    return {
+        "uuid": derived_uuid("console", console_identity(domain.uuid, console.id)),
+        "VM": vm_ref(domain.uuid),
+        "protocol": console.protocol,
+        "location": console.location,
+    }

@@ -1,0 +1,315 @@
+"""Keeps the database true to the inventory: every view that changes becomes records.
+
+What refers to many objects (the host's resident VMs, an SR's disks, a network's interfaces) is
+collected and written by ``flush``, so that reading a thousand domains does not write it as often.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from virtcim.toolstack.database import Database
+from virtcim.toolstack.datamodel import CLASSES
+from virtcim.toolstack.native.views import DomainView, HostView, NetworkView, PoolView
+from virtcim.toolstack.records.devices import console_values, vbd_values, vif_values
+from virtcim.toolstack.records.host import (
+    host_cpu_values,
+    host_metrics_values,
+    host_values,
+    network_values,
+    pool_values,
+    pseudo_network_values,
+)
+from virtcim.toolstack.records.identity import (
+    console_identity,
+    network_key,
+    pool_uuid,
+    user_network_key,
+    vbd_identity,
+    vif_identity,
+    vm_ref,
+)
+from virtcim.toolstack.records.storage_index import StorageIndex
+from virtcim.toolstack.records.storage_records import StorageRecords
+from virtcim.toolstack.records.vm import vm_metrics_values, vm_values
+from virtcim.toolstack.refs import NULL, reference
+from virtcim.toolstack.state import State
+
+__all__ = ["Publisher"]
+
+Objects = dict[tuple[str, str], dict[str, object]]
+
+
+class Publisher:
+    """The observer of the inventory; all methods are called with the inventory's lock held."""
+
+    def __init__(self, database: Database, state: State, uri: str, lock: threading.RLock) -> None:
+        self.lock = lock
+        self._database = database
+        self._state = state
+        self._uri = uri
+        self._notes = state.all_notes()
+        self._host: HostView | None = None
+        self._domains: dict[str, DomainView] = {}
+        self._networks: dict[str, NetworkView] = {}
+        self._objects: dict[str, set[tuple[str, str]]] = {}  # of each domain
+        self._links: dict[str, dict[str, str]] = {}  # of each domain: VBD and VIF to what they use
+        self._users: defaultdict[str, set[str]] = defaultdict(set)  # VDI or network to users
+        self._resident: set[str] = set()
+        self._operations: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self._network_keys: dict[str, str] = {}  # by reference
+        self._dirty_networks: set[str] = set()
+        self._dirty_host = False
+        self._storage = StorageIndex()
+        self._storage_records = StorageRecords(
+            self._storage, self._users, state, self._publish, database.remove
+        )
+
+    @property
+    def storage(self) -> StorageIndex:
+        """Where the disks are."""
+        return self._storage
+
+    @property
+    def host_uuid(self) -> str:
+        """The UUID of the host, known as soon as libvirt was reached once."""
+        return "" if self._host is None else self._host.uuid
+
+    # The observer
+
+    def host_changed(self, host: HostView) -> None:
+        """Publish the host and what is part of it."""
+        first = self._host is None
+        self._host = host
+        self._publish(
+            "host_metrics", reference("host_metrics", host.uuid), host_metrics_values(host)
+        )
+        for ref, values in host_cpu_values(host):
+            self._publish("host_cpu", ref, values)
+        self._dirty_host = True
+        if first:
+            self._storage_records.host_known(host.uuid)
+            self._network_of("user", "")
+            self._dirty_networks.add(user_network_key())
+
+    def domain_changed(self, uuid: str, _old: DomainView | None, new: DomainView | None) -> None:
+        """Publish a domain, its devices and whatever these use."""
+        if new is None:
+            self._domains.pop(uuid, None)
+            self._operations.pop(uuid, None)
+        else:
+            self._domains[uuid] = new
+        resident = new is not None and new.live is not None
+        if resident != (uuid in self._resident):
+            (self._resident.add if resident else self._resident.discard)(uuid)
+            self._dirty_host = True
+        self._publish_domain(uuid)
+
+    def pool_changed(self, uuid: str, _old: PoolView | None, new: PoolView | None) -> None:
+        """Publish a storage pool and its volumes, and the disks that are found in it now."""
+        moved = self._storage.put_pool(uuid, new)
+        self._storage_records.pool_changed(uuid, moved)
+        if moved:
+            for domain_uuid, domain in tuple(self._domains.items()):
+                if any(
+                    disk.source in moved or (disk.pool, disk.volume) in moved
+                    for disk in domain.config.disks
+                ):
+                    self._publish_domain(domain_uuid)
+        self._dirty_host = True
+
+    def network_changed(self, uuid: str, old: NetworkView | None, new: NetworkView | None) -> None:
+        """Publish a network, and the interfaces that are connected to it now."""
+        names = {network.name for network in (old, new) if network is not None}
+        self._networks.pop(uuid, None)
+        if new is None:
+            self._database.remove("network", reference("network", uuid))
+        else:
+            self._networks[uuid] = new
+            self._network_keys[reference("network", uuid)] = uuid
+            self._dirty_networks.add(uuid)
+        if (old and old.name) != (new and new.name):
+            for domain_uuid, domain in tuple(self._domains.items()):
+                if any(
+                    item.kind == "network" and item.source in names
+                    for item in domain.config.interfaces
+                ):
+                    self._publish_domain(domain_uuid)
+
+    def domain_rebooted(self) -> None:
+        """Let those look who wait for a restart."""
+        self._database.wake()
+
+    def flush(self) -> None:
+        """Publish what was collected."""
+        if self._host is None:
+            return
+        for key in self._dirty_networks:
+            self._publish_network(key)
+        self._dirty_networks.clear()
+        self._storage_records.flush()
+        if self._dirty_host:
+            self._dirty_host = False
+            self._publish_host(self._host)
+
+    # What handlers need
+
+    def set_note(self, class_name: str, ref: str, field: str, value: object) -> None:
+        """Keep a field that a client sets on an object that libvirt has no place for."""
+        record = self._database.get(class_name, ref)
+        if record is None:
+            return
+        with self.lock:
+            key = (class_name, record["uuid"])
+            self._notes[key] = {**self._notes.get(key, {}), field: value}
+            self._state.set_notes(*key, self._notes[key])
+            self._database.publish(class_name, ref, {**record, field: value})
+
+    def set_operation(self, uuid: str, key: str, operation: str | None) -> None:
+        """Show an operation on a VM as in progress, or (None) as ended."""
+        with self.lock:
+            operations = dict(self._operations.get(uuid, {}))
+            if operation is None:
+                operations.pop(key, None)
+            else:
+                operations[key] = operation
+            if operations:
+                self._operations[uuid] = operations
+            else:
+                self._operations.pop(uuid, None)
+            record = self._database.get("VM", vm_ref(uuid))
+            if record is not None:
+                self._database.publish(
+                    "VM", vm_ref(uuid), {**record, "current_operations": operations}
+                )
+
+    def volume_name(self, vdi_uuid: str) -> str:
+        """Give the name in its pool of a VDI, which clients may have labelled otherwise."""
+        ref = self._database.by_uuid("VDI", vdi_uuid)
+        return self._storage_records.volume_name(ref or "")
+
+    def interface_source(self, network: str) -> tuple[str, str]:
+        """Give libvirt's type and source of an interface that shall be on a network."""
+        key = self._network_keys.get(network, "")
+        known = self._networks.get(key)
+        if known is not None:
+            return "network", known.name
+        kind, _, source = key.partition("/")
+        return kind, source
+
+    def introduce(self, path: str, fields: Mapping[str, object] | None) -> str:
+        """Note (or, with None, forget) a path as a disk; gives the reference of its VDI."""
+        with self.lock:
+            ref = self._storage_records.introduce(path, fields)
+            self.flush()
+        return ref
+
+    def look_at_paths(self) -> None:
+        """Look again at all files outside pools."""
+        with self.lock:
+            self._storage_records.look_again()
+            self.flush()
+
+    # Publishing
+
+    def _publish(self, class_name: str, ref: str, values: dict[str, object]) -> None:
+        notes: Mapping[str, Any] = self._notes.get((class_name, str(values["uuid"])), {})
+        for name, value in notes.items():
+            own = values.get(name)
+            values[name] = {**own, **value} if isinstance(own, dict) else value
+        self._database.publish(class_name, ref, CLASSES[class_name].record(values))
+
+    def _publish_domain(self, uuid: str) -> None:
+        domain, host = self._domains.get(uuid), self._host
+        if host is None:
+            return
+        objects: Objects = {}
+        links: dict[str, str] = {}
+        if domain is not None:
+            objects = self._domain_objects(domain, host, links)
+        for key in self._objects.pop(uuid, set()) - objects.keys():
+            self._forget(*key)
+        for (class_name, ref), values in objects.items():
+            self._publish(class_name, ref, values)
+        if objects:
+            self._objects[uuid] = set(objects)
+        self._relink(uuid, links)
+
+    def _domain_objects(self, domain: DomainView, host: HostView, links: dict[str, str]) -> Objects:
+        uuid = domain.uuid
+        objects: Objects = {}
+        for disk in domain.config.disks:
+            ref = reference("VBD", vbd_identity(uuid, disk))
+            links[ref] = self._storage_records.vdi_of(disk)
+            objects["VBD", ref] = vbd_values(domain, disk, links[ref])
+        for interface in domain.config.interfaces:
+            ref = reference("VIF", vif_identity(uuid, interface))
+            links[ref] = self._network_of(interface.kind, interface.source)
+            objects["VIF", ref] = vif_values(domain, interface, links[ref])
+        for console in () if domain.live is None else domain.live.consoles:
+            ref = reference("console", console_identity(uuid, console.id))
+            objects["console", ref] = console_values(domain, console)
+        operations = self._operations.get(uuid, {})
+        objects["VM_metrics", reference("VM_metrics", uuid)] = vm_metrics_values(domain, host)
+        objects["VM", vm_ref(uuid)] = vm_values(domain, host.uuid, operations)
+        return objects
+
+    def _forget(self, class_name: str, ref: str) -> None:
+        record = self._database.get(class_name, ref)
+        if record is not None and self._notes.pop((class_name, record["uuid"]), {}):
+            self._state.set_notes(class_name, record["uuid"], {})
+        self._database.remove(class_name, ref)
+
+    def _relink(self, uuid: str, links: dict[str, str]) -> None:
+        """Note who uses which disks and networks, and collect those whose users changed."""
+        old = self._links.pop(uuid, {})
+        if links:
+            self._links[uuid] = links
+        changed: set[str] = set()
+        for user, used in old.items() - links.items():
+            self._users[used].discard(user)
+            changed.add(used)
+        for user, used in links.items() - old.items():
+            self._users[used].add(user)
+            changed.add(used)
+        changed.discard(NULL)
+        for ref in changed:
+            if ref in self._network_keys:
+                self._dirty_networks.add(self._network_keys[ref])
+        self._storage_records.users_changed(changed - self._network_keys.keys())
+
+    def _network_of(self, kind: str, source: str) -> str:
+        if kind == "network":
+            key = next((uuid for uuid, net in self._networks.items() if net.name == source), "")
+        else:
+            key = user_network_key() if kind == "user" else network_key(kind, source)
+        if not key:
+            return NULL  # libvirt defines domains with networks that do not exist
+        ref = reference("network", key)
+        self._network_keys[ref] = key
+        return ref
+
+    def _publish_network(self, key: str) -> None:
+        ref = reference("network", key)
+        vifs = sorted(self._users[ref])
+        network = self._networks.get(key)
+        if network is not None:
+            self._publish("network", ref, network_values(network, vifs))
+        elif vifs or key == user_network_key():
+            self._publish("network", ref, pseudo_network_values(key, vifs))
+        else:
+            self._database.remove("network", ref)
+
+    def _publish_host(self, host: HostView) -> None:
+        vms = sorted(vm_ref(uuid) for uuid in self._resident)
+        srs = self._storage_records.sr_uuids()
+        ref = reference("host", host.uuid)
+        self._publish("host", ref, host_values(host, self._uri, vms, srs))
+        default = self._storage.pool_named("default")
+        default_sr = "" if default is None else reference("SR", default.uuid)
+        self._publish(
+            "pool", reference("pool", pool_uuid(host.uuid)), pool_values(host, default_sr)
+        )

@@ -1,0 +1,118 @@
+"""Records of SR, PBD and VDI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import libvirt
+
+from virtcim.toolstack.native.image_file import ImageFile
+from virtcim.toolstack.native.views import PoolView, VolumeView
+from virtcim.toolstack.records.identity import path_identity, path_sr_uuid, volume_identity
+from virtcim.toolstack.refs import derived_uuid, reference
+
+__all__ = [
+    "PATH_SR_NAME",
+    "path_sr_values",
+    "path_vdi_values",
+    "pbd_values",
+    "pool_sr_values",
+    "volume_vdi_values",
+]
+
+PATH_SR_NAME = "Paths outside storage pools"
+_POOL_OPERATIONS = ["scan", "plug", "unplug", "vdi_create", "vdi_destroy", "vdi_resize"]
+_PATH_OPERATIONS = ["scan", "vdi_introduce"]
+
+
+def pool_sr_values(pool: PoolView, vdis: Iterable[str]) -> dict[str, object]:
+    """Give the values of the SR record of a storage pool."""
+    return {
+        "uuid": pool.uuid,
+        "name_label": pool.name,
+        "name_description": pool.path,
+        "type": pool.type,
+        "content_type": "user",
+        "physical_size": pool.capacity_bytes,
+        "physical_utilisation": pool.allocation_bytes,
+        "virtual_allocation": sum(volume.capacity_bytes for volume in pool.volumes),
+        "VDIs": list(vdis),
+        "PBDs": [reference("PBD", pool.uuid)],
+        "allowed_operations": _POOL_OPERATIONS,
+        "sm_config": {"autostart": "true" if pool.autostart else "false"},
+    }
+
+
+def path_sr_values(host_uuid: str, vdis: Iterable[str]) -> dict[str, object]:
+    """Give the values of the SR record of all disk paths outside storage pools."""
+    uuid = path_sr_uuid(host_uuid)
+    return {
+        "uuid": uuid,
+        "name_label": PATH_SR_NAME,
+        "name_description": "Files and devices of the host that disks are given by path",
+        "type": "path",
+        "content_type": "user",
+        "VDIs": list(vdis),
+        "PBDs": [reference("PBD", uuid)],
+        "allowed_operations": _PATH_OPERATIONS,
+    }
+
+
+def pbd_values(
+    sr_uuid: str, host_uuid: str, *, attached: bool, device_config: Mapping[str, str]
+) -> dict[str, object]:
+    """Give the values of the PBD record of an SR: where it is, and whether it is active."""
+    return {
+        "uuid": derived_uuid("PBD", sr_uuid),
+        "SR": reference("SR", sr_uuid),
+        "host": reference("host", host_uuid),
+        "currently_attached": attached,
+        "device_config": dict(device_config),
+    }
+
+
+def volume_vdi_values(pool: PoolView, volume: VolumeView, vbds: Iterable[str]) -> dict[str, object]:
+    """Give the values of the VDI record of a storage volume."""
+    return {
+        "uuid": derived_uuid("VDI", volume_identity(pool.uuid, volume.name)),
+        "name_label": volume.name,
+        "SR": reference("SR", pool.uuid),
+        "location": volume.path,
+        "virtual_size": volume.capacity_bytes,
+        "physical_utilisation": volume.allocation_bytes,
+        "sm_config": {"type": volume.format} if volume.format else {},
+        "managed": True,
+        "type": "user",
+        "on_boot": "persist",
+        "VBDs": list(vbds),
+        "allowed_operations": ["destroy", "resize", "resize_online"],
+        "missing": False,
+        "sharable": volume.type == libvirt.VIR_STORAGE_VOL_NETWORK,
+    }
+
+
+def path_vdi_values(
+    host_uuid: str,
+    path: str,
+    image: ImageFile | None,
+    introduced: Mapping[str, Any],
+    vbds: Iterable[str],
+) -> dict[str, object]:
+    """Give the values of the VDI record of a path; ``image`` is None when it cannot be read."""
+    values: dict[str, object] = {
+        "uuid": derived_uuid("VDI", path_identity(host_uuid, path)),
+        "name_label": path.rpartition("/")[2] or path,
+        "SR": reference("SR", path_sr_uuid(host_uuid)),
+        "location": path,
+        "virtual_size": image.virtual_size_bytes if image else 0,
+        "physical_utilisation": image.allocated_bytes if image else 0,
+        "sm_config": {"type": image.format} if image else {},
+        "managed": True,
+        "type": "user",
+        "on_boot": "persist",
+        "VBDs": list(vbds),
+        "allowed_operations": ["forget"],
+        "missing": image is None,
+    }
+    return values | dict(introduced)

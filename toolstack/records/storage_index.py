@@ -1,0 +1,67 @@
+"""Which volume a disk of a domain is: by path, or by the names of pool and volume."""
+
+from __future__ import annotations
+
+from virtcim.toolstack.native.views import DiskView, PoolView, VolumeView
+
+__all__ = ["StorageIndex", "VolumeKey"]
+
+VolumeKey = tuple[str, str]  # pool UUID, volume name
+# What can name a volume in a domain: its path, or the names of its pool and itself.
+DiskSource = str | tuple[str, str]
+
+
+class StorageIndex:
+    """All pools by UUID, and their volumes by what disks call them."""
+
+    def __init__(self) -> None:
+        self.pools: dict[str, PoolView] = {}
+        self._by_path: dict[str, VolumeKey] = {}
+        self._by_name: dict[tuple[str, str], VolumeKey] = {}
+
+    def put_pool(self, uuid: str, pool: PoolView | None) -> set[DiskSource]:
+        """Replace a pool (None: it is gone); gives the names whose volume appeared or went."""
+        old = self.pools.pop(uuid, None)
+        before, after = _sources(old), _sources(pool)
+        if pool is not None:
+            self.pools[uuid] = pool
+        for source in before - after:
+            if isinstance(source, str):
+                self._by_path.pop(source, None)
+            else:
+                self._by_name.pop(source, None)
+        for volume in () if pool is None else pool.volumes:
+            key = (uuid, volume.name)
+            self._by_path[volume.path] = key
+            if pool is not None:
+                self._by_name[pool.name, volume.name] = key
+        return before ^ after
+
+    def find(self, disk: DiskView) -> VolumeKey | None:
+        """Give the volume that a disk is on, or None if it is in no pool."""
+        if disk.volume:
+            return self._by_name.get((disk.pool, disk.volume))
+        return self._by_path.get(disk.source)
+
+    def volume(self, key: VolumeKey) -> VolumeView | None:
+        """Give a volume of a known pool."""
+        pool = self.pools.get(key[0])
+        if pool is None:
+            return None
+        return next((volume for volume in pool.volumes if volume.name == key[1]), None)
+
+    def holds_path(self, path: str) -> bool:
+        """Whether a path is a volume of a pool."""
+        return path in self._by_path
+
+    def pool_named(self, name: str) -> PoolView | None:
+        """Give the pool of that name."""
+        return next((pool for pool in self.pools.values() if pool.name == name), None)
+
+
+def _sources(pool: PoolView | None) -> set[DiskSource]:
+    if pool is None:
+        return set()
+    return {volume.path for volume in pool.volumes} | {
+        (pool.name, volume.name) for volume in pool.volumes
+    }

@@ -1,0 +1,185 @@
+"""Publishing SRs, PBDs and VDIs: volumes of pools, and disks given by a path outside all pools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from virtcim.toolstack.native.image_file import ImageFile, look_at_image
+from virtcim.toolstack.native.views import DiskView, PoolView
+from virtcim.toolstack.records.identity import path_identity, path_sr_uuid, volume_identity
+from virtcim.toolstack.records.storage import (
+    path_sr_values,
+    path_vdi_values,
+    pbd_values,
+    pool_sr_values,
+    volume_vdi_values,
+)
+from virtcim.toolstack.records.storage_index import DiskSource, StorageIndex, VolumeKey
+from virtcim.toolstack.refs import NULL, reference
+from virtcim.toolstack.state import State
+
+__all__ = ["StorageRecords"]
+
+Publish = Callable[[str, str, dict[str, object]], None]
+Remove = Callable[[str, str], None]
+
+
+class StorageRecords:
+    """The storage part of the publisher; ``users`` gives the VBDs of each VDI by reference."""
+
+    def __init__(
+        self,
+        index: StorageIndex,
+        users: Mapping[str, set[str]],
+        state: State,
+        publish: Publish,
+        remove: Remove,
+    ) -> None:
+        self._index = index
+        self._users = users
+        self._state = state
+        self._publish = publish
+        self._remove = remove
+        self._host = ""
+        self._introduced: dict[str, dict[str, Any]] = {}
+        self._paths: dict[str, str] = {}  # of the VDIs outside pools, by reference
+        self._images: dict[str, ImageFile | None] = {}
+        self._volumes: dict[str, VolumeKey] = {}  # of the VDIs in pools, by reference
+        self._dirty_pools: set[str] = set()
+        self._dirty_vdis: set[str] = set()
+        self._dirty_paths = False
+
+    def host_known(self, host_uuid: str) -> None:
+        """The host's UUID is known: its introduced disks can be read."""
+        self._host = host_uuid
+        self._introduced = self._state.introduced(host_uuid)
+        for path in self._introduced:
+            self._dirty_vdis.add(self._path_ref(path))
+        self._dirty_paths = True
+
+    def sr_uuids(self) -> list[str]:
+        """Give the UUIDs of all SRs."""
+        return [*sorted(self._index.pools), path_sr_uuid(self._host)]
+
+    def vdi_of(self, disk: DiskView) -> str:
+        """Give the reference of the VDI that a disk is on; NULL without a medium."""
+        key = self._index.find(disk)
+        if key is not None:
+            return self._volume_ref(key)
+        # A volume of a pool that is not active is not known, and its path neither.
+        return self._path_ref(disk.source) if disk.source else NULL
+
+    def volume_name(self, ref: str) -> str:
+        """Give the name of a VDI in its pool, empty if it is in none."""
+        return self._volumes.get(ref, ("", ""))[1]
+
+    def pool_changed(self, uuid: str, moved: set[DiskSource]) -> None:
+        """Collect what a changed pool makes out of date."""
+        pool = self._index.pools.get(uuid)
+        known = {ref for ref, key in self._volumes.items() if key[0] == uuid}
+        for name in () if pool is None else (volume.name for volume in pool.volumes):
+            known.add(self._volume_ref((uuid, name)))
+        self._dirty_vdis |= known
+        self._dirty_pools.add(uuid)
+        for source in moved:
+            if isinstance(source, str) and source in self._introduced:
+                self._dirty_vdis.add(self._path_ref(source))
+
+    def users_changed(self, refs: Iterable[str]) -> None:
+        """Other VBDs use these VDIs now."""
+        self._dirty_vdis.update(refs)
+
+    def introduce(self, path: str, fields: Mapping[str, object] | None) -> str:
+        """Add a path as a VDI, or (None) take that back; gives its reference."""
+        ref = self._path_ref(path)
+        if fields is None:
+            self._introduced.pop(path, None)
+            self._state.forget(self._host, path)
+        else:
+            self._introduced[path] = dict(fields)
+            self._state.introduce(self._host, path, fields)
+        self._images.pop(path, None)
+        self._dirty_vdis.add(ref)
+        return ref
+
+    def look_again(self) -> None:
+        """Look at the files of all paths again."""
+        self._images.clear()
+        self._dirty_vdis.update(self._paths)
+
+    def flush(self) -> None:
+        """Publish what was collected."""
+        for ref in self._dirty_vdis:
+            if ref in self._volumes:
+                self._publish_volume(ref, self._volumes[ref])
+            elif ref in self._paths:
+                self._publish_path(ref, self._paths[ref])
+        self._dirty_vdis.clear()
+        for uuid in self._dirty_pools:
+            self._publish_pool(uuid, self._index.pools.get(uuid))
+        self._dirty_pools.clear()
+        if self._dirty_paths:
+            self._dirty_paths = False
+            uuid = path_sr_uuid(self._host)
+            self._publish("SR", reference("SR", uuid), path_sr_values(self._host, self._paths))
+            self._publish(
+                "PBD",
+                reference("PBD", uuid),
+                pbd_values(uuid, self._host, attached=True, device_config={}),
+            )
+
+    def _volume_ref(self, key: VolumeKey) -> str:
+        ref = reference("VDI", volume_identity(*key))
+        self._volumes[ref] = key
+        return ref
+
+    def _path_ref(self, path: str) -> str:
+        ref = reference("VDI", path_identity(self._host, path))
+        if ref not in self._paths:
+            self._paths[ref] = path
+            self._dirty_paths = True
+        return ref
+
+    def _publish_volume(self, ref: str, key: VolumeKey) -> None:
+        pool, volume = self._index.pools.get(key[0]), self._index.volume(key)
+        if pool is None or volume is None:
+            del self._volumes[ref]
+            self._remove("VDI", ref)
+            return
+        self._publish("VDI", ref, volume_vdi_values(pool, volume, sorted(self._vbds(ref))))
+
+    def _publish_path(self, ref: str, path: str) -> None:
+        vbds = self._vbds(ref)
+        introduced = self._introduced.get(path)
+        # A volume's path can have been introduced before its pool was there.
+        if not vbds and (introduced is None or self._index.holds_path(path)):
+            del self._paths[ref]
+            self._images.pop(path, None)
+            self._dirty_paths = True
+            self._remove("VDI", ref)
+            return
+        if path not in self._images:
+            self._images[path] = look_at_image(path)
+        self._publish(
+            "VDI",
+            ref,
+            path_vdi_values(self._host, path, self._images[path], introduced or {}, sorted(vbds)),
+        )
+
+    def _vbds(self, ref: str) -> set[str]:
+        return self._users.get(ref, set())
+
+    def _publish_pool(self, uuid: str, pool: PoolView | None) -> None:
+        if pool is None:
+            self._remove("SR", reference("SR", uuid))
+            self._remove("PBD", reference("PBD", uuid))
+            return
+        vdis = [self._volume_ref((uuid, volume.name)) for volume in pool.volumes]
+        self._publish("SR", reference("SR", uuid), pool_sr_values(pool, vdis))
+        config = {"location": pool.path} if pool.path else {}
+        self._publish(
+            "PBD",
+            reference("PBD", uuid),
+            pbd_values(uuid, self._host, attached=pool.active, device_config=config),
+        )

@@ -1,0 +1,37 @@
+"""What the handlers of calls work with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from virtcim.toolstack.database import Database
+from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.native.inventory import Inventory
+from virtcim.toolstack.records.publisher import Publisher
+from virtcim.toolstack.sessions import Sessions
+from virtcim.toolstack.state import State
+from virtcim.toolstack.statistics import Statistics
+from virtcim.toolstack.tasks import Tasks
+
+__all__ = ["Services"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """One toolstack's parts.
+
+    ``authenticate`` decides about user name and password on TCP; None lets everybody in.
+    """
+
+    connection: LibvirtConnection
+    database: Database
+    inventory: Inventory
+    publisher: Publisher
+    sessions: Sessions
+    tasks: Tasks
+    state: State
+    statistics: Statistics
+    authenticate: Callable[[str, str], bool] | None
+    shutdown_timeout_s: float
+    domain_type: str

@@ -1,0 +1,90 @@
+"""Who is logged in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from virtcim.toolstack.datamodel import CLASSES, Record
+from virtcim.toolstack.faults import XapiFailure, field_type_error
+from virtcim.toolstack.refs import random_reference
+
+__all__ = ["Sessions"]
+
+# XAPI's own limit: the sessions longest idle give way.
+_MOST_SESSIONS = 500
+
+
+class Sessions:
+    """The sessions of this process; one that is idle longer than ``idle_s`` ends."""
+
+    def __init__(self, *, idle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._idle_s = idle_s
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._records: dict[str, Record] = {}
+        self._last_active: dict[str, float] = {}
+
+    def open(self, user: str, originator: str, this_host: str) -> str:
+        """Begin a session and give its reference."""
+        ref = random_reference()
+        record = CLASSES["session"].record(
+            {
+                "uuid": ref.removeprefix("OpaqueRef:"),
+                "auth_user_name": user,
+                "originator": originator,
+                "this_host": this_host,
+                "is_local_superuser": True,
+                "pool": False,
+                "last_active": datetime.now(UTC),
+                "validation_time": datetime.now(UTC),
+            }
+        )
+        with self._lock:
+            self._expire()
+            while len(self._records) >= _MOST_SESSIONS:
+                self._drop(min(self._last_active, key=self._last_active.__getitem__))
+            self._records[ref] = record
+            self._last_active[ref] = self._clock()
+        return ref
+
+    def require(self, ref: object) -> str:
+        """Note that the session is used; raises ``SESSION_INVALID`` when there is none such."""
+        if not isinstance(ref, str):
+            raise field_type_error("session_id")
+        with self._lock:
+            self._expire()
+            if ref not in self._records:
+                raise XapiFailure("SESSION_INVALID", ref)
+            self._last_active[ref] = self._clock()
+            self._records[ref]["last_active"] = datetime.now(UTC)
+        return ref
+
+    def get(self, ref: str) -> Record | None:
+        """Give the session's record, or None when it has ended."""
+        with self._lock:
+            self._expire()
+            record = self._records.get(ref)
+            return None if record is None else dict(record)
+
+    def update(self, ref: str, field: str, value: object) -> None:
+        """Change a field of a session that is known to exist."""
+        with self._lock:
+            if ref in self._records:
+                self._records[ref][field] = value
+
+    def close(self, ref: str) -> None:
+        """End a session."""
+        with self._lock:
+            self._drop(ref)
+
+    def _expire(self) -> None:
+        oldest = self._clock() - self._idle_s
+        for ref in [ref for ref, used in self._last_active.items() if used < oldest]:
+            self._drop(ref)
+
+    def _drop(self, ref: str) -> None:
+        self._records.pop(ref, None)
+        self._last_active.pop(ref, None)

@@ -1,0 +1,140 @@
+"""Tasks: what ``Async.*`` calls leave behind, and tasks that clients make for themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html import escape
+
+from virtcim.toolstack.database import Database
+from virtcim.toolstack.datamodel import CLASSES
+from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.refs import random_reference
+
+__all__ = ["RunningTask", "Tasks"]
+
+_log = logging.getLogger(__name__)
+
+# As XAPI keeps them.
+_KEEP_FINISHED_S = 65 * 60
+_KEEP_PENDING_S = 24 * 60 * 60
+
+
+@dataclass(slots=True)
+class RunningTask:
+    """One task that carries an operation; a handler that can be stopped sets ``on_cancel``."""
+
+    ref: str
+    cancelled: bool = False
+    on_cancel: Callable[[], None] | None = field(default=None)
+
+
+class Tasks:
+    """The tasks of this process; they are records in the database like any other object."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._running: dict[str, RunningTask] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._expiry: dict[str, float] = {}
+
+    def create(self, label: str, description: str = "") -> str:
+        """Make a pending task and give its reference (XenAPI ``task.create``)."""
+        self._expire()
+        ref = random_reference()
+        record = CLASSES["task"].record(
+            {
+                "uuid": ref.removeprefix("OpaqueRef:"),
+                "name_label": label,
+                "name_description": description,
+                "status": "pending",
+                "type": "<none/>",
+                "created": datetime.now(UTC),
+                "allowed_operations": ["destroy"],
+            }
+        )
+        self._expiry[ref] = time.monotonic() + _KEEP_PENDING_S
+        self._database.publish("task", ref, record)
+        return ref
+
+    def start(self, label: str, work: Callable[[RunningTask], Awaitable[object]]) -> str:
+        """Run ``work`` as a task; its outcome becomes the task's."""
+        task = RunningTask(self.create(label))
+        self._running[task.ref] = task
+        self._update(task.ref, allowed_operations=["cancel", "destroy"])
+        job = asyncio.get_running_loop().create_task(self._run(task, work))
+        # The event loop itself keeps only weak references.
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
+        return task.ref
+
+    async def _run(
+        self, task: RunningTask, work: Callable[[RunningTask], Awaitable[object]]
+    ) -> None:
+        try:
+            value = await work(task)
+        except XapiFailure as failure:
+            if failure.code == "TASK_CANCELLED":
+                self._finish(task, "cancelled", error_info=list(failure.description))
+            else:
+                self._finish(task, "failure", error_info=list(failure.description))
+        else:
+            # XAPI gives results as an XML-RPC value without the envelope.
+            result = f"<value>{escape(value)}</value>" if isinstance(value, str) and value else ""
+            self._finish(task, "success", result=result, progress=1.0)
+
+    def _finish(self, task: RunningTask, status: str, **values: object) -> None:
+        self._running.pop(task.ref, None)
+        self._expiry[task.ref] = time.monotonic() + _KEEP_FINISHED_S
+        self._update(
+            task.ref,
+            status=status,
+            finished=datetime.now(UTC),
+            allowed_operations=["destroy"],
+            **values,
+        )
+
+    def cancel(self, ref: str) -> None:
+        """Ask a task to stop (XenAPI ``task.cancel``)."""
+        task = self._running.get(ref)
+        if task is None:
+            return
+        if task.on_cancel is None:
+            raise XapiFailure("OPERATION_NOT_ALLOWED", "this task cannot be stopped now")
+        task.cancelled = True
+        self._update(ref, status="cancelling")
+        task.on_cancel()
+
+    def destroy(self, ref: str) -> None:
+        """Forget a task; what it carries goes on (XenAPI ``task.destroy``)."""
+        self._expiry.pop(ref, None)
+        self._database.remove("task", ref)
+
+    def set(self, ref: str, field_name: str, value: object) -> None:
+        """Set a field, as the client that made the task may."""
+        if ref in self._running:
+            raise XapiFailure("OPERATION_NOT_ALLOWED", "this task is not the client's own")
+        values: dict[str, object] = {field_name: value}
+        if field_name == "status" and value in {"success", "failure", "cancelled"}:
+            values["finished"] = datetime.now(UTC)
+            self._expiry[ref] = time.monotonic() + _KEEP_FINISHED_S
+        self._update(ref, **values)
+
+    def annotate(self, ref: str, field_name: str, value: object) -> None:
+        """Set what means nothing to the task itself."""
+        self._update(ref, **{field_name: value})
+
+    def _update(self, ref: str, **values: object) -> None:
+        record = self._database.get("task", ref)
+        if record is not None:
+            self._database.publish("task", ref, {**record, **values})
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        for ref in [ref for ref, end in self._expiry.items() if end < now]:
+            if ref not in self._running:
+                self.destroy(ref)

@@ -1,0 +1,103 @@
+"""The toolstack put together: from a libvirt URI to an ASGI application."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from threading import RLock
+
+from virtcim.toolstack.accessors import accessor_calls
+from virtcim.toolstack.calls import ALL_CALLS
+from virtcim.toolstack.database import Database
+from virtcim.toolstack.dispatcher import Dispatcher
+from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.native.inventory import Inventory
+from virtcim.toolstack.records.publisher import Publisher
+from virtcim.toolstack.services import Services
+from virtcim.toolstack.sessions import Sessions
+from virtcim.toolstack.state import State
+from virtcim.toolstack.statistics import Statistics
+from virtcim.toolstack.tasks import Tasks
+from virtcim.wire import XmlRpcApplication
+
+__all__ = ["Toolstack", "ToolstackOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolstackOptions:
+    """What an administrator decides.
+
+    ``domain_type`` is auto, kvm or qemu. ``authenticate`` decides about user names and passwords
+    that come over TCP; without it everybody who can connect is trusted.
+    """
+
+    libvirt_uri: str
+    state_directory: Path | None = None
+    domain_type: str = "auto"
+    authenticate: Callable[[str, str], bool] | None = None
+    session_idle_s: float = 24 * 60 * 60
+    shutdown_timeout_s: float = 120.0
+    reconcile_s: float = 10.0
+    threads: int = 16
+
+
+class Toolstack:
+    """One management daemon over one libvirt connection."""
+
+    def __init__(self, options: ToolstackOptions) -> None:
+        # libvirt translates its messages; those that travel are for programs too.
+        os.environ["LC_ALL"] = "C"
+        lock = RLock()
+        self._state = State(options.state_directory)
+        statistics = Statistics()
+        database = Database(self._state.begin_life())
+        self._connection = LibvirtConnection(options.libvirt_uri, statistics)
+        publisher = Publisher(database, self._state, options.libvirt_uri, lock)
+        self._inventory = Inventory(
+            self._connection,
+            self._state,
+            publisher,
+            lock=lock,
+            reconcile_s=options.reconcile_s,
+            mark_background=statistics.mark_background,
+        )
+        self._database = database
+        self._connection.on_lost = self._connection_lost
+        services = Services(
+            connection=self._connection,
+            database=database,
+            inventory=self._inventory,
+            publisher=publisher,
+            sessions=Sessions(idle_s=options.session_idle_s),
+            tasks=Tasks(database),
+            state=self._state,
+            statistics=statistics,
+            authenticate=options.authenticate,
+            shutdown_timeout_s=options.shutdown_timeout_s,
+            domain_type=options.domain_type,
+        )
+        calls = [*accessor_calls(), *ALL_CALLS]
+        self._dispatcher = Dispatcher(services, calls, threads=options.threads)
+        self.application = XmlRpcApplication(self._dispatcher.dispatch)
+
+    def start(self) -> None:
+        """Connect to libvirt and follow it, in a thread of its own."""
+        self._inventory.start()
+
+    def wait_connected(self, timeout_s: float) -> bool:
+        """Wait until libvirt was reached and read; False when the time is over."""
+        return self._connection.wait_ready(timeout_s)
+
+    def stop(self) -> None:
+        """Let go of libvirt."""
+        self._inventory.stop()
+        self._connection.close()
+        self._inventory.join()
+        self._dispatcher.close()
+        self._state.close()
+
+    def _connection_lost(self) -> None:
+        self._inventory.wake()
+        self._database.wake()
