@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from uuid import uuid4
 
 from virtcim.errormap import Fault, HypervisorError, from_xapi
 from virtcim.hypervisor.endpoint import Monitor
@@ -54,7 +55,7 @@ class Definition:
             self._undo.append(("VM.destroy", vm_ref))
             uuid = str(self._session.call("VM.get_uuid", vm_ref)).lower()
             for disk in spec.disks:
-                self._add_disk(vm_ref, disk)
+                self._add_disk(vm_ref, disk, spec.name_label)
             taken = {port.id for port in spec.network_ports}
             numbers = (str(number) for number in range(len(taken) + len(spec.network_ports)))
             free = (number for number in numbers if number not in taken)
@@ -84,8 +85,8 @@ class Definition:
             cause=fault,
         )
 
-    def _add_disk(self, vm_ref: str, spec: DiskSpec) -> None:
-        image_ref = self._image(spec)
+    def _add_disk(self, vm_ref: str, spec: DiskSpec, vm_name: str) -> None:
+        image_ref = self._image(spec, vm_name)
         self._session.call(
             "VBD.create",
             {
@@ -103,7 +104,7 @@ class Definition:
             },
         )
 
-    def _image(self, spec: DiskSpec) -> str:
+    def _image(self, spec: DiskSpec, vm_name: str) -> str:
         if spec.image_uuid:
             known = self._inventory.disk_images.get(spec.image_uuid.lower())
             if known is not None:
@@ -112,7 +113,7 @@ class Definition:
         if spec.path:
             return self._image_at(spec)
         if spec.sr_uuid:
-            return self._new_image(spec)
+            return self._new_image(spec, vm_name)
         return NULL_REF
 
     def _image_at(self, spec: DiskSpec) -> str:
@@ -136,7 +137,7 @@ class Definition:
         self._undo.append(("VDI.forget", image_ref))
         return image_ref
 
-    def _new_image(self, spec: DiskSpec) -> str:
+    def _new_image(self, spec: DiskSpec, vm_name: str) -> str:
         repository = self._inventory.storage_repositories.get(spec.sr_uuid.lower())
         if repository is not None:
             sr_ref = repository.ref
@@ -145,7 +146,8 @@ class Definition:
         image_ref = self._tasks.run(
             "VDI.create",
             {
-                "name_label": spec.id or "disk",
+                # Images outlive their machine, and some storage wants names to differ.
+                "name_label": f"{vm_name}-{spec.id or 'disk'}-{uuid4().hex[:8]}",
                 "name_description": "",
                 "SR": sr_ref,
                 "virtual_size": str(spec.size_bytes),

@@ -12,7 +12,7 @@ from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.model import Task
 from virtcim.hypervisor.xenapi_assembly import Assembly
 from virtcim.hypervisor.xenapi_records import PARTS, RecordError
-from virtcim.hypervisor.xenapi_session import XenApiSession
+from virtcim.hypervisor.xenapi_session import XenApiSession, is_session_invalid
 
 __all__ = ["Follower"]
 
@@ -87,11 +87,15 @@ class Follower:
         failures = 0
         while not self._stopping.is_set():
             try:
-                token = self._synchronise()
+                session = self._session.open()
+                token = self._synchronise(session)
                 failures = 0
                 while not self._stopping.is_set():
-                    token = self._follow(token)
+                    token = self._follow(session, token)
             except HypervisorError as exc:
+                if is_session_invalid(exc.fault) and failures == 0:
+                    failures += 1  # not disconnected, but everything must be read anew
+                    continue
                 self._disconnected(exc)
             except Exception:  # noqa: BLE001 - the thread's boundary; it ends in a failing read
                 _log.exception("%s: following failed unexpectedly", self._name)
@@ -108,17 +112,20 @@ class Follower:
         with self._tasks_changed:
             self._tasks_changed.notify_all()
 
-    def _synchronise(self) -> str:
+    def _synchronise(self, session: str) -> str:
         """Read everything in a constant number of calls, and give the token from before it.
+
+        The token counts in this session only: a server that has restarted knows no sessions of
+        before, and does not tell of what vanished while it was down.
 
         What changes meanwhile comes again as events after that token; taking it twice is harmless.
         One call for each class, not one for all: the answer for one class of a large pool is of
         tens of megabytes.
         """
-        batch = self._session.call("event.from", ["pool"], "", 0.0)
+        batch = self._session.call_in(session, "event.from", ["pool"], "", 0.0)
         token = _token(batch)
         for class_name in PARTS:
-            records = self._session.call(f"{class_name}.get_all_records")
+            records = self._session.call_in(session, f"{class_name}.get_all_records")
             parts = _parts(class_name, records)
             if class_name == "task":
                 self._replace_tasks(parts)
@@ -129,9 +136,12 @@ class Follower:
         _log.info("%s: connected", self._name)
         return token
 
-    def _follow(self, token: str) -> str:
-        batch = self._session.call(
-            "event.from", _FOLLOWED, token, _POLL_S, read_timeout_s=_POLL_S + _POLL_GRACE_S
+    def _follow(self, session: str, token: str) -> str:
+        batch = self._session.call_in(
+            session,
+            "event.from",
+            *(_FOLLOWED, token, _POLL_S),
+            read_timeout_s=_POLL_S + _POLL_GRACE_S,
         )
         events = batch.get("events") if isinstance(batch, dict) else None
         if not isinstance(events, list):

@@ -11,7 +11,7 @@ from typing import Any
 from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
 from virtcim.wire import EndpointUrl, RemoteFault, TlsOptions, Transport
 
-__all__ = ["Connect", "Credentials", "XenApiSession", "connector"]
+__all__ = ["Connect", "Credentials", "XenApiSession", "connector", "is_session_invalid"]
 
 _API_VERSION = "1.0"  # XAPI ignores it, but the parameter must be there
 _ORIGINATOR = "virtcim"
@@ -67,14 +67,31 @@ class XenApiSession:
         Raises HypervisorError. SESSION_INVALID is answered by one new login and one repetition:
         a call with an invalid session was not performed.
         """
-        session = self._open()
+        session = self.open()
+        try:
+            return self.call_in(session, method, *params, read_timeout_s=read_timeout_s)
+        except HypervisorError as exc:
+            if not is_session_invalid(exc.fault):
+                raise
+        return self.call_in(self.open(), method, *params, read_timeout_s=read_timeout_s)
+
+    def open(self) -> str:
+        """Log in unless a session is open, and give its reference. Raises HypervisorError."""
+        with self._lock:
+            if not self._session:
+                self._session = self._log_in()
+            return self._session
+
+    def call_in(
+        self, session: str, method: str, *params: object, read_timeout_s: float | None = None
+    ) -> Any:
+        """Call ``method`` in this very session, which is not renewed. Raises HypervisorError."""
         try:
             return self._exchange(method, (session, *params), read_timeout_s)
         except HypervisorError as exc:
-            if exc.fault.source != "xapi" or exc.fault.code != "SESSION_INVALID":
-                raise
-            self._forget(session)
-        return self._exchange(method, (self._open(), *params), read_timeout_s)
+            if is_session_invalid(exc.fault):
+                self._forget(session)
+            raise
 
     def close(self) -> None:
         """Give the session back, if the server still answers, and close the connections."""
@@ -89,12 +106,6 @@ class XenApiSession:
     def interrupt(self) -> None:
         """Let calls that wait in other threads fail at once, and all later ones."""
         self._transport.close()
-
-    def _open(self) -> str:
-        with self._lock:
-            if not self._session:
-                self._session = self._log_in()
-            return self._session
 
     def _forget(self, session: str) -> None:
         with self._lock:
@@ -143,6 +154,11 @@ class XenApiSession:
                 operation=method,
             )
         )
+
+
+def is_session_invalid(fault: Fault) -> bool:
+    """Whether the server does not know the session (any more)."""
+    return fault.source == "xapi" and fault.code == "SESSION_INVALID"
 
 
 def _is_referral(fault: Fault) -> bool:

@@ -29,6 +29,8 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _FAULT_INTERNAL = 1
 _BODY_TIMEOUT_S = 30.0
+_TEXT = b"text/plain; charset=utf-8"
+_CLOSE = [(b"connection", b"close")]
 _XML_TYPES = ("text/xml", "application/xml")
 
 
@@ -87,15 +89,18 @@ class XmlRpcApplication:
         try:
             method, params = await self._read_call(scope, receive)
         except _HttpError as exc:
-            headers = [(b"connection", b"close"), *exc.headers]
-            body = f"{exc.text}\n".encode()
-            await _respond(send, exc.status, b"text/plain; charset=utf-8", body, headers)
+            headers = [*_CLOSE, *exc.headers]
+            await _respond(send, exc.status, _TEXT, f"{exc.text}\n".encode(), headers)
             return
         client = _client_info(scope)
         watcher = asyncio.create_task(_watch_disconnect(receive, client.disconnected))
         try:
             body = await self._answer(method, params, client)
             await _respond(send, 200, b"text/xml", body)
+        except asyncio.CancelledError:
+            # uvicorn cancels what has not ended in time when it stops, and then is gone itself.
+            _log.warning("the call %s was cut off, as the server is stopping", method)
+            await _respond(send, 503, _TEXT, b"the server is stopping\n", _CLOSE)
         finally:
             watcher.cancel()
 

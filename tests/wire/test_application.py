@@ -209,6 +209,29 @@ def test_a_waiting_call_learns_that_its_client_went_away(port: int, service: _Se
     assert service.gone.wait(DEADLINE_S)
 
 
+def test_a_call_that_does_not_end_is_cut_off_when_the_server_stops(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    began = threading.Event()
+    answers: list[tuple[int, str]] = []
+
+    async def dispatch(method: str, params: list[object], client: ClientInfo) -> object:
+        began.set()
+        await asyncio.sleep(DEADLINE_S)
+        return ""
+
+    with serving(XmlRpcApplication(dispatch)) as port:
+        thread = threading.Thread(
+            target=lambda: answers.append(_post(port, encode_call("stuck", [])))
+        )
+        thread.start()
+        assert began.wait(DEADLINE_S)
+    thread.join(DEADLINE_S)
+    assert answers == [(503, "the server is stopping\n")]
+    assert "the call stuck was cut off" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
 def test_the_client_is_described_to_the_service() -> None:
     seen: list[ClientInfo] = []
 
