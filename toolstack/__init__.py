@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtcim.toolstack.state import StateError
 from virtcim.toolstack.toolstack import Toolstack, ToolstackOptions
 
-__all__ = ["Toolstack", "ToolstackOptions"]
+__all__ = ["StateError", "Toolstack", "ToolstackOptions"]

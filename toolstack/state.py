@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["State"]
+__all__ = ["State", "StateError"]
 
 _SCHEMA = """
 create table if not exists life (started integer not null);
@@ -22,19 +22,26 @@ create table if not exists stop_detail (vm text primary key, fields text not nul
 """
 
 
+class StateError(Exception):
+    """The state directory cannot be used; the text is one sentence for the administrator."""
+
+
 class State:
     """The state directory; without one everything is forgotten at the end of the process."""
 
     def __init__(self, directory: Path | None) -> None:
         self._lock = threading.Lock()
-        if directory is not None:
-            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._database = sqlite3.connect(
-            ":memory:" if directory is None else directory / "toolstack.sqlite",
-            isolation_level=None,
-            check_same_thread=False,
-        )
-        self._database.executescript(_SCHEMA)
+        try:
+            if directory is not None:
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._database = sqlite3.connect(
+                ":memory:" if directory is None else directory / "toolstack.sqlite",
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            self._database.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise StateError(f"cannot use the state directory {directory}: {error}") from error
 
     def close(self) -> None:
         """Close the database."""

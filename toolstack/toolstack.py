@@ -87,8 +87,13 @@ class Toolstack:
         self._inventory.start()
 
     def wait_connected(self, timeout_s: float) -> bool:
-        """Wait until libvirt was reached and read; False when the time is over."""
-        return self._connection.wait_ready(timeout_s)
+        """Wait until libvirt was reached and read; False once it refused or the time is over."""
+        self._connection.wait_attempted(timeout_s)
+        return self._connection.is_ready
+
+    def why_not_connected(self) -> str:
+        """Give libvirt's own words for why it cannot be reached."""
+        return self._connection.failure().description[4]
 
     def stop(self) -> None:
         """Let go of libvirt."""

@@ -68,6 +68,7 @@ class LibvirtConnection:
         self._statistics = statistics
         self._lock = threading.Lock()
         self._readiness = threading.Event()
+        self._attempted = threading.Event()
         self._handle: Any = None
         # Lost connections: closed where it cannot disturb libvirt's own threads.
         self._lost: list[Any] = []
@@ -93,6 +94,7 @@ class LibvirtConnection:
             failure = libvirt_failure(error)
             with self._lock:
                 self._failure = failure
+            self._attempted.set()
             raise failure from error
         try:
             handle.setKeepAlive(_KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
@@ -109,10 +111,16 @@ class LibvirtConnection:
         with self._lock:
             if self._handle is not None:
                 self._readiness.set()
+                self._attempted.set()
 
-    def wait_ready(self, timeout_s: float) -> bool:
-        """Wait until calls may come; False when the time is over."""
-        return self._readiness.wait(timeout_s)
+    @property
+    def is_ready(self) -> bool:
+        """Whether calls may come."""
+        return self._readiness.is_set()
+
+    def wait_attempted(self, timeout_s: float) -> bool:
+        """Wait until the first attempt has succeeded or failed; False when the time is over."""
+        return self._attempted.wait(timeout_s)
 
     def lose(self, reason: str, epoch: int | None = None) -> None:
         """Give up the connection (the one of ``epoch``, if it is still that)."""
@@ -123,7 +131,7 @@ class LibvirtConnection:
             self._handle = None
             self._readiness.clear()
             self._failure = lost_connection(self.uri, reason)
-        _log.warning("connection to libvirt at %s is lost: %s", self.uri, reason)
+        _log.warning("connection to libvirt at %s has ended: %s", self.uri, reason)
         self.on_lost()
 
     def close(self) -> None:
