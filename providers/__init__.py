@@ -7,6 +7,8 @@ and ``CimError``.
 from virtcim.providers.associations import ASSOCIATIONS, Association
 from virtcim.providers.errors import failure, path_text
 from virtcim.providers.instance_class import ClassModel, InstanceClass
+from virtcim.providers.interop import INTEROP
+from virtcim.providers.job_store import StateError
 from virtcim.providers.methods import METHODS, Method
 from virtcim.providers.records import (
     CimError,
@@ -22,6 +24,7 @@ from virtcim.providers.service import IMPLEMENTATION_CLASSES, INTEROP_CLASSES, R
 __all__ = [
     "ASSOCIATIONS",
     "IMPLEMENTATION_CLASSES",
+    "INTEROP",
     "INTEROP_CLASSES",
     "METHODS",
     "ROOT",
@@ -35,6 +38,7 @@ __all__ = [
     "Providers",
     "Record",
     "Scalar",
+    "StateError",
     "StatusCode",
     "Value",
     "failure",

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from virtcim.providers.errors import path_text
-from virtcim.providers.records import CimError, ObjectPath, StatusCode, Value
+from virtcim.providers.errors import path_text, rejected
+from virtcim.providers.records import ObjectPath, Value
 from virtcim.providers.view import View
 
 __all__ = ["INSTANCE_ID", "ClassModel", "InstanceClass", "KeyShape", "Node", "Sources"]
@@ -47,14 +47,13 @@ class KeyShape:
     def identity(self, path: ObjectPath) -> str | None:
         """The identity in ``path``; None where its fixed keys are those of another class.
 
-        Raises CimError where keys are missing, unknown, or no strings.
+        Raises CimError (ERR_BAD_PARAMETER) where keys are missing, unknown, or no strings.
         """
         given = {name.lower(): value for name, value in path.keys}
         if sorted(given) != sorted(name.lower() for name in self.names):
-            raise CimError(
-                StatusCode.INVALID_PARAMETER,
+            raise rejected(
                 f"the keys of {path.class_name} are {', '.join(self.names)}, not those of "
-                f"{path_text(path)}",
+                f"{path_text(path)}"
             )
         for name, expected in self.fixed.items():
             value = given[name.lower()]
@@ -62,9 +61,8 @@ class KeyShape:
                 return None
         identity = given[self.variable.lower()]
         if not isinstance(identity, str):
-            raise CimError(
-                StatusCode.INVALID_PARAMETER,
-                f"the key {self.variable} of {path.class_name} is a string, not {identity!r}",
+            raise rejected(
+                f"the key {self.variable} of {path.class_name} is a string, not {identity!r}"
             )
         return identity
 

@@ -5,6 +5,7 @@ The store is read from memory and written through; one server uses one database.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -15,11 +16,18 @@ from typing import Any
 
 import sqlalchemy as sa
 
-__all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobState", "JobStore", "database_url"]
+__all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobState", "JobStore", "StateError"]
+
+_log = logging.getLogger(__name__)
 
 # How long a job can be looked at after it ended (CIM_ConcreteJob.TimeBeforeRemoval).
 TIME_BEFORE_REMOVAL = timedelta(hours=1)
 _DATABASE = "virtcim.sqlite"
+_IN_MEMORY = "sqlite://"
+
+
+class StateError(Exception):
+    """The state cannot be kept where it shall be; the text is a sentence for a person."""
 
 
 class JobState(IntEnum):
@@ -77,15 +85,22 @@ _TIMES = ("submitted", "changed", "updated")
 _COLUMNS = tuple(column.name for column in _JOBS.columns)
 
 
-def database_url(state: str) -> str:
+def _database_url(state: str) -> str:
     """The SQLAlchemy URL for ``--state``: a URL as it is, a directory's database, or memory."""
     if not state:
-        return "sqlite://"
+        return _IN_MEMORY
     if "://" in state:
         return state
     directory = Path(state)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     return f"sqlite:///{directory / _DATABASE}"
+
+
+def _open(url: str) -> sa.Engine:
+    if url != _IN_MEMORY:
+        return sa.create_engine(url)
+    # One connection for all threads: each would have a database of its own.
+    return sa.create_engine(url, poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
 
 
 def _now() -> datetime:
@@ -96,20 +111,18 @@ class JobStore:
     """All jobs; safe to use from many threads."""
 
     def __init__(self, state: str = "", clock: Callable[[], datetime] = _now) -> None:
-        url = database_url(state)
-        memory = url == "sqlite://"
-        self._engine = sa.create_engine(
-            url,
-            **({"poolclass": sa.StaticPool} if memory else {}),
-            **({"connect_args": {"check_same_thread": False}} if memory else {}),
-        )
+        """Open the store; raises StateError where that cannot be."""
         self._lock = threading.Lock()
         self._closed = False
         self.clock = clock
-        _METADATA.create_all(self._engine)
-        with self._engine.begin() as connection:
-            rows = connection.execute(sa.select(_JOBS)).mappings()
-            self._jobs = {job.uuid: job for job in (_from_row(dict(row)) for row in rows)}
+        try:
+            self._engine = _open(_database_url(state))
+            with self._engine.begin() as connection:
+                _METADATA.create_all(connection)
+                rows = connection.execute(sa.select(_JOBS)).mappings()
+                self._jobs = {job.uuid: job for job in (_from_row(dict(row)) for row in rows)}
+        except (OSError, sa.exc.SQLAlchemyError, ValueError) as error:
+            raise StateError(f"the state cannot be kept in {state}: {error}") from error
 
     def all(self, namespace: str) -> tuple[Job, ...]:
         """The jobs of one namespace, the oldest first."""
@@ -128,14 +141,17 @@ class JobStore:
         return tuple(job for job in self._jobs.copy().values() if not job.ended)
 
     def put(self, job: Job) -> None:
-        """Keep a new or changed job."""
+        """Keep a new or changed job; where the database fails, in memory at least."""
         with self._lock:
             if self._closed:
                 return
-            with self._engine.begin() as connection:
-                connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == job.uuid))
-                connection.execute(sa.insert(_JOBS).values(_to_row(job)))
             self._jobs[job.uuid] = job
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == job.uuid))
+                    connection.execute(sa.insert(_JOBS).values(_to_row(job)))
+            except sa.exc.SQLAlchemyError:
+                _log.exception("the job %s (%s) cannot be stored", job.uuid, job.name)
 
     def note_progress(self, uuid: str, percent_complete: int) -> None:
         """Keep the progress of a job, in memory only: after a restart it means nothing."""
@@ -151,8 +167,11 @@ class JobStore:
         with self._lock:
             if self._closed or self._jobs.pop(uuid, None) is None:
                 return
-            with self._engine.begin() as connection:
-                connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == uuid))
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == uuid))
+            except sa.exc.SQLAlchemyError:
+                _log.exception("the job %s cannot be removed", uuid)
 
     def close(self) -> None:
         """Let go of the database; a job that ends from now on is found unfinished next time."""

@@ -139,9 +139,8 @@ class Namespace:
                 f"the method {method_name} of {path.class_name} is not available here",
             )
         if node is None and not method.static:
-            raise CimError(
-                StatusCode.INVALID_PARAMETER,
-                f"{method.name} is a method of instances: name an instance of {path.class_name}",
+            raise rejected(
+                f"{method.name} is a method of instances: name an instance of {path.class_name}"
             )
         known = {name.lower() for name in method.parameters}
         for name, value in parameters.items():
@@ -184,9 +183,8 @@ class Namespace:
                 continue
             roles = self._associations.roles(name)
             if sorted(key.lower() for key, _ in path.keys) != sorted(map(str.lower, roles)):
-                raise CimError(
-                    StatusCode.INVALID_PARAMETER,
-                    f"the keys of {name} are {', '.join(roles)}, not those of {path_text(path)}",
+                raise rejected(
+                    f"the keys of {name} are {', '.join(roles)}, not those of {path_text(path)}"
                 )
             first, second = (self._end(view, path.key(role)) for role in roles)
             if first is not None and second is not None:

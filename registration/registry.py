@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from virtcim.providers import ASSOCIATIONS, IMPLEMENTATION_CLASSES, INTEROP_CLASSES, METHODS
+from virtcim.providers import (
+    ASSOCIATIONS,
+    IMPLEMENTATION_CLASSES,
+    INTEROP,
+    INTEROP_CLASSES,
+    METHODS,
+)
 
-__all__ = ["INTEROP_NAMESPACE", "Kind", "Registration", "registrations"]
+__all__ = ["Kind", "Registration", "registrations"]
 
 Kind = Literal["instance", "association", "method"]
-INTEROP_NAMESPACE = "root/interop"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +31,7 @@ class Registration:
 
 def registrations(namespaces: Sequence[str]) -> tuple[Registration, ...]:
     """Every served class, for a server with these namespaces (``Providers.namespaces``)."""
-    interop = tuple(name for name in namespaces if name.lower() == INTEROP_NAMESPACE)
+    interop = tuple(name for name in namespaces if name == INTEROP)
     implementation = tuple(name for name in namespaces if name not in interop)
     associated = {
         each.name

@@ -1,0 +1,46 @@
+"""The providers over an endpoint in memory, with the real compiled schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from virtcim.mof import Schema, ensure_schema, load_schema
+from virtcim.providers import Providers
+
+
+@pytest.fixture(scope="session")
+def schema() -> Schema:
+    ensure_schema()
+    return load_schema()
+
+
+@pytest.fixture
+def endpoint() -> SimulatedEndpoint:
+    return SimulatedEndpoint(systems=20)
+
+
+MakeProviders = Callable[..., Providers]
+
+
+@pytest.fixture
+def make_providers(schema: Schema) -> Iterator[MakeProviders]:
+    """Providers over any endpoints, closed at the end."""
+    with ExitStack() as stack:
+
+        def make(
+            *endpoints: SimulatedEndpoint, state: str = "", job_after_s: float = 30.0
+        ) -> Providers:
+            made = Providers(endpoints, schema, state=state, job_after_s=job_after_s)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
+@pytest.fixture
+def providers(endpoint: SimulatedEndpoint, make_providers: MakeProviders) -> Providers:
+    return make_providers(endpoint)
