@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -22,11 +23,12 @@ from virtcim.cli.settings import (
 from virtcim.cli.users import UsersError, open_users
 from virtcim.hypervisor import Credentials, XenApiEndpoint
 from virtcim.mof import Schema, SchemaError, load_schema
-from virtcim.providers import Providers
+from virtcim.providers import Providers, StateError
 from virtcim.wire import EndpointUrl, TlsOptions, parse_endpoint_url
 from virtcim.wire.listen import (
     Listen,
     ListenError,
+    StartError,
     parse_listen,
     require_authentication,
     run_daemon,
@@ -196,17 +198,19 @@ def _run(
 ) -> int:
     with ExitStack() as stack:
 
-        def application() -> CimServer:
-            endpoints = []
+        async def application() -> CimServer:
+            endpoints: list[XenApiEndpoint] = []
             for one in hypervisors:
                 endpoints.append(
                     XenApiEndpoint(one.url, name=one.name, credentials=one.credentials, tls=one.tls)
                 )
                 stack.callback(endpoints[-1].close)
-            providers = Providers(endpoints, schema, state=state, job_after_s=job_after_s)
+            try:
+                providers = Providers(endpoints, schema, state=state, job_after_s=job_after_s)
+            except StateError as exc:
+                raise StartError(str(exc)) from exc
             stack.callback(providers.close)
-            for endpoint in endpoints:
-                _await_first_connection(endpoint)
+            await asyncio.gather(*map(_await_first_connection, endpoints))
             return CimServer(
                 providers, schema, authenticate=authenticate, debug_errors=debug_errors
             )
@@ -214,9 +218,9 @@ def _run(
         return run_daemon(application, listens)
 
 
-def _await_first_connection(endpoint: XenApiEndpoint) -> None:
+async def _await_first_connection(endpoint: XenApiEndpoint) -> None:
     """Give a hypervisor that is there the time to be known before the first request."""
-    if not endpoint.wait_attempted(_FIRST_CONNECTION_S):
+    if not await asyncio.to_thread(endpoint.wait_attempted, _FIRST_CONNECTION_S):
         _log.warning("%s has not answered yet; requests fail until it does", endpoint.url)
 
 

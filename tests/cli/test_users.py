@@ -1,0 +1,107 @@
+"""The users file: made once, hashed, private, and read again when it changes."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from virtcim.cli.users import FIRST_USER, Users, UsersError, open_users
+
+
+@pytest.fixture
+def users_path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "users"
+
+
+def _password(path: Path) -> str:
+    return path.with_name("users.password").read_text().strip()
+
+
+def test_the_first_start_makes_a_random_password_that_works(users_path: Path) -> None:
+    said: list[str] = []
+    users = open_users(users_path, said.append)
+    password = _password(users_path)
+    assert len(password) >= 20
+    assert users.verify(FIRST_USER, password)
+    assert str(users_path) in said[0]
+    assert password not in said[0]
+    assert password not in users_path.read_text()
+
+
+def test_the_files_are_for_their_owner_only(users_path: Path) -> None:
+    open_users(users_path, lambda _: None)
+    for path in (users_path, users_path.with_name("users.password")):
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert users_path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_start_changes_nothing(users_path: Path) -> None:
+    open_users(users_path, lambda _: None)
+    before = users_path.read_text()
+    said: list[str] = []
+    users = open_users(users_path, said.append)
+    assert (users_path.read_text(), said) == (before, [])
+    assert users.verify(FIRST_USER, _password(users_path))
+
+
+def test_daemons_that_start_at_once_make_one_file(users_path: Path) -> None:
+    said: list[str] = []
+    starts = [threading.Thread(target=open_users, args=(users_path, said.append)) for _ in range(4)]
+    for start in starts:
+        start.start()
+    for start in starts:
+        start.join(20)
+    assert len(said) == 1
+    assert Users(users_path).verify(FIRST_USER, _password(users_path))
+
+
+@pytest.mark.parametrize(
+    ("user", "password"), [("", ""), (FIRST_USER, ""), (FIRST_USER, "wrong"), ("nobody", "x")]
+)
+def test_everything_else_is_refused(users_path: Path, user: str, password: str) -> None:
+    users = open_users(users_path, lambda _: None)
+    assert not users.verify(user, password)
+    assert not users.verify(_password(users_path), FIRST_USER)
+
+
+def test_a_replaced_file_counts_from_then_on(users_path: Path, tmp_path: Path) -> None:
+    users = open_users(users_path, lambda _: None)
+    old = _password(users_path)
+    other = tmp_path / "other" / "users"
+    open_users(other, lambda _: None)
+    other.replace(users_path)
+    assert not users.verify(FIRST_USER, old)
+    assert users.verify(FIRST_USER, _password(other))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "virtcim:plain\n",
+        "virtcim:scrypt:16384:8:1:c2FsdA==\n",
+        "\n",
+        "virtcim:md5:1:1:1:c2FsdA==:a2V5\n",
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(users_path: Path, text: str) -> None:
+    open_users(users_path, lambda _: None)
+    users_path.write_text(users_path.read_text() + text)
+    with pytest.raises(UsersError, match="line 2"):
+        Users(users_path)
+
+
+def test_a_file_that_others_can_read_is_refused(users_path: Path) -> None:
+    users = open_users(users_path, lambda _: None)
+    users_path.chmod(0o644)
+    with pytest.raises(UsersError, match="chmod 600"):
+        Users(users_path)
+    with pytest.raises(UsersError, match="chmod 600"):
+        users.verify(FIRST_USER, _password(users_path))
+
+
+def test_a_place_where_no_file_can_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsersError, match="cannot make the users file"):
+        open_users(tmp_path / "file" / "users", lambda _: None)
