@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 __all__ = ["NULL", "derived_uuid", "random_reference", "reference"]
@@ -10,6 +11,8 @@ NULL = "OpaqueRef:NULL"
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:virtcim:toolstack")
 
 
+# A record names the same few objects again and again.
+@lru_cache(maxsize=1 << 17)
 def derived_uuid(class_name: str, identity: str) -> str:
     """Give the UUID of an object that libvirt gives none, from what identifies it there."""
     return str(uuid5(_NAMESPACE, f"{class_name}/{identity}"))

@@ -49,7 +49,7 @@ def host_values(
             "toolstack": version,
             "libvirt": host.libvirt_version,
             "hypervisor": host.driver,
-            "hypervisor_version": host.driver_version,
+            host.driver.lower(): host.driver_version,
             "libvirt_uri": uri,
         },
         "capabilities": sorted(host.domain_types),
