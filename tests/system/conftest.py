@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import libvirt
@@ -46,7 +46,14 @@ def own_libvirt() -> Iterator[PrivateLibvirt]:
 
 @pytest.fixture(scope="session")
 def stack_directory() -> Iterator[Path]:
-    """A directory for daemons that live longer than a test; its name has no underscore."""
+    """A directory like `short_path` for daemons that live longer than a test."""
+    with _short_directory() as directory:
+        yield directory
+
+
+@contextmanager
+def _short_directory() -> Iterator[Path]:
+    # No underscore: the XenAPI module takes one in the path of a socket for a slash.
     directory = Path(tempfile.gettempdir()) / f"virtcim-{uuid.uuid4().hex[:12]}"
     directory.mkdir(mode=0o711)
     yield directory
@@ -136,10 +143,8 @@ def full_soon(shared_libvirt: PrivateLibvirt) -> Iterator[Path]:
 @pytest.fixture
 def short_path() -> Iterator[Path]:
     """A directory whose path is short enough for sockets, and that QEMU may look into."""
-    directory = Path(tempfile.mkdtemp(prefix="virtcim-"))
-    directory.chmod(0o711)
-    yield directory
-    shutil.rmtree(directory)
+    with _short_directory() as directory:
+        yield directory
 
 
 @pytest.fixture

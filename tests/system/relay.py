@@ -1,0 +1,170 @@
+"""A Unix socket between two parts: it knows which requests went through, and can cut the line."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from tests.system.waiting import DEADLINE_S
+
+__all__ = ["Relay", "libvirt_calls", "xml_rpc_calls"]
+
+_CHUNK_BYTES = 1 << 16
+_METHOD_NAME = re.compile(rb"<methodName>([^<]+)</methodName>")
+_LONGEST_MARK_BYTES = 200
+# libvirt's RPC header after the length: program REMOTE, version 1, procedure, type CALL.
+_LIBVIRT_CALL = re.compile(rb"\x20\x00\x80\x86\x00\x00\x00\x01(....)\x00\x00\x00\x00", re.DOTALL)
+
+Finder = Callable[[bytes], list[tuple[int, str]]]
+
+
+def xml_rpc_calls(data: bytes) -> list[tuple[int, str]]:
+    """Where XML-RPC calls stand in the bytes, and their methods."""
+    return [(match.end(), match[1].decode()) for match in _METHOD_NAME.finditer(data)]
+
+
+def libvirt_calls(data: bytes) -> list[tuple[int, str]]:
+    """Where calls of libvirt's own protocol stand in the bytes, and their procedure numbers."""
+    return [
+        (match.end(), str(int.from_bytes(match[1], "big")))
+        for match in _LIBVIRT_CALL.finditer(data)
+    ]
+
+
+class Relay:
+    """Passes requests at the socket `path` on to the socket `target`, and the answers back.
+
+    `calls` counts the requests by method. Open it with a `with` block.
+    """
+
+    def __init__(self, path: Path, target: Path, *, find: Finder = xml_rpc_calls) -> None:
+        self.path = path
+        self.calls: Counter[str] = Counter()
+        self._target = target
+        self._find = find
+        self._changed = threading.Condition()
+        self._withheld: frozenset[str] = frozenset()
+        self._sockets: set[socket.socket] = set()
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._threads: list[threading.Thread] = []
+
+    def __enter__(self) -> Relay:
+        self._listener.bind(str(self.path))
+        self._listener.listen(64)
+        self._run(self._accept)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(DEADLINE_S)
+        self.path.unlink()
+
+    def withhold_answer(self, *methods: str) -> None:
+        """Pass the next call of one of these on, but nothing back on its connection from then on.
+
+        `wait_for_call` tells when that has happened.
+        """
+        with self._changed:
+            self._withheld = frozenset(methods)
+
+    def wait_for_call(self) -> None:
+        """Wait until the call whose answer is withheld has gone through."""
+        with self._changed:
+            passed = self._changed.wait_for(lambda: not self._withheld, DEADLINE_S)
+        assert passed, f"no call of {set(self._withheld)}, only {dict(self.calls)}"
+
+    def cut(self) -> None:
+        """Close all connections."""
+        with self._changed:
+            sockets = list(self._sockets)
+        for one in sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def _run(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                server.connect(str(self._target))
+            except OSError:
+                client.close()
+                server.close()
+                continue
+            muted = threading.Event()
+            with self._changed:
+                self._sockets |= {client, server}
+            ended = threading.Barrier(2, action=partial(self._forget, client, server))
+            self._run(self._pass_requests, client, server, muted, ended)
+            self._run(self._pass_answers, server, client, muted, ended)
+
+    def _forget(self, *sockets: socket.socket) -> None:
+        with self._changed:
+            self._sockets -= set(sockets)
+        for one in sockets:
+            one.close()
+
+    def _pass_requests(
+        self,
+        client: socket.socket,
+        server: socket.socket,
+        muted: threading.Event,
+        ended: threading.Barrier,
+    ) -> None:
+        tail = b""
+        with suppress(OSError):
+            while chunk := client.recv(_CHUNK_BYTES):
+                methods = [method for end, method in self._find(tail + chunk) if end > len(tail)]
+                tail = (tail + chunk)[-_LONGEST_MARK_BYTES:]
+                with self._changed:
+                    withheld = not self._withheld.isdisjoint(methods)
+                if withheld:
+                    muted.set()
+                server.sendall(chunk)
+                with self._changed:
+                    self.calls.update(methods)
+                    if withheld:
+                        self._withheld = frozenset()
+                    self._changed.notify_all()
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+        ended.wait()
+
+    def _pass_answers(
+        self,
+        server: socket.socket,
+        client: socket.socket,
+        muted: threading.Event,
+        ended: threading.Barrier,
+    ) -> None:
+        with suppress(OSError):
+            while chunk := server.recv(_CHUNK_BYTES):
+                if not muted.is_set():
+                    client.sendall(chunk)
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)
+        ended.wait()
