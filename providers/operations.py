@@ -45,7 +45,10 @@ class Operation:
 
     def progress(self, fraction: float) -> None:
         """The operation is done to ``fraction``; 100 % is only shown once it ended."""
-        self._store.note_progress(self._job.uuid, min(max(int(fraction * 100), 0), 99))
+        percent_complete = min(max(int(fraction * 100), 0), 99)
+        with self._lock:
+            self._job = replace(self._job, percent_complete=percent_complete)
+        self._store.note_progress(self._job.uuid, percent_complete)
 
     def outcome(self) -> MethodResult:
         """What the operation gave; raises what it raised. Only once it ended."""
@@ -110,11 +113,9 @@ class Operation:
                 updated=now,
             )
         reported = error if isinstance(error, CimError) else _unforeseen(error)
-        known = self._store.find(self._job.namespace, self._job.uuid)
         return replace(
             self._job,
             state=self._cancelled or JobState.EXCEPTION,
-            percent_complete=known.percent_complete if known else 0,
             changed=now,
             updated=now,
             error_code=int(error_code(reported)),

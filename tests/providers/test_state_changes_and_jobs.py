@@ -1,0 +1,450 @@
+"""Changing states, and operations that take long: jobs, their errors, their life."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.providers.conftest import MakeProviders
+from tests.providers.simulated_endpoint import SimulatedEndpoint, identity
+from tests.providers.test_conformance import check_scalar
+from virtcim.errormap import ErrorCode, HypervisorError, from_libvirt
+from virtcim.hypervisor.model import PowerState
+from virtcim.mof import Schema
+from virtcim.providers import (
+    CimError,
+    MethodResult,
+    ObjectPath,
+    Providers,
+    Record,
+    StateError,
+    StatusCode,
+)
+from virtcim.providers.job_store import TIME_BEFORE_REMOVAL, Job, JobState, JobStore
+from virtcim.providers.operations import Operations
+
+VM = "VirtCIM_ComputerSystem"
+DEADLINE_S = 20.0
+
+
+def system_path(number: int) -> ObjectPath:
+    keys = {"CreationClassName": VM, "Name": identity("vm", number)}
+    return ObjectPath(VM, keys, namespace="root/virt")
+
+
+def change(providers: Providers, number: int, requested: object, **more: object) -> MethodResult:
+    parameters = {"RequestedState": requested, **more}
+    return providers.invoke_method(system_path(number), "RequestStateChange", parameters)  # type: ignore[arg-type]
+
+
+def job_of(result: MethodResult) -> ObjectPath:
+    assert result.return_value == 4096
+    job = result.output["Job"]
+    assert isinstance(job, ObjectPath)
+    return job
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = threading.Event()
+    timer = threading.Timer(DEADLINE_S, deadline.set)
+    timer.start()
+    try:
+        while not condition():
+            assert not deadline.wait(0.002), "the condition was not met in time"
+    finally:
+        timer.cancel()
+
+
+def ended(providers: Providers, job: ObjectPath) -> Record:
+    wait_for(lambda: providers.get_instance(job).values["JobState"] not in (4, 6))
+    return providers.get_instance(job)
+
+
+@pytest.fixture
+def slow(endpoint: SimulatedEndpoint, make_providers: MakeProviders) -> Providers:
+    """Every operation becomes a job, and goes on only when the gate is opened."""
+    endpoint.gate.clear()
+    return make_providers(endpoint, job_after_s=0.0)
+
+
+@pytest.mark.parametrize(
+    ("number", "requested", "state"),
+    [
+        (1, 2, PowerState.RUNNING),
+        (2, 2, PowerState.RUNNING),
+        (3, 2, PowerState.RUNNING),
+        (0, 3, PowerState.HALTED),
+        (2, 3, PowerState.HALTED),
+        (0, 4, PowerState.HALTED),
+        (0, 6, PowerState.SUSPENDED),
+        (0, 9, PowerState.PAUSED),
+        (0, 10, PowerState.RUNNING),
+        (2, 11, PowerState.RUNNING),
+    ],
+)
+def test_a_requested_state_becomes_the_right_operation(
+    endpoint: SimulatedEndpoint,
+    providers: Providers,
+    number: int,
+    requested: int,
+    state: PowerState,
+) -> None:
+    result = change(providers, number, requested)
+    assert result == MethodResult(return_value=0, output={})
+    assert endpoint.current.virtual_systems[identity("vm", number)].power_state is state
+
+
+@pytest.mark.parametrize("requested", [0, 5, 7, 8, 12, 13, 32768, None, "2", True])
+def test_a_state_that_cannot_be_requested_is_refused_by_its_value(
+    providers: Providers, requested: object
+) -> None:
+    with pytest.raises(CimError) as refused:
+        change(providers, 0, requested)
+    assert refused.value.status_code == StatusCode.INVALID_PARAMETER
+    assert refused.value.description.startswith("ERR_BAD_PARAMETER: RequestedState: ")
+    shown = "NULL" if requested is None else str(requested)
+    assert shown in refused.value.description
+
+
+def test_pausing_a_halted_system_is_refused_as_wrong_state(providers: Providers) -> None:
+    with pytest.raises(CimError) as refused:
+        change(providers, 1, 9)
+    assert refused.value.description.startswith("ERR_WRONG_STATE_FOR_OP: ")
+    (error,) = refused.value.errors
+    assert error.class_name == "VirtCIM_Error"
+    assert error.values["MessageID"] == "ERR_WRONG_STATE_FOR_OP"
+    assert error.values["OwningEntity"] == "virtcim"
+    arguments = error.values["MessageArguments"]
+    assert isinstance(arguments, list)
+    assert "VM_BAD_POWER_STATE" in arguments
+    assert error.values["ErrorSourceFormat"] == 2
+    assert identity("vm", 1) in str(error.values["ErrorSource"])
+
+
+@pytest.mark.parametrize(
+    ("timeout", "return_value"),
+    [
+        (None, 0),
+        (timedelta(0), 0),
+        (timedelta(seconds=5), 4098),
+        (datetime(2026, 11, 1, tzinfo=UTC), 4098),
+    ],
+)
+def test_a_time_limit_cannot_be_kept_and_is_said_to_be_unsupported(
+    endpoint: SimulatedEndpoint, providers: Providers, timeout: object, return_value: int
+) -> None:
+    result = change(providers, 0, 3, TimeoutPeriod=timeout)
+    assert result.return_value == return_value
+    halted = endpoint.systems[0].power_state is PowerState.HALTED
+    assert halted == (return_value == 0)
+
+
+def test_methods_that_are_not_there_or_not_on_classes_are_refused(providers: Providers) -> None:
+    no_keys = ObjectPath(VM, namespace="root/virt")
+    missing = ObjectPath(VM, {"CreationClassName": VM, "Name": "no"}, namespace="root/virt")
+    interop = ObjectPath("CIM_Namespace", namespace="root/interop")
+    for path, method, status_code in (
+        (system_path(0), "SetPowerState", StatusCode.METHOD_NOT_AVAILABLE),
+        (no_keys, "RequestStateChange", StatusCode.INVALID_PARAMETER),
+        (missing, "RequestStateChange", StatusCode.NOT_FOUND),
+        (interop, "RequestStateChange", StatusCode.METHOD_NOT_AVAILABLE),
+    ):
+        with pytest.raises(CimError) as refused:
+            providers.invoke_method(path, method, {"RequestedState": 2})
+        assert refused.value.status_code == status_code
+
+
+def test_unknown_parameters_are_refused_by_name_and_nulls_ignored(providers: Providers) -> None:
+    assert change(providers, 0, 3, Job=None).return_value == 0
+    with pytest.raises(CimError, match="Force"):
+        change(providers, 1, 2, Force=True)
+
+
+def test_what_takes_long_becomes_a_job_that_ends_well(
+    endpoint: SimulatedEndpoint, slow: Providers, schema: Schema
+) -> None:
+    job = job_of(change(slow, 1, 2))
+    wait_for(lambda: slow.get_instance(job).values["PercentComplete"] == 25)
+    running = slow.get_instance(job)
+    assert running.values["JobState"] == 4
+    assert running.values["OperationalStatus"] == [2]
+    assert running.values["Name"] == "RequestStateChange"
+    assert [each.path for each in slow.enumerate_instances("root/virt", "CIM_Job")] == [job]
+    endpoint.gate.set()
+    done = ended(slow, job)
+    assert done.values["JobState"] == 7
+    assert done.values["PercentComplete"] == 100
+    assert done.values["OperationalStatus"] == [2, 17]
+    assert done.values["ErrorCode"] == 0
+    assert done.values.get("ErrorDescription") is None
+    assert endpoint.systems[1].power_state is PowerState.RUNNING
+    assert slow.invoke_method(job, "GetError", {}).output == {"Error": None}
+    assert slow.invoke_method(job, "GetErrors", {"Errors": None}).output == {"Errors": None}
+    declared = schema.find("VirtCIM_ConcreteJob")
+    assert declared is not None
+    for record in (running, done):
+        for name, value in record.values.items():
+            for item in value if isinstance(value, list) else [value]:
+                check_scalar(item, declared.properties[name], name)
+
+
+def test_what_fails_late_ends_in_the_error_of_the_job(
+    endpoint: SimulatedEndpoint, slow: Providers, schema: Schema
+) -> None:
+    endpoint.refusal = HypervisorError(
+        from_libvirt(
+            code=1,
+            message="internal error: qemu: Cannot set up guest memory 'pc.ram': "
+            "Cannot allocate memory",
+            operation="VM.start",
+        )
+    )
+    job = job_of(change(slow, 1, 2))
+    endpoint.gate.set()
+    failed = ended(slow, job)
+    assert failed.values["JobState"] == 10
+    assert failed.values["OperationalStatus"] == [6, 17]
+    assert failed.values["ErrorCode"] == ErrorCode.ERR_OUT_OF_MEMORY
+    description = failed.values["ErrorDescription"]
+    assert str(description).startswith("ERR_OUT_OF_MEMORY: ")
+    result = slow.invoke_method(job, "geterror", {})
+    error = result.output["Error"]
+    assert result.return_value == 0
+    assert isinstance(error, Record)
+    assert error.class_name == "VirtCIM_Error"
+    assert error.values["MessageID"] == "ERR_OUT_OF_MEMORY"
+    assert error.values["Message"] == description
+    errors = slow.invoke_method(job, "GetErrors", {}).output["Errors"]
+    assert isinstance(errors, list)
+    assert len(errors) == 1
+    declared = schema.find("VirtCIM_Error")
+    assert declared is not None
+    for name, value in error.values.items():
+        for item in value if isinstance(value, list) else [value]:
+            check_scalar(item, declared.properties[name], name)
+
+
+def test_a_programming_error_ends_in_the_job_with_an_incident_and_not_its_text(
+    endpoint: SimulatedEndpoint, slow: Providers, caplog: pytest.LogCaptureFixture
+) -> None:
+    endpoint.refusal = ZeroDivisionError("secret detail")
+    job = job_of(change(slow, 1, 2))
+    endpoint.gate.set()
+    failed = ended(slow, job)
+    assert failed.values["ErrorCode"] == ErrorCode.ERR_UNKNOWN
+    assert "incident" in str(failed.values["ErrorDescription"])
+    assert "secret" not in str(failed.values["ErrorDescription"])
+    assert "secret detail" in caplog.text
+
+
+def test_a_programming_error_escapes_while_the_caller_waits(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    endpoint.refusal = ZeroDivisionError("a mistake")
+    with pytest.raises(ZeroDivisionError):
+        change(providers, 1, 2)
+
+
+def test_many_operations_are_in_progress_at_once(
+    endpoint: SimulatedEndpoint, slow: Providers
+) -> None:
+    numbers = [number for number in range(20) if number % 4 == 1]
+    jobs = [job_of(change(slow, number, 2)) for number in numbers]
+    assert len(set(jobs)) == len(numbers)
+    endpoint.gate.set()
+    assert all(ended(slow, job).values["JobState"] == 7 for job in jobs)
+
+
+@pytest.mark.parametrize(("requested", "state"), [(4, 8), (5, 9)])
+def test_a_job_can_be_cancelled(
+    endpoint: SimulatedEndpoint, slow: Providers, requested: int, state: int
+) -> None:
+    job = job_of(change(slow, 1, 2))
+    wait_for(lambda: endpoint.monitor is not None)
+    result = slow.invoke_method(job, "RequestStateChange", {"RequestedState": requested})
+    assert result.return_value == 0
+    assert endpoint.cancelled == ["OpaqueRef:task"]
+    cancelled = ended(slow, job)
+    assert cancelled.values["JobState"] == state
+    with pytest.raises(CimError, match="ERR_WRONG_STATE_FOR_OP"):
+        slow.invoke_method(job, "KillJob", {"DeleteOnKill": False})
+
+
+def test_a_job_that_no_task_carries_cannot_be_cancelled(
+    endpoint: SimulatedEndpoint, slow: Providers
+) -> None:
+    endpoint.task_ref = ""
+    job = job_of(change(slow, 1, 2))
+    with pytest.raises(CimError, match="ERR_WRONG_STATE_FOR_OP"):
+        slow.invoke_method(job, "RequestStateChange", {"RequestedState": 5})
+    assert slow.get_instance(job).values["JobState"] == 4
+    endpoint.gate.set()
+    assert ended(slow, job).values["JobState"] == 7
+
+
+def test_a_refused_cancellation_leaves_the_job_running(
+    endpoint: SimulatedEndpoint, slow: Providers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(task_ref: str) -> None:
+        raise HypervisorError(
+            from_libvirt(code=38, message="cannot abort", operation="task.cancel")
+        )
+
+    monkeypatch.setattr(endpoint, "cancel", refuse)
+    job = job_of(change(slow, 1, 2))
+    wait_for(lambda: endpoint.monitor is not None)
+    with pytest.raises(CimError):
+        slow.invoke_method(job, "RequestStateChange", {"RequestedState": 5})
+    assert slow.get_instance(job).values["JobState"] == 4
+    endpoint.gate.set()
+    assert ended(slow, job).values["JobState"] == 7
+
+
+@pytest.mark.parametrize("requested", [2, 3, 6, None])
+def test_a_job_can_only_be_terminated_or_killed(
+    endpoint: SimulatedEndpoint, slow: Providers, requested: int | None
+) -> None:
+    job = job_of(change(slow, 1, 2))
+    with pytest.raises(CimError, match="ERR_BAD_PARAMETER: RequestedState"):
+        slow.invoke_method(job, "RequestStateChange", {"RequestedState": requested})
+    endpoint.gate.set()
+    ended(slow, job)
+
+
+def test_a_job_is_deleted_once_it_ended(endpoint: SimulatedEndpoint, slow: Providers) -> None:
+    job = job_of(change(slow, 1, 2))
+    with pytest.raises(CimError, match="ERR_WRONG_STATE_FOR_OP"):
+        slow.delete_instance(job)
+    endpoint.gate.set()
+    ended(slow, job)
+    slow.delete_instance(job)
+    with pytest.raises(CimError) as refused:
+        slow.get_instance(job)
+    assert refused.value.status_code == StatusCode.NOT_FOUND
+
+
+def test_jobs_can_be_read_while_the_hypervisor_is_away(
+    endpoint: SimulatedEndpoint, slow: Providers
+) -> None:
+    job = job_of(change(slow, 1, 2))
+    endpoint.lose_connection()
+    endpoint.gate.set()
+    failed = ended(slow, job)
+    assert failed.values["ErrorCode"] == ErrorCode.ERR_COMMUNICATION_NOT_ESTABLISHED
+    assert list(slow.enumerate_instances("root/virt", "VirtCIM_ConcreteJob")) == [failed]
+
+
+def test_jobs_outlive_the_server(
+    endpoint: SimulatedEndpoint, make_providers: MakeProviders, tmp_path: Path
+) -> None:
+    state = str(tmp_path / "state")
+    first = make_providers(endpoint, state=state, job_after_s=0.0)
+    endpoint.gate.clear()
+    completed = job_of(change(first, 1, 2))
+    endpoint.gate.set()
+    ended(first, completed)
+    endpoint.gate.clear()
+    running = job_of(change(first, 5, 2))
+    first.close()
+    # It ends when nobody can write it down any more.
+    endpoint.gate.set()
+    second = make_providers(endpoint, state=state)
+    assert second.get_instance(completed).values["JobState"] == 7
+    unknown = second.get_instance(running)
+    assert unknown.values["JobState"] == 10
+    assert unknown.values["ErrorCode"] == ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
+    error = second.invoke_method(running, "GetError", {}).output["Error"]
+    assert isinstance(error, Record)
+    assert error.values["MessageID"] == "ERR_UNABLE_TO_VERIFY_STATE"
+
+
+def test_a_state_directory_that_cannot_be_made_is_refused_in_a_sentence(
+    make_providers: MakeProviders, endpoint: SimulatedEndpoint, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with pytest.raises(StateError, match="cannot be kept in"):
+        make_providers(endpoint, state=str(blocked / "state"))
+    (tmp_path / "virtcim.sqlite").write_text("this is no database, but long enough to be seen")
+    with pytest.raises(StateError):
+        make_providers(endpoint, state=str(tmp_path))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 20, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def some_job(clock: Clock, state: JobState) -> Job:
+    return Job(
+        uuid=identity("job", state),
+        namespace="root/virt",
+        name="DefineSystem",
+        state=state,
+        submitted=clock(),
+        changed=clock(),
+        updated=clock(),
+    )
+
+
+def test_a_job_is_removed_some_time_after_it_ended_and_not_before() -> None:
+    clock = Clock()
+    store = JobStore(clock=clock)
+    running, completed = (some_job(clock, each) for each in (JobState.RUNNING, JobState.COMPLETED))
+    store.put(running)
+    store.put(completed)
+    assert store.all("root/other") == ()
+    clock.now += TIME_BEFORE_REMOVAL
+    assert set(store.all("root/virt")) == {running, completed}
+    clock.now += timedelta(seconds=1)
+    assert store.all("root/virt") == (running,)
+    assert store.find("root/virt", completed.uuid) is None
+    store.close()
+
+
+def test_a_stored_job_is_read_back_as_it_was(tmp_path: Path) -> None:
+    clock = Clock()
+    store = JobStore(str(tmp_path), clock)
+    job = some_job(clock, JobState.COMPLETED)
+    store.put(job)
+    store.close()
+    again = JobStore(str(tmp_path), clock)
+    assert again.all("root/virt") == (job,)
+    again.remove(job.uuid)
+    again.close()
+    assert JobStore(str(tmp_path), clock).all("root/virt") == ()
+
+
+def test_more_operations_than_the_server_bears_are_refused(
+    endpoint: SimulatedEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("virtcim.providers.operations._MAX_AT_ONCE", 1)
+    store = JobStore()
+    operations = Operations(store, 0.0)
+    endpoint.gate.clear()
+
+    def run() -> MethodResult:
+        return operations.run(
+            "Test",
+            endpoint,
+            lambda monitor: MethodResult(return_value=endpoint.destroy("x", monitor)),
+            namespace="root/virt",
+            source=system_path(0),
+            job_path=lambda uuid: ObjectPath("VirtCIM_ConcreteJob", {"InstanceID": uuid}),
+        )
+
+    first = run()
+    assert first.return_value == 4096
+    with pytest.raises(CimError) as refused:
+        run()
+    assert refused.value.status_code == StatusCode.SERVER_LIMITS_EXCEEDED
+    endpoint.gate.set()
+    wait_for(lambda: not store.unfinished())
+    store.close()
