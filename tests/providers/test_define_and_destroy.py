@@ -1,0 +1,538 @@
+"""DefineSystem and DestroySystem with parameters as real clients send them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from xml.sax.saxutils import escape, quoteattr
+
+import pytest
+
+from tests.providers.simulated_endpoint import (
+    GIB,
+    NETWORK,
+    REPOSITORY,
+    USER_NETWORK,
+    SimulatedEndpoint,
+    identity,
+    image,
+)
+from virtcim.hypervisor.model import (
+    DiskKind,
+    DiskSpec,
+    NetworkPortSpec,
+    VirtualSystemSpec,
+)
+from virtcim.providers import CimError, MethodResult, ObjectPath, Providers, Record, StatusCode
+
+SERVICE = ObjectPath("VirtCIM_VirtualSystemManagementService", namespace="root/virt")
+VSSD = "VirtCIM_VirtualSystemSettingData"
+RASD = "CIM_ResourceAllocationSettingData"
+MIB = 2**20
+NAMED = {"ElementName": "new"}
+
+
+def define(
+    providers: Providers, system: object, resources: object = None, **more: object
+) -> MethodResult:
+    parameters = {"SystemSettings": system, "ResourceSettings": resources, **more}
+    return providers.invoke_method(SERVICE, "DefineSystem", parameters)  # type: ignore[arg-type]
+
+
+def defined(
+    providers: Providers, endpoint: SimulatedEndpoint, system: object, resources: object = None
+) -> VirtualSystemSpec:
+    assert define(providers, system, resources).return_value == 0
+    return endpoint.defined[-1]
+
+
+def rasd(**values: object) -> Record:
+    return Record(RASD, values)  # type: ignore[arg-type]
+
+
+def xml(record: Record) -> str:
+    """A record as CIM-XML text, in the form of pywbem and of hand-made requests."""
+    parts = [f"<INSTANCE CLASSNAME={quoteattr(record.class_name)}>"]
+    for name, value in record.values.items():
+        items = value if isinstance(value, list) else [value]
+        kind = (
+            "boolean"
+            if isinstance(items[0], bool)
+            else "uint64"
+            if isinstance(items[0], int)
+            else "string"
+        )
+        texts = "".join(f"<VALUE>{escape(str(item))}</VALUE>" for item in items)
+        if value is None:
+            parts.append(f'<PROPERTY NAME="{name}" TYPE="string"/>')
+        elif isinstance(value, list):
+            parts.append(
+                f'<PROPERTY.ARRAY NAME="{name}" TYPE="{kind}">'
+                f"<VALUE.ARRAY>{texts}</VALUE.ARRAY></PROPERTY.ARRAY>"
+            )
+        else:
+            parts.append(f'<PROPERTY NAME="{name}" TYPE="{kind}">{texts}</PROPERTY>')
+    return "".join(parts) + "</INSTANCE>"
+
+
+def mof(record: Record) -> str:
+    """A record as MOF text."""
+
+    def literal(value: object) -> str:
+        if value is None:
+            return "NULL"
+        if isinstance(value, list):
+            return "{" + ", ".join(map(literal, value)) + "}"
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, int):
+            return str(value)
+        return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    lines = [f"  {name} = {literal(value)};" for name, value in record.values.items()]
+    return f"instance of {record.class_name} {{\n" + "\n".join(lines) + "\n};"
+
+
+def test_a_system_with_nothing_but_a_name_gets_the_defaults(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    result = define(providers, Record(VSSD, NAMED))
+    assert result.return_value == 0
+    system = result.output["ResultingSystem"]
+    assert isinstance(system, ObjectPath)
+    assert providers.get_instance(system).values["ElementName"] == "new"
+    assert endpoint.defined == [
+        VirtualSystemSpec(
+            name_label="new",
+            memory_static_max_bytes=512 * MIB,
+            memory_dynamic_max_bytes=512 * MIB,
+            vcpus_max=1,
+            vcpus_at_startup=1,
+        )
+    ]
+
+
+WHOLE_SYSTEM = Record(
+    VSSD,
+    {
+        "ElementName": 'na"me\\ <&>',
+        "Description": "what it is for",
+        "VirtualSystemIdentifier": identity("wanted").upper(),
+        "VirtualSystemType": "DMTF:xen:PV",
+        "AutomaticStartupAction": 4,
+        "AutomaticRecoveryAction": 3,
+        "BootDevices": ["network", "hd"],
+        "InstanceID": None,
+        "Notes": None,
+    },
+)
+WHOLE_RESOURCES = [
+    rasd(ResourceType=3, VirtualQuantity=2, Limit=8),
+    rasd(ResourceType=4, VirtualQuantity=2048, AllocationUnits="byte*2^20", Limit=4096),
+    rasd(ResourceType=17, HostResource=["/images/disk one.raw"], AddressOnParent="vda"),
+    rasd(
+        ResourceType=31,
+        PoolID=f"VirtCIM:{REPOSITORY.uuid}/StoragePool",
+        VirtualQuantity=10,
+        AllocationUnits="GigaBytes",
+        ResourceSubType="qcow2",
+        Access=3,
+    ),
+    rasd(ResourceType=15, HostResource=["file:///iso/a%20b.iso"], AddressOnParent="sda"),
+    rasd(ResourceType=16, AddressOnParent="sdb"),
+    rasd(
+        ResourceType=10,
+        PoolID=f"VirtCIM:{NETWORK.uuid}/NetworkPool",
+        Address="52-54-00-AB-CD-EF",
+        ResourceSubType="e1000",
+    ),
+]
+WHOLE_SPEC = VirtualSystemSpec(
+    name_label='na"me\\ <&>',
+    name_description="what it is for",
+    uuid=identity("wanted"),
+    memory_static_max_bytes=4096 * MIB,
+    memory_dynamic_max_bytes=2048 * MIB,
+    vcpus_max=8,
+    vcpus_at_startup=2,
+    os_type="pv",
+    boot_order="nc",
+    auto_start=True,
+    actions_after_crash="restart",
+    disks=(
+        DiskSpec(id="vda", path="/images/disk one.raw"),
+        DiskSpec(sr_uuid=REPOSITORY.uuid, size_bytes=10 * GIB, format="qcow2"),
+        DiskSpec(id="sda", kind=DiskKind.CD, path="/iso/a b.iso", read_only=True),
+        DiskSpec(id="sdb", kind=DiskKind.CD, read_only=True),
+    ),
+    network_ports=(
+        NetworkPortSpec(network_uuid=NETWORK.uuid, mac_address="52:54:00:ab:cd:ef", model="e1000"),
+    ),
+)
+
+
+@pytest.mark.parametrize("form", [lambda record: record, xml, mof], ids=["record", "xml", "mof"])
+def test_settings_mean_the_same_as_records_xml_and_mof(
+    endpoint: SimulatedEndpoint, providers: Providers, form: object
+) -> None:
+    assert callable(form)
+    resources = [form(each) for each in WHOLE_RESOURCES]
+    assert defined(providers, endpoint, form(WHOLE_SYSTEM), resources) == WHOLE_SPEC
+
+
+def test_the_service_can_be_named_by_its_instance_and_parameters_in_any_case(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    (service,) = providers.enumerate_instances("root/virt", "CIM_VirtualSystemManagementService")
+    assert service.path is not None
+    result = providers.invoke_method(
+        service.path, "definesystem", {"systemsettings": Record(VSSD, {"elementname": "new"})}
+    )
+    assert result.return_value == 0
+    assert endpoint.defined[0].name_label == "new"
+
+
+def test_a_system_that_was_read_can_be_defined_again(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    number = 5
+    original = endpoint.systems[number]
+    path = ObjectPath(VSSD, {"InstanceID": f"VirtCIM:{original.uuid}"}, namespace="root/virt")
+    settings = providers.get_instance(path)
+    resources = providers.associators(path, assoc_class="CIM_VirtualSystemSettingDataComponent")
+    assert len(resources) == 2 + len(original.disks) + len(original.network_ports)
+    copy = {
+        **settings.values,
+        "ElementName": "copy",
+        "VirtualSystemIdentifier": None,
+    }
+    spec = defined(providers, endpoint, Record(VSSD, copy), resources)
+    assert spec.memory_dynamic_max_bytes == original.memory_dynamic_max_bytes
+    assert spec.memory_static_max_bytes == original.memory_static_max_bytes
+    assert spec.vcpus_max == original.vcpus_max
+    assert spec.vcpus_at_startup == original.vcpus_at_startup
+    assert spec.boot_order == original.boot_order
+    assert [disk.id for disk in spec.disks] == [disk.id for disk in original.disks]
+    assert [disk.image_uuid for disk in spec.disks] == [
+        disk.image.uuid if disk.image else "" for disk in original.disks
+    ]
+    assert [port.mac_address for port in spec.network_ports] == [
+        port.mac_address for port in original.network_ports
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "memory_bytes"),
+    [
+        ({"VirtualQuantity": 2 * GIB}, 2 * GIB),
+        ({"VirtualQuantity": "2147483648", "AllocationUnits": "byte"}, 2 * GIB),
+        ({"VirtualQuantity": 2048, "AllocationUnits": "MegaBytes"}, 2 * GIB),
+        ({"VirtualQuantity": 2048, "AllocationUnits": "byte * 2^20"}, 2 * GIB),
+        ({"VirtualQuantity": 2048, "AllocationUnits": "BYTE*2^20"}, 2 * GIB),
+        ({"VirtualQuantity": 2097152, "AllocationUnits": "KiloBytes"}, 2 * GIB),
+        ({"VirtualQuantity": 2, "AllocationUnits": "byte*10^9"}, 2 * 10**9),
+        ({"VirtualQuantity": 2, "VirtualQuantityUnits": "byte*2^30"}, 2 * GIB),
+        (
+            {
+                "VirtualQuantity": 2048,
+                "VirtualQuantityUnits": "count",
+                "AllocationUnits": "byte*1024*1024",
+            },
+            2 * GIB,
+        ),
+        ({"VirtualQuantity": 4 * GIB, "VirtualQuantityUnits": "byte / 2"}, 2 * GIB),
+    ],
+)
+def test_memory_is_understood_in_the_units_that_clients_send(
+    endpoint: SimulatedEndpoint,
+    providers: Providers,
+    values: Mapping[str, object],
+    memory_bytes: int,
+) -> None:
+    spec = defined(providers, endpoint, Record(VSSD, NAMED), [rasd(ResourceType=4, **values)])
+    assert spec.memory_static_max_bytes == memory_bytes
+    assert spec.memory_dynamic_max_bytes == memory_bytes
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"HostResource": [image("vm1-0.qcow2").uuid]}, "image"),
+        ({"HostResource": ["/images/vm1-0.qcow2"]}, "image"),
+        ({"HostResource": ["file:///images/vm1-0.qcow2"]}, "image"),
+        ({"HostResource": ["default/vm1-0.qcow2"]}, "image"),
+        ({"PoolID": "default", "HostResource": ["vm1-0.qcow2"]}, "image"),
+        ({"PoolID": "DiskPool/default", "Address": "/images/vm1-0.qcow2"}, "image"),
+        ({"Address": "/elsewhere/a.raw"}, "path"),
+        ({"HostExtentName": "/elsewhere/a.raw", "HostExtentNameFormat": 12}, "path"),
+        ({"Address": "/elsewhere/a.raw", "EmulatedType": 0, "VirtualDevice": "vdz"}, "path"),
+        ({"PoolID": REPOSITORY.uuid, "VirtualQuantity": GIB, "AllocationUnits": "byte"}, "new"),
+        (
+            {
+                "PoolID": f'VirtCIM_StoragePool.InstanceID="VirtCIM:{REPOSITORY.uuid}/StoragePool"',
+                "VirtualQuantity": GIB // 512,
+                "VirtualResourceBlockSize": 512,
+                "VirtualQuantityUnits": "count(fixed size block)",
+            },
+            "new",
+        ),
+    ],
+)
+def test_a_disk_is_found_by_every_name_that_clients_use(
+    endpoint: SimulatedEndpoint, providers: Providers, values: Mapping[str, object], expected: str
+) -> None:
+    spec = defined(providers, endpoint, Record(VSSD, NAMED), [rasd(ResourceType=17, **values)])
+    (disk,) = spec.disks
+    found = {"image": disk.image_uuid, "path": disk.path, "new": disk.sr_uuid}
+    wanted = {
+        "image": image("vm1-0.qcow2").uuid,
+        "path": "/elsewhere/a.raw",
+        "new": REPOSITORY.uuid,
+    }
+    assert found == {kind: wanted[kind] if kind == expected else "" for kind in found}
+    assert disk.size_bytes == (GIB if expected == "new" else 0)
+
+
+@pytest.mark.parametrize(
+    ("values", "network"),
+    [
+        ({"PoolID": NETWORK.uuid}, NETWORK),
+        ({"PoolID": "NetworkPool/default", "NetworkType": "network"}, NETWORK),
+        ({"Connection": ["default"]}, NETWORK),
+        ({"Connection": [f"VirtCIM:{NETWORK.uuid}/NetworkPool"], "PoolID": "default"}, NETWORK),
+        ({"NetworkName": "default"}, NETWORK),
+        ({"NetworkType": "user"}, USER_NETWORK),
+        ({"HostResource": ["User networking"], "VirtualQuantity": 1}, USER_NETWORK),
+    ],
+)
+def test_a_network_is_found_by_every_name_that_clients_use(
+    endpoint: SimulatedEndpoint, providers: Providers, values: Mapping[str, object], network: object
+) -> None:
+    spec = defined(providers, endpoint, Record(VSSD, NAMED), [rasd(ResourceType=10, **values)])
+    assert [port.network_uuid for port in spec.network_ports] == [network.uuid]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("class_name", "values"),
+    [
+        ("VirtCIM_MemoryResourceAllocationSettingData", {}),
+        ("KVM_MemResourceAllocationSettingData", {"ResourceType": 4}),
+        ("Xen_MemorySettingData", {}),
+        ("CIM_ResourceAllocationSettingData", {"ResourceType": 4}),
+    ],
+)
+def test_settings_may_be_of_our_classes_their_superclasses_or_the_peers(
+    endpoint: SimulatedEndpoint,
+    providers: Providers,
+    class_name: str,
+    values: Mapping[str, object],
+) -> None:
+    record = Record(class_name, {**values, "VirtualQuantity": GIB})  # type: ignore[dict-item]
+    spec = defined(providers, endpoint, Record("KVM_VirtualSystemSettingData", NAMED), [record])
+    assert spec.memory_static_max_bytes == GIB
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "uuid"),
+    [
+        ({"VirtualSystemIdentifier": "guest"}, "guest", ""),
+        ({"VirtualSystemIdentifier": "guest", "ElementName": "guest"}, "guest", ""),
+        ({"ElementName": "guest", "UUID": identity("u")}, "guest", identity("u")),
+        ({"ElementName": "guest", "AutoStart": 0}, "guest", ""),
+    ],
+)
+def test_names_and_identities_are_taken_as_the_peers_clients_send_them(
+    endpoint: SimulatedEndpoint,
+    providers: Providers,
+    values: Mapping[str, object],
+    name: str,
+    uuid: str,
+) -> None:
+    spec = defined(providers, endpoint, Record(VSSD, values))  # type: ignore[arg-type]
+    assert (spec.name_label, spec.uuid) == (name, uuid)
+
+
+REFUSED_SYSTEMS: list[tuple[object, str]] = [
+    (None, "SystemSettings"),
+    ("", "SystemSettings"),
+    (7, "SystemSettings"),
+    ("<INSTANCE", "SystemSettings"),
+    ("instance of X", "SystemSettings"),
+    ("nothing", "SystemSettings"),
+    (Record("CIM_ComputerSystem", NAMED), "CIM_ComputerSystem"),
+    (Record(RASD, NAMED), "CIM_ResourceAllocationSettingData"),
+    (Record("Foreign_Thing", NAMED), "Foreign_Thing"),
+    (Record(VSSD, {}), "SystemSettings.ElementName"),
+    (Record(VSSD, {"ElementName": ""}), "SystemSettings.ElementName"),
+    (Record(VSSD, {"ElementName": 5}), "SystemSettings.ElementName: 5"),
+    (Record(VSSD, {"ElementName": "a\0b"}), "SystemSettings.ElementName"),
+    (Record(VSSD, {**NAMED, "Unheard": "of"}), "SystemSettings.Unheard: 'of'"),
+    (Record(VSSD, {**NAMED, "SwapFileDataRoot": "/x"}), "SystemSettings.SwapFileDataRoot: '/x'"),
+    (Record(VSSD, {**NAMED, "AutomaticShutdownAction": 3}), "AutomaticShutdownAction: 3"),
+    (Record(VSSD, {**NAMED, "AutomaticStartupAction": 3}), "AutomaticStartupAction: 3"),
+    (Record(VSSD, {**NAMED, "AutomaticRecoveryAction": 4}), "AutomaticRecoveryAction: 4"),
+    (Record(VSSD, {**NAMED, "VirtualSystemType": "VMware"}), "VirtualSystemType: 'VMware'"),
+    (Record(VSSD, {**NAMED, "VirtualSystemIdentifier": "x"}), "VirtualSystemIdentifier: 'x'"),
+    (Record(VSSD, {**NAMED, "UUID": "x"}), "UUID: 'x'"),
+    (
+        Record(
+            VSSD,
+            {**NAMED, "UUID": identity(1), "VirtualSystemIdentifier": identity(2)},
+        ),
+        "UUID",
+    ),
+    (Record(VSSD, {**NAMED, "BootDevices": ["tape"]}), "BootDevices: 'tape'"),
+    (Record(VSSD, {**NAMED, "BootDevices": ["hd", "hd"]}), "BootDevices: 'hd'"),
+    (Record(VSSD, {**NAMED, "BootDevices": [1]}), "BootDevices"),
+]
+
+
+@pytest.mark.parametrize(("system", "named"), REFUSED_SYSTEMS, ids=lambda each: str(each)[:40])
+def test_system_settings_that_cannot_be_used_are_refused_by_name(
+    endpoint: SimulatedEndpoint, providers: Providers, system: object, named: str
+) -> None:
+    with pytest.raises(CimError) as refused:
+        define(providers, system)
+    assert refused.value.status_code == StatusCode.INVALID_PARAMETER
+    assert refused.value.description.startswith("ERR_BAD_PARAMETER: ")
+    assert named in refused.value.description
+    assert endpoint.defined == []
+
+
+POOL = {"PoolID": "default"}
+REFUSED_RESOURCES: list[tuple[dict[str, object], str]] = [
+    ({}, "ResourceType"),
+    ({"ResourceType": 24}, "ResourceType: 24"),
+    ({"ResourceType": "many"}, "ResourceType: 'many'"),
+    ({"ResourceType": 3, "VirtualQuantity": 0}, "VirtualQuantity: 0"),
+    ({"ResourceType": 3, "VirtualQuantity": -1}, "VirtualQuantity: -1"),
+    ({"ResourceType": 3, "VirtualQuantity": True}, "VirtualQuantity: True"),
+    ({"ResourceType": 3, "VirtualQuantity": 1, "AllocationUnits": "percent"}, "percent"),
+    ({"ResourceType": 3, "VirtualQuantity": 4, "Limit": 2}, "Limit: 2"),
+    ({"ResourceType": 3, "Weight": 200}, "Weight: 200"),
+    ({"ResourceType": 3, "PoolID": "VirtCIM:x/MemoryPool"}, "PoolID"),
+    ({"ResourceType": 3, "HostResource": ["cpu0"]}, "HostResource"),
+    ({"ResourceType": 4, "VirtualQuantity": 1, "AllocationUnits": "furlongs"}, "furlongs"),
+    ({"ResourceType": 4, "VirtualQuantity": 1, "AllocationUnits": "byte*0"}, "AllocationUnits"),
+    ({"ResourceType": 4, "VirtualQuantity": 1, "AllocationUnits": "byte / 3"}, "VirtualQuantity"),
+    (
+        {"ResourceType": 4, "VirtualQuantity": 2**63, "AllocationUnits": "byte*2^40"},
+        "VirtualQuantity",
+    ),
+    ({"ResourceType": 4, "Reservation": 5}, "Reservation: 5"),
+    ({"ResourceType": 4, "AutomaticAllocation": False}, "AutomaticAllocation: False"),
+    ({"ResourceType": 4, "ConsumerVisibility": 2}, "ConsumerVisibility: 2"),
+    ({"ResourceType": 4, "MappingBehavior": 5}, "MappingBehavior: 5"),
+    ({"ResourceType": 4, "Unheard": 1}, "Unheard: 1"),
+    ({"ResourceType": 17}, "HostResource"),
+    ({"ResourceType": 17, "HostResource": ["/a", "/b"]}, "HostResource"),
+    ({"ResourceType": 17, "HostResource": ["/a"], "Address": "/b"}, "Address: '/b'"),
+    ({"ResourceType": 17, "HostResource": ["nowhere/image"]}, "HostResource: 'nowhere/image'"),
+    ({"ResourceType": 17, "HostResource": ["/a"], "Access": 2}, "Access: 2"),
+    ({"ResourceType": 17, "HostResource": ["/a"], "EmulatedType": 9}, "EmulatedType: 9"),
+    ({"ResourceType": 15, "EmulatedType": 2}, "EmulatedType: 2"),
+    ({"ResourceType": 17, **POOL}, "HostResource"),
+    ({"ResourceType": 17, "PoolID": "nothing", "VirtualQuantity": 1}, "PoolID: 'nothing'"),
+    ({"ResourceType": 17, **POOL, "VirtualQuantity": 10}, "VirtualQuantity"),
+    (
+        {"ResourceType": 17, **POOL, "VirtualQuantity": 0, "AllocationUnits": "byte"},
+        "VirtualQuantity: 0",
+    ),
+    (
+        {
+            "ResourceType": 17,
+            "HostResource": ["/a"],
+            "VirtualQuantity": 5,
+            "AllocationUnits": "byte",
+        },
+        "VirtualQuantity: 5",
+    ),
+    ({"ResourceType": 10}, "PoolID"),
+    ({"ResourceType": 10, "PoolID": "nothing"}, "PoolID: 'nothing'"),
+    (
+        {"ResourceType": 10, "PoolID": "default", "Connection": ["User networking"]},
+        "Connection: 'User networking'",
+    ),
+    ({"ResourceType": 10, "PoolID": f"VirtCIM:{NETWORK.uuid}/StoragePool"}, "PoolID"),
+    ({"ResourceType": 10, "PoolID": "default", "Address": "12:34"}, "Address: '12:34'"),
+    ({"ResourceType": 10, "PoolID": "default", "VirtualQuantity": 2}, "VirtualQuantity: 2"),
+    ({"ResourceType": 10, "PoolID": "default", "PortVID": 7}, "PortVID: 7"),
+    ({"ResourceType": 10, "NetworkType": "ipx"}, "NetworkType: 'ipx'"),
+]
+
+
+@pytest.mark.parametrize(("values", "named"), REFUSED_RESOURCES, ids=lambda each: str(each)[:50])
+def test_resource_settings_that_cannot_be_used_are_refused_by_name(
+    endpoint: SimulatedEndpoint, providers: Providers, values: dict[str, object], named: str
+) -> None:
+    good = rasd(ResourceType=3, VirtualQuantity=1)
+    memory = values.get("ResourceType") == 4
+    resources = [good if memory else rasd(ResourceType=4, VirtualQuantity=GIB), rasd(**values)]
+    with pytest.raises(CimError) as refused:
+        define(providers, Record(VSSD, NAMED), resources)
+    assert refused.value.status_code == StatusCode.INVALID_PARAMETER
+    assert refused.value.description.startswith("ERR_BAD_PARAMETER: ResourceSettings[1]")
+    assert named in refused.value.description
+    assert endpoint.defined == []
+
+
+def test_two_settings_of_one_kind_are_refused(providers: Providers) -> None:
+    for resource_type in (3, 4):
+        twice = [rasd(ResourceType=resource_type, VirtualQuantity=GIB)] * 2
+        with pytest.raises(CimError, match=r"ResourceSettings\[1\]: there is already"):
+            define(providers, Record(VSSD, NAMED), twice)
+
+
+def test_a_class_that_contradicts_its_resource_type_is_refused(providers: Providers) -> None:
+    wrong = Record("VirtCIM_MemoryResourceAllocationSettingData", {"ResourceType": 17})
+    with pytest.raises(CimError, match=r"ResourceSettings\[0\]\.ResourceType: 17"):
+        define(providers, Record(VSSD, NAMED), [wrong])
+
+
+def test_a_reference_configuration_is_not_supported_and_says_so(providers: Providers) -> None:
+    reference = ObjectPath(VSSD, {"InstanceID": "VirtCIM:x"}, namespace="root/virt")
+    with pytest.raises(CimError, match="ERR_OPERATION_FAILED: ReferenceConfiguration"):
+        define(providers, Record(VSSD, NAMED), ReferenceConfiguration=reference)
+
+
+def test_a_taken_name_is_refused_by_the_hypervisor_with_its_code(providers: Providers) -> None:
+    define(providers, Record(VSSD, NAMED))
+    with pytest.raises(CimError) as refused:
+        define(providers, Record(VSSD, NAMED))
+    assert refused.value.status_code == StatusCode.ALREADY_EXISTS
+    assert refused.value.description.startswith("ERR_ALREADY_EXIST: ")
+
+
+def test_a_destroyed_system_is_gone(endpoint: SimulatedEndpoint, providers: Providers) -> None:
+    keys = {"CreationClassName": "VirtCIM_ComputerSystem", "Name": identity("vm", 0)}
+    for class_name, namespace in (
+        ("CIM_ComputerSystem", ""),
+        ("VirtCIM_ComputerSystem", "root/virt"),
+    ):
+        path = ObjectPath(class_name, keys, namespace=namespace)
+        if identity("vm", 0) not in endpoint.current.virtual_systems:
+            with pytest.raises(CimError) as refused:
+                providers.invoke_method(SERVICE, "DestroySystem", {"AffectedSystem": path})
+            assert refused.value.description.startswith("ERR_VM_NOT_FOUND: ")
+            assert refused.value.status_code == StatusCode.NOT_FOUND
+        else:
+            result = providers.invoke_method(SERVICE, "DestroySystem", {"AffectedSystem": path})
+            assert result == MethodResult(return_value=0)
+
+
+@pytest.mark.parametrize(
+    "affected",
+    [
+        None,
+        "text",
+        ObjectPath(VSSD, {"InstanceID": f"VirtCIM:{identity('vm', 0)}"}, namespace="root/virt"),
+        ObjectPath("VirtCIM_ComputerSystem", {"Name": "x"}, namespace="root/virt"),
+    ],
+    ids=str,
+)
+def test_destroying_what_is_no_virtual_system_is_a_bad_parameter(
+    endpoint: SimulatedEndpoint, providers: Providers, affected: object
+) -> None:
+    with pytest.raises(CimError) as refused:
+        providers.invoke_method(SERVICE, "DestroySystem", {"AffectedSystem": affected})  # type: ignore[dict-item]
+    assert refused.value.description.startswith("ERR_BAD_PARAMETER: ")
+    assert len(endpoint.systems) == 20
