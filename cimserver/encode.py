@@ -167,11 +167,13 @@ class Encoder:
             attributes += f' TYPE="{one.type_name}"'
         if class_origin:
             attributes += f' CLASSORIGIN="{one.class_origin}"'
-        if one.is_embedded:
-            attributes += ' EmbeddedObject="instance"'
         before, after, write = self._value_form(one)
-        opening, closing = f"<{tag}{attributes}>", f"</{tag}>"
-        return one.name, opening + closing, opening + before, after + closing, write
+        null, closing = f"<{tag}{attributes}></{tag}>", f"</{tag}>"
+        if one.is_embedded:
+            # It says how to read a value. On NULL it would only keep wbemcli, whose parser does not
+            # know it, from reading any setting data (CIM_SettingData.ComponentSetting).
+            attributes += ' EmbeddedObject="instance"'
+        return one.name, null, f"<{tag}{attributes}>{before}", after + closing, write
 
     def _value_form(self, one: Declared) -> tuple[str, str, Callable[[object], str]]:
         """What stands before and after a value, and the function that writes it."""
