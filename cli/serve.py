@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -40,6 +41,7 @@ _log = logging.getLogger(__name__)
 
 # Long enough for a hypervisor that is there, short enough for one that is not.
 _FIRST_CONNECTION_S = 5.0
+_SWITCH_INTERVAL_S = 0.001
 
 
 class _OptionError(Exception):
@@ -196,6 +198,8 @@ def _run(
     job_after_s: float,
     debug_errors: bool,
 ) -> int:
+    # A thread that writes a large answer gives way this often to those with small ones.
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with ExitStack() as stack:
 
         async def application() -> CimServer:
