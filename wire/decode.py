@@ -176,6 +176,10 @@ class _Decoder:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the message. Raises MalformedMessage as soon as it is known."""
+        # Each element ends once; those that never end are limited by the depth.
+        self._elements += data.count(b"</") + data.count(b"/>")
+        if self._elements > self._limits.max_elements:
+            raise MessageTooLarge(f"more than {self._limits.max_elements} elements")
         # expat reads UTF-16 where it finds signs of it, whatever encoding it was told.
         if b"\0" in data or (not self._size and data[:1] in (b"\xfe", b"\xff")):
             raise NotXml("not UTF-8: it holds NUL bytes or begins as UTF-16")
@@ -221,11 +225,6 @@ class _Decoder:
 
     def _start(self, tag: str, _attributes: object) -> None:
         states = self._states
-        self._elements += 1
-        if len(states) > self._limits.max_depth:
-            raise MessageTooLarge(f"elements nested deeper than {self._limits.max_depth}")
-        if self._elements > self._limits.max_elements:
-            raise MessageTooLarge(f"more than {self._limits.max_elements} elements")
         if self._text:
             self._expect_white_space(tag)
         try:
@@ -235,6 +234,9 @@ class _Decoder:
         states[-1] = parent
         states.append(own)
         if own in _CONTAINERS:
+            # By the grammar, nothing else can nest without end.
+            if len(states) > self._limits.max_depth:
+                raise MessageTooLarge(f"elements nested deeper than {self._limits.max_depth}")
             self._marks.append(len(self._values))
 
     def _start_root(self, tag: str) -> tuple[int, int]:
