@@ -59,13 +59,15 @@ def qemu_host(show: Show) -> Iterator[tuple[str, list[str], Path]]:
         kind = "KVM" if domain_type == "kvm" else "emulation (KVM does not work here)"
         show.progress(f"virtual machines run by {kind}")
         connection = libvirt.open(private_libvirt.uri)
-        for name in ("web", "database"):
+        for name in ("web", "database", "mail"):
             image = private_libvirt.images / f"{name}.img"
             private_libvirt.give(write_disk(image, IDLE, size_bytes=16 << 20))
             xml = _MACHINE_XML.format(
                 domain_type=domain_type, name=name, memory_bytes=GUEST_BYTES, image=image
             )
-            connection.defineXML(xml)
+            # The third has to be defined by the console.
+            if name != "mail":
+                connection.defineXML(xml)
         connection.storagePoolLookupByName("default").refresh()
         connection.lookupByName("web").create()
         connection.close()
@@ -124,27 +126,28 @@ def show_qemu(stage: Stage, images: Path) -> None:
     show_virtual_systems(stage, {"web", "database"})
     show_resource_pools(stage)
     show_state_change(stage, "database", requested=2, word="start")
-    show_definition(stage, "mail", str(images / "web.img"))
+    show_definition(stage, "mail", str(images / "mail.img"))
 
     def start_without_disk() -> Answer:
-        stage.define("no-disk", disk=str(images / "missing.img"))
+        stage.define("no-disk", disk=str(images / "missing.img"), shown=False)
         return stage.request_state(stage.machine("no-disk"), 2)
 
     def start_giant() -> Answer:
-        stage.define("giant", memory_bytes=10 * _TIB, disk=str(images / "mail.img"))
+        image = str(images / "mail.img")
+        stage.define("giant", memory_bytes=10 * _TIB, disk=image, shown=False)
         return stage.request_state(stage.machine("giant"), 2)
 
     show_fault(
         stage,
         "Refused: the disk is missing",
-        "The hypervisor accepts the definition and refuses the start.",
+        "A virtual machine is defined as above, with a file that does not exist, and started.",
         "ERR_CANNOT_ACCESS_DISK_FILE",
         start_without_disk,
     )
     show_fault(
         stage,
         "Refused: 10 TiB of memory",
-        "QEMU ends at once; all libvirt reports is an internal error with QEMU's words in it.",
+        "The same with far too much memory: libvirt calls it an internal error.",
         "ERR_OUT_OF_MEMORY",
         start_giant,
     )
@@ -191,7 +194,7 @@ def show_simulated(stage: Stage) -> None:
 
 def show_what_next(stage: Stage) -> None:
     """Tell the spectator how to go on alone."""
-    target = f"{stage.user}:$(cut -d: -f2 {stage.password_file})"
+    target = f"{stage.user}:$(cat {stage.password_file})"
     url = stage.url.replace("://", f"://{target}@")
     stage.show.step("Your turn", "Everything keeps running until Ctrl-C. Try:")
     for line in (

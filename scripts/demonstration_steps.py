@@ -70,10 +70,15 @@ class Stage:
     def __init__(self, show: Show, url: str, directory: Path) -> None:
         self.show = show
         self.url = url
-        self.password_file = directory / "serve" / "users"
-        user, _, password = self.password_file.read_text().strip().partition(":")
-        self.user = user
-        self._wbemcli = WbemcliClient(url, namespace=NAMESPACE, user=user, password=password)
+        # `virtcim serve` made its first user, as it does where it finds none.
+        self.user = "virtcim"
+        self.password_file = directory / "serve" / "users.password"
+        self._wbemcli = WbemcliClient(
+            url,
+            namespace=NAMESPACE,
+            user=self.user,
+            password=self.password_file.read_text().strip(),
+        )
 
     def read(self, operation: str, target: str, *properties: str) -> list[Instance]:
         """Read instances, with these properties only; shows the command."""
@@ -97,8 +102,10 @@ class Stage:
         self.show.command(answer)
         return answer
 
-    def define(self, name: str, *, memory_bytes: int = GUEST_BYTES, disk: str) -> Answer:
-        """Ask for a new virtual system; shows the command."""
+    def define(
+        self, name: str, *, memory_bytes: int = GUEST_BYTES, disk: str, shown: bool = True
+    ) -> Answer:
+        """Ask for a new virtual system."""
         system = _mof("VirtCIM_VirtualSystemSettingData", ElementName=name)
         memory = _mof(
             "VirtCIM_MemoryResourceAllocationSettingData",
@@ -109,25 +116,30 @@ class Stage:
         storage = _mof(
             "VirtCIM_DiskResourceAllocationSettingData", ResourceType=31, HostResource=[disk]
         )
-        service = self._wbemcli.run("ein", "VirtCIM_VirtualSystemManagementService")
+        (service,) = self._wbemcli.run("ein", "VirtCIM_VirtualSystemManagementService").instances()
         answer = self._wbemcli.run(
             "cm",
-            service.output.strip().partition(":")[2],
+            service.path.partition(":")[2],
             f'DefineSystem.SystemSettings="{system}",ResourceSettings="{memory}","{storage}"',
         )
-        self.show.command(answer)
+        if shown:
+            self.show.command(answer)
         return answer
 
 
 def _mof(class_name: str, **properties: str | int | list[str]) -> str:
-    """An instance in MOF, with its quotes as XML wants them, since wbemcli does not escape."""
+    """An instance in MOF, written so that it survives wbemcli.
+
+    wbemcli 1.6.3 does not escape what it puts into XML, and drops array elements after the first
+    that have an equals sign: both are written as XML references.
+    """
 
     def literal(value: str | int | list[str]) -> str:
         if isinstance(value, list):
             return "{" + ", ".join(map(literal, value)) + "}"
         return f"&quot;{value}&quot;" if isinstance(value, str) else str(value)
 
-    body = " ".join(f"{name} = {literal(value)};" for name, value in properties.items())
+    body = " ".join(f"{name} &#61; {literal(value)};" for name, value in properties.items())
     return f"instance of {class_name} {{ {body} }};"
 
 
@@ -180,7 +192,7 @@ def show_definition(stage: Stage, name: str, disk: str) -> None:
     """Step: make a virtual machine."""
     stage.show.step(
         f"DefineSystem: a new virtual machine {name!r}",
-        "Its settings are instances in MOF (written as XML text, as wbemcli does not escape).",
+        "Its settings are instances in MOF; &quot; and &#61; stand for what wbemcli cannot send.",
     )
     answer = stage.define(name, disk=disk)
     if not answer.succeeded:
@@ -210,7 +222,9 @@ def show_fault(
 def _list(stage: Stage, instances: list[Instance], first: str) -> None:
     for instance in instances:
         others = "  ".join(
-            f"{name}={value}" for name, value in instance.properties.items() if name != first
+            f"{name}={value}"
+            for name, value in instance.properties.items()
+            if value and name != first
         )
         stage.show.line(f"{instance.properties.get(first, '?'):<24} {others}")
 
