@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import inspect
 import logging
 import signal
@@ -113,6 +114,9 @@ async def _run(
         started = [asyncio.create_task(server.accepting.wait()) for server in servers]
         await _first(stopped, asyncio.gather(*started), *tasks)
         if all(server.started for server in servers) and not stopping.is_set():
+            # What was loaded by now stays. Garbage collections that look at it again only make
+            # requests wait: 70 ms once a thousand virtual machines are known.
+            gc.freeze()
             ready("ready " + " ".join(one.url for one in bound))
             await _first(stopped, *tasks)
         for server in servers:
