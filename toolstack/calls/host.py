@@ -19,7 +19,10 @@ STATISTICS_PLUGIN = "virtcim-statistics"
 def compute_free_memory(context: Context, _host: str) -> str:
     """Give the free memory of the host in bytes, asked now."""
     connection = context.services.connection
-    return str(connection.call(connection.handle.getFreeMemory))
+    free_bytes = connection.call(connection.handle.getFreeMemory)
+    # libvirt's own failure is 0 here, and its Python binding raises nothing.
+    connection.require()
+    return str(free_bytes)
 
 
 @HOST_CALLS.add("host.compute_memory_overhead", "host host", inline=True)
