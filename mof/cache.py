@@ -70,13 +70,14 @@ def ensure_schema(
     try:
         with _locked(directory):
             archive_path = directory / _ARCHIVE
-            if file is not None or force or not archive_path.exists():
+            known = archive_path.read_bytes() if archive_path.exists() else b""
+            archive = known
+            if file is not None or force or not known:
                 archive = read_archive(file, progress)
-                if not archive_path.exists() or archive_path.read_bytes() != archive:
-                    _replace(archive_path, archive)
-                    force = True
-            if force or _read(target) is None:
-                _compile(archive_path, target, progress)
+            if force or archive != known or _read(target) is None:
+                _compile(archive, target, progress)
+            if archive != known:
+                _replace(archive_path, archive)
     except (SchemaSourceError, CompilationError) as error:
         raise SchemaError(str(error)) from error
     except OSError as error:
@@ -127,9 +128,9 @@ def _read(path: Path) -> Schema | None:
         return None
 
 
-def _compile(archive_path: Path, target: Path, progress: Callable[[str], None]) -> None:
+def _compile(archive: bytes, target: Path, progress: Callable[[str], None]) -> None:
     progress("compiling the CIM schema")
-    body = to_document(compile_schema(archive_path.read_bytes(), _MOF))
+    body = to_document(compile_schema(archive, _MOF))
     _replace(target, _checksum_line(body) + b"\n" + body)
     for other in target.parent.glob("schema-*.xml"):
         if other != target:

@@ -7,6 +7,7 @@ classes that they refer to.
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 import zipfile
 from pathlib import Path
@@ -23,6 +24,9 @@ __all__ = ["CompilationError", "DocumentError", "compile_schema", "from_document
 
 _HEAD = b'<CIM CIMVERSION="2.0" DTDVERSION="2.4"><DECLARATION><DECLGROUP>\n'
 _TAIL = b"</DECLGROUP></DECLARATION></CIM>\n"
+_REFERRED = re.compile(
+    r'class\s+\w+\s*:\s*(\w+)|(\w+)\s+REF\s|EmbeddedInstance\s*\(\s*"(\w+)"', re.IGNORECASE
+)
 _SCOPES = ("CLASS", "ASSOCIATION", "REFERENCE", "PROPERTY", "METHOD", "PARAMETER", "INDICATION")
 
 
@@ -40,8 +44,7 @@ def compile_schema(archive: bytes, mof_file: Path) -> Schema:
     Raises CompilationError.
     """
     with tempfile.TemporaryDirectory(prefix="virtcim-mof-") as directory:
-        with zipfile.ZipFile(io.BytesIO(archive)) as content:
-            content.extractall(directory)
+        _extract(archive, mof_file, Path(directory))
         repository = FakedWBEMConnection(default_namespace="root/virt")
         qualifiers = sorted(Path(directory).rglob("qualifiers*.mof"))
         try:
@@ -55,6 +58,30 @@ def compile_schema(archive: bytes, mof_file: Path) -> Schema:
         [repository.GetClass(name, LocalOnly=False, IncludeClassOrigin=True) for name in names],
         [_with_explicit_scopes(each) for each in repository.EnumerateQualifiers()],
     )
+
+
+def _extract(archive: bytes, mof_file: Path, directory: Path) -> None:
+    """Unpack the qualifiers and the classes that our files need, directly and indirectly.
+
+    The DMTF archive holds 1,600 files, one per class; the compiler needs some thirty of them.
+    """
+    with zipfile.ZipFile(io.BytesIO(archive)) as content:
+        members = {Path(name).stem.lower(): name for name in content.namelist()}
+        wanted = {name for name in members if name.startswith("qualifiers")}
+        for file in mof_file.parent.glob("*.mof"):
+            wanted |= _needed(file.read_text(encoding="utf-8"))
+        done: set[str] = set()
+        while pending := (wanted - done) & members.keys():
+            for name in pending:
+                text = content.read(members[name]).decode("utf-8", "replace")
+                (directory / f"{name}.mof").write_text(text, encoding="utf-8")
+                wanted |= _needed(text)
+            done |= pending
+
+
+def _needed(mof: str) -> set[str]:
+    """The classes that a MOF text refers to, in lower case."""
+    return {(match[1] or match[2] or match[3]).lower() for match in _REFERRED.finditer(mof)}
 
 
 def _with_explicit_scopes(declared: CIMQualifierDeclaration) -> CIMQualifierDeclaration:
@@ -92,4 +119,6 @@ def from_document(document: bytes) -> Schema:
         ]
     except (PywbemError, LookupError, TypeError, ValueError) as error:
         raise DocumentError(str(error)) from error
+    if not classes or not qualifiers:
+        raise DocumentError("the document declares no classes")
     return Schema(classes, qualifiers)

@@ -32,6 +32,8 @@ __all__ = [
 ERROR_CLASS = "VirtCIM_Error"
 _OWNING_ENTITY = "virtcim"
 _OBJECT_PATH_FORMAT = 2
+# A client may have sent names and values of any length.
+_MAX_DESCRIPTION = 2000
 
 
 class Class(NamedTuple):
@@ -164,6 +166,8 @@ def failure(
     belongs to the code.
     """
     description = message if message.startswith(code.name) else f"{code.name}: {message}"
+    if len(description) > _MAX_DESCRIPTION:
+        description = f"{description[:_MAX_DESCRIPTION]}..."
     status = status_code or code.cim_status
     kind = _CLASSES[code]
     values: dict[str, Value] = {
