@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 
@@ -22,6 +23,10 @@ from virtcim.mof import Schema
 from virtcim.providers.records import CimError, StatusCode
 
 __all__ = ["Operations"]
+
+_log = logging.getLogger(__name__)
+
+_SHOWN_NAME = 80
 
 _OPERATIONS: Mapping[str, Operation] = {
     name.lower(): operation
@@ -74,6 +79,13 @@ class Operations:
             try:
                 return response_message(request, self._run(request, principal))
             except CimError as exc:
+                _log.info(
+                    "%s for %r failed with status %d: %r",
+                    request.name[:_SHOWN_NAME],
+                    principal,
+                    exc.status_code,
+                    exc.description,
+                )
                 return error_message(request, exc, encoder, user_agent=user_agent)
         except HttpProblem:
             raise

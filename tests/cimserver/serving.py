@@ -129,7 +129,10 @@ class _Server(uvicorn.Server):
 @contextmanager
 def served(server: CimServer, *, user: str = "", password: str = "") -> Iterator[Served]:
     """Serve until the block ends."""
-    sock = socket.create_server(("127.0.0.1", 0))
+    # asyncio sends without delay only on sockets that know their protocol.
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    sock.bind(("127.0.0.1", 0))
+    sock.listen()
     running = _Server(
         uvicorn.Config(server, lifespan="on", log_config=None, timeout_graceful_shutdown=3)
     )

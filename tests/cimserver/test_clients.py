@@ -60,6 +60,17 @@ def test_wbemcli_reads_every_class(server: Served, schema: Schema) -> None:
         assert got.returncode == 0, (declared.classname, got.stderr)
 
 
+def test_wbemcli_reads_settings_whose_embedded_properties_are_null(
+    server: Served, providers: FixedProviders
+) -> None:
+    keys = {"InstanceID": "VirtCIM:x"}
+    name = "VirtCIM_VirtualSystemSettingData"
+    path = ObjectPath(name, keys, namespace="root/virt")
+    providers.records.append(Record(name, {**keys, "ElementName": "new"}, path))
+    answer = server.wbemcli("ei", "CIM_SettingData")
+    assert 'ElementName="new"' in answer.stdout, answer.stderr
+
+
 def test_wbemcli_reads_an_empty_answer(server: Served) -> None:
     answer = server.wbemcli("ei", "CIM_Job")
     assert (answer.returncode, answer.stdout) == (0, "")

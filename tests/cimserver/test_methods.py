@@ -218,6 +218,22 @@ def test_results_are_read_back_by_pywbem(server: Served, providers: FixedProvide
     assert "S_string" not in returned  # wbemcli dies of an output parameter without a value
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        '<INSTANCENAME CLASSNAME="test_everything"><KEYVALUE>1</KEYVALUE></INSTANCENAME>',
+        _TARGET.replace("<KEYVALUE>", '<KEYVALUE VALUETYPE="numeric">'),
+        _TARGET.replace("<KEYVALUE>", '<KEYVALUE VALUETYPE="string" TYPE="string">'),
+        _TARGET.replace('NAME="Id"', 'NAME="ID"'),
+    ],
+)
+def test_keys_have_the_type_that_their_class_declares(
+    server: Served, providers: FixedProviders, target: str
+) -> None:
+    assert server.ask(method("Echo", target)).status == 0
+    assert providers.calls[0][0] == _PATH
+
+
 def test_a_method_may_return_nothing(server: Served, providers: FixedProviders) -> None:
     providers.methods["Numbered"] = lambda _path, _given: MethodResult(return_value=None)
     assert server.pywbem().InvokeMethod("Numbered", _NAME)[0] is None
