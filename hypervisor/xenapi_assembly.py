@@ -6,7 +6,7 @@ costs what changes, and an object that did not change stays the same object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -67,10 +67,13 @@ class _Table(dict[str, _Part]):
 class Assembly:
     """The state of one endpoint, changed part by part and read as Inventory.
 
-    Used by one thread only; the inventories it gives are immutable.
+    Used by one thread only; the inventories it gives are immutable. A new virtual machine is not in
+    them while its name is among the ``unfinished``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unfinished: Container[str] = ()) -> None:
+        self._unfinished = unfinished
+        self._withheld: set[str] = set()
         self._systems = _Table[SystemPart](
             lambda part: part.metrics_ref, lambda part: part.host_ref
         )
@@ -153,6 +156,8 @@ class Assembly:
             ("disk_images", self._build_image),
             ("virtual_systems", self._build_system),
         )
+        self._dirty["virtual_systems"] |= self._withheld
+        self._withheld.clear()
         changed: dict[str, Any] = {}
         for kind, build in builders:
             if self._rebuild(kind, build):
@@ -279,6 +284,10 @@ class Assembly:
     def _build_system(self, ref: str) -> VirtualSystem | None:
         part = self._systems.get(ref)
         if part is None or not part.ordinary:
+            return None
+        is_new = ref not in self._built["virtual_systems"]
+        if is_new and part.system.name_label in self._unfinished:
+            self._withheld.add(ref)
             return None
         disks = [self._build_disk(disk_ref) for disk_ref in self._disks.referring(ref)]
         ports = [self._build_port(port_ref) for port_ref in self._ports.referring(ref)]

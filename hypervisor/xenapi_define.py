@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -18,13 +22,41 @@ from virtcim.hypervisor.xenapi_operations import TaskRunner
 from virtcim.hypervisor.xenapi_records import NULL_REF
 from virtcim.hypervisor.xenapi_session import XenApiSession
 
-__all__ = ["Definition"]
+__all__ = ["Definition", "UnfinishedNames"]
 
 _log = logging.getLogger(__name__)
 
 _PATH_SR_TYPE = "path"
 _DEFAULT_MTU = 1500
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class UnfinishedNames:
+    """The names of the virtual machines that are being made; safe to use from many threads.
+
+    XenAPI makes a machine first and its devices one by one afterwards: who keeps machines of these
+    names back until they are whole never shows half of one.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._names: Counter[str] = Counter()
+
+    def __contains__(self, name_label: object) -> bool:
+        with self._lock:
+            return self._names[str(name_label)] > 0
+
+    @contextmanager
+    def making(self, name_label: str) -> Iterator[None]:
+        """Hold the name until the end of the block."""
+        with self._lock:
+            self._names[name_label] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._names[name_label] -= 1
+                self._names += Counter()  # forgets the names that nobody holds
 
 
 class Definition:

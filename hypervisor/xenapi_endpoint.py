@@ -13,7 +13,7 @@ from virtcim.hypervisor.model import (
     PowerState,
     VirtualSystemSpec,
 )
-from virtcim.hypervisor.xenapi_define import Definition
+from virtcim.hypervisor.xenapi_define import Definition, UnfinishedNames
 from virtcim.hypervisor.xenapi_follower import Follower
 from virtcim.hypervisor.xenapi_operations import TaskRunner
 from virtcim.hypervisor.xenapi_session import Connect, Credentials, XenApiSession, connector
@@ -52,7 +52,8 @@ class XenApiEndpoint:
             url, credentials or Credentials(), connect or connector(tls=tls)
         )
         self._store = InventoryStore()
-        self._follower = Follower(self._session, self._store, name or str(url))
+        self._unfinished = UnfinishedNames()
+        self._follower = Follower(self._session, self._store, name or str(url), self._unfinished)
         self._tasks = TaskRunner(self._session, self._follower)
         self._follower.start()
 
@@ -89,7 +90,10 @@ class XenApiEndpoint:
     def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
         """Make a virtual system, all of it or none, and give its UUID."""
         definition = Definition(self._session, self._tasks, self._store.read(), monitor)
-        uuid = definition.make(spec)
+        with self._unfinished.making(spec.name_label):
+            uuid = definition.make(spec)
+            # When the machine is shown, everything that belongs to it is known.
+            self._wait_visible()
         self._wait_visible()
         return uuid
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from virtcim.errormap import HypervisorError, from_transport
@@ -33,12 +33,18 @@ _FOLLOWED = list(PARTS)
 class Follower:
     """A thread that keeps an InventoryStore, and the tasks, equal to what the endpoint has."""
 
-    def __init__(self, session: XenApiSession, store: InventoryStore, name: str) -> None:
+    def __init__(
+        self,
+        session: XenApiSession,
+        store: InventoryStore,
+        name: str,
+        unfinished: Container[str] = (),
+    ) -> None:
         self._session = session
         self._store = store
         self._name = name
         self._stopping = threading.Event()
-        self._assembly = Assembly()
+        self._assembly = Assembly(unfinished)
         self._tasks_changed = threading.Condition()
         self._tasks: dict[str, Task] = {}
         self._pool_ref = ""
@@ -85,16 +91,18 @@ class Follower:
 
     def _run(self) -> None:
         failures = 0
+        renewed = False
         while not self._stopping.is_set():
             try:
                 session = self._session.open()
                 token = self._synchronise(session)
                 failures = 0
+                renewed = False
                 while not self._stopping.is_set():
                     token = self._follow(session, token)
             except HypervisorError as exc:
-                if is_session_invalid(exc.fault) and failures == 0:
-                    failures += 1  # not disconnected, but everything must be read anew
+                if is_session_invalid(exc.fault) and not renewed:
+                    renewed = True  # the server is there; everything must be read anew
                     continue
                 self._disconnected(exc)
             except Exception:  # noqa: BLE001 - the thread's boundary; it ends in a failing read

@@ -28,6 +28,9 @@ from virtcim.hypervisor import (
     XenApiEndpoint,
 )
 from virtcim.hypervisor.inventory import InventoryStore
+from virtcim.hypervisor.xenapi_assembly import Assembly
+from virtcim.hypervisor.xenapi_define import UnfinishedNames
+from virtcim.hypervisor.xenapi_records import PARTS
 
 ONE = "OpaqueRef:one"
 SPEC = VirtualSystemSpec(
@@ -460,3 +463,16 @@ def test_waiting_for_a_token_ends_with_it_with_a_resynchronisation_or_with_a_dis
 
 def _refused() -> Fault:
     return from_transport(phase="connect", exception="ConnectionRefusedError", errno=111)
+
+
+def test_a_machine_is_shown_when_it_is_whole(server: XenApiServer) -> None:
+    refs = {name: server.put_vm(name) for name in ("fresh", "unrelated", "earlier")}
+    parts = {name: PARTS["VM"](ref, server.tables["VM"][ref]) for name, ref in refs.items()}
+    names = UnfinishedNames()
+    assembly = Assembly(names)
+    assembly.put("VM", refs["earlier"], parts["earlier"])
+    assembly.inventory()
+    with names.making("fresh"), names.making("earlier"):
+        assembly.replace_class("VM", {refs[name]: part for name, part in parts.items()})
+        assert set(assembly.inventory().virtual_systems) == {"earlier", "unrelated"}
+    assert set(assembly.inventory().virtual_systems) == {"earlier", "unrelated", "fresh"}
