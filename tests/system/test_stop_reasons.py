@@ -1,0 +1,169 @@
+"""A virtual machine that stopped by itself says why, whoever asks and whenever they come."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import libvirt
+import pytest
+import pywbem
+from boot_sectors import FILL_DISK, IDLE, PANIC, POWER_OFF
+from private_libvirt import PrivateLibvirt
+
+from tests.system.cim import define, request_state, system_path, wait_for_system
+from tests.system.file_systems import enlarge
+from tests.system.machines import domain_xml
+from tests.system.stack import Stack, running_stack
+from tests.system.waiting import wait_for
+
+_OUT_OF_DISK_SPACE = 2
+_RUNNING = 2
+_HALTED = 3
+_PAUSED = 9
+_STOP_PROPERTIES = ("StopReason", "StopErrorCode", "StopDescription")
+
+MakeDisk = Callable[..., Path]
+
+
+def stop_of(system: pywbem.CIMInstance) -> tuple[object, ...]:
+    return tuple(system[name] for name in _STOP_PROPERTIES)
+
+
+@pytest.fixture
+def full(cim: pywbem.WBEMConnection, make_disk: MakeDisk, full_soon: Path) -> str:
+    """A virtual machine that has just filled its file system."""
+    uuid = define(
+        cim, "filler", disks=[make_disk(FILL_DISK, size_bytes=16 << 20, directory=full_soon)]
+    )
+    request_state(cim, uuid, "run")
+    wait_for_system(cim, uuid, StopErrorCode=_OUT_OF_DISK_SPACE)
+    return uuid
+
+
+def check_full(system: pywbem.CIMInstance) -> None:
+    assert system["StopReason"] == "io-error"
+    assert system["StopErrorCode"] == _OUT_OF_DISK_SPACE
+    assert system["StopDescription"].startswith("ERR_OUT_OF_DISK_SPACE: ")
+    assert system["EnabledState"] == _PAUSED
+
+
+def test_a_guest_that_fills_its_storage_says_so_until_it_runs_on(
+    cim: pywbem.WBEMConnection, full: str, full_soon: Path
+) -> None:
+    check_full(cim.GetInstance(system_path(full)))
+    enlarge(full_soon, size_mib=64)
+    request_state(cim, full, "run")
+    system = wait_for_system(cim, full, StopErrorCode=None)
+    assert stop_of(system) == (None, None, None)
+    assert system["EnabledState"] == _RUNNING
+
+
+def test_running_on_while_the_storage_is_still_full_gives_the_reason_again(
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect, full: str
+) -> None:
+    request_state(cim, full, "run")
+    domain = qemu.lookupByUUIDString(full)
+    wait_for(
+        lambda: tuple(domain.state()),
+        lambda state: state == (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR),
+        "the guest's second stop",
+    )
+    check_full(wait_for_system(cim, full, StopErrorCode=_OUT_OF_DISK_SPACE))
+
+
+def test_a_full_storage_is_known_to_a_server_that_starts_only_afterwards(
+    stack: Stack, full: str
+) -> None:
+    with (
+        stack.another_server() as server,
+        pywbem.WBEMConnection(server.url, None, default_namespace="root/virt") as late,
+    ):
+        check_full(late.GetInstance(system_path(full)))
+
+
+def test_a_full_storage_is_known_to_a_toolstack_that_starts_only_afterwards(
+    shared_libvirt: PrivateLibvirt, stack_directory: Path, full: str
+) -> None:
+    with (
+        running_stack(shared_libvirt.uri, stack_directory) as late_stack,
+        late_stack.connect() as late,
+    ):
+        check_full(late.GetInstance(system_path(full)))
+
+
+def test_a_guest_that_switches_itself_off_has_no_stop_error(
+    cim: pywbem.WBEMConnection, make_disk: MakeDisk
+) -> None:
+    uuid = define(cim, "polite", disks=[make_disk(POWER_OFF)])
+    request_state(cim, uuid, "run")
+    system = wait_for_system(cim, uuid, EnabledState=_HALTED)
+    assert stop_of(system) == (None, None, None)
+
+
+def test_a_machine_that_was_switched_off_or_paused_has_no_stop_error(
+    cim: pywbem.WBEMConnection, make_disk: MakeDisk
+) -> None:
+    uuid = define(cim, "obedient", disks=[make_disk(IDLE)])
+    request_state(cim, uuid, "run")
+    for change, state in (("pause", _PAUSED), ("switch off", _HALTED)):
+        request_state(cim, uuid, change)
+        system = cim.GetInstance(system_path(uuid))
+        assert system["EnabledState"] == state
+        assert stop_of(system) == (None, None, None)
+
+
+def test_a_guest_that_panics_says_crashed_until_it_is_started_again(
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect, make_disk: MakeDisk
+) -> None:
+    disk = make_disk(PANIC)
+    # Made beside us, as an administrator would with virsh: with a panic device, kept when crashed.
+    domain = qemu.defineXML(domain_xml("panicking", disks=(disk,)))
+    domain.create()
+    system = wait_for(
+        lambda: next(iter(cim.EnumerateInstances("VirtCIM_ComputerSystem")), None),
+        lambda found: found is not None and found["StopReason"] is not None,
+        "the reason of the panic",
+    )
+    assert system is not None
+    assert system["Name"] == domain.UUIDString()
+    assert system["StopReason"] == "crashed"
+    assert system["StopErrorCode"] not in (None, 0, _OUT_OF_DISK_SPACE)
+    assert re.match("ERR_[A-Z_]+: ", system["StopDescription"])
+    domain.destroy()
+    with disk.open("r+b") as image:
+        image.write(IDLE)
+    wait_for_system(cim, domain.UUIDString(), EnabledState=_HALTED)
+    request_state(cim, domain.UUIDString(), "run")
+    system = cim.GetInstance(system_path(domain.UUIDString()))
+    assert system["EnabledState"] == _RUNNING
+    assert stop_of(system) == (None, None, None)
+
+
+def test_a_machine_whose_qemu_is_killed_has_a_stop_error(
+    cim: pywbem.WBEMConnection, shared_libvirt: PrivateLibvirt, make_disk: MakeDisk
+) -> None:
+    uuid = define(cim, "murdered", disks=[make_disk(IDLE)])
+    request_state(cim, uuid, "run")
+    os.kill(_qemu_pid(shared_libvirt, uuid), signal.SIGKILL)
+    system = wait_for_system(cim, uuid, EnabledState=_HALTED)
+    assert system["StopReason"] is not None
+    assert system["StopErrorCode"] not in (None, 0, _OUT_OF_DISK_SPACE)
+    assert re.match("ERR_[A-Z_]+: ", system["StopDescription"])
+
+
+def _qemu_pid(private_libvirt: PrivateLibvirt, uuid: str) -> int:
+    """The process of a running machine: QEMU has the machine's UUID on its command line."""
+    found = []
+    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = command_line.read_bytes().split(b"\0")
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if uuid.encode() in words and str(private_libvirt.directory).encode() in b" ".join(words):
+            found.append(int(command_line.parent.name))
+    [pid] = found
+    return pid
