@@ -248,8 +248,10 @@ def _hypervisors(
     for name, text in map(_named, urls):
         if name in found:
             raise _OptionError(f"two hypervisors have the name {name!r}; give each its own NAME=")
+        tls = TlsOptions(ca_file=ca_of.get(name, ""))
         try:
             url = parse_endpoint_url(text)
+            tls.context()
         except ValueError as exc:
             raise _OptionError(str(exc)) from exc
         if url.dialect != "xapi":
@@ -260,7 +262,7 @@ def _hypervisors(
             credentials=Credentials(
                 username=user_of.get(name, ""), password=_password(file_of.get(name, ""))
             ),
-            tls=TlsOptions(ca_file=ca_of.get(name, "")),
+            tls=tls,
         )
     for name in sorted({*user_of, *file_of, *ca_of} - set(found)):
         raise _OptionError(f"there is no hypervisor with the name {name!r}")

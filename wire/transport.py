@@ -54,8 +54,11 @@ class TlsOptions:
     check_hostname: bool = True
 
     def context(self) -> ssl.SSLContext:
-        """Make the TLS context. Raises OSError (ssl.SSLError) for an unusable ``ca_file``."""
-        context = ssl.create_default_context(cafile=self.ca_file or None)
+        """Make the TLS context. Raises ValueError naming an unusable ``ca_file``."""
+        try:
+            context = ssl.create_default_context(cafile=self.ca_file or None)
+        except OSError as exc:
+            raise ValueError(f"{self.ca_file!r} holds no certificates to trust: {exc}") from exc
         context.check_hostname = self.check_hostname and self.verify
         if not self.verify:
             context.verify_mode = ssl.CERT_NONE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 import subprocess
 import threading
 import time
@@ -448,7 +447,8 @@ def test_plain_http_to_a_tls_port_and_the_reverse_are_failures(certificate: Path
     assert fault.arguments[0] == "tls"
 
 
-def test_an_unusable_authority_file_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["ca.pem", "missing.pem"])
+def test_an_unusable_authority_file_is_named(tmp_path: Path, name: str) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
-    with pytest.raises(ssl.SSLError):
-        TlsOptions(ca_file=str(tmp_path / "ca.pem")).context()
+    with pytest.raises(ValueError, match=name):
+        TlsOptions(ca_file=str(tmp_path / name)).context()
