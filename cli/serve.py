@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +44,8 @@ _log = logging.getLogger(__name__)
 # Long enough for a hypervisor that is there, short enough for one that is not.
 _FIRST_CONNECTION_S = 5.0
 _SWITCH_INTERVAL_S = 0.001
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class _OptionError(Exception):
@@ -127,6 +131,15 @@ def _serve(
             envvar=_env("HYPERVISOR_CA"),
         ),
     ] = None,
+    hypervisor_any_hostname: Annotated[
+        bool,
+        typer.Option(
+            "--hypervisor-any-hostname",
+            help="Accept a trusted certificate that names another host, as self-signed ones of "
+            "XenServer do.",
+            envvar=_env("HYPERVISOR_ANY_HOSTNAME"),
+        ),
+    ] = False,
     job_after: Annotated[
         float,
         typer.Option(
@@ -169,7 +182,11 @@ def _serve(
     try:
         listens = [parse_listen(one, cert_file=tls_cert, key_file=tls_key) for one in listen]
         hypervisors = _hypervisors(
-            hypervisor, hypervisor_user or [], hypervisor_password_file or [], hypervisor_ca or []
+            hypervisor,
+            users=_by_name(hypervisor_user),
+            password_files=_by_name(hypervisor_password_file),
+            ca_files=_by_name(hypervisor_ca),
+            check_hostname=not hypervisor_any_hostname,
         )
         authenticate = _authenticator(auth, users, state, listens)
         schema = load_schema()
@@ -240,37 +257,46 @@ def _authenticator(
 
 
 def _hypervisors(
-    urls: Sequence[str], users: Sequence[str], password_files: Sequence[str], cas: Sequence[str]
+    options: Sequence[str],
+    *,
+    users: Mapping[str, str],
+    password_files: Mapping[str, str],
+    ca_files: Mapping[str, str],
+    check_hostname: bool,
 ) -> list[_Hypervisor]:
     """The hypervisors with what is said of them by name. Raises _OptionError."""
-    user_of, file_of, ca_of = _by_name(users), _by_name(password_files), _by_name(cas)
     found: dict[str, _Hypervisor] = {}
-    for name, text in map(_named, urls):
-        if name in found:
+    for name, text in map(_named, options):
+        # Namespaces have no case.
+        if name.lower() in map(str.lower, found):
             raise _OptionError(f"two hypervisors have the name {name!r}; give each its own NAME=")
-        tls = TlsOptions(ca_file=ca_of.get(name, ""))
-        try:
-            url = parse_endpoint_url(text)
-            tls.context()
-        except ValueError as exc:
-            raise _OptionError(str(exc)) from exc
-        if url.dialect != "xapi":
-            raise _OptionError(f"the dialect of {url} is not supported; xapi is")
+        if name and not _NAME.fullmatch(name):
+            raise _OptionError(f"{name!r} is no name for a hypervisor; use letters and digits")
         found[name] = _Hypervisor(
             name=name,
-            url=url,
+            url=_endpoint_url(text),
             credentials=Credentials(
-                username=user_of.get(name, ""), password=_password(file_of.get(name, ""))
+                username=users.get(name, ""), password=_password(password_files.get(name))
             ),
-            tls=tls,
+            tls=TlsOptions(ca_file=ca_files.get(name, ""), check_hostname=check_hostname),
         )
-    for name in sorted({*user_of, *file_of, *ca_of} - set(found)):
+    for name in sorted({*users, *password_files, *ca_files} - set(found)):
         raise _OptionError(f"there is no hypervisor with the name {name!r}")
     return list(found.values())
 
 
-def _by_name(options: Sequence[str]) -> dict[str, str]:
-    return dict(map(_named, options))
+def _endpoint_url(text: str) -> EndpointUrl:
+    try:
+        url = parse_endpoint_url(text)
+    except ValueError as exc:
+        raise _OptionError(str(exc)) from exc
+    if url.dialect != "xapi":
+        raise _OptionError(f"the dialect of {url} is not supported; xapi is")
+    return url
+
+
+def _by_name(options: Sequence[str] | None) -> dict[str, str]:
+    return dict(map(_named, options or ()))
 
 
 def _named(option: str) -> tuple[str, str]:
@@ -279,9 +305,9 @@ def _named(option: str) -> tuple[str, str]:
     return (name, value) if equals and "/" not in name else ("", option)
 
 
-def _password(path: str) -> str:
-    if not path:
-        return ""
+def _password(path: str | None) -> str:
+    if path is None:
+        return os.environ.get(_env("HYPERVISOR_PASSWORD"), "")
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as exc:
