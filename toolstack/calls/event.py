@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.database import Change, Changes
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.faults import XapiFailure, handle_invalid
+from virtcim.wire import ClientInfo
 
 __all__ = ["EVENT_CALLS"]
 
@@ -42,7 +45,7 @@ async def event_from(
     except ValueError:
         raise XapiFailure("EVENT_FROM_TOKEN_PARSE_FAILURE", token) from None
     deadline = time.monotonic() + min(max(timeout, 0.0), _LONGEST_S)
-    async with services.database.waiter() as changed:
+    async with services.database.waiter() as changed, _waking(context.client, changed.wake):
         while True:
             services.connection.require()
             services.sessions.require(context.session)
@@ -52,6 +55,17 @@ async def event_from(
             if found.changes or over:
                 return _batch(found, class_names)
             await changed.wait(min(remaining_s, _LOOK_S))
+
+
+@asynccontextmanager
+async def _waking(client: ClientInfo, wake: Callable[[], None]) -> AsyncIterator[None]:
+    """Wake as soon as the client goes away, or is to go because the server stops."""
+    gone = asyncio.create_task(client.disconnected.wait())
+    gone.add_done_callback(lambda _: wake())
+    try:
+        yield
+    finally:
+        gone.cancel()
 
 
 def _subscription(classes: list[str]) -> tuple[Callable[[str, str], bool], list[str]]:
