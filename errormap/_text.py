@@ -6,7 +6,7 @@ import re
 
 __all__ = ["as_integer", "as_text", "searched"]
 
-_KEPT = 16 * 1024
+_KEPT = 8 * 1024
 _INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*")
 
 
@@ -39,7 +39,7 @@ def as_integer(value: object) -> int | None:
 
 
 def searched(text: str) -> str:
-    """The part of ``text`` that patterns look at: its first and last 16 KiB, in lower case."""
+    """The part of ``text`` that patterns look at: its first and last 8 KiB, in lower case."""
     if len(text) > 2 * _KEPT:
         text = f"{text[:_KEPT]}\n{text[-_KEPT:]}"
     return text.lower()

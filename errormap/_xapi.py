@@ -14,7 +14,8 @@ __all__ = ["from_xapi"]
 
 _LIBVIRT = "LIBVIRT_ERROR"
 # How the server prints an error of its own inside another one's text.
-_PRINTED = re.compile(r"Server_error\(\s*([A-Z][A-Z0-9_]{2,80}),\s*\[(.{0,4000}?)\]\)", re.DOTALL)
+_PRINTED = re.compile(r"Server_error\(\s{0,8}([A-Z][A-Z0-9_]{2,80}),\s{0,8}\[")
+_PRINTED_LENGTH = 4000
 
 
 def from_xapi(
@@ -58,7 +59,8 @@ def _cause(code: str, arguments: Sequence[str], operation: str) -> Fault | None:
     for argument in arguments:
         printed = _PRINTED.search(argument)
         if printed is not None:
-            words = [word.strip() for word in printed[2].split(";")]
+            inner = argument[printed.end() : printed.end() + _PRINTED_LENGTH].partition("])")[0]
+            words = [word.strip() for word in inner.split(";")]
             return from_xapi([printed[1], *words], operation=operation)
     if code in ("INTERNAL_ERROR", "INTERNAL ERROR") and arguments:
         return nested_xend(arguments[0], operation)

@@ -10,7 +10,7 @@ from virtcim.errormap.fault import Fault
 __all__ = ["from_xend", "nested_xend"]
 
 # 3.0.2 wraps a fault once per level as text: "Error occurred when resuming: <Fault 3: 'nope'>".
-_NESTED = re.compile(r"<Fault (-?\d{1,9}): (.*)>", re.DOTALL)
+_NESTED = re.compile(r"<Fault (-?[0-9]{1,9}): ")
 _LEVELS = 16
 
 
@@ -32,9 +32,10 @@ def from_xend(
 def nested_xend(text: str, operation: str, levels: int = _LEVELS) -> Fault | None:
     """The xend fault that ``text`` contains in printed form, with those inside it as causes."""
     match = _NESTED.search(text) if levels else None
-    if match is None:
+    end = text.rfind(">") if match is not None else -1
+    if match is None or end < match.end():
         return None
-    inner = _unquoted(match[2])
+    inner = _unquoted(text[match.end() : end])
     return Fault(
         source="xend",
         operation=operation,

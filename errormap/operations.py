@@ -45,9 +45,9 @@ _PATTERNS: dict[str, str] = {
         r"|xend\.domain\.snapshot\w*"
     ),
     "disk_make": (
-        r"VDI\.(?:create|clone|copy|resize\w*|snapshot|introduce|pool_introduce)"
-        r"|virStorageVol(?:Create|Resize)\w*|virDomainBlockResize|virDomainBlockCopy"
-        r"|blockdev-create|block_resize|drive-mirror"
+        r"VDI\.(?:create|clone|resize\w*)"
+        r"|virStorageVol(?:Create|Resize)\w*|virDomainBlockResize"
+        r"|blockdev-create|block_resize"
     ),
     "copy": (
         r"VDI\.(?:copy|pool_migrate|data_import\w*|export\w*|import\w*)"

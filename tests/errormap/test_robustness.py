@@ -1,0 +1,113 @@
+"""Whatever arrives gets an answer, in bounded time."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from virtcim.errormap import cim_message, explain, from_record, rules, translate
+
+SOURCES = ("xapi", "xend", "libvirt", "qemu", "transport")
+_FIELDS = {
+    "xapi": ("error_description", "task_status"),
+    "xend": ("fault_code", "fault_string"),
+    "libvirt": ("code", "code_name", "domain", "message", "str1", "int1"),
+    "qemu": (
+        "class", "desc", "event", "data", "error", "query-migrate", "query-jobs", "query-block",
+        "query-status", "exit_status", "stderr",
+    ),
+    "transport": (
+        "phase", "exception", "errno", "message", "http_status", "content_type", "body",
+    ),
+}  # fmt: skip
+
+_anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=9), inner),
+    max_leaves=12,
+)
+
+
+def _records() -> st.SearchStrategy[dict[str, Any]]:
+    return st.one_of(
+        *(
+            st.fixed_dictionaries(
+                {
+                    "source": st.just(source),
+                    "raw": st.dictionaries(st.sampled_from(_FIELDS[source]), _anything),
+                },
+                optional={"operation": _anything, "version": _anything},
+            )
+            for source in SOURCES
+        )
+    )
+
+
+@settings(max_examples=400, deadline=None)
+@given(_records())
+def test_any_record_of_a_known_source_is_translated(record: dict[str, Any]) -> None:
+    fault = from_record(record)
+    error = translate(fault)
+    assert error.fault is fault
+    assert explain(fault).error == error
+    assert cim_message(error).isprintable()
+
+
+@settings(max_examples=200, deadline=None)
+@given(_anything)
+def test_any_other_value_is_refused_as_no_record(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"record|raw|source"):
+        from_record(value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(["xapi", "libvirt"]), st.lists(_anything, max_size=12))
+def test_any_number_and_type_of_arguments_is_accepted(source: str, words: list[Any]) -> None:
+    described = ["LIBVIRT_ERROR" if source == "libvirt" else "HANDLE_INVALID", *words]
+    record = {"source": "xapi", "raw": {"error_description": described}}
+    assert translate(from_record(record)).message
+
+
+def _raw(source: str, text: str) -> dict[str, object]:
+    return {
+        "xapi": {"error_description": ["INTERNAL_ERROR", text]},
+        "xend": {"fault_code": 2, "fault_string": text},
+        "libvirt": {"code": 1, "message": text},
+        "qemu": {"class": "GenericError", "desc": text},
+        "transport": {"phase": "after_send", "body": text},
+    }[source]
+
+
+def _hostile() -> list[str]:
+    """Beginnings that patterns wait to see continued, repeated without the continuation."""
+    patterns = " ".join(rule.text.pattern for rule in rules() if rule.text)
+    words = sorted(set(re.findall(r"[a-z][a-z ]{3,}", patterns)))
+    return [
+        " ".join(words),
+        *words[::40],
+        "name ", "device ", "image ", "cannot find ", "'", "(1, '", "<Fault 1: '", "\n", "\u0130",
+        "Server_error(A_B, [", "unable to execute QEMU command '", "error : ",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_text_of_a_megabyte_is_translated_quickly_whatever_it_repeats(source: str) -> None:
+    for part in _hostile():
+        text = (part * (1_000_000 // len(part) + 1))[:1_000_000]
+        started = time.perf_counter()
+        error = translate(from_record({"source": source, "raw": _raw(source, text)}))
+        # An exponential or quadratic pattern would take minutes here, not a share of a second.
+        assert time.perf_counter() - started < 10, part
+        assert len(error.message) < 2500
+
+
+def test_the_cause_is_found_at_either_end_of_a_long_text() -> None:
+    filling = "noise " * 200_000
+    for text in (f"No space left on device {filling}", f"{filling} No space left on device"):
+        error = translate(from_record({"source": "xend", "raw": _raw("xend", text)}))
+        assert error.code.name == "ERR_OUT_OF_DISK_SPACE"
