@@ -53,12 +53,12 @@ _COMMUNICATIONS, _SOFTWARE, _SECURITY, _OVERSUBSCRIPTION, _UNAVAILABLE, _UNSUPPO
     9,
     10,
 )
-_WARNING, _MINOR, _MAJOR, _CRITICAL = 3, 4, 5, 6
+_INFORMATION, _MINOR, _MAJOR, _CRITICAL = 2, 4, 5, 6
 _E = ErrorCode
 
 _CLASSES: Mapping[ErrorCode, Class] = MappingProxyType(
     {
-        _E.ERR_SUCCESS: Class(0, 2, 0, "Nothing needs to be done."),
+        _E.ERR_SUCCESS: Class(0, _INFORMATION, 0, "Nothing needs to be done."),
         _E.ERR_UNABLE_TO_VERIFY_STATE: Class(
             _COMMUNICATIONS,
             _MAJOR,

@@ -106,7 +106,8 @@ def _disk_values(system: VirtualSystem, disk: VirtualDisk) -> Mapping[str, Value
     if image is not None:
         values |= {
             "PoolID": pool_id(STORAGE_POOL, image.sr_uuid),
-            "VirtualQuantity": image.virtual_size_bytes,
+            # An image that cannot be looked into has no size that is known.
+            "VirtualQuantity": image.virtual_size_bytes or None,
             "ResourceSubType": image.format or None,
         }
         if image.location:

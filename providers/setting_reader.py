@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from virtcim.errormap import ErrorCode
 from virtcim.providers.cim_text import convert
-from virtcim.providers.errors import failure, path_text, rejected
+from virtcim.providers.errors import path_text, rejected
 from virtcim.providers.records import CimError, ObjectPath, Record, Value
 from virtcim.providers.units import Unit, UnitError, parse_unit
 
@@ -131,13 +130,6 @@ class SettingReader:
     def refuse(self, name: str, value: object, why: str) -> CimError:
         """The error that names parameter, property and value."""
         return rejected(f"{self.where}.{name}: {_shown(value)} {why}")
-
-    def too_long(self, name: str, value: str, limit: int) -> CimError:
-        """The error for a name beyond a limit."""
-        return failure(
-            ErrorCode.ERR_NAME_TOO_LONG,
-            f"{self.where}.{name}: {_shown(value)} is longer than {limit} characters",
-        )
 
     def _take(self, name: str) -> Value:
         _, value = self._values.pop(name.lower(), ("", None))

@@ -62,11 +62,6 @@ class View:
         self._inventory: Inventory | None = None
 
     @property
-    def served(self) -> bool:
-        """Whether there is a hypervisor behind this namespace."""
-        return self._endpoint is not None
-
-    @property
     def inventory(self) -> Inventory:
         """The same inventory for the whole operation."""
         if self._inventory is None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gc
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from threading import Event
+from typing import NoReturn
 
 import pytest
 
@@ -19,7 +22,7 @@ from tests.providers.simulated_endpoint import (
     identity,
 )
 from virtcim.errormap import ErrorCode, Fault, StandardError, from_qemu, translate
-from virtcim.hypervisor.model import PowerState, StopReason
+from virtcim.hypervisor.model import PowerState, StopReason, VirtualSystem
 from virtcim.providers import CimError, ObjectPath, Providers, Record, StatusCode
 
 VM = "VirtCIM_ComputerSystem"
@@ -370,6 +373,22 @@ def test_a_pool_of_hosts_shows_each_system_at_the_host_it_runs_on(
     assert [value(host, "ElementName") for host in shared] == ["hv1"]
 
 
+def test_a_disk_whose_size_is_not_known_has_none(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    system = endpoint.systems[1]
+    disk = system.disks[0]
+    assert disk.image is not None
+    unknown = replace(disk, image=replace(disk.image, virtual_size_bytes=0))
+    endpoint.replace(replace(system, disks=(unknown,)))
+    path = instance_path(
+        "VirtCIM_DiskResourceAllocationSettingData", f"VirtCIM:{system.uuid}/disk/vda"
+    )
+    shown = providers.get_instance(path)
+    assert value(shown, "VirtualQuantity") is None
+    assert value(shown, "HostResource") == ["file:///images/vm1-0.qcow2"]
+
+
 def test_a_host_out_of_reach_or_in_maintenance_says_so(
     endpoint: SimulatedEndpoint, providers: Providers
 ) -> None:
@@ -388,3 +407,68 @@ def test_only_jobs_can_be_deleted(providers: Providers) -> None:
     with pytest.raises(CimError) as refused:
         providers.delete_instance(system_path(0))
     assert refused.value.status_code == StatusCode.NOT_SUPPORTED
+
+
+class NotIterable(dict[str, VirtualSystem]):
+    """A population that can be asked for one system, but not gone through."""
+
+    def __iter__(self) -> NoReturn:
+        raise AssertionError("every virtual system was looked at")
+
+    keys = values = items = __iter__  # type: ignore[assignment]
+
+
+def test_what_belongs_to_one_system_is_found_without_looking_at_the_others(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    number = 5
+    system = endpoint.systems[number]
+    endpoint.current = replace(
+        endpoint.current, virtual_systems=NotIterable(endpoint.current.virtual_systems)
+    )
+    found = providers.associators(system_path(number))
+    assert [each.class_name for each in found] == [
+        "VirtCIM_HostSystem",
+        "VirtCIM_VirtualSystemSettingData",
+    ]
+    settings = found[1].path
+    assert settings is not None
+    resources = providers.associator_names(settings, result_class="CIM_SettingData")
+    assert len(resources) == 2 + len(system.disks) + len(system.network_ports)
+    for resource in resources:
+        for reference in providers.reference_names(resource):
+            assert providers.get_instance(reference).path == reference
+
+
+def test_many_readers_see_whole_inventories_while_it_changes(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    done = Event()
+
+    def read(class_name: str) -> int:
+        rounds = 0
+        while not done.is_set() or rounds == 0:
+            found = list(providers.enumerate_instances("root/virt", class_name))
+            assert len(found) == 20
+            for record in found[:3]:
+                assert record.path is not None
+                assert providers.get_instance(record.path).path == record.path
+                assert providers.associators(record.path)
+            rounds += 1
+        return rounds
+
+    classes = (
+        VM,
+        "VirtCIM_VirtualSystemSettingData",
+        VM,
+        "VirtCIM_MemoryResourceAllocationSettingData",
+    )
+    with ThreadPoolExecutor(len(classes)) as pool:
+        readers = [pool.submit(read, name) for name in classes]
+        try:
+            for number in range(300):
+                system = endpoint.systems[number % 20]
+                endpoint.replace(replace(system, name_label=f"label {number}"))
+        finally:
+            done.set()
+        assert all(reader.result(timeout=60) for reader in readers)
