@@ -74,13 +74,14 @@ def test_any_number_and_type_of_arguments_is_accepted(source: str, words: list[A
 
 
 def _raw(source: str, text: str) -> dict[str, object]:
-    return {
+    forms: dict[str, dict[str, object]] = {
         "xapi": {"error_description": ["INTERNAL_ERROR", text]},
         "xend": {"fault_code": 2, "fault_string": text},
         "libvirt": {"code": 1, "message": text},
         "qemu": {"class": "GenericError", "desc": text},
         "transport": {"phase": "after_send", "body": text},
-    }[source]
+    }
+    return forms[source]
 
 
 def _hostile() -> list[str]:
