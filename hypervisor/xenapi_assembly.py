@@ -22,7 +22,7 @@ from virtcim.hypervisor.model import (
     VirtualNetworkPort,
     VirtualSystem,
 )
-from virtcim.hypervisor.xenapi_records import (
+from virtcim.hypervisor.xenapi_parts import (
     DiskPart,
     HostCpuPart,
     HostMetricsPart,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -28,22 +27,24 @@ from virtcim.hypervisor.model import (
     VirtualNetworkPort,
     VirtualSystem,
 )
+from virtcim.hypervisor.xenapi_parts import (
+    DiskPart,
+    HostCpuPart,
+    HostMetricsPart,
+    HostPart,
+    ImagePart,
+    MetricsPart,
+    PlugPart,
+    PoolPart,
+    PortPart,
+    SystemPart,
+)
 
 __all__ = [
     "NULL_REF",
     "PARTS",
-    "DiskPart",
-    "HostCpuPart",
-    "HostMetricsPart",
-    "HostPart",
-    "ImagePart",
-    "MetricsPart",
-    "PlugPart",
-    "PoolPart",
-    "PortPart",
     "Record",
     "RecordError",
-    "SystemPart",
     "task_from_record",
 ]
 
@@ -54,95 +55,6 @@ Record = Mapping[str, Any]
 
 class RecordError(ValueError):
     """A record's field holds something else than its type; the text names the field."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SystemPart:
-    """A ``VM``; ``ordinary`` unless it is a template, a snapshot or a control domain."""
-
-    system: VirtualSystem
-    metrics_ref: str
-    host_ref: str
-    ordinary: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MetricsPart:
-    """A ``VM_metrics``."""
-
-    memory_actual_bytes: int
-    vcpus_actual: int
-    start_time: datetime | None
-    stop: StopReason | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiskPart:
-    """A ``VBD``."""
-
-    disk: VirtualDisk
-    vm_ref: str
-    image_ref: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PortPart:
-    """A ``VIF``."""
-
-    port: VirtualNetworkPort
-    vm_ref: str
-    network_ref: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImagePart:
-    """A ``VDI``."""
-
-    image: VirtualDiskImage
-    sr_ref: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlugPart:
-    """A ``PBD``: how one host reaches one SR."""
-
-    sr_ref: str
-    attached: bool
-    location: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostPart:
-    """A ``host``."""
-
-    host: Host
-    metrics_ref: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostMetricsPart:
-    """A ``host_metrics``."""
-
-    live: bool
-    memory_total_bytes: int
-    memory_free_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostCpuPart:
-    """A ``host_cpu``."""
-
-    host_ref: str
-    model: str
-    vendor: str
-    mhz: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolPart:
-    """A ``pool``."""
-
-    uuid: str
 
 
 def _text(record: Record, field: str) -> str:

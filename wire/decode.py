@@ -1,19 +1,14 @@
 """XML-RPC bytes in, values out. Pure and incremental: no I/O, no clock.
 
-The grammar of http://xmlrpc.com/spec.md is a table of states; a message that leaves it is refused
-with the element that was wrong. Document type declarations are refused as such, so there are no
-entities to expand and nothing external to fetch.
+A message that leaves the grammar is refused with the element that was wrong. Document type
+declarations are refused as such, so there are no entities to expand and nothing external to fetch.
 """
 
 from __future__ import annotations
 
 import re
-from base64 import b64decode
-from binascii import Error as BinasciiError
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
-from enum import IntEnum, auto
 from typing import Any, Final
 from xml.parsers import expat
 
@@ -25,6 +20,8 @@ from virtcim.wire.errors import (
     RemoteFault,
     TruncatedMessage,
 )
+from virtcim.wire.grammar import CONTAINERS, GRAMMAR, SILENT_ENDS, State
+from virtcim.wire.scalars import CONVERTERS
 
 __all__ = ["CallDecoder", "Limits", "ResponseDecoder", "decode_call", "decode_response"]
 
@@ -45,104 +42,7 @@ class Limits:
 RESPONSE_LIMITS: Final = Limits(max_bytes=512 * 2**20, max_elements=40_000_000)
 
 
-class _State(IntEnum):
-    DOCUMENT = auto()
-    DONE = auto()
-    CALL = auto()
-    METHOD_NAME = auto()
-    CALL_NAMED = auto()
-    CALL_END = auto()
-    PARAMS = auto()
-    RESPONSE = auto()
-    RESPONSE_PARAMS = auto()
-    RESPONSE_PARAMS_END = auto()
-    RESPONSE_END = auto()
-    FAULT = auto()
-    FAULT_END = auto()
-    PARAM = auto()
-    PARAM_END = auto()
-    VALUE = auto()
-    VALUE_END = auto()
-    STRUCT = auto()
-    MEMBER = auto()
-    NAME = auto()
-    MEMBER_NAMED = auto()
-    MEMBER_END = auto()
-    ARRAY = auto()
-    ARRAY_END = auto()
-    DATA = auto()
-    STRING = auto()
-    INT = auto()
-    I8 = auto()
-    BOOLEAN = auto()
-    DOUBLE = auto()
-    DATETIME = auto()
-    BASE64 = auto()
-    NIL = auto()
-
-
-_S = _State
-
-# state -> element that may start -> (its own state, the state it leaves its parent in)
-_GRAMMAR: Final[dict[int, dict[str, tuple[int, int]]]] = {
-    _S.CALL: {"methodName": (_S.METHOD_NAME, _S.CALL_NAMED)},
-    _S.CALL_NAMED: {"params": (_S.PARAMS, _S.CALL_END)},
-    _S.PARAMS: {"param": (_S.PARAM, _S.PARAMS)},
-    _S.RESPONSE: {
-        "params": (_S.RESPONSE_PARAMS, _S.RESPONSE_END),
-        "fault": (_S.FAULT, _S.RESPONSE_END),
-    },
-    _S.RESPONSE_PARAMS: {"param": (_S.PARAM, _S.RESPONSE_PARAMS_END)},
-    _S.FAULT: {"value": (_S.VALUE, _S.FAULT_END)},
-    _S.PARAM: {"value": (_S.VALUE, _S.PARAM_END)},
-    _S.VALUE: {
-        "string": (_S.STRING, _S.VALUE_END),
-        "int": (_S.INT, _S.VALUE_END),
-        "i4": (_S.INT, _S.VALUE_END),
-        "i8": (_S.I8, _S.VALUE_END),
-        "boolean": (_S.BOOLEAN, _S.VALUE_END),
-        "double": (_S.DOUBLE, _S.VALUE_END),
-        "dateTime.iso8601": (_S.DATETIME, _S.VALUE_END),
-        "base64": (_S.BASE64, _S.VALUE_END),
-        "nil": (_S.NIL, _S.VALUE_END),
-        "struct": (_S.STRUCT, _S.VALUE_END),
-        "array": (_S.ARRAY, _S.VALUE_END),
-    },
-    _S.STRUCT: {"member": (_S.MEMBER, _S.STRUCT)},
-    _S.MEMBER: {"name": (_S.NAME, _S.MEMBER_NAMED)},
-    _S.MEMBER_NAMED: {"value": (_S.VALUE, _S.MEMBER_END)},
-    _S.ARRAY: {"data": (_S.DATA, _S.ARRAY_END)},
-    _S.DATA: {"value": (_S.VALUE, _S.DATA)},
-}
-_NOTHING: Final[dict[str, tuple[int, int]]] = {}
-
-_CONTAINERS: Final = frozenset({_S.STRUCT, _S.ARRAY})
-
-# States in which an element may end without any action; the rest are in _Decoder.closers.
-_SILENT_ENDS: Final = frozenset(
-    {
-        _S.CALL_NAMED,
-        _S.CALL_END,
-        _S.PARAMS,
-        _S.RESPONSE_PARAMS_END,
-        _S.RESPONSE_END,
-        _S.FAULT_END,
-        _S.PARAM_END,
-        _S.VALUE_END,
-        _S.MEMBER_END,
-        _S.ARRAY_END,
-    }
-)
-
 _METHOD_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,255}")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
-_DOUBLE = re.compile(
-    r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?"
-)
-_DATETIME = re.compile(
-    r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})"
-    r"(?:\.([0-9]{1,6})[0-9]{0,6})?(?:(Z)|([+-])([0-9]{2}):?([0-9]{2}))?"
-)
 _WHITE = " \t\r\n"
 
 
@@ -156,7 +56,7 @@ class _Decoder:
         self._limits = limits
         self._size = 0
         self._elements = 0
-        self._states: list[int] = [_S.DOCUMENT]
+        self._states: list[int] = [State.DOCUMENT]
         self._text: list[str] = []
         self._values: list[Any] = []
         self._marks: list[int] = []
@@ -228,23 +128,23 @@ class _Decoder:
         if self._text:
             self._expect_white_space(tag)
         try:
-            own, parent = _GRAMMAR[states[-1]][tag]
+            own, parent = GRAMMAR[states[-1]][tag]
         except KeyError:
             own, parent = self._start_root(tag)
         states[-1] = parent
         states.append(own)
-        if own in _CONTAINERS:
+        if own in CONTAINERS:
             # By the grammar, nothing else can nest without end.
             if len(states) > self._limits.max_depth:
                 raise MessageTooLarge(f"elements nested deeper than {self._limits.max_depth}")
             self._marks.append(len(self._values))
 
     def _start_root(self, tag: str) -> tuple[int, int]:
-        if self._states[-1] != _S.DOCUMENT:
+        if self._states[-1] != State.DOCUMENT:
             raise NotXmlRpc(f"<{tag[:40]}> is not allowed here")
         if tag != self.root:
             raise NotXmlRpc(f"expected <{self.root}>, found <{tag[:40]}>")
-        return self.root_state, _S.DONE
+        return self.root_state, State.DONE
 
     def _end(self, tag: str) -> None:
         state = self._states.pop()
@@ -269,14 +169,14 @@ class _Decoder:
         return text
 
     def _make_closers(self) -> dict[int, Callable[[], None] | None]:
-        closers: dict[int, Callable[[], None] | None] = dict.fromkeys(_SILENT_ENDS)
-        closers[_S.STRING] = closers[_S.VALUE] = self._end_string
-        closers[_S.NAME] = self._end_name
-        closers[_S.METHOD_NAME] = self._end_method_name
-        closers[_S.STRUCT] = self._end_struct
-        closers[_S.DATA] = self._end_data
-        closers[_S.FAULT_END] = self._end_fault
-        for state, convert in _CONVERTERS.items():
+        closers: dict[int, Callable[[], None] | None] = dict.fromkeys(SILENT_ENDS)
+        closers[State.STRING] = closers[State.VALUE] = self._end_string
+        closers[State.NAME] = self._end_name
+        closers[State.METHOD_NAME] = self._end_method_name
+        closers[State.STRUCT] = self._end_struct
+        closers[State.DATA] = self._end_data
+        closers[State.FAULT_END] = self._end_fault
+        for state, convert in CONVERTERS.items():
             closers[state] = self._make_converter(convert)
         return closers
 
@@ -331,7 +231,7 @@ class CallDecoder(_Decoder):
     """Reads one ``<methodCall>`` from bytes that arrive in pieces."""
 
     root = "methodCall"
-    root_state = _S.CALL
+    root_state = State.CALL
 
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__(limits or Limits())
@@ -346,7 +246,7 @@ class ResponseDecoder(_Decoder):
     """Reads one ``<methodResponse>`` from bytes that arrive in pieces."""
 
     root = "methodResponse"
-    root_state = _S.RESPONSE
+    root_state = State.RESPONSE
 
     def __init__(self, limits: Limits | None = None) -> None:
         super().__init__(limits or RESPONSE_LIMITS)
@@ -384,80 +284,3 @@ def _remote_fault(value: object) -> RemoteFault:
         case {"faultCode": int(code), "faultString": str(string)}:
             return RemoteFault(code, string)
     raise NotXmlRpc("<fault> does not hold a faultCode and a faultString")
-
-
-def _to_int(text: str) -> int:
-    number = _to_i8(text)
-    if not -(2**31) <= number < 2**31:
-        raise NotXmlRpc(f"<int> {text} exceeds 32 bits")
-    return number
-
-
-def _to_i8(text: str) -> int:
-    if not _INTEGER.fullmatch(text):
-        raise NotXmlRpc(f"{text[:40]!r} is no integer")
-    number = int(text)
-    if not -(2**63) <= number < 2**63:
-        raise NotXmlRpc(f"integer {text} exceeds 64 bits")
-    return number
-
-
-def _to_boolean(text: str) -> bool:
-    if text not in ("0", "1"):
-        raise NotXmlRpc(f"{text[:40]!r} is no boolean")
-    return text == "1"
-
-
-def _to_double(text: str) -> float:
-    # The specification knows no infinities, but OCaml's and Python's servers print them.
-    if _DOUBLE.fullmatch(text) or text.lower() in ("nan", "-nan", "inf", "+inf", "-inf"):
-        return float(text)
-    raise NotXmlRpc(f"{text[:40]!r} is no double")
-
-
-def _to_datetime(text: str) -> datetime:
-    found = _DATETIME.fullmatch(text)
-    if not found:
-        raise NotXmlRpc(f"{text[:40]!r} is no ISO 8601 time")
-    year, month, day, hour, minute, second, fraction, _utc, sign, zone_h, zone_m = found.groups()
-    # Servers that name no zone (xend) mean UTC.
-    zone: timezone = UTC
-    try:
-        if sign:
-            offset = timedelta(hours=int(zone_h), minutes=int(zone_m))
-            zone = timezone(-offset if sign == "-" else offset)
-        return datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour),
-            int(minute),
-            int(second),
-            int((fraction or "0").ljust(6, "0")),
-            zone,
-        )
-    except ValueError as exc:
-        raise NotXmlRpc(f"{text[:40]!r} is no possible time: {exc}") from exc
-
-
-def _to_bytes(text: str) -> bytes:
-    try:
-        return b64decode("".join(text.split()), validate=True)
-    except (BinasciiError, ValueError) as exc:
-        raise NotXmlRpc(f"base64 content is damaged: {exc}") from exc
-
-
-def _to_nil(text: str) -> None:
-    if text:
-        raise NotXmlRpc("<nil> holds text")
-
-
-_CONVERTERS: Final[dict[int, Callable[[str], object]]] = {
-    _S.INT: _to_int,
-    _S.I8: _to_i8,
-    _S.BOOLEAN: _to_boolean,
-    _S.DOUBLE: _to_double,
-    _S.DATETIME: _to_datetime,
-    _S.BASE64: _to_bytes,
-    _S.NIL: _to_nil,
-}

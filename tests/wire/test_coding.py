@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import xmlrpc.client
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -11,9 +12,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import virtcim.wire.decode
-import virtcim.wire.encode
-import virtcim.wire.errors
 from virtcim.wire import (
     Limits,
     MalformedMessage,
@@ -339,9 +337,11 @@ def test_times_are_written_in_utc() -> None:
     assert b"20231231T23:00:00Z" in encode_response(time)
 
 
-@pytest.mark.parametrize("module", [virtcim.wire.decode, virtcim.wire.encode, virtcim.wire.errors])
-def test_the_coding_does_no_input_or_output(module: object) -> None:
-    tree = ast.parse(Path(module.__file__).read_text())
+@pytest.mark.parametrize("module", ["decode", "encode", "errors", "grammar", "scalars"])
+def test_the_coding_does_no_input_or_output(module: str) -> None:
+    source = importlib.import_module(f"virtcim.wire.{module}").__file__
+    assert source is not None
+    tree = ast.parse(Path(source).read_text())
     imported: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

@@ -1,0 +1,117 @@
+"""Domain objects as single XenAPI records tell of them, before they are joined by reference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from virtcim.hypervisor.model import (
+    Host,
+    StopReason,
+    VirtualDisk,
+    VirtualDiskImage,
+    VirtualNetworkPort,
+    VirtualSystem,
+)
+
+__all__ = [
+    "DiskPart",
+    "HostCpuPart",
+    "HostMetricsPart",
+    "HostPart",
+    "ImagePart",
+    "MetricsPart",
+    "PlugPart",
+    "PoolPart",
+    "PortPart",
+    "SystemPart",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemPart:
+    """A ``VM``; ``ordinary`` unless it is a template, a snapshot or a control domain."""
+
+    system: VirtualSystem
+    metrics_ref: str
+    host_ref: str
+    ordinary: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsPart:
+    """A ``VM_metrics``."""
+
+    memory_actual_bytes: int
+    vcpus_actual: int
+    start_time: datetime | None
+    stop: StopReason | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskPart:
+    """A ``VBD``."""
+
+    disk: VirtualDisk
+    vm_ref: str
+    image_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortPart:
+    """A ``VIF``."""
+
+    port: VirtualNetworkPort
+    vm_ref: str
+    network_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImagePart:
+    """A ``VDI``."""
+
+    image: VirtualDiskImage
+    sr_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlugPart:
+    """A ``PBD``: how one host reaches one SR."""
+
+    sr_ref: str
+    attached: bool
+    location: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPart:
+    """A ``host``."""
+
+    host: Host
+    metrics_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostMetricsPart:
+    """A ``host_metrics``."""
+
+    live: bool
+    memory_total_bytes: int
+    memory_free_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostCpuPart:
+    """A ``host_cpu``."""
+
+    host_ref: str
+    model: str
+    vendor: str
+    mhz: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPart:
+    """A ``pool``."""
+
+    uuid: str
