@@ -66,7 +66,19 @@ class Database:
         self._deleted: OrderedDict[tuple[str, str], int] = OrderedDict()
         # Deletions up to this generation are forgotten.
         self._horizon = 0
+        self._batches = 0
         self._waiters: set[_Waiter] = set()
+
+    def begin_batch(self) -> None:
+        """Begin changes that belong together: ``changes_since`` gives nothing before their end."""
+        with self._lock:
+            self._batches += 1
+
+    def end_batch(self) -> None:
+        """End what ``begin_batch`` began."""
+        with self._lock:
+            self._batches -= 1
+        self.wake()
 
     def publish(self, class_name: str, ref: str, record: Record) -> None:
         """Add the object or replace its record; an equal record is no change."""
@@ -148,13 +160,16 @@ class Database:
             known = self._horizon <= generation <= self._generation
         return generation if known else 0
 
-    def changes_since(self, generation: int, wanted: Callable[[str, str], bool]) -> Changes:
+    def changes_since(self, generation: int, wanted: Callable[[str, str], bool]) -> Changes | None:
         """Give what changed after ``generation`` for the objects that ``wanted`` picks.
 
-        Generation 0 has seen nothing: every object there is comes as ``add``.
+        Generation 0 has seen nothing: every object there is comes as ``add``. None while changes
+        that belong together are being made: half of them would show objects without their parts.
         """
         found: list[Change] = []
         with self._lock:
+            if self._batches:
+                return None
             for (class_name, ref), entry in reversed(self._journal.items()):
                 if entry.modified <= generation:
                     break
@@ -183,7 +198,9 @@ class Database:
         return _Waiter(self._waiters)
 
     def wake(self) -> None:
-        """Let all waiting coroutines look again."""
+        """Let all waiting coroutines look again, once changes that belong together are all made."""
+        if self._batches:
+            return
         for waiter in tuple(self._waiters):
             waiter.wake()
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from threading import RLock
 
 from virtcim.toolstack.accessors import accessor_calls
 from virtcim.toolstack.calls import ALL_CALLS
@@ -14,7 +13,7 @@ from virtcim.toolstack.database import Database
 from virtcim.toolstack.dispatcher import Dispatcher
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.native.inventory import Inventory
-from virtcim.toolstack.records.publisher import Publisher
+from virtcim.toolstack.records.publisher import Publisher, TogetherLock
 from virtcim.toolstack.services import Services
 from virtcim.toolstack.sessions import Sessions
 from virtcim.toolstack.state import State
@@ -49,10 +48,10 @@ class Toolstack:
     def __init__(self, options: ToolstackOptions) -> None:
         # libvirt translates its messages; those that travel are for programs too.
         os.environ["LC_ALL"] = "C"
-        lock = RLock()
         self._state = State(options.state_directory)
         statistics = Statistics()
         database = Database(self._state.begin_life())
+        lock = TogetherLock(database)
         self._connection = LibvirtConnection(options.libvirt_uri, statistics)
         publisher = Publisher(database, self._state, options.libvirt_uri, lock)
         self._inventory = Inventory(

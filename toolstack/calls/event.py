@@ -50,6 +50,9 @@ async def event_from(
             services.connection.require()
             services.sessions.require(context.session)
             found = services.database.changes_since(generation, wanted)
+            if found is None:
+                await changed.wait(_LOOK_S)
+                continue
             remaining_s = deadline - time.monotonic()
             over = remaining_s <= 0 or context.client.disconnected.is_set()
             if found.changes or over:

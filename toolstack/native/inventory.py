@@ -72,7 +72,7 @@ class Inventory:
         state: State,
         observer: Observer,
         *,
-        lock: threading.RLock,
+        lock: AbstractContextManager[object],
         reconcile_s: float,
         mark_background: Callable[[], None],
     ) -> None:
@@ -331,7 +331,11 @@ class Inventory:
             now = (fields.get("state.state"), fields.get("state.reason"), domain.name())
             if everything or known is None or now != (known.state, known.reason, known.config.name):
                 with self.changing(uuid):
-                    self._put_domain(uuid, self._read_domain(domain))
+                    view = self._read_domain(domain)
+                    with self.lock:
+                        self._put_domain(uuid, view)
+                        if not everything:
+                            self._observer.flush()
         with self.lock:
             self._observer.flush()
         for uuid in set(self.domains) - found:

@@ -38,15 +38,31 @@ from virtcim.toolstack.records.vm import vm_metrics_values, vm_values
 from virtcim.toolstack.refs import NULL, reference
 from virtcim.toolstack.state import State
 
-__all__ = ["Publisher"]
+__all__ = ["Publisher", "TogetherLock"]
 
 Objects = dict[tuple[str, str], dict[str, object]]
+
+
+class TogetherLock:
+    """A re-entrant lock: what is published while it is held is seen together, when it is let go."""
+
+    def __init__(self, database: Database) -> None:
+        self._lock = threading.RLock()
+        self._database = database
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._database.begin_batch()
+
+    def __exit__(self, *_: object) -> None:
+        self._database.end_batch()
+        self._lock.release()
 
 
 class Publisher:
     """The observer of the inventory; all methods are called with the inventory's lock held."""
 
-    def __init__(self, database: Database, state: State, uri: str, lock: threading.RLock) -> None:
+    def __init__(self, database: Database, state: State, uri: str, lock: TogetherLock) -> None:
         self.lock = lock
         self._database = database
         self._state = state
