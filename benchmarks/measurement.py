@@ -48,10 +48,14 @@ class Measurement:
 
 
 class Recorder:
-    """Takes measurements and keeps them; ``announce`` is told the name of each."""
+    """Takes measurements and keeps them; ``announce`` is told the name of each.
 
-    def __init__(self, announce: Callable[[str], None]) -> None:
+    ``targets`` False leaves out all targets, as they do not hold for what is measured.
+    """
+
+    def __init__(self, announce: Callable[[str], None], *, targets: bool = True) -> None:
         self._announce = announce
+        self._targets = targets
         self.measurements: list[Measurement] = []
         self.repetitions = 0
 
@@ -97,7 +101,7 @@ class Recorder:
                 seconds=tuple(seconds),
                 size_bytes=size_bytes,
                 baseline=baseline,
-                target_s=target_s,
+                target_s=target_s if self._targets else None,
             )
         )
 

@@ -26,6 +26,7 @@ __all__ = [
     "Memory",
     "PrivateLibvirtError",
     "Stage",
+    "await_hypervisor",
     "await_inventory",
     "count_hypervisor_calls",
     "memory_of",
@@ -38,7 +39,7 @@ DISKS_PER_SYSTEM = 2
 system_name = machine_name
 system_uuid = machine_uuid
 
-_LOAD_TIMEOUT_S = 60.0
+_LOAD_TIMEOUT_S = 300.0
 _POLL_INTERVAL_S = 0.005
 
 
@@ -122,6 +123,23 @@ class Stage:
         )
 
 
+def await_hypervisor(client: XmlRpcClient) -> None:
+    """Wait until the toolstack has read everything that libvirt has; it may be ready before.
+
+    Raises RequestError with the last failure when that takes too long.
+    """
+    deadline = time.monotonic() + _LOAD_TIMEOUT_S
+    while True:
+        try:
+            client.call("VM.get_all")
+        except RequestError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_INTERVAL_S)
+        else:
+            return
+
+
 def await_inventory(client: CimClient, namespace: str) -> None:
     """Wait until the CIM server knows its hypervisor, without reading any virtual system.
 
@@ -129,7 +147,7 @@ def await_inventory(client: CimClient, namespace: str) -> None:
     """
     request = cim_request("EnumerateInstances", namespace, ClassName="VirtCIM_HostSystem")
     deadline = time.monotonic() + _LOAD_TIMEOUT_S
-    while b"<INSTANCE " not in (reply := client.send(request)):
+    while b"<ERROR " in (reply := client.send(request)):
         if time.monotonic() > deadline:
             raise RequestError(f"the inventory does not get complete: {reply[:1000]!r}")
         time.sleep(_POLL_INTERVAL_S)
