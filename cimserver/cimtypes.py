@@ -99,9 +99,7 @@ def _parse_datetime(text: str) -> datetime | timedelta:
         raise ValueError(
             "a datetime is yyyymmddhhmmss.mmmmmmsutc or ddddddddhhmmss.mmmmmm:000"
         ) from exc
-    moment = value.timedelta if value.is_interval else value.datetime
-    if not isinstance(moment, datetime | timedelta):
-        raise ValueError("a datetime with a value is expected")  # pragma: no cover
+    moment: datetime | timedelta = value.timedelta if value.is_interval else value.datetime
     return moment
 
 

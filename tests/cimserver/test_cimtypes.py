@@ -47,6 +47,11 @@ def test_reals_are_read_as_they_were_written(value: float) -> None:
     assert parse_scalar("real64", format_scalar("real64", value)) == value
 
 
+def test_what_is_no_number_is_a_real_too() -> None:
+    assert format_scalar("real32", float("nan")) == "NaN"
+    assert str(parse_scalar("real32", "NaN")) == "nan"
+
+
 @given(_TIMES, _ZONES)
 def test_points_in_time_are_read_as_they_were_written(moment: datetime, zone: timezone) -> None:
     aware = moment.replace(tzinfo=zone)

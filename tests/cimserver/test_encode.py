@@ -16,9 +16,9 @@ from pywbem import _tupleparse, _tupletree
 from tests.cimserver.doubles import extended_schema, system
 from virtcim.cimserver.cimtypes import INTEGER_RANGES
 from virtcim.cimserver.declarations import Declarations, Declared
-from virtcim.cimserver.encode import Encoder, Selection
+from virtcim.cimserver.encode import Encoder, Selection, instance_name
 from virtcim.cimserver.errors import EncodingError
-from virtcim.providers.records import ObjectPath, Record, Value
+from virtcim.providers.records import KeyValue, ObjectPath, Record, Value
 
 _SCHEMA = extended_schema()
 _DECLARATIONS = Declarations(_SCHEMA)
@@ -203,3 +203,31 @@ def test_the_class_origin_is_written_when_it_is_wanted() -> None:
 def test_no_element_ends_in_its_start_tag_as_wbemcli_cannot_read_that() -> None:
     text = _ENCODER.instance(Record("VirtCIM_ComputerSystem", {"Roles": []}), Selection()).decode()
     assert "/>" not in text
+
+
+def test_keys_of_every_kind_are_written_with_their_kind() -> None:
+    keys: dict[str, KeyValue] = {"B": True, "N": 7, "S": "<", "R": ObjectPath("C", {"N": 1})}
+    name = instance_name(ObjectPath("Test_Everything", keys))
+    read = _parsed(name.encode())
+    assert read.keybindings["B"] is True
+    assert read.keybindings["N"] == 7
+    assert read.keybindings["S"] == "<"
+    assert read.keybindings["R"] == pywbem.CIMInstanceName("C", {"N": 1})
+
+
+def test_a_reference_to_a_class_keeps_its_namespace() -> None:
+    record = Record("Test_Everything", {"S_reference": ObjectPath("CIM_System", namespace="a/b")})
+    read = _parsed(_ENCODER.instance(record, Selection()))["S_reference"]
+    assert (read.classname, read.namespace) == ("CIM_System", "a/b")
+
+
+def test_the_number_of_compiled_layouts_is_bounded() -> None:
+    encoder = Encoder(_DECLARATIONS, "host")
+    names = list(_DECLARATIONS.properties("VirtCIM_ComputerSystem"))
+    selections = [
+        Selection(property_list=frozenset({first, second})) for first in names for second in names
+    ]
+    record = system(1)
+    texts = [encoder.instance(record, one) for one in selections]
+    assert len(set(selections)) > 512
+    assert texts == [encoder.instance(record, one) for one in selections]

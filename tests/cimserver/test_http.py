@@ -13,7 +13,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.cimserver.doubles import FixedProviders
-from tests.cimserver.serving import DEADLINE_S, NAMESPACE_PATH, Served, intrinsic, message, served
+from tests.cimserver.serving import (
+    DEADLINE_S,
+    NAMESPACE_PATH,
+    Served,
+    intrinsic,
+    message,
+    method,
+    served,
+)
 from virtcim.cimserver import CimServer, Limits
 from virtcim.mof import Schema
 from virtcim.providers.records import MethodResult, ObjectPath, Value
@@ -245,6 +253,14 @@ def _call_state_change(server: Served) -> object:
     keys = 'CreationClassName="VirtCIM_ComputerSystem",Name="00000000-0000-0000-0000-000000000001"'
     path = pywbem.CIMInstanceName.from_wbem_uri(f"root/virt:VirtCIM_ComputerSystem.{keys}")
     return int(server.pywbem().InvokeMethod("RequestStateChange", path)[0])
+
+
+def test_the_class_that_the_headers_name_must_be_the_target(server: Served) -> None:
+    call = method("RequestStateChange", _CLASS)
+    wrong = server.post(call, CIMObject="root%2Fvirt%3AVirtCIM_HostSystem.Name%3D%22a%22")
+    assert wrong.headers["CIMError"] == "header-mismatch"
+    right = server.post(call, CIMObject="root%2Fvirt%3Avirtcim_computersystem")
+    assert right.status_code == 200
 
 
 def test_options_says_what_the_server_can_do(server: Served) -> None:

@@ -10,7 +10,7 @@ import pytest
 import pywbem
 
 from tests.cimserver.doubles import FixedProviders, system
-from tests.cimserver.serving import Served, intrinsic, served
+from tests.cimserver.serving import NAMESPACE_PATH, Served, intrinsic, served
 from virtcim.cimserver import CimServer
 from virtcim.mof import Schema
 from virtcim.providers.records import CimError, ObjectPath, Record, StatusCode
@@ -225,9 +225,17 @@ _KEY = '<KEYBINDING NAME="%s"><KEYVALUE VALUETYPE="string">x</KEYVALUE></KEYBIND
         ({"NoSuch": "<VALUE>1</VALUE>"}, "has no parameter 'NoSuch'"),
         ({"InstanceName": f'<CLASSNAME NAME="{_SYSTEM}"/>'}, "InstanceName must be the name"),
         ({"InstanceName": "<VALUE>x</VALUE>"}, "InstanceName holds no object path"),
+        (
+            {"InstanceName": f"<LOCALINSTANCEPATH>{NAMESPACE_PATH}<X/></LOCALINSTANCEPATH>"},
+            "InstanceName holds no object path",
+        ),
         ({"InstanceName": _NAME % ""}, "must give the key CreationClassName, Name"),
         ({"InstanceName": _NAME % (_KEY % "Name")}, "must give the key CreationClassName"),
         ({"InstanceName": _NAME % (_KEY % "NoKey")}, "has no key 'NoKey'"),
+        (
+            {"InstanceName": _NAME % (_KEY % "Name").replace("KEYVALUE", "VALUE.REFERENCE")},
+            "the key Name must be a string",
+        ),
         ({"InstanceName": _NAME % (_KEY % "Name" * 2)}, "gives the key Name twice"),
         ({"InstanceName": '<INSTANCENAME CLASSNAME="CIM_ManagedElement"/>'}, "any key"),
         (
@@ -252,6 +260,18 @@ def test_wrong_parameters_are_refused_by_name(
     answer = server.ask(intrinsic("GetInstance", **parameters))
     assert answer.status == StatusCode.INVALID_PARAMETER
     assert named in answer.description
+
+
+def test_a_class_name_must_be_one(server: Served) -> None:
+    answer = server.ask(intrinsic("EnumerateInstances", ClassName=f"<VALUE>{_SYSTEM}</VALUE>"))
+    assert "ClassName must be a CLASSNAME" in answer.description
+
+
+def test_an_end_of_an_association_must_be_a_reference(server: Served) -> None:
+    binding = '<KEYBINDING NAME="Dependent"><KEYVALUE>x</KEYVALUE></KEYBINDING>'
+    name = f'<INSTANCENAME CLASSNAME="VirtCIM_HostedDependency">{binding}</INSTANCENAME>'
+    answer = server.ask(intrinsic("GetInstance", InstanceName=name))
+    assert "the key Dependent must be one reference" in answer.description
 
 
 def test_a_parameter_given_twice_is_refused(server: Served) -> None:
@@ -315,6 +335,14 @@ def test_a_record_that_does_not_fit_its_class_is_an_incident(
     providers.records.append(record)
     with pytest.raises(pywbem.CIMError, match="ERR_UNKNOWN"):
         server.pywbem().EnumerateInstances(_SYSTEM)
+
+
+def test_an_instance_without_a_path_has_no_name_to_enumerate(
+    server: Served, providers: FixedProviders
+) -> None:
+    providers.records.append(Record(_SYSTEM, {"Name": "pathless"}))
+    with pytest.raises(pywbem.CIMError, match="ERR_UNKNOWN"):
+        server.pywbem().EnumerateInstanceNames(_SYSTEM)
 
 
 def test_errors_that_cannot_be_written_are_an_incident_too(
