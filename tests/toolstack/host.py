@@ -58,9 +58,11 @@ def host_xml(*, running: tuple[str, ...] = ("runs",), halted: tuple[str, ...] = 
     return (
         "<node><cpu><mhz>2600</mhz><model>x86_64</model><active>4</active><nodes>1</nodes>"
         "<sockets>1</sockets><cores>4</cores><threads>1</threads></cpu><memory>8388608</memory>"
-        "<network><name>default</name><uuid>b9b9b5d4-3f24-4c3b-8b8e-8a53a9bd2b11</uuid><forward mode='nat'/><bridge name='virbr0'/>"
+        "<network><name>default</name><uuid>b9b9b5d4-3f24-4c3b-8b8e-8a53a9bd2b11</uuid>"
+        "<forward mode='nat'/><bridge name='virbr0'/>"
         "<ip address='192.168.122.1' netmask='255.255.255.0'/></network>"
-        "<pool type='dir'><name>default</name><uuid>0a7b2f56-6f58-4f0a-9f77-1d9a5b7b6c22</uuid><target><path>/images</path></target></pool>"
+        "<pool type='dir'><name>default</name><uuid>0a7b2f56-6f58-4f0a-9f77-1d9a5b7b6c22</uuid>"
+        "<target><path>/images</path></target></pool>"
         + "".join(_domain(name, 1) for name in running)
         + "".join(_domain(name, 5) for name in halted)
         + "</node>"

@@ -16,6 +16,11 @@ from daemons import Daemon
 
 from tests.toolstack.host import events, failure, only, write_host
 
+_WAIT_FOR_EVENTS = """\
+import sys, xmlrpc.client
+url, session, token = sys.argv[1:]
+getattr(xmlrpc.client.ServerProxy(url), "event.from")(session, ["vm"], token, 600.0)
+"""
 PROGRAM = str(Path(sys.executable).with_name("virtcim"))
 
 
@@ -76,9 +81,7 @@ def test_it_stops_cleanly_while_clients_wait(tcp: Daemon, directory: Path) -> No
         [
             sys.executable,
             "-c",
-            "import sys, xmlrpc.client as x\n"
-            "print(getattr(x.ServerProxy(sys.argv[1]), 'event.from')"
-            "(sys.argv[2], ['vm'], sys.argv[3], 600.0)['Status'])",
+            _WAIT_FOR_EVENTS,
             tcp.url,
             session.handle,
             token,

@@ -53,8 +53,7 @@ def test_a_token_yields_only_what_came_after_it(api: Any, session: XenAPI.Sessio
 def test_tokens_compare_as_text(api: Any, session: XenAPI.Session) -> None:
     vm = only(session, "VM", "runs")
     tokens = [events(session, ["vm"])["token"]]
-    for _ in range(12):
-        tokens.append(api.event.inject("VM", vm))
+    tokens += [api.event.inject("VM", vm) for _ in range(12)]
     assert tokens == sorted(set(tokens))
     assert len({len(token) for token in tokens}) == 1
     assert all(token.isdigit() for token in tokens)

@@ -19,11 +19,24 @@ from tests.toolstack.host import (
 )
 
 MIB = 1 << 20
+CLASSES = (
+    "VM",
+    "VM_metrics",
+    "VBD",
+    "VIF",
+    "VDI",
+    "SR",
+    "PBD",
+    "network",
+    "host",
+    "host_metrics",
+    "host_cpu",
+    "pool",
+)
 
 
 def test_every_record_has_all_fields_of_its_class(api: Any) -> None:
-    for name in ("VM", "VM_metrics", "VBD", "VIF", "VDI", "SR", "PBD", "network", "host",
-                 "host_metrics", "host_cpu", "pool"):  # fmt: skip
+    for name in CLASSES:
         records = getattr(api, name).get_all_records()
         assert set(records) == set(getattr(api, name).get_all())
         assert len({frozenset(record) for record in records.values()}) == 1
@@ -69,20 +82,7 @@ def test_references_and_uuids_survive_a_restart(host_uri: str) -> None:
                         ref: record["uuid"]
                         for ref, record in getattr(session.xenapi, name).get_all_records().items()
                     }
-                    for name in (
-                        "VM",
-                        "VM_metrics",
-                        "VBD",
-                        "VIF",
-                        "VDI",
-                        "SR",
-                        "PBD",
-                        "network",
-                        "host",
-                        "host_metrics",
-                        "host_cpu",
-                        "pool",
-                    )  # fmt: skip
+                    for name in CLASSES
                 }
             )
             session("close")()
