@@ -62,7 +62,7 @@ def incident(what: str, error: BaseException, *, show_traceback: bool) -> CimErr
     The traceback goes to the log; to the client only with ``show_traceback``.
     """
     number = secrets.token_hex(4)
-    _log.error("incident %s in %s", number, what, exc_info=error)
+    _log.error("incident %s in %r", number, what, exc_info=error)
     text = f"the server failed in {what}; its log has more under incident {number}"
     if show_traceback:
         text += "\n" + "".join(traceback.format_exception(error))

@@ -80,7 +80,7 @@ class Operations:
                 return response_message(request, self._run(request, principal))
             except CimError as exc:
                 _log.info(
-                    "%s for %r failed with status %d: %r",
+                    "%r for %r failed with status %d: %r",
                     request.name[:_SHOWN_NAME],
                     principal,
                     exc.status_code,

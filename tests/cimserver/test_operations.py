@@ -305,9 +305,16 @@ def test_a_failure_nobody_foresaw_has_an_incident_that_the_log_explains(
     assert description.startswith("ERR_UNKNOWN: ")
     assert "secret detail" not in description
     number = description.rsplit(" ", 1)[1]
-    assert f"incident {number} in EnumerateInstances" in caplog.text
+    assert f"incident {number} in 'EnumerateInstances'" in caplog.text
     assert "the secret detail" in caplog.text
     assert caught.value.instances[0]["MessageID"] == "ERR_UNKNOWN"
+
+
+def test_a_failure_is_logged_on_one_line(server: Served, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        server.ask(intrinsic("GetInstance&#10;forged line"))
+    [record] = [one for one in caplog.records if "forged" in one.getMessage()]
+    assert "\n" not in record.getMessage()
 
 
 def test_the_traceback_goes_to_the_client_only_on_demand(
