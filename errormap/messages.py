@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 
 from virtcim.errormap._facts import Facts
 from virtcim.errormap.fault import ErrorCode, Fault, StandardError
-from virtcim.errormap.rules import Rule
+from virtcim.errormap.rules import PLACEHOLDER, UNITS, Rule
 
 __all__ = ["SENTENCES", "cim_message", "detail", "message", "one_line"]
 
@@ -60,7 +59,6 @@ SENTENCES: Mapping[ErrorCode, str] = {
 _DETAIL_LENGTH = 1500
 _CIM_LENGTH = 2500
 _VALUE_LENGTH = 300
-_PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
 def message(rule: Rule, facts: Facts, fault: Fault) -> str:
@@ -109,10 +107,12 @@ def _printable(character: str) -> str:
 
 def _filled(rule: Rule, facts: Facts) -> str:
     """The rule's own sentence, or nothing where the fault lacks one of its values."""
+    if not rule.say:
+        return ""
     values = _values(rule, facts)
     parts: list[str] = []
     end = 0
-    for match in _PLACEHOLDER.finditer(rule.say):
+    for match in PLACEHOLDER.finditer(rule.say):
         value = _formatted(values.get(match[1], ""), match[2])
         if not value:
             return ""
@@ -135,7 +135,7 @@ def _values(rule: Rule, facts: Facts) -> dict[str, str]:
 def _formatted(value: str, unit: str | None) -> str:
     if unit is None or not value.isdecimal() or len(value) > 30:
         return value
-    size = float(value) * (1024 if unit == "kib" else 1)
+    size = float(value) * UNITS[unit]
     for name in ("bytes", "KiB", "MiB", "GiB", "TiB"):
         if size < 1024 or name == "TiB":
             return f"{size:.0f} {name}" if name == "bytes" else f"{size:.1f} {name}"

@@ -19,7 +19,18 @@ from typing import get_args
 from virtcim.errormap.fault import ErrorCode, Source
 from virtcim.errormap.operations import GROUPS
 
-__all__ = ["SHARED", "SOURCES", "Argument", "Rule", "TableError", "load", "parse", "rules"]
+__all__ = [
+    "PLACEHOLDER",
+    "SHARED",
+    "SOURCES",
+    "UNITS",
+    "Argument",
+    "Rule",
+    "TableError",
+    "load",
+    "parse",
+    "rules",
+]
 
 SOURCES: tuple[str, ...] = get_args(Source)
 SHARED = "text"
@@ -27,7 +38,9 @@ _TABLES = Path(__file__).parent / "tables"
 _CONDITIONS = ("code", "operation", "argument", "errno", "text", "sent", "weak")
 _FIELDS = frozenset((*_CONDITIONS, "id", "err", "since", "say", "note"))
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
-_PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
+PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
+# How many bytes a number stands for in a placeholder such as {0:kib}.
+UNITS = {"bytes": 1, "kib": 1024, "mib": 1024**2}
 _NAMED_GROUP = re.compile(r"\(\?P<(\w+)>")
 # A repeated group that itself repeats is what makes a backtracking matcher exponential.
 _NESTED_REPEAT = re.compile(r"\([^()]*[*+][^()]*\)[*+]|\([^()]*[*+][^()]*\)\{\d+,\}")
@@ -147,7 +160,9 @@ def _check(rule: Rule) -> None:
         if not hasattr(errno, name):
             raise TableError(f"{rule.id}: unknown errno {name!r}")
     groups = set() if rule.text is None else set(rule.text.groupindex)
-    for match in _PLACEHOLDER.finditer(rule.say):
+    for match in PLACEHOLDER.finditer(rule.say):
+        if match[2] is not None and match[2] not in UNITS:
+            raise TableError(f"{rule.id}: unknown unit {match[2]!r}")
         if not match[1].isdecimal() and match[1] not in groups:
             raise TableError(f"{rule.id}: nothing gives the placeholder {match[0]}")
 

@@ -57,6 +57,7 @@ def test_a_rule_is_read_with_all_its_conditions() -> None:
         (_GOOD.replace('"A"', "7"), "code"),
         (_GOOD.replace('"A"', '["A", "A"]'), "twice"),
         (_GOOD + 'say = "{file} is missing."\n', "file"),
+        (_GOOD + 'say = "{0:miles} away."\n', "miles"),
         (_GOOD.replace('code = "A"', "text = 'a'\nweak = true"), "weak"),
         (_GOOD + "[[rule]]\n" + _GOOD, "twice"),
         (_GOOD + "[other]\nx = 1\n", "only"),
