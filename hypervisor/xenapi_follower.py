@@ -92,6 +92,7 @@ class Follower:
     def _run(self) -> None:
         failures = 0
         renewed = False
+        session = ""
         while not self._stopping.is_set():
             try:
                 session = self._session.open()
@@ -104,6 +105,8 @@ class Follower:
                 if is_session_invalid(exc.fault) and not renewed:
                     renewed = True  # the server is there; everything must be read anew
                     continue
+                # What answers there next may be another life of the server, or another master.
+                self._session.forget(session)
                 self._disconnected(exc)
             except Exception:  # noqa: BLE001 - the thread's boundary; it ends in a failing read
                 _log.exception("%s: following failed unexpectedly", self._name)
@@ -121,12 +124,12 @@ class Follower:
             self._tasks_changed.notify_all()
 
     def _synchronise(self, session: str) -> str:
-        """Read everything in a constant number of calls, and give the token from before it.
+        """Read everything in a constant number of calls, and give the token up to which it is.
 
         The token counts in this session only: a server that has restarted knows no sessions of
         before, and does not tell of what vanished while it was down.
 
-        What changes meanwhile comes again as events after that token; taking it twice is harmless.
+        What changes meanwhile comes as events after the first token; taking it twice is harmless.
         One call for each class, not one for all: the answer for one class of a large pool is of
         tens of megabytes.
         """
@@ -139,26 +142,31 @@ class Follower:
                 self._replace_tasks(parts)
             else:
                 self._assembly.replace_class(class_name, parts)
+        # Each class was read at another moment; with these events all of them are of one.
+        token = self._take_changes(session, token, 0.0)
         self._pool_ref = self._assembly.pool_ref
         self._store.publish(self._assembly.inventory(), token, resynchronised=True)
         _log.info("%s: connected", self._name)
         return token
 
     def _follow(self, session: str, token: str) -> str:
+        new_token = self._take_changes(session, token, _POLL_S)
+        self._store.publish(self._assembly.inventory(), new_token)
+        return new_token
+
+    def _take_changes(self, session: str, token: str, timeout_s: float) -> str:
         batch = self._session.call_in(
             session,
             "event.from",
-            *(_FOLLOWED, token, _POLL_S),
-            read_timeout_s=_POLL_S + _POLL_GRACE_S,
+            *(_FOLLOWED, token, timeout_s),
+            read_timeout_s=timeout_s + _POLL_GRACE_S,
         )
         events = batch.get("events") if isinstance(batch, dict) else None
         if not isinstance(events, list):
             raise _unreadable("event.from", "the batch holds no list of events")
         for event in events:
             self._apply(event)
-        new_token = _token(batch)
-        self._store.publish(self._assembly.inventory(), new_token)
-        return new_token
+        return _token(batch)
 
     def _apply(self, event: Any) -> None:
         match event:

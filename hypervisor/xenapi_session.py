@@ -18,6 +18,9 @@ _ORIGINATOR = "virtcim"
 # A pool's members name their master; a second referral would be a pool at odds with itself.
 _MAX_REFERRALS = 1
 
+# XAPI lets five seconds pass before it refuses a password.
+_LOGIN_TIMEOUT_S = 20.0
+
 Connect = Callable[[EndpointUrl], Transport]
 
 
@@ -59,7 +62,6 @@ class XenApiSession:
         self._transport = connect(url)
         self._lock = threading.Lock()
         self._session = ""
-        self._closed = False
 
     def call(self, method: str, *params: object, read_timeout_s: float | None = None) -> Any:
         """Call ``method`` with the session before ``params`` and return its Value.
@@ -90,46 +92,50 @@ class XenApiSession:
             return self._exchange(method, (session, *params), read_timeout_s)
         except HypervisorError as exc:
             if is_session_invalid(exc.fault):
-                self._forget(session)
+                self.forget(session)
             raise
 
     def close(self) -> None:
         """Give the session back, if the server still answers, and close the connections."""
         with self._lock:
             session, self._session = self._session, ""
-            self._closed = True
         if session:
             with contextlib.suppress(HypervisorError):  # the server drops idle sessions itself
                 self._exchange("session.logout", (session,), 2.0)
         self._transport.close()
 
-    def interrupt(self) -> None:
-        """Let calls that wait in other threads fail at once, and all later ones."""
-        self._transport.close()
-
-    def _forget(self, session: str) -> None:
+    def forget(self, session: str) -> None:
+        """Log in anew before the next call, unless another thread already has."""
         with self._lock:
             if self._session == session:
                 self._session = ""
 
     def _log_in(self) -> str:
-        who = (self._credentials.username, self._credentials.password)
+        """Log in where we are; if that cannot be reached, where the administrator said.
+
+        After a pool has chosen another master, the former one may be gone.
+        """
+        try:
+            return self._log_in_here()
+        except HypervisorError as exc:
+            if exc.fault.source != "transport" or self._transport.url == self._url:
+                raise
+        self._dial(self._url)
+        return self._log_in_here()
+
+    def _log_in_here(self) -> str:
+        who = (self._credentials.username, self._credentials.password, _API_VERSION, _ORIGINATOR)
         for referrals in range(_MAX_REFERRALS + 1):
             try:
-                return str(
-                    self._exchange(
-                        "session.login_with_password", (*who, _API_VERSION, _ORIGINATOR), None
-                    )
-                )
+                return str(self._exchange("session.login_with_password", who, _LOGIN_TIMEOUT_S))
             except HypervisorError as exc:
                 if not _is_referral(exc.fault) or referrals == _MAX_REFERRALS:
                     raise
-                self._redial(exc.fault.arguments[0])
+                self._dial(replace(self._url, host=exc.fault.arguments[0]))
         raise AssertionError("unreachable: the last referral is raised")
 
-    def _redial(self, host: str) -> None:
-        previous = self._transport
-        self._transport = self._connect(replace(self._url, host=host))
+    def _dial(self, url: EndpointUrl) -> None:
+        previous, self._transport = self._transport, self._connect(url)
         previous.close()
 
     def _exchange(

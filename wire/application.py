@@ -153,10 +153,11 @@ class XmlRpcApplication:
 def _client_info(scope: Scope) -> ClientInfo:
     server = scope.get("server")
     client = scope.get("client")
-    # ASGI: the port is None when the server listens on a Unix socket.
+    # ASGI: the port is None when the server listens on a Unix socket; older versions of uvicorn
+    # then name no server at all.
     return ClientInfo(
         address=client[0] if client else "",
-        is_unix=server is not None and server[1] is None,
+        is_unix=client is None and (server is None or server[1] is None),
         is_tls=scope.get("scheme") == "https",
     )
 

@@ -91,14 +91,15 @@ class _Progress:
 
     sockets: weakref.WeakSet[socket.socket]
     phase: str = "connect"
-    reused: bool = True
+    connected: bool = False
+    reused: bool = False
     answered: bool = False
     excerpt: bytearray = field(default_factory=bytearray)
 
     def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         _, _, step = event.partition(".")
         if step.startswith("connect_") and step.endswith(".complete"):
-            self.reused = False
+            self.connected = True
             self.phase = "before_send"
             self.sockets.add(info["return_value"].get_extra_info("socket"))
         elif step == "start_tls.started":
@@ -107,6 +108,7 @@ class _Progress:
             self.phase = "before_send"
             self.sockets.add(info["return_value"].get_extra_info("socket"))
         elif step == "send_request_headers.started":
+            self.reused = not self.connected
             self.phase = "after_send"
         elif step == "receive_response_headers.complete":
             self.answered = True
@@ -147,8 +149,8 @@ class Transport:
         """Call ``method`` and return its decoded result.
 
         Raises RemoteFault for a ``<fault>``, and HypervisorError with a transport fault for all
-        else. A call is repeated once, and only if the server cannot have acted on it or it only
-        reads, when a kept-alive connection turns out to have been closed meanwhile.
+        else. A call that only reads is repeated once when a kept-alive connection turns out to
+        have been closed meanwhile; one that changes something never is.
         """
         try:
             content = encode_call(method, params)
@@ -179,9 +181,7 @@ class Transport:
     def _may_repeat(self, method: str, exc: Exception, progress: _Progress) -> bool:
         if not progress.reused or progress.answered or self._closed.is_set():
             return False
-        if isinstance(exc, httpcore.TimeoutException):
-            return False
-        return progress.phase != "after_send" or not changes_state(method)
+        return not isinstance(exc, httpcore.TimeoutException) and not changes_state(method)
 
     def _exchange(self, method: str, content: bytes, patience_s: float, progress: _Progress) -> Any:
         if self._closed.is_set():

@@ -256,6 +256,30 @@ def test_a_wrong_password_is_said_and_not_shown() -> None:
     assert "swordfish" not in f"{error} {error.fault!r} {credentials!r}"
 
 
+def test_a_pool_that_chose_another_master_is_found_again_through_its_member(
+    server: XenApiServer,
+) -> None:
+    member = XenApiServer()
+    master_address = "127.0.0.2"
+
+    def refer(_user: str, _password: str) -> None:
+        raise Refusal("HOST_IS_SLAVE", master_address)
+
+    member.orders["session.login_with_password"] = refer
+    with ExitStack() as rest, ExitStack() as first_master:
+        port = rest.enter_context(member.running())
+        first_master.enter_context(server.running(tcp_listener("127.0.0.2", port)))
+        endpoint = rest.enter_context(endpoint_of(port))
+        assert "one" in endpoint.inventory().virtual_systems
+        first_master.close()
+        failing(endpoint)
+        master_address = "127.0.0.3"
+        second = XenApiServer()
+        second.put_vm("kept")
+        rest.enter_context(second.running(tcp_listener("127.0.0.3", port)))
+        eventually(endpoint, lambda now: set(now.virtual_systems) == {"kept"})
+
+
 def test_a_pool_member_refers_to_its_master(server: XenApiServer) -> None:
     member = XenApiServer()
 

@@ -295,6 +295,18 @@ def test_a_value_that_cannot_be_sent_fails_before_sending() -> None:
     assert translate(fault).code is ErrorCode.ERR_BAD_PARAMETER
 
 
+def test_a_new_connection_that_is_lost_is_not_tried_again() -> None:
+    connections: list[int] = []
+
+    def close(conn: socket.socket) -> None:
+        connections.append(1)
+        read_request(conn)
+
+    with scripted(close, close) as port, _transport(port) as transport:
+        assert _fault_of(transport, "VM.get_record").arguments[0] == "after_send"
+    assert len(connections) == 1
+
+
 class _Stale:
     """A server that closes a kept connection exactly when the second request comes."""
 
