@@ -18,7 +18,10 @@ __all__ = ["app", "register"]
 _CHUNK = 256 * 1024
 
 app = typer.Typer(
-    help="Explain, list, compare, export and translate hypervisor faults.",
+    help=(
+        "Explain, list, compare, export and translate hypervisor faults."
+        "\n\nExample: virtcim errormap explain xapi HANDLE_INVALID VM OpaqueRef:1"
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -31,12 +34,13 @@ def register(application: typer.Typer) -> None:
     application.add_typer(app, name="errormap")
 
 
-@app.command()
+# Arguments of a fault may be negative numbers, which look like options.
+@app.command(context_settings={"ignore_unknown_options": True})
 def explain(
     source: Annotated[str, typer.Argument(help="xapi, xend, libvirt, qemu or transport.")],
     code: Annotated[str, typer.Argument(help="The source's own code.")],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARG]...", help="What came with the code.")
+        list[str] | None, typer.Argument(metavar="ARG", help="What came with the code.")
     ] = None,
     operation: Annotated[str, typer.Option(help="The management call, as VM.start.")] = "",
     text: Annotated[str, typer.Option(help="The source's message.")] = "",

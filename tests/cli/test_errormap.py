@@ -39,6 +39,11 @@ def test_explain_takes_operation_and_text() -> None:
     assert shown["path"][0]["operation"] == "virDomainCreate"
 
 
+def test_explain_takes_negative_numbers() -> None:
+    words = ("libvirt", "38", "VIR_FROM_RPC", "-1", "--text", "Unable to resolve address 'x'")
+    assert "ERR_HOST_NOT_FOUND" in _output("errormap", "explain", *words)
+
+
 def test_explain_refuses_an_unknown_source_in_one_sentence() -> None:
     done = _run("errormap", "explain", "hyperv", "1")
     assert done.returncode == 2
@@ -134,6 +139,10 @@ def test_translate_ends_quietly_when_its_reader_has_gone() -> None:
 @pytest.mark.parametrize("command", ["explain", "list", "diff", "export", "translate"])
 def test_every_command_shows_an_example(command: str) -> None:
     assert "virtcim errormap" in _output("errormap", command, "--help").partition("Example:")[2]
+
+
+def test_the_group_shows_an_example_too() -> None:
+    assert "virtcim errormap explain" in _output("errormap", "--help").partition("Example:")[2]
 
 
 def test_the_version_names_program_and_table() -> None:
