@@ -113,8 +113,15 @@ def test_a_life_from_definition_to_destruction(endpoint: XenApiEndpoint) -> None
     assert [image.virtual_size_bytes for image in volumes] == [GIB // 4]
 
 
-def test_a_running_machine_is_stopped_and_destroyed(endpoint: XenApiEndpoint) -> None:
+@pytest.mark.parametrize(
+    "operation",
+    [PowerOperation.HARD_REBOOT, PowerOperation.PAUSE, PowerOperation.SUSPEND],
+)
+def test_a_machine_that_is_not_halted_is_stopped_and_destroyed(
+    endpoint: XenApiEndpoint, operation: PowerOperation
+) -> None:
     (uuid,) = endpoint.inventory().virtual_systems
+    endpoint.change_power(uuid, operation)
     endpoint.destroy(uuid)
     assert not endpoint.inventory().virtual_systems
 
