@@ -12,7 +12,7 @@ import pywbem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cimserver.doubles import FixedProviders
+from tests.cimserver.doubles import FixedProviders, many_systems
 from tests.cimserver.serving import (
     DEADLINE_S,
     NAMESPACE_PATH,
@@ -221,6 +221,30 @@ def test_more_requests_than_the_limit_are_refused_and_the_rest_served(
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
         assert calls == [0]
         assert server.post(_NAMES).status_code == 200
+
+
+def test_many_clients_at_once_get_their_own_answers(
+    server: Served, providers: FixedProviders
+) -> None:
+    providers.reset(many_systems(40))
+    wrong: list[str] = []
+
+    def ask(first: int) -> None:
+        connection = server.pywbem()
+        for number in range(first, 40, 4):
+            uuid = f"00000000-0000-0000-0000-{number:012}"
+            keys = {"CreationClassName": "VirtCIM_ComputerSystem", "Name": uuid}
+            got = connection.GetInstance(pywbem.CIMInstanceName("VirtCIM_ComputerSystem", keys))
+            if got["ElementName"] != f"vm-{number}":
+                wrong.append(got["ElementName"])
+
+    clients = [threading.Thread(target=ask, args=(first,), daemon=True) for first in range(4)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join(DEADLINE_S)
+    assert not any(client.is_alive() for client in clients)
+    assert wrong == []
 
 
 def test_reads_are_answered_while_methods_wait(server: Served, providers: FixedProviders) -> None:
