@@ -95,10 +95,12 @@ def attach_live(context: Context, device: Device) -> None:
         _require_live(machine)
         if device.record["currently_attached"]:
             raise XapiFailure("DEVICE_ALREADY_ATTACHED", device.ref)
+        element = device.element(context, machine, live=False)
+        # Its slot at the next start may be taken, or not be there, in the running machine.
+        for address in element.findall("address"):
+            element.remove(address)
         context.services.connection.call(
-            machine.domain.attachDeviceFlags,
-            to_xml(device.element(context, machine, live=False)),
-            libvirt.VIR_DOMAIN_AFFECT_LIVE,
+            machine.domain.attachDeviceFlags, to_xml(element), libvirt.VIR_DOMAIN_AFFECT_LIVE
         )
 
 
