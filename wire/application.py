@@ -98,9 +98,10 @@ class XmlRpcApplication:
             body = await self._answer(method, params, client)
             await _respond(send, 200, b"text/xml", body)
         except asyncio.CancelledError:
-            # uvicorn cancels what has not ended in time when it stops, and then is gone itself.
+            # uvicorn cancels what has not ended in time when it stops. Not 503, which would say
+            # that the call was not begun.
             _log.warning("the call %s was cut off, as the server is stopping", method)
-            await _respond(send, 503, _TEXT, b"the server is stopping\n", _CLOSE)
+            await _respond(send, 500, _TEXT, b"the server stopped before the call ended\n", _CLOSE)
         finally:
             watcher.cancel()
 

@@ -227,7 +227,7 @@ def test_a_call_that_does_not_end_is_cut_off_when_the_server_stops(
         thread.start()
         assert began.wait(DEADLINE_S)
     thread.join(DEADLINE_S)
-    assert answers == [(503, "the server is stopping\n")]
+    assert answers == [(500, "the server stopped before the call ended\n")]
     assert "the call stuck was cut off" in caplog.text
     assert "Traceback" not in caplog.text
 
