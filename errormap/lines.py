@@ -22,7 +22,7 @@ def answer(line: bytes) -> str:
     """
     identifier: object = None
     try:
-        record = json.loads(line)
+        record = json.loads(line.decode("utf-8"))
         if isinstance(record, dict):
             identifier = record.get("id")
         error = translate(from_record(record))

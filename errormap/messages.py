@@ -59,6 +59,7 @@ SENTENCES: Mapping[ErrorCode, str] = {
 _DETAIL_LENGTH = 1500
 _CIM_LENGTH = 2500
 _VALUE_LENGTH = 300
+_ARGUMENTS_SHOWN = 20
 
 
 def message(rule: Rule, facts: Facts, fault: Fault) -> str:
@@ -72,10 +73,16 @@ def message(rule: Rule, facts: Facts, fault: Fault) -> str:
 
 def detail(fault: Fault) -> str:
     """The source's own words on one line: source, code, arguments, text; long ones shortened."""
-    words = [fault.source, fault.code, *fault.arguments]
-    head = " ".join(shown for word in words if (shown := one_line(word, _VALUE_LENGTH)))
-    text = one_line(fault.text, _DETAIL_LENGTH)
-    return one_line(f"{head}: {text}" if text else head, _DETAIL_LENGTH)
+    words = [fault.source, fault.code, *fault.arguments[:_ARGUMENTS_SHOWN]]
+    shown = [
+        word if len(word) <= _VALUE_LENGTH else one_line(word, _VALUE_LENGTH)
+        for word in words
+        if word
+    ]
+    head = " ".join(shown)
+    if not fault.text:
+        return one_line(head, _DETAIL_LENGTH)
+    return one_line(f"{head}: {one_line(fault.text, _DETAIL_LENGTH)}", _DETAIL_LENGTH)
 
 
 def cim_message(error: StandardError) -> str:
