@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from threading import Event
@@ -39,6 +40,8 @@ _LIBVIRT_ONE = "libvirt lookup + XMLDesc of one, over libvirtd"
 
 # What takes a millisecond is repeated so much more often than what takes a tenth of a second.
 _QUICK_FACTOR = 10
+_CLIENTS = 16
+_ROUNDS = 5
 
 # Medians for so many virtual systems on two processors.
 _TARGET_SYSTEMS = 1000
@@ -131,6 +134,7 @@ class ReadingRun:
         self._repeat = repeat
         self._starts = starts
         self._readings = _readings(stage.systems)
+        self._get = next(one for one in self._readings if one.name.startswith("GetInstance"))
         self._recorder = Recorder(progress.step, targets=stage.systems == _TARGET_SYSTEMS)
         self.measurements = self._recorder.measurements
 
@@ -154,9 +158,10 @@ class ReadingRun:
                 self.calls_before = count_hypervisor_calls(xapi)
                 before = self._recorder.repetitions
                 self._measure_server(client)
-                beside = self._measure_beside_enumerations(server.url, client)
+                others = self._measure_beside_enumerations(server.url, client)
+                others += self._measure_many_clients(server.url)
                 self._measure_pywbem(server.url)
-                self.cim_requests = self._recorder.repetitions - before + beside
+                self.cim_requests = self._recorder.repetitions - before + others
                 self.calls_after = count_hypervisor_calls(xapi)
                 self.memory = {"toolstack": memory_of(toolstack), "serve": memory_of(server)}
 
@@ -241,8 +246,7 @@ class ReadingRun:
 
     def _measure_beside_enumerations(self, url: str, client: CimClient) -> int:
         """Read one system while another client reads all of them; give how often that one did."""
-        enumeration = self._readings[0]
-        get = next(reading for reading in self._readings if reading.name.startswith("GetInstance"))
+        enumeration, get = self._readings[0], self._get
         finished = Event()
 
         def enumerate_all() -> int:
@@ -266,6 +270,26 @@ class ReadingRun:
             finally:
                 finished.set()
             return enumerations.result()
+
+    def _measure_many_clients(self, url: str) -> int:
+        """Read one system from many clients at once; give how often that was done."""
+        get = self._get
+        each = self._repeat * _QUICK_FACTOR // _CLIENTS + 1
+
+        def read_again_and_again(client: CimClient) -> None:
+            for _ in range(each):
+                get.check(client.send(get.request))
+
+        seconds = []
+        with ThreadPoolExecutor(_CLIENTS) as pool, ExitStack() as stack:
+            clients = [stack.enter_context(CimClient(url)) for _ in range(_CLIENTS)]
+            name = f"{get.name}, each of {_CLIENTS} clients at once"
+            self._announce(name)
+            for _ in range(_ROUNDS):
+                taken, _ = timed(lambda: list(pool.map(read_again_and_again, clients)))
+                seconds.append(taken / (each * _CLIENTS))
+        self._recorder.add(name, seconds, baseline=get.baseline)
+        return _ROUNDS * each * _CLIENTS
 
     def _measure_pywbem(self, url: str) -> None:
         with pywbem.WBEMConnection(url, default_namespace=_NAMESPACE) as connection:
