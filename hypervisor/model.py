@@ -216,6 +216,7 @@ class Host:
     cpu_vendor: str = ""
     cpu_mhz: int = 0
     software_version: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    capabilities: tuple[str, ...] = ()  # XenAPI host.capabilities: "hvm-3.0-x86_64", "kvm", ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,13 @@ def _time(record: Record, field: str) -> datetime | None:
     return None if value.timestamp() == 0 else value
 
 
+def _texts(record: Record, field: str) -> tuple[str, ...]:
+    value = record.get(field, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise RecordError(f"{field} is no list of texts")
+    return tuple(value)
+
+
 def _map(record: Record, field: str) -> Mapping[str, str]:
     value = record.get(field, {})
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
@@ -277,6 +284,7 @@ def _host(ref: str, record: Record) -> HostPart:
         cpu_model=cpu_info.get("modelname", ""),
         cpu_vendor=cpu_info.get("vendor", ""),
         software_version=_map(record, "software_version"),
+        capabilities=_texts(record, "capabilities"),
     )
     return HostPart(host=host, metrics_ref=_text(record, "metrics"))
 

@@ -34,6 +34,9 @@ from virtcim.providers.resource_pool import (
 from virtcim.providers.settings import SYSTEM_SETTINGS
 from virtcim.providers.view import View
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM
+from virtcim.providers.virtual_system_management_capabilities import (
+    MANAGEMENT_CAPABILITIES,
+)
 from virtcim.providers.virtual_system_management_service import MANAGEMENT_SERVICE
 
 __all__ = ["ASSOCIATIONS", "Association", "AssociationEngine", "End", "Filters"]
@@ -194,6 +197,21 @@ ASSOCIATIONS = (
         ends=(
             End(role="Antecedent", classes=(HOST_SYSTEM,), reached=_same(HOST_SYSTEM)),
             End(role="Dependent", classes=(MANAGEMENT_SERVICE,), reached=_same(MANAGEMENT_SERVICE)),
+        ),
+    ),
+    Association(
+        name="VirtCIM_ElementCapabilities",
+        ends=(
+            End(
+                role="ManagedElement",
+                classes=(MANAGEMENT_SERVICE,),
+                reached=_same(MANAGEMENT_SERVICE),
+            ),
+            End(
+                role="Capabilities",
+                classes=(MANAGEMENT_CAPABILITIES,),
+                reached=_same(MANAGEMENT_CAPABILITIES),
+            ),
         ),
     ),
 )

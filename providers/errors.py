@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from virtcim.errormap import (
+    TABLE_VERSION,
     ErrorCode,
     Fault,
     HypervisorError,
@@ -176,6 +177,7 @@ def failure(
         "MessageID": code.name,
         "Message": description,
         "MessageArguments": list(arguments),
+        "ErrorTableVersion": TABLE_VERSION,
         "PerceivedSeverity": kind.severity,
         "ProbableCause": kind.probable_cause,
         "ProbableCauseDescription": description,

@@ -26,6 +26,9 @@ from virtcim.providers.resource_allocation import ALLOCATIONS
 from virtcim.providers.resource_pool import POOLS
 from virtcim.providers.settings import SYSTEM_SETTINGS
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM
+from virtcim.providers.virtual_system_management_capabilities import (
+    MANAGEMENT_CAPABILITIES,
+)
 from virtcim.providers.virtual_system_management_service import MANAGEMENT_SERVICE
 
 __all__ = ["IMPLEMENTATION_CLASSES", "INTEROP_CLASSES", "ROOT", "Providers"]
@@ -38,6 +41,7 @@ IMPLEMENTATION_CLASSES: tuple[InstanceClass, ...] = (
     *ALLOCATIONS,
     *POOLS,
     MANAGEMENT_SERVICE,
+    MANAGEMENT_CAPABILITIES,
     CONCRETE_JOB,
 )
 INTEROP_CLASSES: tuple[InstanceClass, ...] = (NAMESPACE,)

@@ -74,6 +74,11 @@ def test_our_classes_have_the_superclasses_of_the_model(schema: Schema) -> None:
         ("VirtCIM_ConcreteJob", "CIM_ConcreteJob"),
         ("VirtCIM_Error", "CIM_Error"),
         ("VirtCIM_HostedService", "CIM_HostedService"),
+        (
+            "VirtCIM_VirtualSystemManagementCapabilities",
+            "CIM_VirtualSystemManagementCapabilities",
+        ),
+        ("VirtCIM_ElementCapabilities", "CIM_ElementCapabilities"),
     ):
         assert schema.superclass(name) == superclass
 
