@@ -4,7 +4,8 @@
 and ``CimError``.
 """
 
-from virtcim.providers.associations import ASSOCIATIONS, Association
+from virtcim.providers.association_engine import Association
+from virtcim.providers.associations import ASSOCIATIONS
 from virtcim.providers.errors import failure, path_text
 from virtcim.providers.instance_class import ClassModel, InstanceClass
 from virtcim.providers.interop import INTEROP

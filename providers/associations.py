@@ -1,20 +1,12 @@
-"""The associations: one table, and one engine that evaluates it from either end.
-
-A row names the association class and its two ends; each end tells which instances it reaches
-from an instance at the other end. The cost of an answer grows with the answer, not with the
-inventory.
-"""
+"""The table of associations, and how their ends are reached from one another."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
+from virtcim.providers.association_engine import Association, End
 from virtcim.providers.host import HOST_SYSTEM
-from virtcim.providers.instance_class import ClassModel, InstanceClass, Node
-from virtcim.providers.record_cache import path_of
-from virtcim.providers.records import ObjectPath, Record
+from virtcim.providers.instance_class import InstanceClass, Node
 from virtcim.providers.resource_allocation import (
     ALLOCATIONS,
     DISK_ALLOCATION,
@@ -39,47 +31,7 @@ from virtcim.providers.virtual_system_management_capabilities import (
 )
 from virtcim.providers.virtual_system_management_service import MANAGEMENT_SERVICE
 
-__all__ = ["ASSOCIATIONS", "Association", "AssociationEngine", "End", "Filters"]
-
-# Below this number of records nobody looks for those that are gone.
-_FEW = 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """One end: its role, the classes found there, and how they are reached from the other end."""
-
-    role: str
-    classes: tuple[InstanceClass, ...]
-    reached: Callable[[View, Node], Iterable[Node]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Association:
-    """One association class; the second end is the one of which there may be many."""
-
-    name: str
-    ends: tuple[End, End]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
-    """The filters of the association operations (DSP0200 5.4.2.11); empty: no restriction."""
-
-    assoc_class: str = ""
-    result_class: str = ""
-    role: str = ""
-    result_role: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One instance of an association: from the end ``near`` (0 or 1) to the other one."""
-
-    association: Association
-    near: int
-    source: Node
-    target: Node
+__all__ = ["ASSOCIATIONS"]
 
 
 def _hosts_of_system(view: View, node: Node) -> Iterable[Node]:
@@ -215,120 +167,3 @@ ASSOCIATIONS = (
         ),
     ),
 )
-
-
-class _Records:
-    """The records of one association class; an association has no values but its keys."""
-
-    __slots__ = ("entries", "enumerated", "lock")
-
-    def __init__(self) -> None:
-        self.entries: dict[tuple[str, str], Record] = {}
-        self.enumerated = 0
-        self.lock = threading.Lock()
-
-
-class AssociationEngine:
-    """Evaluates the table in one namespace; safe to use from many threads."""
-
-    def __init__(
-        self, namespace: str, classes: ClassModel, table: tuple[Association, ...] = ASSOCIATIONS
-    ) -> None:
-        self._namespace = namespace
-        self._classes = classes
-        self._table = table
-        self._by_name = {each.name: each for each in table}
-        self._known = {each.name: _Records() for each in table}
-
-    def links(self, view: View, source: Node, filters: Filters) -> Iterator[Link]:
-        """The associations of ``source`` that pass the filters, from its own end."""
-        for association in self._table:
-            if filters.assoc_class and not self._is_a(association.name, filters.assoc_class):
-                continue
-            for near, end in enumerate(association.ends):
-                far = association.ends[1 - near]
-                if (
-                    source.instance_class in end.classes
-                    and _role_fits(filters.role, end.role)
-                    and _role_fits(filters.result_role, far.role)
-                    and self._any_fits(far.classes, filters.result_class)
-                ):
-                    for target in far.reached(view, source):
-                        if self._any_fits((target.instance_class,), filters.result_class):
-                            yield Link(association, near, source, target)
-
-    def record(self, link: Link) -> Record:
-        """The association instance of a link."""
-        nodes = (link.source, link.target) if link.near == 0 else (link.target, link.source)
-        known = self._known[link.association.name]
-        with known.lock:
-            if len(known.entries) > 2 * known.enumerated + _FEW:
-                known.entries.clear()
-            key = _key(nodes)
-            record = known.entries.get(key) or self._make(link.association, nodes)
-            known.entries[key] = record
-        return record
-
-    def enumerate(self, view: View, name: str) -> list[Record]:
-        """Every instance of one association class."""
-        association, known = self._by_name[name], self._known[name]
-        near, far = association.ends
-        with known.lock:
-            entries: dict[tuple[str, str], Record] = {}
-            for instance_class in near.classes:
-                for sources in instance_class.all(view):
-                    source = Node(instance_class, sources)
-                    for target in far.reached(view, source):
-                        key = _key((source, target))
-                        entries[key] = known.entries.get(key) or self._make(
-                            association, (source, target)
-                        )
-            known.entries = entries
-            known.enumerated = len(entries)
-        return list(entries.values())
-
-    def find(self, view: View, name: str, nodes: tuple[Node, Node]) -> Record | None:
-        """The association instance between two instances, None where they are not associated."""
-        association = self._by_name[name]
-        first, second = nodes
-        near, far = association.ends
-        if first.instance_class not in near.classes or second.instance_class not in far.classes:
-            return None
-        wanted = _key(nodes)
-        # From the second end, where there is at most one to be reached.
-        for target in near.reached(view, second):
-            if _key((target, second)) == wanted:
-                return self.record(Link(association, 0, target, second))
-        return None
-
-    def roles(self, name: str) -> tuple[str, str]:
-        """The roles of the two ends of one association class."""
-        first, second = self._by_name[name].ends
-        return first.role, second.role
-
-    def _make(self, association: Association, nodes: tuple[Node, Node]) -> Record:
-        keys = {
-            end.role: path_of(node, self._namespace)
-            for end, node in zip(association.ends, nodes, strict=True)
-        }
-        path = ObjectPath(association.name, keys, namespace=self._namespace)
-        return Record(association.name, keys, path)
-
-    def _any_fits(self, classes: Iterable[InstanceClass], wanted: str) -> bool:
-        return not wanted or any(self._is_a(each.name, wanted) for each in classes)
-
-    def _is_a(self, name: str, ancestor: str) -> bool:
-        return self._classes.is_a(name, ancestor)
-
-
-def _key(nodes: tuple[Node, Node]) -> tuple[str, str]:
-    """What tells the instances of one association apart."""
-    first, second = nodes
-    return (
-        first.instance_class.identity(*first.sources),
-        second.instance_class.identity(*second.sources),
-    )
-
-
-def _role_fits(wanted: str, role: str) -> bool:
-    return not wanted or wanted.lower() == role.lower()

@@ -32,17 +32,22 @@ class ClassModel(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyShape:
-    """The key properties of a class in order: one tells the instances apart, the rest are fixed."""
+    """The key properties of a class in order: one tells the instances apart, the rest are fixed.
+
+    Where a second one varies (``scope``), an identity is its value, a space, and the value of the
+    first.
+    """
 
     names: tuple[str, ...]
     variable: str
+    scope: str = ""
     fixed: Mapping[str, str] = field(default_factory=dict)
 
     def keys(self, identity: str) -> dict[str, str]:
         """The keys of the instance ``identity``."""
-        return {
-            name: identity if name == self.variable else self.fixed[name] for name in self.names
-        }
+        scope, _, variable = identity.partition(" ") if self.scope else ("", "", identity)
+        given = {self.scope: scope, self.variable: variable}
+        return {name: given[name] if name in given else self.fixed[name] for name in self.names}
 
     def identity(self, path: ObjectPath) -> str | None:
         """The identity in ``path``; None where its fixed keys are those of another class.
@@ -59,12 +64,14 @@ class KeyShape:
             value = given[name.lower()]
             if not isinstance(value, str) or value.lower() != expected.lower():
                 return None
-        identity = given[self.variable.lower()]
-        if not isinstance(identity, str):
-            raise rejected(
-                f"the key {self.variable} of {path.class_name} is a string, not {identity!r}"
-            )
-        return identity
+        variables = (self.scope, self.variable) if self.scope else (self.variable,)
+        identity = []
+        for name in variables:
+            value = given[name.lower()]
+            if not isinstance(value, str):
+                raise rejected(f"the key {name} of {path.class_name} is a string, not {value!r}")
+            identity.append(value)
+        return " ".join(identity)
 
 
 INSTANCE_ID = KeyShape(names=("InstanceID",), variable="InstanceID")
@@ -90,7 +97,11 @@ class InstanceClass:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One instance, not yet computed: its class and its sources."""
+    """One instance, not yet computed: its class and its sources.
+
+    ``namespace`` is where it is, empty where that is where one looks.
+    """
 
     instance_class: InstanceClass
     sources: Sources
+    namespace: str = ""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.endpoint import Endpoint
-from virtcim.providers.associations import ASSOCIATIONS, AssociationEngine, Filters, Link
+from virtcim.providers.association_engine import AssociationEngine, Filters, Link
+from virtcim.providers.associations import ASSOCIATIONS
 from virtcim.providers.errors import failure, not_found, path_text, rejected
 from virtcim.providers.instance_class import ClassModel, InstanceClass, Node
 from virtcim.providers.job_store import Job, JobStore
@@ -36,7 +38,7 @@ class Namespace:
         endpoint: Endpoint | None = None,
         operations: Operations | None = None,
         jobs: JobStore | None = None,
-        namespaces: Callable[[], Sequence[str]] = tuple,
+        served: Callable[[], Mapping[str, Namespace]] = dict,
     ) -> None:
         self.name = name
         self._classes = classes
@@ -44,22 +46,32 @@ class Namespace:
         self._endpoint = endpoint
         self._operations = operations
         self._jobs = jobs
-        self._namespaces = namespaces
+        self._served = served
         self._derived = Derived()
         self._cache = RecordCache(name, instance_classes)
-        table = ASSOCIATIONS if endpoint is not None else ()
+        own = set(instance_classes)
+        table = tuple(
+            row for row in ASSOCIATIONS if any(own.intersection(end.classes) for end in row.ends)
+        )
         self._associations = AssociationEngine(name, classes, table)
-        self._association_names = tuple(each.name for each in table)
 
     def view(self) -> View:
         """What one operation sees."""
         return View(
             namespace=self.name,
-            namespaces=self._namespaces(),
+            namespaces=[each.name for each in self._served().values()],
             endpoint=self._endpoint,
             derived=self._derived,
             jobs=self._jobs,
+            implementations=lambda: [
+                each.view() for each in self._served().values() if each.shows_hypervisor
+            ],
         )
+
+    @property
+    def shows_hypervisor(self) -> bool:
+        """Whether there is a hypervisor below."""
+        return self._endpoint is not None
 
     def enumerate(self, class_name: str) -> list[Record]:
         """The instances of a class and its subclasses."""
@@ -67,7 +79,7 @@ class Namespace:
         records: list[Record] = []
         for instance_class in self._subclasses(class_name):
             records += self._cache.enumerate(instance_class, view)
-        for name in self._association_names:
+        for name in self._associations.names:
             if self._classes.is_a(name, class_name):
                 records += self._associations.enumerate(view, name)
         return records
@@ -112,7 +124,13 @@ class Namespace:
 
     def instance(self, link: Link) -> Record:
         """The instance at the other end."""
-        return self._cache.record(link.target)
+        target = link.target
+        owner = self._served()[target.namespace.lower()] if target.namespace else self
+        return owner.record(target)
+
+    def record(self, node: Node) -> Record:
+        """The record of an instance of this namespace."""
+        return self._cache.record(node)
 
     def instance_name(self, link: Link) -> ObjectPath:
         """The name of the instance at the other end."""
@@ -178,7 +196,7 @@ class Namespace:
         return self.resolve(view, path)
 
     def _association(self, view: View, path: ObjectPath) -> Record | None:
-        for name in self._association_names:
+        for name in self._associations.names:
             if not self._classes.is_a(name, path.class_name):
                 continue
             roles = self._associations.roles(name)
@@ -194,9 +212,16 @@ class Namespace:
         return None
 
     def _end(self, view: View, reference: object) -> Node | None:
-        return (
-            self._resolve_reference(view, reference) if isinstance(reference, ObjectPath) else None
-        )
+        """The instance at one end of an association, which may be in another namespace."""
+        if not isinstance(reference, ObjectPath):
+            return None
+        other = self._served().get(reference.namespace.lower())
+        if other is None or other is self:
+            return self._resolve_reference(view, reference)
+        if self._classes.canonical(reference.class_name) is None:
+            return None
+        node = other.resolve(other.view(), reference)
+        return None if node is None else replace(node, namespace=other.name)
 
     def _subclasses(self, class_name: str) -> list[InstanceClass]:
         return [

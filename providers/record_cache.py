@@ -79,7 +79,7 @@ def path_of(node: Node, namespace: str) -> ObjectPath:
     """The name of an instance, without computing the instance."""
     instance_class = node.instance_class
     keys = instance_class.shape.keys(instance_class.identity(*node.sources))
-    return ObjectPath(instance_class.name, keys, namespace=namespace)
+    return ObjectPath(instance_class.name, keys, namespace=node.namespace or namespace)
 
 
 def _unchanged(before: Sources, now: Sources) -> bool:

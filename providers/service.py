@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from virtcim.hypervisor.endpoint import Endpoint
-from virtcim.providers.associations import Filters
+from virtcim.providers.association_engine import Filters
 from virtcim.providers.errors import translated
 from virtcim.providers.host import HOST_SYSTEM
 from virtcim.providers.instance_class import ClassModel, InstanceClass
@@ -74,12 +74,11 @@ class Providers:
                 endpoint=endpoint,
                 operations=operations,
                 jobs=self._jobs,
+                served=lambda: self._served,
             )
             for endpoint in endpoints
         ]
-        served.append(
-            Namespace(INTEROP, classes, INTEROP_CLASSES, namespaces=lambda: self.namespaces)
-        )
+        served.append(Namespace(INTEROP, classes, INTEROP_CLASSES, served=lambda: self._served))
         self.namespaces: tuple[str, ...] = tuple(each.name for each in served)
         self._served = {each.name.lower(): each for each in served}
         if len(self._served) != len(served):
@@ -138,7 +137,9 @@ class Providers:
         filters = self._filters(result_class, "", role, "")
         with translated(path):
             namespace = self._of(path)
-            return [namespace.reference(link) for link in namespace.links(path, filters)]
+            records = (namespace.reference(link) for link in namespace.links(path, filters))
+            # An association of an instance with itself is found from both of its ends.
+            return list({record.path: record for record in records}.values())
 
     def reference_names(
         self, path: ObjectPath, *, result_class: str = "", role: str = ""

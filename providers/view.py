@@ -53,8 +53,10 @@ class View:
         endpoint: Endpoint | None = None,
         derived: Derived | None = None,
         jobs: JobStore | None = None,
+        implementations: Callable[[], Sequence[View]] = tuple,
     ) -> None:
         self.namespace = namespace
+        self._implementations = implementations
         self.namespaces = namespaces
         self._endpoint = endpoint
         self._derived = derived or Derived()
@@ -68,6 +70,13 @@ class View:
             assert self._endpoint is not None
             self._inventory = self._endpoint.inventory()
         return self._inventory
+
+    def implementations(self) -> Sequence[View]:
+        """The namespaces that show hypervisors, as far as this one tells of them.
+
+        Of a namespace that shows one: this one; of the interop namespace: all others.
+        """
+        return self._implementations() if self._endpoint is None else (self,)
 
     def jobs(self) -> tuple[Job, ...]:
         """The jobs of this namespace."""
