@@ -205,8 +205,8 @@ def show_what_next(stage: Stage) -> None:
         f'wbemcli -nl ei "{url}/{NAMESPACE}:VirtCIM_ComputerSystem"',
         f'wbemcli -nl ei "{url}/{NAMESPACE}:VirtCIM_HostSystem"',
         f'wbemcli -nl ei "{url}/{NAMESPACE}:CIM_ResourceAllocationSettingData"',
-        f"pywbemcli -s {stage.url} -d {NAMESPACE} -u {stage.user} class tree CIM_ComputerSystem",
-        "virtcim errormap explain libvirt 38 --text 'No such file or directory'",
+        f".venv/bin/pywbemcli -s {stage.url} -d {NAMESPACE} -u {stage.user} class enumerate --no",
+        ".venv/bin/virtcim errormap explain libvirt 38 --text 'No such file or directory'",
     ):
         stage.show.line(line)
 

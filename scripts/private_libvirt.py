@@ -92,16 +92,18 @@ class PrivateLibvirt:
         return self.directory / "libvirtd.log"
 
     def __enter__(self) -> PrivateLibvirt:
+        mode = "control-temporary" if self._temporary else "control"
         self._process = subprocess.Popen(
-            [sys.executable, __file__, "control", str(self.directory)],
+            [sys.executable, __file__, mode, str(self.directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             # Ctrl-C is for the program in the foreground, which then stops us in good order.
             process_group=0,
         )
         try:
-            self._expect_answer()
+            self._expect_answer("ready")
         except PrivateLibvirtError:
             self.__exit__()
             raise
@@ -112,8 +114,6 @@ class PrivateLibvirt:
             # The end of its standard input tells the program to stop; so does our own sudden death.
             self._process.communicate(timeout=4 * _STOP_TIMEOUT_S)
             self._process = None
-        if self._temporary:
-            shutil.rmtree(self.directory)
 
     def kill(self) -> None:
         """Kill libvirtd as a crash would; its virtual machines go on running."""
@@ -134,15 +134,15 @@ class PrivateLibvirt:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{command}\n")
         self._process.stdin.flush()
-        self._expect_answer()
+        self._expect_answer(command)
 
-    def _expect_answer(self) -> None:
+    def _expect_answer(self, word: str) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        if not line:
-            log = self.log.read_text(errors="replace") if self.log.exists() else ""
-            raise PrivateLibvirtError(f"the private libvirtd stopped; its log:\n{log}")
+        if line.split()[:1] != [word]:
+            reason = line + self._process.stdout.read()
+            raise PrivateLibvirtError(f"the private libvirtd stopped: {reason}")
 
 
 def _uri(driver: str, path: str, directory: Path) -> str:
@@ -256,6 +256,11 @@ class _Supervisor:
             self._libvirtd_pid = None
             return False
 
+    def log_text(self) -> str:
+        """What libvirtd had to say."""
+        log = self.directory / "libvirtd.log"
+        return log.read_text(errors="replace") if log.is_file() else ""
+
     @property
     def running(self) -> bool:
         return self._libvirtd_pid is not None
@@ -297,7 +302,7 @@ def _children() -> list[int]:
 
 
 def _main(arguments: list[str]) -> int:
-    if len(arguments) != 2 or arguments[0] not in ("run", "control"):
+    if len(arguments) != 2 or arguments[0] not in ("run", "control", "control-temporary"):
         print("usage: private_libvirt.py run DIR", file=sys.stderr)
         return 2
     libvirt.registerErrorHandler(lambda *_: None, None)
@@ -308,17 +313,19 @@ def _main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     supervisor = _Supervisor(Path(arguments[1]).absolute())
-    commands = sys.stdin if arguments[0] == "control" else None
+    commands = None if arguments[0] == "run" else sys.stdin
     try:
         supervisor.prepare()
         supervisor.start()
         print(f"ready {_uri('qemu', 'session', supervisor.directory)}", flush=True)
         return _serve(supervisor, signals, commands)
     except (PrivateLibvirtError, OSError) as error:
-        print(error, file=sys.stderr)
+        print(error, supervisor.log_text(), sep="\n", file=sys.stderr, flush=True)
         return 1
     finally:
         supervisor.stop()
+        if arguments[0] == "control-temporary":
+            shutil.rmtree(supervisor.directory)
 
 
 def _serve(supervisor: _Supervisor, signals: int, commands: IO[str] | None) -> int:

@@ -49,21 +49,23 @@ def test_nothing_is_left_of_it_and_its_virtual_machines() -> None:
     assert not directory.exists()
 
 
-def test_the_sudden_end_of_its_user_ends_it_too(short_path: Path) -> None:
+def test_the_sudden_end_of_its_user_ends_it_too() -> None:
     program = (
-        "import os, signal, sys, pathlib; from private_libvirt import PrivateLibvirt\n"
-        "PrivateLibvirt(pathlib.Path(sys.argv[1])).__enter__()\n"
+        "import os, signal; from private_libvirt import PrivateLibvirt\n"
+        "print(PrivateLibvirt().__enter__().directory, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     scripts = Path(sys.modules["private_libvirt"].__file__ or "").parent
-    directory = short_path / "abandoned"
-    subprocess.run(
-        [sys.executable, "-c", program, str(directory)],
+    killed = subprocess.run(
+        [sys.executable, "-c", program],
         env={**os.environ, "PYTHONPATH": str(scripts)},
+        stdout=subprocess.PIPE,
+        text=True,
         check=False,
     )
+    directory = Path(killed.stdout.strip())
     deadline = time.monotonic() + _DEADLINE_S
-    while processes_using(directory):
+    while processes_using(directory) or directory.exists():
         assert time.monotonic() < deadline
 
 
