@@ -48,7 +48,7 @@ class Namespace:
         self._jobs = jobs
         self._served = served
         self._derived = Derived()
-        self._cache = RecordCache(name, instance_classes)
+        self._cache = RecordCache(name, instance_classes, self.view)
         own = set(instance_classes)
         table = tuple(
             row for row in ASSOCIATIONS if any(own.intersection(end.classes) for end in row.ends)

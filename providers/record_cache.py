@@ -2,13 +2,13 @@
 
 A record is computed when it is first asked for and stays while its sources are the same objects
 (the domain model is immutable: a changed object is a new one). Records of objects that are gone
-are dropped with the next enumeration of their class, or when they would outnumber the others.
+are dropped with the next enumeration of their class, or when there are more than there can be.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from virtcim.providers.instance_class import InstanceClass, Node, Sources
 from virtcim.providers.records import ObjectPath, Record
@@ -24,27 +24,33 @@ _FEW = 1024
 class _ClassRecords:
     """The records of one class."""
 
-    __slots__ = ("entries", "enumerated", "lock")
+    __slots__ = ("entries", "limit", "lock")
 
     def __init__(self) -> None:
         self.entries: dict[str, _Entry] = {}
-        self.enumerated = 0
+        self.limit = _FEW
         self.lock = threading.Lock()
 
 
 class RecordCache:
-    """The records of the instances in one namespace; safe to use from many threads."""
+    """The records of the instances in one namespace; safe to use from many threads.
 
-    def __init__(self, namespace: str, classes: Iterable[InstanceClass]) -> None:
+    ``view`` gives what there is now.
+    """
+
+    def __init__(
+        self, namespace: str, classes: Iterable[InstanceClass], view: Callable[[], View]
+    ) -> None:
         self._namespace = namespace
+        self._view = view
         self._classes = {each.name: _ClassRecords() for each in classes}
 
     def record(self, node: Node) -> Record:
         """The record of one instance."""
         known = self._classes[node.instance_class.name]
         with known.lock:
-            if len(known.entries) > 2 * known.enumerated + _FEW:
-                known.entries.clear()
+            if len(known.entries) > known.limit:
+                self._forget_gone(node.instance_class, known)
             identity = node.instance_class.identity(*node.sources)
             entry = self._entry(node.instance_class, known, identity, node.sources)
             known.entries[identity] = entry
@@ -59,8 +65,15 @@ class RecordCache:
                 identity = instance_class.identity(*sources)
                 entries[identity] = self._entry(instance_class, known, identity, sources)
             known.entries = entries
-            known.enumerated = len(entries)
+            known.limit = 2 * len(entries) + _FEW
         return [record for _, record in entries.values()]
+
+    def _forget_gone(self, instance_class: InstanceClass, known: _ClassRecords) -> None:
+        there = {instance_class.identity(*sources) for sources in instance_class.all(self._view())}
+        known.entries = {
+            identity: entry for identity, entry in known.entries.items() if identity in there
+        }
+        known.limit = 2 * len(there) + _FEW
 
     def _entry(
         self, instance_class: InstanceClass, known: _ClassRecords, identity: str, sources: Sources

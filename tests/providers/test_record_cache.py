@@ -1,0 +1,49 @@
+"""Unchanged objects keep their records, however many there are, and gone ones do not pile up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tests.providers.conftest import MakeProviders
+from tests.providers.simulated_endpoint import REPOSITORY, SimulatedEndpoint
+from virtcim.hypervisor.model import PowerState, VirtualSystem
+from virtcim.providers import ObjectPath
+from virtcim.providers.instance_class import Node
+from virtcim.providers.record_cache import RecordCache
+from virtcim.providers.view import View
+from virtcim.providers.virtual_system import COMPUTER_SYSTEM
+
+_MANY = 3000
+
+
+def test_thousands_of_disks_around_one_pool_keep_their_records(
+    make_providers: MakeProviders,
+) -> None:
+    providers = make_providers(SimulatedEndpoint(systems=_MANY))
+    pool = ObjectPath(
+        "VirtCIM_StoragePool",
+        {"InstanceID": f"VirtCIM:{REPOSITORY.uuid}/StoragePool"},
+        namespace="root/virt",
+    )
+    wanted = "VirtCIM_DiskResourceAllocationSettingData"
+    first = providers.associators(pool, result_class=wanted)
+    again = providers.associators(pool, result_class=wanted)
+    assert len(first) == _MANY
+    assert all(before is after for before, after in zip(first, again, strict=True))
+
+
+def test_records_of_systems_that_are_gone_are_forgotten() -> None:
+    endpoint = SimulatedEndpoint(systems=1)
+    [system] = endpoint.current.virtual_systems.values()
+    cache = RecordCache(
+        "root/virt", [COMPUTER_SYSTEM], lambda: View(namespace="root/virt", endpoint=endpoint)
+    )
+
+    def appear(system: VirtualSystem) -> None:
+        endpoint.current = replace(endpoint.current, virtual_systems={system.uuid: system})
+        cache.record(Node(COMPUTER_SYSTEM, (system,)))
+
+    for number in range(10 * _MANY):
+        appear(replace(system, uuid=f"{number:032x}", power_state=PowerState.HALTED))
+    [kept] = [records.entries for records in cache._classes.values()]
+    assert len(kept) < _MANY
