@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from virtcim.hypervisor.endpoint import Endpoint, Monitor
 from virtcim.hypervisor.model import (
+    Console,
     DiskKind,
     DiskSpec,
     Host,
@@ -26,6 +27,7 @@ from virtcim.hypervisor.xenapi_endpoint import XenApiEndpoint
 from virtcim.hypervisor.xenapi_session import Credentials
 
 __all__ = [
+    "Console",
     "Credentials",
     "DiskKind",
     "DiskSpec",

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from virtcim.errormap import Fault, StandardError
 
 __all__ = [
+    "Console",
     "DiskKind",
     "DiskSpec",
     "Host",
@@ -124,8 +125,21 @@ class VirtualNetworkPort:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """A console of one virtual system that can be opened now (XenAPI ``console``).
+
+    ``protocol`` is XenAPI's: rfb, vt100 or rdp.
+    """
+
+    ref: str
+    uuid: str
+    protocol: str
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualSystem:
-    """A virtual machine (XenAPI ``VM`` with its ``VM_metrics``, ``VBD`` and ``VIF`` objects)."""
+    """A virtual machine (XenAPI ``VM``, its ``VM_metrics``, and what it has: ``VBD``, ...)."""
 
     ref: str
     uuid: str
@@ -141,6 +155,7 @@ class VirtualSystem:
     vcpus_actual: int = 0
     disks: tuple[VirtualDisk, ...] = ()
     network_ports: tuple[VirtualNetworkPort, ...] = ()
+    consoles: tuple[Console, ...] = ()
     resident_on: str = ""  # host uuid, empty while not resident
     start_time: datetime | None = None
     os_type: str = ""  # XenAPI HVM_boot_policy/domain_type: "hvm", "pv", ...

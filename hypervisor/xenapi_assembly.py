@@ -23,6 +23,7 @@ from virtcim.hypervisor.model import (
     VirtualSystem,
 )
 from virtcim.hypervisor.xenapi_parts import (
+    ConsolePart,
     DiskPart,
     HostCpuPart,
     HostMetricsPart,
@@ -80,6 +81,7 @@ class Assembly:
         self._metrics = _Table[MetricsPart]()
         self._disks = _Table[DiskPart](lambda part: part.vm_ref, lambda part: part.image_ref)
         self._ports = _Table[PortPart](lambda part: part.vm_ref, lambda part: part.network_ref)
+        self._consoles = _Table[ConsolePart](lambda part: part.vm_ref)
         self._images = _Table[ImagePart](lambda part: part.sr_ref)
         self._repositories = _Table[StorageRepository]()
         self._plugs = _Table[PlugPart](lambda part: part.sr_ref)
@@ -102,6 +104,7 @@ class Assembly:
             "VM_metrics": (self._metrics, self._touch_metrics),
             "VBD": (self._disks, self._touch_disk),
             "VIF": (self._ports, self._touch_port),
+            "console": (self._consoles, self._touch_console),
         }
         # class -> what shows no more of its objects than their UUIDs: anew when one comes or goes
         self._namings: Mapping[str, Callable[[str], None]] = {
@@ -237,6 +240,10 @@ class Assembly:
         if part := self._ports.get(ref):
             self._dirty_systems_add(part.vm_ref)
 
+    def _touch_console(self, ref: str) -> None:
+        if part := self._consoles.get(ref):
+            self._dirty_systems_add(part.vm_ref)
+
     def _dirty_systems_add(self, ref: str) -> None:
         self._dirty["virtual_systems"].add(ref)
 
@@ -291,11 +298,13 @@ class Assembly:
             return None
         disks = [self._build_disk(disk_ref) for disk_ref in self._disks.referring(ref)]
         ports = [self._build_port(port_ref) for port_ref in self._ports.referring(ref)]
+        consoles = [self._consoles[each].console for each in self._consoles.referring(ref)]
         host = self._hosts.get(part.host_ref)
         system = replace(
             part.system,
             disks=tuple(sorted(disks, key=_device_order)),
             network_ports=tuple(sorted(ports, key=_device_order)),
+            consoles=tuple(sorted(consoles, key=lambda each: (each.protocol, each.uuid))),
             resident_on=host.host.uuid if host else "",
         )
         metrics = self._metrics.get(part.metrics_ref)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from virtcim.hypervisor.model import (
+    Console,
     Host,
     StopReason,
     VirtualDisk,
@@ -15,6 +16,7 @@ from virtcim.hypervisor.model import (
 )
 
 __all__ = [
+    "ConsolePart",
     "DiskPart",
     "HostCpuPart",
     "HostMetricsPart",
@@ -64,6 +66,14 @@ class PortPart:
     port: VirtualNetworkPort
     vm_ref: str
     network_ref: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsolePart:
+    """A ``console``."""
+
+    console: Console
+    vm_ref: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from virtcim.errormap import from_qemu, from_xapi, translate
 from virtcim.hypervisor.model import (
+    Console,
     DiskKind,
     Host,
     Network,
@@ -28,6 +29,7 @@ from virtcim.hypervisor.model import (
     VirtualSystem,
 )
 from virtcim.hypervisor.xenapi_parts import (
+    ConsolePart,
     DiskPart,
     HostCpuPart,
     HostMetricsPart,
@@ -216,6 +218,16 @@ def _port(ref: str, record: Record) -> PortPart:
     return PortPart(port=port, vm_ref=_text(record, "VM"), network_ref=_text(record, "network"))
 
 
+def _console(ref: str, record: Record) -> ConsolePart:
+    console = Console(
+        ref=ref,
+        uuid=_text(record, "uuid").lower(),
+        protocol=_text(record, "protocol"),
+        location=_text(record, "location"),
+    )
+    return ConsolePart(console=console, vm_ref=_text(record, "VM"))
+
+
 def _image(ref: str, record: Record) -> ImagePart:
     # "image-format" since XCP-ng 8.3 (qcow2 or vhd), "type" before and in our toolstack.
     sm_config = _map(record, "sm_config")
@@ -354,6 +366,7 @@ PARTS: Mapping[str, Callable[[str, Record], object]] = MappingProxyType(
         "VM_metrics": _metrics,
         "VBD": _disk,
         "VIF": _port,
+        "console": _console,
         "task": task_from_record,
     }
 )

@@ -143,6 +143,19 @@ def test_a_joined_object_changes_with_its_parts(
     eventually(endpoint, lambda now: not now.hosts["host"].live)
 
 
+def test_the_consoles_of_a_machine_come_and_go(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    server.put(
+        "console", "OpaqueRef:c", VM="OpaqueRef:one", protocol="rfb", location="vnc://host:5900"
+    )
+    opened = eventually(endpoint, lambda now: bool(now.virtual_systems["one"].consoles))
+    (console,) = opened.virtual_systems["one"].consoles
+    assert (console.uuid, console.protocol, console.location) == ("c", "rfb", "vnc://host:5900")
+    server.remove("console", "OpaqueRef:c")
+    eventually(endpoint, lambda now: not now.virtual_systems["one"].consoles)
+
+
 def test_parts_that_arrive_after_what_refers_to_them_are_joined(
     server: XenApiServer, endpoint: XenApiEndpoint
 ) -> None:

@@ -41,7 +41,7 @@ class XenApiServer:
             name: {}
             for name in (
                 *("pool", "host", "host_metrics", "host_cpu", "network", "SR", "PBD", "VDI"),
-                *("VM", "VM_metrics", "VBD", "VIF", "task"),
+                *("VM", "VM_metrics", "VBD", "VIF", "console", "task"),
             )
         }
         self.events: list[tuple[int, str, str, str]] = []
