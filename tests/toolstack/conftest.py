@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import XenAPI
 
-from tests.toolstack.host import Host, running_host, write_host
+from tests.toolstack.host import Host, Switch, running_host, switchable_server, write_host
 
 
 @pytest.fixture
@@ -18,9 +18,15 @@ def host_uri(tmp_path: Path) -> str:
     return write_host(tmp_path / "host.xml")
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Switch]:
+    with switchable_server() as serving:
+        yield serving
+
+
 @pytest.fixture
-def host(host_uri: str) -> Iterator[Host]:
-    with running_host(host_uri) as running:
+def host(host_uri: str, server: Switch) -> Iterator[Host]:
+    with running_host(host_uri, server) as running:
         yield running
 
 

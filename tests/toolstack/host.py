@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ import XenAPI
 
 from tests.wire.serving import serving
 from virtcim.toolstack import Toolstack, ToolstackOptions
+from virtcim.wire.application import ASGIApp, Receive, Scope, Send
 
 __all__ = [
     "DEADLINE_S",
     "Host",
+    "Switch",
     "domain_uuid",
     "events",
     "failure",
@@ -26,6 +28,7 @@ __all__ = [
     "host_xml",
     "only",
     "running_host",
+    "switchable_server",
     "vm_record",
     "wait_for",
 ]
@@ -86,15 +89,37 @@ class Host:
         return session
 
 
+class Switch:
+    """A server that outlives its toolstacks: starting and stopping one takes its time."""
+
+    def __init__(self) -> None:
+        self.application: ASGIApp | None = None
+        self.url = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        assert self.application is not None
+        await self.application(scope, receive, send)
+
+
 @contextmanager
-def running_host(uri: str, **options: Any) -> Iterator[Host]:
+def switchable_server() -> Iterator[Switch]:
+    """Serve whatever toolstack is switched to."""
+    switch = Switch()
+    with serving(switch) as port:
+        switch.url = f"http://127.0.0.1:{port}"
+        yield switch
+
+
+@contextmanager
+def running_host(uri: str, switch: Switch | None = None, **options: Any) -> Iterator[Host]:
     """Run a toolstack over that libvirt until the end of the block."""
     toolstack = Toolstack(ToolstackOptions(libvirt_uri=uri, **options))
     toolstack.start()
     try:
         toolstack.wait_connected(DEADLINE_S)
-        with serving(toolstack.application) as port:
-            yield Host(toolstack=toolstack, url=f"http://127.0.0.1:{port}")
+        with switchable_server() if switch is None else nullcontext(switch) as server:
+            server.application = toolstack.application
+            yield Host(toolstack=toolstack, url=server.url)
     finally:
         toolstack.stop()
 
