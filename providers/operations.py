@@ -79,6 +79,8 @@ class Operation:
     def cancel(self, into: JobState) -> None:
         """Ask for the end of the operation; raises CimError where that cannot be."""
         with self._lock:
+            if self.ended.is_set():
+                raise _already_ended()
             if not self._task_ref:
                 raise failure(
                     ErrorCode.ERR_WRONG_STATE_FOR_OP,
@@ -121,6 +123,10 @@ class Operation:
             error_code=int(error_code(reported)),
             error=_error_values(reported),
         )
+
+
+def _already_ended() -> CimError:
+    return failure(ErrorCode.ERR_WRONG_STATE_FOR_OP, "the job has already ended")
 
 
 Action = Callable[[Operation], MethodResult]
@@ -172,10 +178,7 @@ class Operations:
         """Ask for the end of a job, which will then be in the state ``into``."""
         operation = self._running.get(job.uuid)
         if operation is None:
-            raise failure(
-                ErrorCode.ERR_WRONG_STATE_FOR_OP,
-                f"the job has already ended (JobState {job.state.value})",
-            )
+            raise _already_ended()
         operation.cancel(into)
 
     def _start(self, key: str, operation: Operation, action: Action, source: ObjectPath) -> None:
