@@ -35,8 +35,8 @@ class ObjectPath:
         self.class_name = class_name
         self.keys = tuple((keys or {}).items())
         self.namespace = namespace
-        folded = tuple(sorted((name.lower(), value) for name, value in self.keys))
-        self._identity = (namespace.lower(), class_name.lower(), folded)
+        # Most paths are only written, never compared.
+        self._identity: tuple[object, ...] = ()
 
     def key(self, name: str) -> KeyValue | None:
         """The value of the key ``name`` (in any case), None where there is no such key."""
@@ -44,10 +44,17 @@ class ObjectPath:
         return next((value for key, value in self.keys if key.lower() == wanted), None)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ObjectPath) and self._identity == other._identity
+        return isinstance(other, ObjectPath) and self._folded() == other._folded()
 
     def __hash__(self) -> int:
-        return hash(self._identity)
+        return hash(self._folded())
+
+    def _folded(self) -> tuple[object, ...]:
+        """Equal for paths that are equal."""
+        if not self._identity:
+            keys = tuple(sorted((name.lower(), value) for name, value in self.keys))
+            self._identity = (self.namespace.lower(), self.class_name.lower(), keys)
+        return self._identity
 
     def __repr__(self) -> str:
         keys = ",".join(f"{name}={value!r}" for name, value in self.keys)
