@@ -93,6 +93,14 @@ _DEFINED = (
         set="state",
         map="VCPUs_CPU VCPUs_params VCPUs_flags other_config",
     ),
+    # No guest agent is asked: there are none of these, which clients may rightly want to know.
+    _define(
+        "VM_guest_metrics",
+        string="uuid can_use_hotplug_vbd can_use_hotplug_vif",
+        bool="PV_drivers_up_to_date PV_drivers_detected live",
+        datetime="last_updated",
+        map="os_version PV_drivers_version memory disks networks other other_config",
+    ),
     _define(
         "VBD",
         string="uuid device userdevice mode type status_detail qos_algorithm_type",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class Tasks:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lock = threading.RLock()
         self._running: dict[str, RunningTask] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._expiry: dict[str, float] = {}
@@ -88,26 +90,29 @@ class Tasks:
             self._finish(task, "success", result=result, progress=1.0)
 
     def _finish(self, task: RunningTask, status: str, **values: object) -> None:
-        self._running.pop(task.ref, None)
-        self._expiry[task.ref] = time.monotonic() + _KEEP_FINISHED_S
-        self._update(
-            task.ref,
-            status=status,
-            finished=datetime.now(UTC),
-            allowed_operations=["destroy"],
-            **values,
-        )
+        with self._lock:
+            self._running.pop(task.ref, None)
+            self._expiry[task.ref] = time.monotonic() + _KEEP_FINISHED_S
+            self._update(
+                task.ref,
+                status=status,
+                finished=datetime.now(UTC),
+                allowed_operations=["destroy"],
+                **values,
+            )
 
     def cancel(self, ref: str) -> None:
         """Ask a task to stop (XenAPI ``task.cancel``)."""
-        task = self._running.get(ref)
-        if task is None:
-            return
-        if task.on_cancel is None:
-            raise XapiFailure("OPERATION_NOT_ALLOWED", "this task cannot be stopped now")
-        task.cancelled = True
-        self._update(ref, status="cancelling")
-        task.on_cancel()
+        with self._lock:
+            task = self._running.get(ref)
+            if task is None:
+                return
+            stop = task.on_cancel
+            if stop is None:
+                raise XapiFailure("OPERATION_NOT_ALLOWED", "this task cannot be stopped now")
+            task.cancelled = True
+            self._update(ref, status="cancelling")
+        stop()
 
     def destroy(self, ref: str) -> None:
         """Forget a task; what it carries goes on (XenAPI ``task.destroy``)."""
@@ -129,9 +134,10 @@ class Tasks:
         self._update(ref, **{field_name: value})
 
     def _update(self, ref: str, **values: object) -> None:
-        record = self._database.get("task", ref)
-        if record is not None:
-            self._database.publish("task", ref, {**record, **values})
+        with self._lock:
+            record = self._database.get("task", ref)
+            if record is not None:
+                self._database.publish("task", ref, {**record, **values})
 
     def _expire(self) -> None:
         now = time.monotonic()

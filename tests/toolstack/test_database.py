@@ -113,3 +113,15 @@ def test_deletions_are_forgotten_at_last_and_then_a_token_yields_everything(
     assert database.generation_of(token) == 0
     batch = database.changes_since(0, everything)
     assert [(change.operation, change.ref) for change in batch.changes] == [("add", "d")]
+
+
+def test_changes_that_belong_together_are_seen_together() -> None:
+    database = Database(1)
+    database.begin_batch()
+    database.publish("VM", "a", record("u"))
+    assert database.changes_since(0, everything) is None
+    database.publish("VBD", "b", record("v"))
+    database.end_batch()
+    batch = database.changes_since(0, everything)
+    assert batch is not None
+    assert [change.class_name for change in batch.changes] == ["VM", "VBD"]

@@ -228,3 +228,26 @@ def test_many_clients_change_many_machines_at_once(tmp_path_factory: Any) -> Non
 
         with ThreadPoolExecutor(8) as pool:
             assert set(pool.map(go_round, names)) == {"Running"}
+
+
+def test_a_driver_without_statistics_is_followed_too(host_uri: str) -> None:
+    import libvirt
+
+    with running_host(host_uri, reconcile_s=0.2) as host:
+        connection = host.toolstack._connection
+        call = connection.call
+
+        def old_driver(function: Callable[..., Any], *arguments: object) -> Any:
+            if getattr(function, "__name__", "") == "getAllDomainStats":
+                error = libvirt.libvirtError("not supported")
+                error.err = (libvirt.VIR_ERR_NO_SUPPORT, 0, "", 2, "", "", "", -1, -1)
+                raise error
+            return call(function, *arguments)
+
+        connection.call = old_driver  # type: ignore[method-assign]
+        session = host.login()
+        token = events(session, ["vm"])["token"]
+        host.toolstack._inventory._reconcile_domains(everything=True)
+        session.xenapi.VM.pause(only(session, "VM", "runs"))
+        assert events(session, ["vm"], token)["events"] != []
+        session("close")()

@@ -20,7 +20,13 @@ import libvirt
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.native import watch
 from virtcim.toolstack.native.connection import LibvirtConnection
-from virtcim.toolstack.native.queries import read_domain, read_host, read_network, read_pool
+from virtcim.toolstack.native.queries import (
+    read_domain,
+    read_host,
+    read_network,
+    read_pool,
+    read_states,
+)
 from virtcim.toolstack.native.stop_reason import StopDetail
 from virtcim.toolstack.native.views import DomainView, HostView, NetworkView, PoolView
 from virtcim.toolstack.state import State
@@ -320,15 +326,12 @@ class Inventory:
         self._reconcile_domains(everything=False)
 
     def _reconcile_domains(self, *, everything: bool) -> None:
-        stats = self._connection.call(
-            self._connection.handle.getAllDomainStats, libvirt.VIR_DOMAIN_STATS_STATE, 0
-        )
         found = set()
-        for domain, fields in stats:
+        for domain, state, reason in read_states(self._connection):
             uuid = domain.UUIDString()
             found.add(uuid)
             known = self.domains.get(uuid)
-            now = (fields.get("state.state"), fields.get("state.reason"), domain.name())
+            now = (state, reason, domain.name())
             if everything or known is None or now != (known.state, known.reason, known.config.name):
                 with self.changing(uuid):
                     view = self._read_domain(domain)

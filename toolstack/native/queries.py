@@ -25,7 +25,7 @@ from virtcim.toolstack.native.views import (
 )
 from virtcim.toolstack.refs import derived_uuid
 
-__all__ = ["read_domain", "read_host", "read_network", "read_pool"]
+__all__ = ["read_domain", "read_host", "read_network", "read_pool", "read_states"]
 
 _Result = TypeVar("_Result")
 _RUNNING = frozenset(
@@ -94,6 +94,18 @@ def read_domain(
         started=started if active else None,
         stop=stop_view(state, reason, detail, disk_errors, now),
     )
+
+
+def read_states(connection: LibvirtConnection) -> list[tuple[Any, int, int]]:
+    """Give all domains with state and reason, in one call where the driver can."""
+    call, handle = connection.call, connection.handle
+    try:
+        stats = call(handle.getAllDomainStats, libvirt.VIR_DOMAIN_STATS_STATE, 0)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
+        return [(domain, *call(domain.state)) for domain in call(handle.listAllDomains)]
+    return [(domain, fields["state.state"], fields["state.reason"]) for domain, fields in stats]
 
 
 def _with_attached(config: DomainXml, live: DomainXml) -> DomainXml:

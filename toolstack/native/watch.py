@@ -32,6 +32,11 @@ _DOMAIN_EVENTS = (
     libvirt.VIR_DOMAIN_EVENT_ID_CONTROL_ERROR,
 )
 
+_POOL_EVENTS = (
+    libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
+    libvirt.VIR_STORAGE_POOL_EVENT_ID_REFRESH,
+)
+
 # After these an earlier stop is history.
 _GOES_ON = frozenset({libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_RESUMED})
 
@@ -48,6 +53,24 @@ def register_events(connection: Any, report: Report) -> None:
     Raises libvirt.libvirtError when the connection is lost meanwhile.
     """
 
+    def pool_changed(_conn: object, pool: Any, *_rest: object) -> None:
+        report(POOL, pool.UUIDString(), None)
+
+    def network_changed(_conn: object, network: Any, *_rest: object) -> None:
+        report(NETWORK, network.UUIDString(), None)
+
+    for event_id, handler in _domain_handlers(report).items():
+        _register(connection.domainEventRegisterAny, event_id, handler)
+    for event_id in _POOL_EVENTS:
+        _register(connection.storagePoolEventRegisterAny, event_id, pool_changed)
+    _register(
+        connection.networkEventRegisterAny,
+        libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE,
+        network_changed,
+    )
+
+
+def _domain_handlers(report: Report) -> dict[int, Callable[..., None]]:
     def lifecycle(_conn: object, domain: Any, event: int, detail: int, _opaque: object) -> None:
         uuid = domain.UUIDString()
         if event == libvirt.VIR_DOMAIN_EVENT_STARTED:
@@ -76,42 +99,16 @@ def register_events(connection: Any, report: Report) -> None:
     handlers[libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE] = lifecycle
     handlers[libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON] = io_error
     handlers[libvirt.VIR_DOMAIN_EVENT_ID_REBOOT] = rebooted
-    for event_id, handler in handlers.items():
-        connection.domainEventRegisterAny(None, event_id, handler, None)
-    _register_others(connection, report)
+    return handlers
 
 
-def _register_others(connection: Any, report: Report) -> None:
-    def pool_changed(_conn: object, pool: Any, *_rest: object) -> None:
-        report(POOL, pool.UUIDString(), None)
-
-    def network_changed(_conn: object, network: Any, *_rest: object) -> None:
-        report(NETWORK, network.UUIDString(), None)
-
-    registrations = (
-        (
-            connection.storagePoolEventRegisterAny,
-            libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
-            pool_changed,
-        ),
-        (
-            connection.storagePoolEventRegisterAny,
-            libvirt.VIR_STORAGE_POOL_EVENT_ID_REFRESH,
-            pool_changed,
-        ),
-        (
-            connection.networkEventRegisterAny,
-            libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE,
-            network_changed,
-        ),
-    )
-    for register, event_id, handler in registrations:
-        try:
-            register(None, event_id, handler, None)
-        except libvirt.libvirtError as error:
-            # Embedded drivers have no storage or no networks.
-            if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
-                raise
+def _register(register: Callable[..., object], event_id: int, handler: Callable[..., None]) -> None:
+    """Register for an event, unless the driver has no such; reconciling makes up for it."""
+    try:
+        register(None, event_id, handler, None)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
 
 
 def _stopped(stop_reason: str, status: str) -> StopDetail:

@@ -175,10 +175,10 @@ class Publisher:
 
     def set_note(self, class_name: str, ref: str, field: str, value: object) -> None:
         """Keep a field that a client sets on an object that libvirt has no place for."""
-        record = self._database.get(class_name, ref)
-        if record is None:
-            return
         with self.lock:
+            record = self._database.get(class_name, ref)
+            if record is None:
+                return
             key = (class_name, record["uuid"])
             self._notes[key] = {**self._notes.get(key, {}), field: value}
             self._state.set_notes(*key, self._notes[key])
