@@ -45,6 +45,9 @@ def test_an_image_is_made_in_a_pool_and_deleted(api: Any, host: Host, pool: str)
     assert storage.listVolumes() == []
     assert failure(api.VDI.get_record, vdi) == ["HANDLE_INVALID", "VDI", vdi]
     assert api.SR.get_VDIs(pool) == []
+    again = api.VDI.create(vdi_record(pool, "data <1>"))
+    assert api.VDI.get_name_label(again) == "data <1>"
+    assert api.VDI.get_other_config(again) == {}
 
 
 @pytest.mark.parametrize("image_format", ["raw", "qcow2"])
@@ -206,7 +209,7 @@ def test_a_volume_that_others_made_is_introduced_by_its_place(
 
 def test_a_pool_is_stopped_and_started(api: Any, session: XenAPI.Session, pool: str) -> None:
     [pbd] = api.SR.get_PBDs(pool)
-    vdi = api.VDI.create(vdi_record(pool, "x"))
+    vdi = api.VDI.create(vdi_record(pool, "x", name_description="kept"))
     assert api.PBD.get_device_config(pbd) == {"location": "/images"}
     api.PBD.unplug(pbd)
     api.PBD.unplug(pbd)
@@ -219,6 +222,7 @@ def test_a_pool_is_stopped_and_started(api: Any, session: XenAPI.Session, pool: 
     api.PBD.plug(pbd)
     assert api.PBD.get_currently_attached(pbd) is True
     assert api.SR.get_VDIs(pool) == [vdi]
+    assert api.VDI.get_name_description(vdi) == "kept"
 
 
 def test_the_paths_are_always_there(api: Any) -> None:

@@ -81,7 +81,7 @@ class Publisher:
         self._dirty_host = False
         self._storage = StorageIndex()
         self._storage_records = StorageRecords(
-            self._storage, self._users, state, self._publish, database.remove
+            self._storage, self._users, state, self._publish, database.remove, self._forget
         )
 
     @property

@@ -26,7 +26,10 @@ Remove = Callable[[str, str], None]
 
 
 class StorageRecords:
-    """The storage part of the publisher; ``users`` gives the VBDs of each VDI by reference."""
+    """The storage part of the publisher; ``users`` gives the VBDs of each VDI by reference.
+
+    ``remove`` keeps what clients noted on an object, for when it is back; ``forget`` does not.
+    """
 
     def __init__(
         self,
@@ -35,12 +38,14 @@ class StorageRecords:
         state: State,
         publish: Publish,
         remove: Remove,
+        forget: Remove,
     ) -> None:
         self._index = index
         self._users = users
         self._state = state
         self._publish = publish
         self._remove = remove
+        self._forget = forget
         self._host = ""
         self._introduced: dict[str, dict[str, Any]] = {}
         self._paths: dict[str, str] = {}  # of the VDIs outside pools, by reference
@@ -145,7 +150,8 @@ class StorageRecords:
         pool, volume = self._index.pools.get(key[0]), self._index.volume(key)
         if pool is None or volume is None:
             del self._volumes[ref]
-            self._remove("VDI", ref)
+            # The volumes of a pool that was stopped come back; others are another disk then.
+            (self._forget if pool is not None and pool.active else self._remove)("VDI", ref)
             return
         self._publish("VDI", ref, volume_vdi_values(pool, volume, sorted(self._vbds(ref))))
 
