@@ -23,6 +23,7 @@ from tests.toolstack.host import (
     running_host,
     vm_record,
 )
+from virtcim.toolstack.faults import XapiFailure
 
 # Four seconds longer than the toolstack gives a daemon that does not answer.
 _HANG_S = 12.0
@@ -174,3 +175,12 @@ def test_a_task_whose_libvirtd_dies_fails(
     libvirtd.start()
     until(lambda: connected(session))
     assert session.xenapi.VM.get_current_operations(vm) == {}
+
+
+def test_a_connection_that_is_closed_under_a_call_is_said_to_be_lost(host_uri: str) -> None:
+    with running_host(host_uri) as host:
+        connection = host.toolstack._connection
+        connection.handle.close()
+        with pytest.raises(XapiFailure) as caught:
+            connection.call(connection.handle.listAllDomains)
+        assert caught.value.description[:3] == ("LIBVIRT_ERROR", "5", "VIR_ERR_NO_CONNECT")

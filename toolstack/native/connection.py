@@ -53,6 +53,13 @@ def _start_event_loop() -> None:
     threading.Thread(target=run, name="libvirt-events", daemon=True).start()
 
 
+def _is_alive(handle: Any) -> bool:
+    try:
+        return bool(handle.isAlive())
+    except libvirt.libvirtError:
+        return False  # it is closed
+
+
 class LibvirtConnection:
     """Calls libvirt, and knows whether it can be reached.
 
@@ -166,8 +173,11 @@ class LibvirtConnection:
         try:
             return function(*arguments)
         except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_INVALID_CONN:
+                # It was closed at this very moment: the call has not been made.
+                raise self.failure() from error
             # The call that finds the daemon gone knows it before the event loop does.
-            if error.get_error_domain() == libvirt.VIR_FROM_RPC and not handle.isAlive():
+            if error.get_error_domain() == libvirt.VIR_FROM_RPC and not _is_alive(handle):
                 self.lose(error.get_error_message() or "a call failed", epoch)
             raise
 
