@@ -11,14 +11,23 @@ from virtcim.errormap._transport import from_transport
 from virtcim.errormap._words import from_words
 from virtcim.errormap._xapi import from_xapi
 from virtcim.errormap._xend import from_xend
+from virtcim.errormap.advice import Advice, advice, general_advice
 from virtcim.errormap.fault import ErrorCode, Fault, HypervisorError, Source, StandardError
-from virtcim.errormap.messages import cim_message
+from virtcim.errormap.language import (
+    ENGLISH,
+    accepted_language,
+    environment_language,
+    languages,
+)
+from virtcim.errormap.messages import cim_message, own_message
 from virtcim.errormap.operations import changes_state
 from virtcim.errormap.rules import Argument, Rule, TableError, rules
 from virtcim.errormap.translation import TABLE_VERSION, Explanation, Lost, explain, translate
 
 __all__ = [
+    "ENGLISH",
     "TABLE_VERSION",
+    "Advice",
     "Argument",
     "ErrorCode",
     "Explanation",
@@ -29,8 +38,11 @@ __all__ = [
     "Source",
     "StandardError",
     "TableError",
+    "accepted_language",
+    "advice",
     "changes_state",
     "cim_message",
+    "environment_language",
     "explain",
     "from_libvirt",
     "from_qemu",
@@ -39,6 +51,9 @@ __all__ = [
     "from_words",
     "from_xapi",
     "from_xend",
+    "general_advice",
+    "languages",
+    "own_message",
     "rules",
     "translate",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
-__all__ = ["as_integer", "as_text", "searched"]
+__all__ = ["as_integer", "as_text", "one_line", "searched"]
 
 _KEPT = 8 * 1024
 _INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*")
@@ -43,3 +44,22 @@ def searched(text: str) -> str:
     if len(text) > 2 * _KEPT:
         text = f"{text[:_KEPT]}\n{text[-_KEPT:]}"
     return text.lower()
+
+
+def one_line(text: str, length: int) -> str:
+    """``text`` on one line without control characters, its middle left out past ``length``."""
+    if len(text) > 2 * length:
+        text = f"{text[:length]} {text[-length:]}"
+    printable = text if text.isprintable() else "".join(map(_printable, text))
+    line = " ".join(printable.split())
+    if len(line) <= length:
+        return line
+    half = (length - 5) // 2
+    return f"{line[:half]} ... {line[-half:]}"
+
+
+def _printable(character: str) -> str:
+    if character.isprintable():
+        return character
+    # Lone surrogates cannot be encoded, format characters can hide or reorder what follows.
+    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) == "Cs" else " "

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 
 from virtcim.errormap._facts import Facts
+from virtcim.errormap._filling import filled
+from virtcim.errormap._named import from_rule, positional
+from virtcim.errormap._text import one_line
+from virtcim.errormap.advice import sentence
+from virtcim.errormap.engine import decide
 from virtcim.errormap.fault import ErrorCode, Fault, StandardError
-from virtcim.errormap.rules import PLACEHOLDER, UNITS, Rule
+from virtcim.errormap.language import ENGLISH, catalogue
+from virtcim.errormap.rules import Rule
 
-__all__ = ["SENTENCES", "cim_message", "detail", "message", "one_line"]
+__all__ = ["SENTENCES", "cim_message", "detail", "message", "own_message"]
 
 SENTENCES: Mapping[ErrorCode, str] = {
     ErrorCode.ERR_SUCCESS: "The operation succeeded.",
@@ -62,13 +67,12 @@ _VALUE_LENGTH = 300
 _ARGUMENTS_SHOWN = 20
 
 
-def message(rule: Rule, facts: Facts, fault: Fault) -> str:
+def message(rule: Rule, facts: Facts, fault: Fault, language: str = ENGLISH) -> str:
     """The sentence for a person with the source's own words behind it, on one line.
 
     ``facts`` are those of the fault that decided (``fault`` itself or one nested in it).
     """
-    sentence = _filled(rule, facts) or SENTENCES[rule.err]
-    return f"{sentence} [{detail(fault)}]"
+    return f"{_sentence(rule, facts, language)} [{detail(fault)}]"
 
 
 def detail(fault: Fault) -> str:
@@ -85,66 +89,40 @@ def detail(fault: Fault) -> str:
     return one_line(f"{head}: {one_line(fault.text, _DETAIL_LENGTH)}", _DETAIL_LENGTH)
 
 
-def cim_message(error: StandardError) -> str:
+def cim_message(error: StandardError, language: str = ENGLISH) -> str:
     """The description of a failed CIM operation: the code's name, then the message.
 
-    One line without control characters, at most 2500 characters.
+    One line without control characters, at most 2500 characters. The code and the source's own
+    words are the same in every language.
     """
-    return one_line(f"{error.code.name}: {error.message}", _CIM_LENGTH)
+    told = error.message
+    if language != ENGLISH:
+        decision = decide(error.fault)
+        told = message(decision.rule, decision.facts, error.fault, language)
+    return one_line(f"{error.code.name}: {told}", _CIM_LENGTH)
 
 
-def one_line(text: str, length: int) -> str:
-    """``text`` on one line without control characters, its middle left out past ``length``."""
-    if len(text) > 2 * length:
-        text = f"{text[:length]} {text[-length:]}"
-    printable = text if text.isprintable() else "".join(map(_printable, text))
-    line = " ".join(printable.split())
-    if len(line) <= length:
-        return line
-    half = (length - 5) // 2
-    return f"{line[:half]} ... {line[-half:]}"
+def own_message(code: ErrorCode, text: str, language: str = ENGLISH) -> str:
+    """The description of a failure that virtcim itself found: the code's name, then ``text``.
+
+    ``text`` is English; another language has the code's sentence, and ``text`` behind it as the
+    words of a source.
+    """
+    if language == ENGLISH:
+        return f"{code.name}: {text}"
+    return f"{code.name}: {catalogue(language).gettext(SENTENCES[code])} [virtcim: {text}]"
 
 
-def _printable(character: str) -> str:
-    if character.isprintable():
-        return character
-    # Lone surrogates cannot be encoded, format characters can hide or reorder what follows.
-    return "\N{REPLACEMENT CHARACTER}" if unicodedata.category(character) == "Cs" else " "
+def _sentence(rule: Rule, facts: Facts, language: str) -> str:
+    """The rule's own sentence, or that of its code where the fault lacks one of its values."""
+    if rule.say:
+        values = positional(facts) | from_rule(rule, facts) if "{" in rule.say else {}
+        own = filled(rule.say, lambda name: _bounded(values.get(name, ("", ""))), language)
+        if own:
+            return own
+    return sentence(rule, facts, language) or catalogue(language).gettext(SENTENCES[rule.err])
 
 
-def _filled(rule: Rule, facts: Facts) -> str:
-    """The rule's own sentence, or nothing where the fault lacks one of its values."""
-    if not rule.say:
-        return ""
-    values = _values(rule, facts)
-    parts: list[str] = []
-    end = 0
-    for match in PLACEHOLDER.finditer(rule.say):
-        value = _formatted(values.get(match[1], ""), match[2])
-        if not value:
-            return ""
-        parts += [rule.say[end : match.start()], value]
-        end = match.end()
-    return "".join([*parts, rule.say[end:]])
-
-
-def _values(rule: Rule, facts: Facts) -> dict[str, str]:
-    values = {str(number): text for number, text in enumerate(facts.fault.arguments)}
-    match = rule.text.search(facts.text) if rule.text is not None else None
-    if match is not None:
-        # Patterns see lower case; the same place in the original has the real spelling.
-        same_places = len(facts.text) == len(facts.original)
-        seen = facts.original if same_places else facts.text
-        values |= {name: seen[slice(*match.span(name))] for name in match.groupdict()}
-    return {name: one_line(text, _VALUE_LENGTH) for name, text in values.items()}
-
-
-def _formatted(value: str, unit: str | None) -> str:
-    if unit is None or not value.isdecimal() or len(value) > 30:
-        return value
-    size = float(value) * UNITS[unit]
-    for name in ("bytes", "KiB", "MiB", "GiB", "TiB"):
-        if size < 1024 or name == "TiB":
-            return f"{size:.0f} {name}" if name == "bytes" else f"{size:.1f} {name}"
-        size /= 1024
-    return value
+def _bounded(value: tuple[str, str]) -> tuple[str, str]:
+    text, unit = value
+    return one_line(text, _VALUE_LENGTH), unit

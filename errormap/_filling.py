@@ -1,0 +1,57 @@
+"""Filling the templates of sentences with a fault's own arguments, in any language."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from virtcim.errormap.language import catalogue
+from virtcim.errormap.rules import PLACEHOLDER, UNITS
+
+__all__ = ["SIZES", "STATES", "filled"]
+
+# The states of a machine, as the sources spell them.
+STATES = {
+    "running": "running",
+    "active": "running",
+    "halted": "halted",
+    "inactive": "halted",
+    "shut off": "halted",
+    "paused": "paused",
+    "suspended": "suspended",
+}
+SIZES = ("bytes", "KiB", "MiB", "GiB", "TiB")
+_STATE_NAMES = ("state", "expected_state")
+
+
+def filled(template: str, lookup: Callable[[str], tuple[str, str]], language: str) -> str:
+    """``template`` in ``language`` with its placeholders filled; empty where a value is missing.
+
+    ``lookup`` gives the value of a name and the unit it is in, both empty where there is none.
+    """
+    text = catalogue(language).gettext(template)
+    parts: list[str] = []
+    end = 0
+    for match in PLACEHOLDER.finditer(text):
+        value, unit = lookup(match[1])
+        if not value:
+            return ""
+        parts += [text[end : match.start()], _shown(match[1], value, match[2] or unit, language)]
+        end = match.end()
+    return "".join([*parts, text[end:]]) if parts else text
+
+
+def _shown(name: str, value: str, unit: str, language: str) -> str:
+    if name in _STATE_NAMES:
+        known = STATES.get(value.lower())
+        return catalogue(language).pgettext("state", known) if known else value
+    if unit == "state":
+        return _shown("state", value, "", language)
+    if unit not in UNITS or not value.isdecimal() or len(value) > 30:
+        return value
+    size = float(value) * UNITS[unit]
+    for name in SIZES:
+        if size < 1024 or name == SIZES[-1]:
+            break
+        size /= 1024
+    number = f"{size:.0f}" if name == "bytes" else f"{size:.1f}"
+    return f"{number.replace('.', catalogue(language).pgettext('decimal sign', '.'))} {name}"

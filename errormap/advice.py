@@ -1,0 +1,243 @@
+"""What a person is told beyond the sentence: who reported it, the probable cause, what to do.
+
+The words are entries of ``advice.toml``; which of them fit is decided by the rule that decided the
+code and by what the fault names.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from virtcim.errormap._facts import Facts
+from virtcim.errormap._filling import filled
+from virtcim.errormap._named import Values, from_rule, from_text, units_of
+from virtcim.errormap._text import one_line
+from virtcim.errormap.engine import decide
+from virtcim.errormap.fault import ErrorCode, StandardError
+from virtcim.errormap.language import ENGLISH, catalogue
+from virtcim.errormap.rules import PLACEHOLDER, Rule, TableError
+
+__all__ = ["Advice", "Entry", "Table", "advice", "general_advice", "named", "read", "sentence"]
+
+OURSELVES = "virtcim"
+_PATH = Path(__file__).parent / "advice.toml"
+_FIELDS = frozenset(("err", "rules", "sentence", "probable_cause", "cause", "actions"))
+_VALUE_LENGTH = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of the table; fields that say nothing are empty, ``probable_cause`` None."""
+
+    rules: tuple[str, ...]
+    sentence: str
+    probable_cause: int | None
+    cause: str
+    actions: tuple[str, ...]
+
+    def concerns(self, rule: str) -> bool:
+        """Whether it can hold for what the rule ``rule`` decided."""
+        return not self.rules or any(
+            rule.startswith(one[:-1]) if one.endswith("*") else rule == one for one in self.rules
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """The whole table: names of arguments, who reports, and each code's entries in order."""
+
+    names: Mapping[str, str]
+    arguments: Mapping[str, tuple[str, ...]]
+    reporters: Mapping[str, str]
+    entries: Mapping[ErrorCode, tuple[Entry, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What to tell a person about a failure, in ``language``.
+
+    ``probable_cause`` is a value of CIM_Error.ProbableCause, ``cause`` its description, ``actions``
+    what to do, the first first; ``arguments`` what the fault names, as ``advice.toml`` calls it.
+    """
+
+    language: str
+    reported: str
+    probable_cause: int
+    cause: str
+    actions: tuple[str, ...]
+    arguments: Mapping[str, str]
+
+
+def advice(error: StandardError, language: str = ENGLISH) -> Advice:
+    """The advice for ``error``, filled with the fault's own arguments; never raises."""
+    decision = decide(error.fault)
+    values = named(decision.rule, decision.facts)
+    lookup = _lookup(values)
+    fitting = [one for one in read().entries[error.code] if one.concerns(decision.rule.id)]
+    return _advice(
+        fitting, lookup, language, decision.fault.source, {name: values[name][0] for name in values}
+    )
+
+
+def general_advice(code: ErrorCode, language: str = ENGLISH) -> Advice:
+    """The advice for a failure that virtcim itself found, without a fault."""
+    fitting = [one for one in read().entries[code] if not one.rules]
+    return _advice(fitting, lambda _: ("", ""), language, OURSELVES, {})
+
+
+def sentence(rule: Rule, facts: Facts, language: str) -> str:
+    """The sentence of the table for what ``rule`` decided; empty where none can be filled."""
+    candidates = _sentences(rule.err, rule.id)
+    if not candidates:
+        return ""
+    lookup = _lookup(named(rule, facts))
+    return next(filter(None, (filled(one, lookup, language) for one in candidates)), "")
+
+
+def named(rule: Rule, facts: Facts) -> Values:
+    """The named arguments of what ``rule`` decided on, with the units they are in."""
+    values = from_text(rule.err, facts)
+    units = units_of(rule)
+    for at, name in enumerate(_argument_names(rule.id)):
+        if name and at < len(facts.fault.arguments):
+            values[name] = (facts.fault.arguments[at], units.get(str(at), ""))
+    values |= from_rule(rule, facts)
+    return {
+        name: (one_line(text, _VALUE_LENGTH), unit) for name, (text, unit) in values.items() if text
+    }
+
+
+def _lookup(values: Values) -> Callable[[str], tuple[str, str]]:
+    return lambda name: values.get(name, ("", ""))
+
+
+def _advice(
+    entries: Sequence[Entry],
+    lookup: Callable[[str], tuple[str, str]],
+    language: str,
+    reporter: str,
+    arguments: Mapping[str, str],
+) -> Advice:
+    words = catalogue(language)
+    causes = (filled(one.cause, lookup, language) for one in entries if one.cause)
+    actions = (_filled_all(one.actions, lookup, language) for one in entries if one.actions)
+    return Advice(
+        language=language,
+        reported=words.gettext(read().reporters[reporter]),
+        probable_cause=next(
+            one.probable_cause for one in entries if one.probable_cause is not None
+        ),
+        cause=next(filter(None, causes)),
+        actions=next(filter(None, actions)),
+        arguments=arguments,
+    )
+
+
+def _filled_all(
+    templates: Sequence[str], lookup: Callable[[str], tuple[str, str]], language: str
+) -> tuple[str, ...]:
+    """All of the templates filled, or nothing where one of them lacks a value."""
+    texts = tuple(filled(one, lookup, language) for one in templates)
+    return texts if all(texts) else ()
+
+
+@cache
+def _sentences(code: ErrorCode, rule: str) -> tuple[str, ...]:
+    return tuple(
+        one.sentence for one in read().entries[code] if one.sentence and one.concerns(rule)
+    )
+
+
+@cache
+def _argument_names(rule: str) -> tuple[str, ...]:
+    arguments = read().arguments
+    if rule in arguments:
+        return arguments[rule]
+    families = (one for one in arguments if one.endswith("*") and rule.startswith(one[:-1]))
+    return arguments.get(next(families, ""), ())
+
+
+@cache
+def read() -> Table:
+    """The table as it is shipped. Raises TableError where it is wrong."""
+    return parse(_PATH.read_text(encoding="utf-8"))
+
+
+def parse(document: str) -> Table:
+    """The table of a TOML ``document``; raises TableError naming the entry and the slip."""
+    try:
+        content = tomllib.loads(document)
+    except tomllib.TOMLDecodeError as error:
+        raise TableError(f"advice: {error}") from error
+    if set(content) != {"names", "arguments", "reporters", "advice"}:
+        raise TableError("advice: it consists of names, arguments, reporters and advice")
+    table = Table(
+        names=content["names"],
+        arguments={rule: tuple(names) for rule, names in content["arguments"].items()},
+        reporters=content["reporters"],
+        entries={
+            code: tuple(_entry(one) for one in content["advice"] if one.get("err") == code.name)
+            for code in ErrorCode
+        },
+    )
+    for found in content["advice"]:
+        if found.get("err") not in ErrorCode.__members__:
+            raise TableError(f"advice: unknown err {found.get('err')!r}")
+    _check(table)
+    return table
+
+
+def _entry(found: Mapping[str, object]) -> Entry:
+    unknown = set(found) - _FIELDS
+    if unknown:
+        raise TableError(f"advice for {found['err']}: unknown field {min(unknown)!r}")
+    cause = found.get("probable_cause")
+    return Entry(
+        rules=_texts(found, "rules"),
+        sentence=_text(found, "sentence"),
+        probable_cause=cause if isinstance(cause, int) else None,
+        cause=_text(found, "cause"),
+        actions=_texts(found, "actions"),
+    )
+
+
+def _text(found: Mapping[str, object], field: str) -> str:
+    value = found.get(field, "")
+    if not isinstance(value, str):
+        raise TableError(f"advice for {found['err']}: {field} is no text")
+    return value
+
+
+def _texts(found: Mapping[str, object], field: str) -> tuple[str, ...]:
+    value = found.get(field, [])
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise TableError(f"advice for {found['err']}: {field} is no list of texts")
+    return tuple(value)
+
+
+def _check(table: Table) -> None:
+    for rule, names in table.arguments.items():
+        for name in filter(None, names):
+            if name not in table.names:
+                raise TableError(f"advice: the argument {name!r} of {rule} is not declared")
+    for code, entries in table.entries.items():
+        if not entries or not _is_general(entries[-1]):
+            raise TableError(f"advice for {code.name}: the last entry must be general and complete")
+        for text in (text for entry in entries for text in _templates(entry)):
+            for match in PLACEHOLDER.finditer(text):
+                if match[1] not in table.names:
+                    raise TableError(f"advice for {code.name}: {match[0]} is not declared")
+
+
+def _is_general(entry: Entry) -> bool:
+    complete = entry.probable_cause is not None and entry.cause and entry.actions
+    filling = any(PLACEHOLDER.search(text) for text in (entry.cause, *entry.actions))
+    return bool(complete) and not entry.rules and not filling
+
+
+def _templates(entry: Entry) -> Iterator[str]:
+    return filter(None, (entry.sentence, entry.cause, *entry.actions))
