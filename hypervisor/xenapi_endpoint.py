@@ -15,6 +15,7 @@ from virtcim.hypervisor.model import (
 )
 from virtcim.hypervisor.xenapi_define import Definition, UnfinishedNames
 from virtcim.hypervisor.xenapi_follower import Follower
+from virtcim.hypervisor.xenapi_inquiry import Inquirer
 from virtcim.hypervisor.xenapi_operations import TaskRunner
 from virtcim.hypervisor.xenapi_session import Connect, Credentials, XenApiSession, connector
 from virtcim.wire import EndpointUrl, TlsOptions
@@ -54,7 +55,9 @@ class XenApiEndpoint:
         self._store = InventoryStore()
         self._unfinished = UnfinishedNames()
         self._follower = Follower(self._session, self._store, name or str(url), self._unfinished)
-        self._tasks = TaskRunner(self._session, self._follower)
+        self._tasks = TaskRunner(
+            self._session, self._follower, Inquirer(self._session, self._store)
+        )
         self._follower.start()
 
     @property

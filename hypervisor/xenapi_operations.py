@@ -10,6 +10,7 @@ from virtcim.errormap import Fault, HypervisorError, from_transport
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.model import Task, TaskStatus
 from virtcim.hypervisor.xenapi_follower import Follower
+from virtcim.hypervisor.xenapi_inquiry import Inquirer
 from virtcim.hypervisor.xenapi_records import RecordError, task_from_record
 from virtcim.hypervisor.xenapi_session import XenApiSession
 
@@ -25,25 +26,29 @@ _RESULT = re.compile(r"<value>(?:<string>)?([^<]*)(?:</string>)?</value>")
 class TaskRunner:
     """Runs asynchronous calls to their end."""
 
-    def __init__(self, session: XenApiSession, follower: Follower) -> None:
+    def __init__(self, session: XenApiSession, follower: Follower, inquirer: Inquirer) -> None:
         self._session = session
         self._follower = follower
+        self._inquirer = inquirer
 
     def run(self, method: str, *params: object, monitor: Monitor | None = None) -> str:
         """Call ``Async.<method>``, wait for the end of its task and give its result.
 
-        Raises HypervisorError with what made the task fail, or, if the connection breaks
-        meanwhile, with a fault that says that the request had been sent.
+        Raises HypervisorError with what made the task fail and what can still be learned of it;
+        if the connection breaks meanwhile, with a fault that says that the request had been sent.
         """
         ref = str(self._session.call(f"Async.{method}", *params))
         if monitor is not None:
             monitor.task(ref)
         task = self._wait(ref, method, monitor)
-        with contextlib.suppress(HypervisorError):  # the server drops ended tasks itself
-            self._session.call("task.destroy", ref)
-        if task.status is not TaskStatus.SUCCESS:
-            fault = task.fault or Fault(source="xapi", operation=method)
-            raise HypervisorError(replace(fault, operation=method))
+        try:
+            if task.status is not TaskStatus.SUCCESS:
+                fault = task.fault or Fault(source="xapi", operation=method)
+                fault = replace(fault, operation=method)
+                raise HypervisorError(self._inquirer.asked_further(fault, params, ref))
+        finally:
+            with contextlib.suppress(HypervisorError):  # the server drops ended tasks itself
+                self._session.call("task.destroy", ref)
         found = _RESULT.fullmatch(task.result)
         return found[1] if found else task.result
 
