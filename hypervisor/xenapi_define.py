@@ -82,7 +82,7 @@ class Definition:
         not be removed again, a fault ROLLBACK_FAILED names it, with what failed as its cause.
         """
         try:
-            vm_ref = str(self._session.call("VM.create", _vm_record(spec)))
+            vm_ref = str(self._tasks.call("VM.create", _vm_record(spec)))
             # With the virtual machine go its VBDs and VIFs; only then are its images free.
             self._undo.append(("VM.destroy", vm_ref))
             uuid = str(self._session.call("VM.get_uuid", vm_ref)).lower()
@@ -119,7 +119,7 @@ class Definition:
 
     def _add_disk(self, vm_ref: str, spec: DiskSpec, vm_name: str) -> None:
         image_ref = self._image(spec, vm_name)
-        self._session.call(
+        self._tasks.call(
             "VBD.create",
             {
                 "VM": vm_ref,
@@ -160,7 +160,7 @@ class Definition:
         name = spec.path.rpartition("/")[2]
         sm_config = {"type": spec.format} if spec.format else {}
         image_ref = str(
-            self._session.call(
+            self._tasks.call(
                 "VDI.introduce",
                 *("", name, "", sr_ref, "user", False, spec.read_only, {}, spec.path),
                 *({}, sm_config, True, "0", "0", NULL_REF, False, _NEVER, NULL_REF),
@@ -203,7 +203,7 @@ class Definition:
         else:
             network_ref = str(self._session.call("network.get_by_uuid", spec.network_uuid))
         mtu = spec.mtu or (network.mtu if network is not None else 0) or _DEFAULT_MTU
-        self._session.call(
+        self._tasks.call(
             "VIF.create",
             {
                 "VM": vm_ref,

@@ -136,7 +136,12 @@ class Inquirer:
             return self._session.call(method, *params, read_timeout_s=left_s)
 
         executor = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="inquiry")
-        futures = [executor.submit(_answered, question, call) for question in questions]
+        try:
+            futures = [executor.submit(_answered, question, call) for question in questions]
+        except RuntimeError as exc:  # no more threads, or the process is ending
+            _log.debug("nothing can be asked: %s", exc)
+            executor.shutdown(wait=False, cancel_futures=True)
+            return []
         done, late = wait(futures, timeout=self._budget_s)
         executor.shutdown(wait=False, cancel_futures=True)
         if late:

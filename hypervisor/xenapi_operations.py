@@ -1,10 +1,11 @@
-"""Operations of the XenAPI that take long: tasks, and what is known when the way to them breaks."""
+"""Operations of the XenAPI: tasks, and what is known when they fail or the way to them breaks."""
 
 from __future__ import annotations
 
 import contextlib
 import re
 from dataclasses import replace
+from typing import Any
 
 from virtcim.errormap import Fault, HypervisorError, from_transport
 from virtcim.hypervisor.endpoint import Monitor
@@ -24,12 +25,23 @@ _RESULT = re.compile(r"<value>(?:<string>)?([^<]*)(?:</string>)?</value>")
 
 
 class TaskRunner:
-    """Runs asynchronous calls to their end."""
+    """Runs operations to their end, asynchronous ones by their task."""
 
     def __init__(self, session: XenApiSession, follower: Follower, inquirer: Inquirer) -> None:
         self._session = session
         self._follower = follower
         self._inquirer = inquirer
+
+    def call(self, method: str, *params: object) -> Any:
+        """Call ``method``, which ends at once, and give its value.
+
+        Raises HypervisorError with what can still be learned of the failure.
+        """
+        try:
+            return self._session.call(method, *params)
+        except HypervisorError as exc:
+            fault = self._inquirer.asked_further(exc.fault, params)
+            raise HypervisorError(fault) from exc
 
     def run(self, method: str, *params: object, monitor: Monitor | None = None) -> str:
         """Call ``Async.<method>``, wait for the end of its task and give its result.
@@ -37,7 +49,7 @@ class TaskRunner:
         Raises HypervisorError with what made the task fail and what can still be learned of it;
         if the connection breaks meanwhile, with a fault that says that the request had been sent.
         """
-        ref = str(self._session.call(f"Async.{method}", *params))
+        ref = str(self.call(f"Async.{method}", *params))
         if monitor is not None:
             monitor.task(ref)
         task = self._wait(ref, method, monitor)

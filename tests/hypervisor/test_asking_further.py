@@ -21,7 +21,7 @@ from tests.hypervisor.xenapi_server import (
 )
 from tests.wire.serving import DEADLINE_S
 from virtcim.errormap import ErrorCode, Fault, HypervisorError, cim_message, translate
-from virtcim.hypervisor import PowerOperation, XenApiEndpoint
+from virtcim.hypervisor import DiskSpec, PowerOperation, VirtualSystemSpec, XenApiEndpoint
 from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.xenapi_inquiry import Inquirer
 from virtcim.hypervisor.xenapi_session import Credentials, XenApiSession, connector
@@ -348,6 +348,31 @@ def test_records_that_are_no_records_teach_nothing(
     assert fault == Fault(
         source="xapi", operation="VM.start", code="VDI_IO_ERROR", arguments=("Device I/O errors",)
     )
+
+
+def test_a_call_that_fails_at_once_is_explained_too(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    def refuse(*_params: object) -> object:
+        raise Refusal("SR_BACKEND_FAILURE_1200", "", "", "")
+
+    detach(server)
+    server.orders["VM.create"] = lambda _record: ONE
+    server.orders["VM.destroy"] = lambda _ref: ""
+    server.orders["VBD.create"] = refuse
+    spec = VirtualSystemSpec(
+        name_label="fresh",
+        memory_static_max_bytes=GIB,
+        memory_dynamic_max_bytes=GIB,
+        vcpus_max=1,
+        vcpus_at_startup=1,
+        disks=(DiskSpec(image_uuid="vdi"),),
+    )
+    with pytest.raises(HypervisorError) as raised:
+        endpoint.define(spec)
+    assert raised.value.fault.operation == "VBD.create"
+    assert code(raised.value.fault) is ErrorCode.ERR_CANNOT_ACCESS_DISK_FILE
+    assert "storage store: SR_NOT_ATTACHED store" in raised.value.fault.text
 
 
 def test_a_lack_of_memory_is_told_with_what_the_hosts_have(
