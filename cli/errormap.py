@@ -6,12 +6,9 @@ import dataclasses
 import json
 import os
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from virtcim.errormap import Explanation, Fault
 
 __all__ = ["app", "register"]
 
@@ -46,24 +43,32 @@ def explain(
     text: Annotated[str, typer.Option(help="The source's message.")] = "",
     as_json: _Json = False,
 ) -> None:
-    """Say which standard code a fault gets, by which rule, and which rules lost.
+    """Say which standard code a fault gets, why, what to do, and which rules lost.
+
+    Texts are in the language of the locale where there is a catalogue for it.
 
     Example: virtcim errormap explain xapi HANDLE_INVALID VM OpaqueRef:1 --operation VM.start
 
     Example: virtcim errormap explain libvirt 38 --text "Cannot access storage file '/a'"
     """
+    from virtcim.cli import explanation as shown
+    from virtcim.errormap import environment_language, from_words
     from virtcim.errormap import explain as explained
-    from virtcim.errormap import from_words
 
     try:
         fault = from_words(source, code, arguments or (), operation=operation, text=text)
     except ValueError as error:
         raise _failure(str(error)) from error
     explanation = explained(fault)
+    language = environment_language(os.environ)
     if as_json:
-        typer.echo(json.dumps(_explanation(explanation), indent=2))
+        _write(json.dumps(shown.as_object(explanation, language), indent=2) + "\n")
+    elif sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(shown.on_terminal(explanation, language))
     else:
-        _print_rows(_explanation_rows(explanation))
+        _write(shown.as_text(explanation, language))
 
 
 @app.command("list")
@@ -176,70 +181,6 @@ def _write(text: str) -> None:
 def _failure(reason: str) -> typer.Exit:
     typer.echo(f"virtcim errormap: {reason}", err=True)
     return typer.Exit(2)
-
-
-def _explanation(explanation: Explanation) -> dict[str, object]:
-    error = explanation.error
-    return {
-        "err": error.code.name,
-        "number": int(error.code),
-        "cim_status": error.code.cim_status,
-        "message": error.message,
-        "rule": explanation.rule.id,
-        "note": explanation.rule.note,
-        "version": error.table_version,
-        "path": [_fault(fault) for fault in explanation.path],
-        "lost": [
-            {"rule": lost.rule.id, "err": lost.rule.err.name, "why": lost.why}
-            for lost in explanation.lost
-        ],
-    }
-
-
-def _fault(fault: Fault) -> dict[str, object]:
-    return {
-        "source": fault.source,
-        "operation": fault.operation,
-        "code": fault.code,
-        "arguments": list(fault.arguments),
-        "text": fault.text,
-    }
-
-
-def _explanation_rows(explanation: Explanation) -> list[tuple[str, str]]:
-    from virtcim.errormap.exports import conditions
-    from virtcim.errormap.messages import detail
-
-    error, rule = explanation.error, explanation.rule
-    rows = [
-        ("code", f"{error.code.name} ({int(error.code)}), CIM status {error.code.cim_status}"),
-        ("message", error.message),
-        ("rule", f"{rule.id} (since {rule.since}, table {error.table_version})"),
-        ("holds for", conditions(rule)),
-    ]
-    if rule.note:
-        rows.append(("note", rule.note))
-    if len(explanation.path) > 1:
-        rows += [("inside", detail(fault)) for fault in explanation.path[1:]]
-    rows += [
-        ("lost", f"{lost.rule.id} ({lost.rule.err.name}): {lost.why}") for lost in explanation.lost
-    ]
-    return rows
-
-
-def _print_rows(rows: list[tuple[str, str]]) -> None:
-    if not sys.stdout.isatty():
-        _write("".join(f"{label:<10} {text}\n" for label, text in rows))
-        return
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    grid = Table.grid(padding=(0, 2))
-    for label, text in rows:
-        style = "bold red" if label == "code" else "dim" if label == "lost" else ""
-        grid.add_row(Text(label, style="cyan"), Text(text, style=style))
-    Console().print(grid)
 
 
 def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 from virtcim.errormap.language import catalogue
 from virtcim.errormap.rules import PLACEHOLDER, UNITS
@@ -28,16 +29,24 @@ def filled(template: str, lookup: Callable[[str], tuple[str, str]], language: st
 
     ``lookup`` gives the value of a name and the unit it is in, both empty where there is none.
     """
-    text = catalogue(language).gettext(template)
-    parts: list[str] = []
-    end = 0
-    for match in PLACEHOLDER.finditer(text):
-        value, unit = lookup(match[1])
+    first, placeholders = _parsed(template, language)
+    parts = [first]
+    for name, unit, following in placeholders:
+        value, given_unit = lookup(name)
         if not value:
             return ""
-        parts += [text[end : match.start()], _shown(match[1], value, match[2] or unit, language)]
-        end = match.end()
-    return "".join([*parts, text[end:]]) if parts else text
+        parts += (_shown(name, value, unit or given_unit, language), following)
+    return "".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _parsed(template: str, language: str) -> tuple[str, tuple[tuple[str, str, str], ...]]:
+    """The translated text before the first placeholder; each name, unit and the text behind it."""
+    pieces = PLACEHOLDER.split(catalogue(language).gettext(template))
+    rest = iter(pieces[1:])
+    return pieces[0], tuple(
+        (name, unit or "", text) for name, unit, text in zip(rest, rest, rest, strict=True)
+    )
 
 
 def _shown(name: str, value: str, unit: str, language: str) -> str:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from virtcim.errormap.engine import Decision, decide, holds, stages
+from virtcim.errormap._facts import Facts
+from virtcim.errormap.engine import Decision, decide, matching, stages
 from virtcim.errormap.fault import Fault, StandardError
 from virtcim.errormap.messages import message
 from virtcim.errormap.rules import SHARED, Rule, load
 
-__all__ = ["TABLE_VERSION", "Explanation", "Lost", "explain", "translate"]
+__all__ = ["REASONS", "TABLE_VERSION", "Explanation", "Lost", "explain", "translate"]
 
 TABLE_VERSION = "1.0.0-dev"
+_KEPT_LENGTH = 2048
+_KEPT_LEVELS = 8
+
+LATER = "it stands later in the table"
+SHARED_LATER = "the texts that all sources share come after the source's own rules"
+WEAK = "it is weak: used only when nothing else is known"
+NESTED_FIRST = "the fault nested inside goes before it"
+OUTER_FIRST = "it is for the nested fault, and the outer one was clear"
+REASONS = (LATER, SHARED_LATER, WEAK, NESTED_FIRST, OUTER_FIRST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +46,8 @@ class Explanation:
 
 def translate(fault: Fault) -> StandardError:
     """The standard form of ``fault``: pure, total, never raises, keeps the whole fault."""
-    return _standard(fault, decide(fault))
+    rule, told = _told(fault) if _is_small(fault) else _decided(fault)
+    return _standard(fault, rule, told)
 
 
 def explain(fault: Fault) -> Explanation:
@@ -44,36 +57,61 @@ def explain(fault: Fault) -> Explanation:
     while path[-1] is not decision.fault and path[-1].cause is not None:
         path.append(path[-1].cause)
     return Explanation(
-        error=_standard(fault, decision),
+        error=_standard(fault, decision.rule, message(decision.rule, decision.facts, fault)),
         rule=decision.rule,
         path=tuple(path),
-        lost=tuple(_losers(decision)),
+        lost=_first_of_each(decision.rule, _losers(decision, path)),
     )
 
 
-def _standard(fault: Fault, decision: Decision) -> StandardError:
+def _standard(fault: Fault, rule: Rule, told: str) -> StandardError:
     return StandardError(
-        code=decision.rule.err,
-        message=message(decision.rule, decision.facts, fault),
-        rule=decision.rule.id,
-        table_version=TABLE_VERSION,
-        fault=fault,
+        code=rule.err, message=told, rule=rule.id, table_version=TABLE_VERSION, fault=fault
     )
 
 
-def _losers(decision: Decision) -> list[Lost]:
+def _decided(fault: Fault) -> tuple[Rule, str]:
+    decision = decide(fault)
+    return decision.rule, message(decision.rule, decision.facts, fault)
+
+
+# What is wrong now is mostly wrong again a second later, for whoever asks: the same fault comes
+# over and over, and what is said of it does not change.
+_told = lru_cache(maxsize=1024)(_decided)
+
+
+def _is_small(fault: Fault) -> bool:
+    """Whether a fault is worth keeping: a thousand of them must not fill the memory."""
+    size = 0
+    nested: Fault | None = fault
+    for _ in range(_KEPT_LEVELS):
+        if nested is None:
+            return size < _KEPT_LENGTH
+        size += len(nested.text) + sum(map(len, nested.arguments))
+        nested = nested.cause
+    return False
+
+
+def _losers(decision: Decision, path: Sequence[Fault]) -> Iterator[Lost]:
+    """Every rule that held for a fault on the way, in the order in which they were asked."""
     own, weak = stages(decision.fault.source, decision.fault.code)
-    reasons = (
-        (own, "it stands later in the table"),
-        (load(SHARED), "shared text rules come after the rules of the source"),
-        (weak, "it is weak: used only when nothing else is known"),
-    )
-    found: list[Lost] = []
-    for candidates, why in reasons:
-        for rule in candidates:
-            if rule is not decision.rule and holds(rule, decision.facts):
-                same_table = rule.source == decision.rule.source and rule.weak == decision.rule.weak
-                found.append(
-                    Lost(rule=rule, why="it stands later in the table" if same_table else why)
-                )
-    return found
+    for candidates, why in ((own, LATER), (load(SHARED), SHARED_LATER), (weak, WEAK)):
+        for rule in matching(candidates, decision.facts):
+            is_sibling = rule.source == decision.rule.source and rule.weak == decision.rule.weak
+            yield Lost(rule=rule, why=LATER if is_sibling else why)
+    for outer in path[-2::-1]:
+        _, weak = stages(outer.source, outer.code)
+        for rule in matching((*load(SHARED), *weak), Facts(outer)):
+            yield Lost(rule=rule, why=NESTED_FIRST)
+    if decision.fault.cause is not None:
+        nested = decide(decision.fault.cause)
+        if not nested.by_default:
+            yield Lost(rule=nested.rule, why=OUTER_FIRST)
+
+
+def _first_of_each(winner: Rule, losers: Iterable[Lost]) -> tuple[Lost, ...]:
+    found: dict[str, Lost] = {}
+    for lost in losers:
+        if lost.rule.id != winner.id:
+            found.setdefault(lost.rule.id, lost)
+    return tuple(found.values())

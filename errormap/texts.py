@@ -1,0 +1,43 @@
+"""Every text of this package that is translated, for the tool that keeps the catalogues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from virtcim.errormap._filling import STATES
+from virtcim.errormap.advice import read
+from virtcim.errormap.messages import SENTENCES
+from virtcim.errormap.rules import rules
+from virtcim.errormap.translation import REASONS
+
+__all__ = ["Text", "texts"]
+
+
+class Text(NamedTuple):
+    """A text to translate: where it is from, and what tells it from an equal one (msgctxt)."""
+
+    text: str
+    origin: str
+    context: str = ""
+
+
+def texts() -> Iterator[Text]:
+    """The texts in the order of their origin; equal ones come once for each origin."""
+    for code, sentence in SENTENCES.items():
+        yield Text(sentence, code.name)
+    for rule in rules():
+        if rule.say:
+            yield Text(rule.say, rule.id)
+    for code, entries in read().entries.items():
+        for entry in entries:
+            for text in (entry.sentence, entry.cause, *entry.actions):
+                if text:
+                    yield Text(text, code.name)
+    for source, reporter in read().reporters.items():
+        yield Text(reporter, source)
+    for reason in REASONS:
+        yield Text(reason, "explain")
+    for state in dict.fromkeys(STATES.values()):
+        yield Text(state, "state", "state")
+    yield Text(".", "number", "decimal sign")
