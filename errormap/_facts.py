@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import re
-from functools import cached_property
 
 from virtcim.errormap._text import as_integer, searched
 from virtcim.errormap.fault import Fault
@@ -62,16 +61,11 @@ _STRERROR = {
     "no medium found": "ENOMEDIUM",
     "wrong medium type": "EMEDIUMTYPE",
 }
+# A longer text goes before the one it contains: "no such device" is part of another.
+_PHRASES = sorted(_STRERROR, key=len, reverse=True)
 _NAMES = {name.lower(): name for name in errno.errorcode.values()}
-_IN_TEXT = re.compile(
-    "|".join(
-        [
-            *(re.escape(text) for text in sorted(_STRERROR, key=len, reverse=True)),
-            r"\[errno (?P<number>[0-9]{1,4})\]",
-            r"\b(?:unix\.)?(?P<name>" + "|".join(sorted(_NAMES, key=len, reverse=True)) + r")\b",
-        ]
-    )
-)
+_NAME = re.compile(r"\be[a-z0-9]{2,14}\b")
+_NUMBER = re.compile(r"\[errno ([0-9]{1,4})\]")
 # xend prints what the hypervisor library raised: (errno, text), or (libxc code, text, detail).
 _TUPLE = re.compile(r"\((?P<number>[0-9]{1,4}), (?:'[^']{0,300}'|\"[^\"]{0,300}\")\)")
 # int1 is an errno where the number is VIR_ERR_SYSTEM_ERROR, or where nobody knows the number.
@@ -81,10 +75,15 @@ _WITH_ERRNO = ("38", "")
 class Facts:
     """One fault as the rules see it; everything costly is worked out at most once."""
 
+    __slots__ = ("_errnos", "_groups", "_text", "fault")
+
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
+        self._text: str | None = None
+        self._groups: frozenset[str] | None = None
+        self._errnos: frozenset[str] | None = None
 
-    @cached_property
+    @property
     def original(self) -> str:
         """The source's own text, with the arguments where they are prose."""
         fault = self.fault
@@ -92,21 +91,27 @@ class Facts:
             return "\n".join(fault.arguments)
         return fault.text
 
-    @cached_property
+    @property
     def text(self) -> str:
-        return searched(self.original)
+        """The text that patterns are held against."""
+        if self._text is None:
+            self._text = searched(self.original)
+        return self._text
 
-    @cached_property
+    @property
     def groups(self) -> frozenset[str]:
-        return groups_of(self.fault.operation)
+        """The groups of the operation, as ``@boot``."""
+        if self._groups is None:
+            self._groups = groups_of(self.fault.operation)
+        return self._groups
 
-    @cached_property
+    @property
     def errnos(self) -> frozenset[str]:
         """Symbolic errno names: from the number where the source gives it, else from the text."""
-        number = self._errno_number()
-        if number in errno.errorcode:
-            return frozenset([errno.errorcode[number]])
-        return frozenset(self._errnos_in_text())
+        if self._errnos is None:
+            name = errno.errorcode.get(self._errno_number())
+            self._errnos = frozenset([name] if name else self._errnos_in_text())
+        return self._errnos
 
     def _errno_number(self) -> int:
         fault = self.fault
@@ -120,12 +125,13 @@ class Facts:
         return given or 0
 
     def _errnos_in_text(self) -> set[str]:
+        text = self.text
         found = set()
-        for match in _IN_TEXT.finditer(self.text):
-            if match["name"]:
-                found.add(_NAMES[match["name"]])
-            elif match["number"]:
-                found.add(errno.errorcode.get(int(match["number"]), "EINVAL"))
-            else:
-                found.add(_STRERROR[match[0]])
+        for phrase in _PHRASES:
+            if phrase in text:
+                found.add(_STRERROR[phrase])
+                text = text.replace(phrase, "\n")
+        found |= {_NAMES[word] for word in _NAME.findall(text) if word in _NAMES}
+        for number in _NUMBER.findall(text):
+            found.add(errno.errorcode.get(int(number), "EINVAL"))
         return found

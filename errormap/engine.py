@@ -7,6 +7,7 @@ conditions all hold decides.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -18,10 +19,11 @@ from virtcim.errormap.rules import SHARED, SOURCES, Rule, load
 __all__ = ["DEFAULTS", "Decision", "decide", "matching", "stages"]
 
 _DEEPEST = 32
+_NO_TABLE = "default"
 
 
 def _default(identifier: str, err: ErrorCode, note: str) -> Rule:
-    return Rule(id=identifier, source="default", err=err, since="1.0.0", note=note)
+    return Rule(id=identifier, source=_NO_TABLE, err=err, since="1.0.0", note=note)
 
 
 _GUEST = _default(
@@ -57,7 +59,7 @@ class Decision:
     @property
     def by_default(self) -> bool:
         """Whether no rule of a table held."""
-        return self.rule in DEFAULTS
+        return self.rule.source == _NO_TABLE
 
 
 def decide(fault: Fault, depth: int = 0) -> Decision:
@@ -137,7 +139,18 @@ def holds(rule: Rule, facts: Facts) -> bool:
             return False
     if rule.errno and rule.errno.isdisjoint(facts.errnos):
         return False
-    return rule.text is None or rule.text.search(facts.text) is not None
+    return rule.text is None or _text_holds(rule, rule.text, facts.text)
+
+
+def _text_holds(rule: Rule, pattern: re.Pattern[str], text: str) -> bool:
+    # Most patterns do not hold, and a plain search for what they need finds that out much sooner.
+    for needle in rule.needles:
+        if needle in text:
+            break
+    else:
+        if rule.needles:
+            return False
+    return pattern.search(text) is not None
 
 
 def _operation_holds(rule: Rule, facts: Facts) -> bool:

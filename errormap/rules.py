@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
+from virtcim.errormap._needles import needles
 from virtcim.errormap.fault import ErrorCode, Source
 from virtcim.errormap.operations import GROUPS
 
@@ -66,6 +67,7 @@ class Rule:
     names, ``errno`` symbolic names, ``text`` a pattern over the lower-case text. ``weak``
     marks a code that says nothing by itself: nested faults and texts are asked first.
     ``say`` is the sentence for a person, with ``{0}`` for arguments and ``{file}`` for groups.
+    ``needles`` follow from ``text``: a text without any of them need not be searched.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Rule:
     argument: Argument | None = None
     errno: frozenset[str] = frozenset()
     text: re.Pattern[str] | None = None
+    needles: tuple[str, ...] = ()
     sent: bool | None = None
     weak: bool = False
     say: str = ""
@@ -128,6 +131,7 @@ def _rule(entry: Mapping[str, object], source: str) -> Rule:
     since = _string(entry, "since", identifier)
     if not _VERSION.fullmatch(since):
         raise TableError(f"{identifier}: since {since!r} is no version")
+    text = _string(entry, "text", identifier)
     rule = Rule(
         id=identifier,
         source=source,
@@ -137,7 +141,8 @@ def _rule(entry: Mapping[str, object], source: str) -> Rule:
         operation=_strings(entry, "operation", identifier),
         argument=_argument(entry.get("argument"), identifier),
         errno=frozenset(_strings(entry, "errno", identifier)),
-        text=_pattern(_string(entry, "text", identifier), identifier),
+        text=_pattern(text, identifier),
+        needles=needles(text),
         sent=_flag(entry, "sent", identifier),
         weak=bool(_flag(entry, "weak", identifier)),
         say=_string(entry, "say", identifier),
