@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from virtcim.errormap._detail import detail
 from virtcim.errormap._facts import Facts
 from virtcim.errormap._filling import filled
 from virtcim.errormap._named import from_rule, positional
@@ -61,10 +62,8 @@ SENTENCES: Mapping[ErrorCode, str] = {
     ErrorCode.ERR_FILE_IN_USE: "An image, volume or device is locked or used by another.",
 }
 
-_DETAIL_LENGTH = 1500
 _CIM_LENGTH = 2500
 _VALUE_LENGTH = 300
-_ARGUMENTS_SHOWN = 20
 
 
 def message(rule: Rule, facts: Facts, fault: Fault, language: str = ENGLISH) -> str:
@@ -73,20 +72,6 @@ def message(rule: Rule, facts: Facts, fault: Fault, language: str = ENGLISH) -> 
     ``facts`` are those of the fault that decided (``fault`` itself or one nested in it).
     """
     return f"{_sentence(rule, facts, language)} [{detail(fault)}]"
-
-
-def detail(fault: Fault) -> str:
-    """The source's own words on one line: source, code, arguments, text; long ones shortened."""
-    words = [fault.source, fault.code, *fault.arguments[:_ARGUMENTS_SHOWN]]
-    shown = [
-        word if len(word) <= _VALUE_LENGTH else one_line(word, _VALUE_LENGTH)
-        for word in words
-        if word
-    ]
-    head = " ".join(shown)
-    if not fault.text:
-        return one_line(head, _DETAIL_LENGTH)
-    return one_line(f"{head}: {one_line(fault.text, _DETAIL_LENGTH)}", _DETAIL_LENGTH)
 
 
 def cim_message(error: StandardError, language: str = ENGLISH) -> str:
