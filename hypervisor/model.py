@@ -133,6 +133,7 @@ class Console:
 
     ref: str
     uuid: str
+    id: str = ""  # unique within the virtual system
     protocol: str
     location: str = ""
 

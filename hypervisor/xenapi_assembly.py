@@ -299,12 +299,16 @@ class Assembly:
         disks = [self._build_disk(disk_ref) for disk_ref in self._disks.referring(ref)]
         ports = [self._build_port(port_ref) for port_ref in self._ports.referring(ref)]
         consoles = [self._consoles[each].console for each in self._consoles.referring(ref)]
+        consoles.sort(key=lambda each: (each.protocol, each.uuid))
         host = self._hosts.get(part.host_ref)
         system = replace(
             part.system,
             disks=tuple(sorted(disks, key=_device_order)),
             network_ports=tuple(sorted(ports, key=_device_order)),
-            consoles=tuple(sorted(consoles, key=lambda each: (each.protocol, each.uuid))),
+            consoles=tuple(
+                replace(console, id=f"{console.protocol}-{number}")
+                for number, console in enumerate(consoles)
+            ),
             resident_on=host.host.uuid if host else "",
         )
         metrics = self._metrics.get(part.metrics_ref)

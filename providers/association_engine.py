@@ -144,7 +144,9 @@ class AssociationEngine:
             for end, node in zip(association.ends, nodes, strict=True)
         }
         path = ObjectPath(association.name, keys, namespace=self._namespace)
-        return Record(association.name, {**keys, **association.values(*nodes)}, path)
+        values = association.values(*nodes).items()
+        known = {name: value for name, value in values if value is not None}
+        return Record(association.name, {**keys, **known}, path)
 
     def _key(self, node: Node) -> tuple[str, InstanceClass, str]:
         """What tells instances apart."""

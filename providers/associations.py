@@ -1,169 +1,259 @@
-"""The table of associations, and how their ends are reached from one another."""
+"""The table of associations."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-
+from virtcim.providers import association_ends as ends
+from virtcim.providers.allocation_capabilities import (
+    ALLOCATION_CAPABILITIES,
+    CAPABILITY_SETTINGS,
+    DESCRIBED_POOLS,
+    capabilities_of_setting,
+    capability_role,
+    settings_of_capabilities,
+)
 from virtcim.providers.association_engine import Association, End
+from virtcim.providers.devices import (
+    CD_DRIVE_DEVICE,
+    DEVICES,
+    FLOPPY_DRIVE_DEVICE,
+    LOGICAL_DISK,
+)
 from virtcim.providers.host import HOST_SYSTEM
-from virtcim.providers.instance_class import InstanceClass, Node
-from virtcim.providers.resource_allocation import (
-    ALLOCATIONS,
-    DISK_ALLOCATION,
-    MEMORY_ALLOCATION,
-    NETWORK_PORT_ALLOCATION,
-    PROCESSOR_ALLOCATION,
-    allocations_of,
-    system_of,
+from virtcim.providers.host_devices import DISK_IMAGE, HOST_DEVICES
+from virtcim.providers.interop import (
+    INTEROP,
+    NAMESPACE,
+    OBJECT_MANAGER,
+    namespaces_of_manager,
+    object_manager_of,
 )
-from virtcim.providers.resource_pool import (
-    MEMORY_POOL,
-    NETWORK_POOL,
-    POOLS,
-    PROCESSOR_POOL,
-    STORAGE_POOL,
+from virtcim.providers.power_management import POWER_SERVICE, power_state
+from virtcim.providers.profiles import (
+    CONFORMING_CLASSES,
+    REGISTERED_PROFILE,
+    conforming_instances,
+    profiles_of,
+    referenced_profiles,
+    referring_profiles,
 )
+from virtcim.providers.resource_allocation import ALLOCATIONS
+from virtcim.providers.resource_pool import NETWORK_POOL, POOLS, STORAGE_POOL
 from virtcim.providers.settings import SYSTEM_SETTINGS
-from virtcim.providers.view import View
+from virtcim.providers.system_capabilities import SYSTEM_CAPABILITIES
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM
-from virtcim.providers.virtual_system_management_capabilities import (
-    MANAGEMENT_CAPABILITIES,
-)
+from virtcim.providers.virtual_system_management_capabilities import MANAGEMENT_CAPABILITIES
 from virtcim.providers.virtual_system_management_service import MANAGEMENT_SERVICE
 
 __all__ = ["ASSOCIATIONS"]
 
-
-def _hosts_of_system(view: View, node: Node) -> Iterable[Node]:
-    host = view.home(node.sources[0])
-    return () if host is None else (Node(HOST_SYSTEM, (host,)),)
-
-
-def _systems_of_host(view: View, node: Node) -> Iterable[Node]:
-    return (Node(COMPUTER_SYSTEM, (each,)) for each in view.systems_at(node.sources[0]))
-
-
-def _same(instance_class: InstanceClass) -> Callable[[View, Node], Iterable[Node]]:
-    """The instance of another class that comes from the same domain object."""
-    return lambda _, node: (Node(instance_class, node.sources[:1]),)
-
-
-def _allocations_of_settings(view: View, node: Node) -> Iterable[Node]:
-    return allocations_of(view, node.sources[0])
-
-
-def _settings_of_allocation(_: View, node: Node) -> Iterable[Node]:
-    return (Node(SYSTEM_SETTINGS, (system_of(node),)),)
-
-
-def _pools_of_host(view: View, node: Node) -> Iterator[Node]:
-    host = node.sources[0]
-    yield Node(PROCESSOR_POOL, (host,))
-    yield Node(MEMORY_POOL, (host,))
-    # What all hosts of a pool share is shown at the one that stands for the pool.
-    if host is view.first_host:
-        for repository in view.inventory.storage_repositories.values():
-            yield Node(STORAGE_POOL, (repository,))
-        for network in view.inventory.networks.values():
-            yield Node(NETWORK_POOL, (network,))
-
-
-def _hosts_of_pool(view: View, node: Node) -> Iterable[Node]:
-    if node.instance_class in (PROCESSOR_POOL, MEMORY_POOL):
-        return (Node(HOST_SYSTEM, node.sources),)
-    host = view.first_host
-    return () if host is None else (Node(HOST_SYSTEM, (host,)),)
-
-
-def _allocations_from_pool(view: View, node: Node) -> Iterator[Node]:
-    source = node.sources[0]
-    if node.instance_class is STORAGE_POOL:
-        for found in view.disks_in(source.uuid):
-            yield Node(DISK_ALLOCATION, found)
-    elif node.instance_class is NETWORK_POOL:
-        for connected in view.ports_on(source.uuid):
-            yield Node(NETWORK_PORT_ALLOCATION, connected)
-    else:
-        is_processor = node.instance_class is PROCESSOR_POOL
-        wanted = PROCESSOR_ALLOCATION if is_processor else MEMORY_ALLOCATION
-        for system in view.systems_at(source):
-            yield Node(wanted, (system, source.uuid))
-
-
-def _pool_of_allocation(view: View, node: Node) -> Iterator[Node]:
-    system, detail = node.sources
-    inventory = view.inventory
-    if node.instance_class is DISK_ALLOCATION:
-        repository = detail.image and inventory.storage_repositories.get(detail.image.sr_uuid)
-        if repository:
-            yield Node(STORAGE_POOL, (repository,))
-    elif node.instance_class is NETWORK_PORT_ALLOCATION:
-        network = inventory.networks.get(detail.network_uuid)
-        if network:
-            yield Node(NETWORK_POOL, (network,))
-    else:
-        host = view.home(system)
-        is_processor = node.instance_class is PROCESSOR_ALLOCATION
-        if host:
-            yield Node(PROCESSOR_POOL if is_processor else MEMORY_POOL, (host,))
+_SERVICES = (MANAGEMENT_SERVICE, POWER_SERVICE)
+_CHILD_POOLS = (STORAGE_POOL, NETWORK_POOL)
+# ServiceAffectsElement.ElementEffects; ElementSettingData.IsDefault, IsCurrent, IsNext.
+_MANAGES = 5
+_IS = 1
 
 
 ASSOCIATIONS = (
     Association(
         name="VirtCIM_HostedDependency",
         ends=(
-            End(role="Antecedent", classes=(HOST_SYSTEM,), reached=_hosts_of_system),
-            End(role="Dependent", classes=(COMPUTER_SYSTEM,), reached=_systems_of_host),
+            End(role="Antecedent", classes=(HOST_SYSTEM,), reached=ends.hosts_of_system),
+            End(role="Dependent", classes=(COMPUTER_SYSTEM,), reached=ends.systems_of_host),
+        ),
+    ),
+    Association(
+        name="VirtCIM_SystemDevice",
+        ends=(
+            End(
+                role="GroupComponent",
+                classes=(COMPUTER_SYSTEM, HOST_SYSTEM),
+                reached=ends.system_of_device,
+            ),
+            End(
+                role="PartComponent",
+                classes=(*DEVICES, *HOST_DEVICES),
+                reached=ends.devices_of_system,
+            ),
         ),
     ),
     Association(
         name="VirtCIM_SettingsDefineState",
         ends=(
-            End(role="ManagedElement", classes=(COMPUTER_SYSTEM,), reached=_same(COMPUTER_SYSTEM)),
-            End(role="SettingData", classes=(SYSTEM_SETTINGS,), reached=_same(SYSTEM_SETTINGS)),
+            End(
+                role="ManagedElement",
+                classes=(COMPUTER_SYSTEM, *DEVICES),
+                reached=ends.elements_with_settings,
+            ),
+            End(
+                role="SettingData",
+                classes=(SYSTEM_SETTINGS, *ALLOCATIONS),
+                reached=ends.state_settings,
+            ),
         ),
+    ),
+    # One configuration is all that a system has: it applies now, and at the next start.
+    Association(
+        name="VirtCIM_ElementSettingData",
+        ends=(
+            End(
+                role="ManagedElement",
+                classes=(COMPUTER_SYSTEM, SYSTEM_SETTINGS),
+                reached=ends.elements_of_settings,
+            ),
+            End(role="SettingData", classes=(SYSTEM_SETTINGS,), reached=ends.same(SYSTEM_SETTINGS)),
+        ),
+        values=lambda _first, _second: {"IsDefault": _IS, "IsCurrent": _IS, "IsNext": _IS},
     ),
     Association(
         name="VirtCIM_VirtualSystemSettingDataComponent",
         ends=(
-            End(role="GroupComponent", classes=(SYSTEM_SETTINGS,), reached=_settings_of_allocation),
-            End(role="PartComponent", classes=ALLOCATIONS, reached=_allocations_of_settings),
+            End(
+                role="GroupComponent",
+                classes=(SYSTEM_SETTINGS,),
+                reached=ends.settings_of_allocation,
+            ),
+            End(role="PartComponent", classes=ALLOCATIONS, reached=ends.allocations_of_settings),
         ),
     ),
     Association(
         name="VirtCIM_HostedResourcePool",
         ends=(
-            End(role="GroupComponent", classes=(HOST_SYSTEM,), reached=_hosts_of_pool),
-            End(role="PartComponent", classes=POOLS, reached=_pools_of_host),
+            End(role="GroupComponent", classes=(HOST_SYSTEM,), reached=ends.hosts_of_pool),
+            End(role="PartComponent", classes=POOLS, reached=ends.pools_of_host),
+        ),
+    ),
+    Association(
+        name="VirtCIM_ConcreteComponent",
+        ends=(
+            End(role="GroupComponent", classes=POOLS, reached=ends.pools_of_part),
+            End(
+                role="PartComponent",
+                classes=(*HOST_DEVICES, *_CHILD_POOLS),
+                reached=ends.parts_of_pool,
+            ),
         ),
     ),
     Association(
         name="VirtCIM_ResourceAllocationFromPool",
         ends=(
-            End(role="Antecedent", classes=POOLS, reached=_pool_of_allocation),
-            End(role="Dependent", classes=ALLOCATIONS, reached=_allocations_from_pool),
+            End(role="Antecedent", classes=POOLS, reached=ends.pool_of_allocation),
+            End(role="Dependent", classes=ALLOCATIONS, reached=ends.allocations_from_pool),
         ),
     ),
     Association(
-        name="VirtCIM_HostedService",
+        name="VirtCIM_ElementAllocatedFromPool",
         ends=(
-            End(role="Antecedent", classes=(HOST_SYSTEM,), reached=_same(HOST_SYSTEM)),
-            End(role="Dependent", classes=(MANAGEMENT_SERVICE,), reached=_same(MANAGEMENT_SERVICE)),
+            End(role="Antecedent", classes=POOLS, reached=ends.pools_of_device),
+            End(
+                role="Dependent", classes=(*DEVICES, *_CHILD_POOLS), reached=ends.devices_from_pool
+            ),
         ),
+    ),
+    Association(
+        name="VirtCIM_BasedOn",
+        ends=(
+            End(role="Antecedent", classes=(DISK_IMAGE,), reached=ends.images_in_disk),
+            End(role="Dependent", classes=(LOGICAL_DISK,), reached=ends.disks_with_image),
+        ),
+    ),
+    Association(
+        name="VirtCIM_MediaPresent",
+        ends=(
+            End(role="Dependent", classes=(DISK_IMAGE,), reached=ends.images_in_disk),
+            End(
+                role="Antecedent",
+                classes=(CD_DRIVE_DEVICE, FLOPPY_DRIVE_DEVICE),
+                reached=ends.drives_with_image,
+            ),
+        ),
+        values=lambda _first, _second: {"FixedMedia": False},
     ),
     Association(
         name="VirtCIM_ElementCapabilities",
         ends=(
             End(
                 role="ManagedElement",
-                classes=(MANAGEMENT_SERVICE,),
-                reached=_same(MANAGEMENT_SERVICE),
+                classes=(COMPUTER_SYSTEM, HOST_SYSTEM, MANAGEMENT_SERVICE, *DESCRIBED_POOLS),
+                reached=ends.capable_elements,
             ),
             End(
                 role="Capabilities",
-                classes=(MANAGEMENT_CAPABILITIES,),
-                reached=_same(MANAGEMENT_CAPABILITIES),
+                classes=(SYSTEM_CAPABILITIES, MANAGEMENT_CAPABILITIES, ALLOCATION_CAPABILITIES),
+                reached=ends.capabilities_of,
             ),
+        ),
+    ),
+    Association(
+        name="VirtCIM_SettingsDefineCapabilities",
+        ends=(
+            End(
+                role="GroupComponent",
+                classes=(ALLOCATION_CAPABILITIES,),
+                reached=capabilities_of_setting,
+            ),
+            End(
+                role="PartComponent",
+                classes=(CAPABILITY_SETTINGS,),
+                reached=settings_of_capabilities,
+            ),
+        ),
+        values=lambda _, setting: capability_role(setting),
+    ),
+    Association(
+        name="VirtCIM_HostedService",
+        ends=(
+            End(role="Antecedent", classes=(HOST_SYSTEM,), reached=ends.same(HOST_SYSTEM)),
+            End(role="Dependent", classes=_SERVICES, reached=ends.services_of_host),
+        ),
+    ),
+    Association(
+        name="VirtCIM_ServiceAffectsElement",
+        ends=(
+            End(
+                role="AffectingElement",
+                classes=(MANAGEMENT_SERVICE,),
+                reached=ends.affecting_services,
+            ),
+            End(
+                role="AffectedElement",
+                classes=(HOST_SYSTEM, COMPUTER_SYSTEM),
+                reached=ends.affected_elements,
+            ),
+        ),
+        values=lambda _first, _second: {"ElementEffects": [_MANAGES]},
+    ),
+    Association(
+        name="VirtCIM_AssociatedPowerManagementService",
+        ends=(
+            End(role="ServiceProvided", classes=(POWER_SERVICE,), reached=ends.same(POWER_SERVICE)),
+            End(role="UserOfService", classes=(HOST_SYSTEM,), reached=ends.same(HOST_SYSTEM)),
+        ),
+        values=power_state,
+    ),
+    Association(
+        name="VirtCIM_ElementConformsToProfile",
+        ends=(
+            End(
+                role="ConformantStandard",
+                classes=(REGISTERED_PROFILE,),
+                reached=profiles_of,
+                namespace=INTEROP,
+            ),
+            End(role="ManagedElement", classes=CONFORMING_CLASSES, reached=conforming_instances),
+        ),
+    ),
+    Association(
+        name="VirtCIM_ReferencedProfile",
+        ends=(
+            End(role="Dependent", classes=(REGISTERED_PROFILE,), reached=referring_profiles),
+            End(role="Antecedent", classes=(REGISTERED_PROFILE,), reached=referenced_profiles),
+        ),
+    ),
+    Association(
+        name="VirtCIM_NamespaceInManager",
+        ends=(
+            End(role="Antecedent", classes=(OBJECT_MANAGER,), reached=object_manager_of),
+            End(role="Dependent", classes=(NAMESPACE,), reached=namespaces_of_manager),
         ),
     ),
 )

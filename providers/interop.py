@@ -1,17 +1,27 @@
-"""VirtCIM_Namespace: the namespaces that this server serves, in the interop namespace."""
+"""The server itself and its namespaces, in the interop namespace (DSP1033)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 
-from virtcim.providers.instance_class import InstanceClass, KeyShape, Sources
+from virtcim.providers.instance_class import InstanceClass, KeyShape, Node, Sources
 from virtcim.providers.records import Value
 from virtcim.providers.view import View
 
-__all__ = ["INTEROP", "NAMESPACE"]
+__all__ = [
+    "INTEROP",
+    "NAMESPACE",
+    "OBJECT_MANAGER",
+    "namespaces_of_manager",
+    "object_manager_of",
+]
 
 INTEROP = "root/interop"
 _CLASS = "VirtCIM_Namespace"
+_MANAGER_CLASS = "VirtCIM_ObjectManager"
+_NAME = "virtcim"
+_SYSTEM_KEYS = {"SystemCreationClassName": "CIM_ComputerSystem", "SystemName": _NAME}
 _CIM_2, _CLASS_TYPE_CIM = 1, 2
 
 
@@ -48,10 +58,9 @@ NAMESPACE = InstanceClass(
         ),
         variable="Name",
         fixed={
-            "SystemCreationClassName": "CIM_ComputerSystem",
-            "SystemName": "virtcim",
-            "ObjectManagerCreationClassName": "CIM_ObjectManager",
-            "ObjectManagerName": "virtcim",
+            **_SYSTEM_KEYS,
+            "ObjectManagerCreationClassName": _MANAGER_CLASS,
+            "ObjectManagerName": _NAME,
             "CreationClassName": _CLASS,
         },
     ),
@@ -60,3 +69,49 @@ NAMESPACE = InstanceClass(
     all=_all,
     values=_values,
 )
+
+
+def _find_manager(_: View, identity: str) -> Sources | None:
+    return (_NAME,) if identity.lower() == _NAME else None
+
+
+def _manager_values(name: str) -> Mapping[str, Value]:
+    return {
+        "ElementName": name,
+        "Caption": "CIM server",
+        # Clients read the version from the end of this sentence.
+        "Description": f"virtcim CIM server version {version('virtcim')}",
+        "GatherStatisticalData": False,
+        "EnabledState": 2,
+        "RequestedState": 12,
+        "TransitioningToState": 12,
+        "EnabledDefault": 2,
+        "Started": True,
+        "OperationalStatus": [2],
+        "StatusDescriptions": ["OK"],
+        "HealthState": 5,
+    }
+
+
+OBJECT_MANAGER = InstanceClass(
+    name=_MANAGER_CLASS,
+    shape=KeyShape(
+        names=("SystemCreationClassName", "SystemName", "CreationClassName", "Name"),
+        variable="Name",
+        fixed={**_SYSTEM_KEYS, "CreationClassName": _MANAGER_CLASS},
+    ),
+    identity=lambda name: name,
+    find=_find_manager,
+    all=lambda _: ((_NAME,),),
+    values=_manager_values,
+)
+
+
+def namespaces_of_manager(view: View, _: Node) -> Iterable[Node]:
+    """The namespaces of this server."""
+    return (Node(NAMESPACE, sources) for sources in _all(view))
+
+
+def object_manager_of(_view: View, _: Node) -> Iterable[Node]:
+    """The server that a namespace belongs to."""
+    return (Node(OBJECT_MANAGER, (_NAME,)),)

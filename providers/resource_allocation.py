@@ -10,6 +10,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from virtcim.hypervisor.model import (
+    Console,
     DiskKind,
     VirtualDisk,
     VirtualNetworkPort,
@@ -34,6 +35,7 @@ from virtcim.providers.view import View
 __all__ = [
     "ALLOCATIONS",
     "CD_DRIVE",
+    "CONSOLE_ALLOCATION",
     "DISK_ALLOCATION",
     "FLOPPY_DRIVE",
     "MEMORY_ALLOCATION",
@@ -52,6 +54,9 @@ _OS_DEVICE_NAME, _OS_DEVICE_NAMESPACE = 12, 8
 _RESOURCE_TYPES: Mapping[DiskKind, int] = MappingProxyType(
     {DiskKind.DISK: DISK_DRIVE, DiskKind.CD: CD_DRIVE, DiskKind.FLOPPY: FLOPPY_DRIVE}
 )
+_SERIAL_PORT, _GRAPHICS_CONTROLLER = 21, 24
+# XenAPI's consoles: vt100 is a serial line, the others show a display.
+_CONSOLE_TYPES: Mapping[str, int] = MappingProxyType({"vt100": _SERIAL_PORT})
 _COMMON: Mapping[str, Value] = MappingProxyType(
     {
         "AutomaticAllocation": True,
@@ -139,6 +144,20 @@ def _port_values(system: VirtualSystem, port: VirtualNetworkPort) -> Mapping[str
     }
 
 
+def _console_values(system: VirtualSystem, console: Console) -> Mapping[str, Value]:
+    return {
+        **_COMMON,
+        "ElementName": f"Console {console.id} of {system.name_label}",
+        "Caption": "Console allocation",
+        "ResourceType": _CONSOLE_TYPES.get(console.protocol, _GRAPHICS_CONTROLLER),
+        "ResourceSubType": console.protocol,
+        "Address": console.location or None,
+        "AllocationUnits": "count",
+        "VirtualQuantity": 1,
+        "VirtualQuantityUnits": "count",
+    }
+
+
 def _location_uri(location: str) -> str:
     """HostResource holds URIs (RFC 3986): a path of the host becomes a file URI."""
     return f"file://{quote(location)}" if location.startswith("/") else quote(location, safe=":/")
@@ -215,11 +234,15 @@ DISK_ALLOCATION = _several(
 NETWORK_PORT_ALLOCATION = _several(
     "VirtCIM_NetworkPortResourceAllocationSettingData", "network", "network_ports", _port_values
 )
+CONSOLE_ALLOCATION = _several(
+    "VirtCIM_ConsoleResourceAllocationSettingData", "console", "consoles", _console_values
+)
 ALLOCATIONS = (
     PROCESSOR_ALLOCATION,
     MEMORY_ALLOCATION,
     DISK_ALLOCATION,
     NETWORK_PORT_ALLOCATION,
+    CONSOLE_ALLOCATION,
 )
 
 
@@ -231,6 +254,8 @@ def allocations_of(view: View, system: VirtualSystem) -> Iterable[Node]:
         yield Node(DISK_ALLOCATION, (system, disk))
     for port in system.network_ports:
         yield Node(NETWORK_PORT_ALLOCATION, (system, port))
+    for console in system.consoles:
+        yield Node(CONSOLE_ALLOCATION, (system, console))
 
 
 def system_of(allocation: Node) -> VirtualSystem:

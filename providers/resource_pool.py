@@ -17,6 +17,8 @@ __all__ = [
     "MEMORY_POOL",
     "NETWORK_POOL",
     "POOLS",
+    "PRIMORDIAL_NETWORK_POOL",
+    "PRIMORDIAL_STORAGE_POOL",
     "PROCESSOR",
     "PROCESSOR_POOL",
     "STORAGE_POOL",
@@ -59,13 +61,19 @@ def pool_id(pool: InstanceClass, uuid: str) -> str:
 
 
 def _common(
-    identity: str, name: str, resource_type: int, units: str, *, active: bool = True
+    identity: str,
+    name: str,
+    resource_type: int,
+    units: str,
+    *,
+    active: bool = True,
+    primordial: bool = True,
 ) -> dict[str, Value]:
     return {
         "PoolID": identity,
         "Name": identity,
         "ElementName": name,
-        "Primordial": True,
+        "Primordial": primordial,
         "ResourceType": resource_type,
         "AllocationUnits": units,
         "ConsumedResourceUnits": units,
@@ -113,6 +121,7 @@ def _storage_values(repository: StorageRepository) -> Mapping[str, Value]:
             DISK_DRIVE,
             "byte",
             active=repository.attached,
+            primordial=False,
         ),
         "Caption": "Storage pool",
         "Description": repository.name_description or None,
@@ -132,6 +141,7 @@ def _network_values(network: Network) -> Mapping[str, Value]:
             ETHERNET_ADAPTER,
             "count",
             active=network.active,
+            primordial=False,
         ),
         "Caption": "Network pool",
         "Description": network.name_description or None,
@@ -140,10 +150,48 @@ def _network_values(network: Network) -> Mapping[str, Value]:
     }
 
 
+def _primordial_storage_values(host: Host) -> Mapping[str, Value]:
+    identity = pool_id(PRIMORDIAL_STORAGE_POOL, host.uuid)
+    return {
+        **_common(identity, f"Storage of {host.name_label}", DISK_DRIVE, "byte"),
+        "Caption": "Primordial storage pool",
+        # No sum of the child pools: several of them may lie on the same file system.
+        "Reserved": 0,
+    }
+
+
+def _primordial_network_values(host: Host) -> Mapping[str, Value]:
+    identity = pool_id(PRIMORDIAL_NETWORK_POOL, host.uuid)
+    return {
+        **_common(identity, f"Networks of {host.name_label}", ETHERNET_ADAPTER, "count"),
+        "Caption": "Primordial network pool",
+        "Reserved": 0,
+    }
+
+
+def _first_host(view: View) -> Mapping[str, Host]:
+    """The host that stands for the whole pool of hosts where storage and networks are concerned."""
+    host = view.first_host
+    return {} if host is None else {host.uuid: host}
+
+
 PROCESSOR_POOL = _pool_class("ProcessorPool", lambda view: view.inventory.hosts, _processor_values)
 MEMORY_POOL = _pool_class("MemoryPool", lambda view: view.inventory.hosts, _memory_values)
 STORAGE_POOL = _pool_class(
     "StoragePool", lambda view: view.inventory.storage_repositories, _storage_values
 )
 NETWORK_POOL = _pool_class("NetworkPool", lambda view: view.inventory.networks, _network_values)
-POOLS = (PROCESSOR_POOL, MEMORY_POOL, STORAGE_POOL, NETWORK_POOL)
+PRIMORDIAL_STORAGE_POOL = _pool_class(
+    "PrimordialStoragePool", _first_host, _primordial_storage_values
+)
+PRIMORDIAL_NETWORK_POOL = _pool_class(
+    "PrimordialNetworkPool", _first_host, _primordial_network_values
+)
+POOLS = (
+    PROCESSOR_POOL,
+    MEMORY_POOL,
+    PRIMORDIAL_STORAGE_POOL,
+    STORAGE_POOL,
+    PRIMORDIAL_NETWORK_POOL,
+    NETWORK_POOL,
+)

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from virtcim.hypervisor.endpoint import Endpoint
+from virtcim.providers.allocation_capabilities import ALLOCATION_CAPABILITIES, CAPABILITY_SETTINGS
 from virtcim.providers.association_engine import Filters
+from virtcim.providers.devices import DEVICES
 from virtcim.providers.errors import translated
 from virtcim.providers.host import HOST_SYSTEM
+from virtcim.providers.host_devices import HOST_DEVICES
 from virtcim.providers.instance_class import ClassModel, InstanceClass
-from virtcim.providers.interop import INTEROP, NAMESPACE
+from virtcim.providers.interop import INTEROP, NAMESPACE, OBJECT_MANAGER
 from virtcim.providers.job_store import JobStore
 from virtcim.providers.jobs import CONCRETE_JOB
 from virtcim.providers.namespace import Namespace
 from virtcim.providers.operations import Operations
+from virtcim.providers.power_management import POWER_SERVICE
+from virtcim.providers.profiles import REGISTERED_PROFILE
 from virtcim.providers.records import (
     CimError,
     MethodResult,
@@ -25,6 +30,7 @@ from virtcim.providers.records import (
 from virtcim.providers.resource_allocation import ALLOCATIONS
 from virtcim.providers.resource_pool import POOLS
 from virtcim.providers.settings import SYSTEM_SETTINGS
+from virtcim.providers.system_capabilities import SYSTEM_CAPABILITIES
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM
 from virtcim.providers.virtual_system_management_capabilities import (
     MANAGEMENT_CAPABILITIES,
@@ -39,12 +45,18 @@ IMPLEMENTATION_CLASSES: tuple[InstanceClass, ...] = (
     COMPUTER_SYSTEM,
     SYSTEM_SETTINGS,
     *ALLOCATIONS,
+    *DEVICES,
+    SYSTEM_CAPABILITIES,
+    *HOST_DEVICES,
     *POOLS,
+    ALLOCATION_CAPABILITIES,
+    CAPABILITY_SETTINGS,
     MANAGEMENT_SERVICE,
     MANAGEMENT_CAPABILITIES,
+    POWER_SERVICE,
     CONCRETE_JOB,
 )
-INTEROP_CLASSES: tuple[InstanceClass, ...] = (NAMESPACE,)
+INTEROP_CLASSES: tuple[InstanceClass, ...] = (OBJECT_MANAGER, NAMESPACE, REGISTERED_PROFILE)
 
 
 class Providers:

@@ -10,6 +10,7 @@ from virtcim.hypervisor.model import (
     Host,
     Inventory,
     VirtualDisk,
+    VirtualDiskImage,
     VirtualNetworkPort,
     VirtualSystem,
 )
@@ -104,6 +105,14 @@ class View:
         """The virtual disks whose images are in the storage repository (its UUID)."""
         return self._derive("disks_in", _group_disks).get(repository, ())
 
+    def disks_with(self, image: str) -> Sequence[tuple[VirtualSystem, VirtualDisk]]:
+        """The virtual disks that the image (its UUID) is in."""
+        return self._derive("disks_with", _group_disks_by_image).get(image, ())
+
+    def images_in(self, repository: str) -> Sequence[VirtualDiskImage]:
+        """The disk images in the storage repository (its UUID)."""
+        return self._derive("images_in", _group_images).get(repository, ())
+
     def ports_on(self, network: str) -> Sequence[tuple[VirtualSystem, VirtualNetworkPort]]:
         """The network ports that are connected to the network (its UUID)."""
         return self._derive("ports_on", _group_ports).get(network, ())
@@ -126,6 +135,24 @@ def _group_disks(inventory: Inventory) -> Mapping[str, list[tuple[VirtualSystem,
         for disk in system.disks:
             if disk.image is not None:
                 groups.setdefault(disk.image.sr_uuid, []).append((system, disk))
+    return groups
+
+
+def _group_disks_by_image(
+    inventory: Inventory,
+) -> Mapping[str, list[tuple[VirtualSystem, VirtualDisk]]]:
+    groups: dict[str, list[tuple[VirtualSystem, VirtualDisk]]] = {}
+    for system in inventory.virtual_systems.values():
+        for disk in system.disks:
+            if disk.image is not None:
+                groups.setdefault(disk.image.uuid, []).append((system, disk))
+    return groups
+
+
+def _group_images(inventory: Inventory) -> Mapping[str, list[VirtualDiskImage]]:
+    groups: dict[str, list[VirtualDiskImage]] = {}
+    for image in inventory.disk_images.values():
+        groups.setdefault(image.sr_uuid, []).append(image)
     return groups
 
 

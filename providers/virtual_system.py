@@ -13,7 +13,7 @@ from virtcim.providers.instance_class import InstanceClass, KeyShape, Sources
 from virtcim.providers.records import ObjectPath, Value
 from virtcim.providers.view import View
 
-__all__ = ["COMPUTER_SYSTEM", "power_operation"]
+__all__ = ["COMPUTER_SYSTEM", "REQUESTABLE_STATES", "path_of_system", "power_operation"]
 
 _NAME = "VirtCIM_ComputerSystem"
 _NOT_APPLICABLE = 12
@@ -76,6 +76,8 @@ _OPERATIONS: Mapping[int, PowerOperation] = MappingProxyType(
     }
 )
 _ENABLED = 2
+# Every state that can be requested of some virtual system.
+REQUESTABLE_STATES = (_ENABLED, *_OPERATIONS)
 # What leads to "Enabled" depends on where the system is.
 _ENABLING: Mapping[PowerState, PowerOperation] = MappingProxyType(
     {

@@ -33,37 +33,38 @@ def registrations(namespaces: Sequence[str]) -> tuple[Registration, ...]:
     """Every served class, for a server with these namespaces (``Providers.namespaces``)."""
     interop = tuple(name for name in namespaces if name == INTEROP)
     implementation = tuple(name for name in namespaces if name not in interop)
-    associated = {
-        each.name
-        for association in ASSOCIATIONS
-        for end in association.ends
-        for each in end.classes
-    }
+    places = dict.fromkeys(IMPLEMENTATION_CLASSES, implementation)
+    places |= dict.fromkeys(INTEROP_CLASSES, interop)
+    ends = {row: {each for end in row.ends for each in end.classes} for row in ASSOCIATIONS}
+    associated = set().union(*ends.values())
     rows: list[Registration] = []
-    for instance_class in IMPLEMENTATION_CLASSES:
-        name = instance_class.name
+    for instance_class, where in places.items():
         methods = tuple(
             method.name for method in METHODS.values() if method.instance_class is instance_class
         )
         kinds: list[Kind] = ["instance"]
         # A server asks the provider of the source class, too, where an association leads.
-        if name in associated:
+        if instance_class in associated:
             kinds.append("association")
         if methods:
             kinds.append("method")
         rows.append(
             Registration(
-                class_name=name, namespaces=implementation, kinds=tuple(kinds), methods=methods
+                class_name=instance_class.name,
+                namespaces=where,
+                kinds=tuple(kinds),
+                methods=methods,
             )
         )
     rows += [
         Registration(
-            class_name=each.name, namespaces=implementation, kinds=("instance", "association")
+            class_name=row.name,
+            # Wherever one of its ends is.
+            namespaces=tuple(
+                name for name in namespaces if any(name in places[each] for each in classes)
+            ),
+            kinds=("instance", "association"),
         )
-        for each in ASSOCIATIONS
-    ]
-    rows += [
-        Registration(class_name=each.name, namespaces=interop, kinds=("instance",))
-        for each in INTEROP_CLASSES
+        for row, classes in ends.items()
     ]
     return tuple(rows)

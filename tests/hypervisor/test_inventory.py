@@ -151,7 +151,8 @@ def test_the_consoles_of_a_machine_come_and_go(
     )
     opened = eventually(endpoint, lambda now: bool(now.virtual_systems["one"].consoles))
     (console,) = opened.virtual_systems["one"].consoles
-    assert (console.uuid, console.protocol, console.location) == ("c", "rfb", "vnc://host:5900")
+    assert (console.uuid, console.id) == ("c", "rfb-0")
+    assert (console.protocol, console.location) == ("rfb", "vnc://host:5900")
     server.remove("console", "OpaqueRef:c")
     eventually(endpoint, lambda now: not now.virtual_systems["one"].consoles)
 

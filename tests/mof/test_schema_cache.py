@@ -18,7 +18,7 @@ from virtcim.errormap import ErrorCode
 from virtcim.mof import Schema, SchemaError, cache_directory, ensure_schema, load_schema
 from virtcim.mof.dmtf import SchemaSourceError, read_archive
 
-LOADING_LIMIT_S = 0.5
+LOADING_LIMIT_S = 1.5
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 
 from virtcim.errormap import HypervisorError, from_libvirt, from_transport, from_xapi
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.model import (
+    Console,
     DiskKind,
     Host,
     Inventory,
@@ -77,6 +79,7 @@ _ALLOWED: Mapping[PowerOperation, tuple[tuple[PowerState, ...], PowerState]] = {
 }
 
 
+@cache
 def image(name: str) -> VirtualDiskImage:
     return VirtualDiskImage(
         ref=f"ref-{name}",
@@ -86,6 +89,19 @@ def image(name: str) -> VirtualDiskImage:
         virtual_size_bytes=10 * GIB,
         location=f"/images/{name}",
         format="qcow2",
+    )
+
+
+def consoles(number: int) -> tuple[Console, ...]:
+    return tuple(
+        Console(
+            ref=f"ref-console-{number}-{protocol}",
+            uuid=identity("console", number, protocol),
+            id=f"{protocol}-0",
+            protocol=protocol,
+            location=f"{protocol}://127.0.0.1:{5900 + number}",
+        )
+        for protocol in ("rfb", "vt100")
     )
 
 
@@ -109,6 +125,16 @@ def virtual_system(number: int) -> VirtualSystem:
         empty=True,
         read_only=True,
     )
+    floppy = VirtualDisk(
+        ref=f"ref-floppy-{number}",
+        uuid=identity("floppy", number),
+        id="fda",
+        kind=DiskKind.FLOPPY,
+        image=image(f"vm{number}-floppy.img"),
+        attached=True,
+    )
+    inserted = replace(drive, empty=False, image=image("tools.iso"), attached=True)
+    drives = {0: (drive,), 3: (inserted, floppy)}.get(number % 5, ())
     ports = tuple(
         VirtualNetworkPort(
             ref=f"ref-port-{number}-{position}",
@@ -131,8 +157,9 @@ def virtual_system(number: int) -> VirtualSystem:
         memory_dynamic_max_bytes=GIB,
         vcpus_max=4,
         vcpus_at_startup=1 + number % 4,
-        disks=(*disks, drive) if number % 5 == 0 else disks,
+        disks=(*disks, *drives),
         network_ports=ports,
+        consoles=consoles(number) if state is PowerState.RUNNING else (),
         resident_on=HOST.uuid if state is PowerState.RUNNING else "",
         start_time=STARTED if state is PowerState.RUNNING else None,
         os_type="hvm",

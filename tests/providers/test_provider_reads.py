@@ -243,13 +243,19 @@ def test_result_class_and_role_choose_among_the_associators(providers: Providers
     assert {path.class_name for path in pools} == {
         "VirtCIM_ProcessorPool",
         "VirtCIM_MemoryPool",
+        "VirtCIM_PrimordialStoragePool",
         "VirtCIM_StoragePool",
+        "VirtCIM_PrimordialNetworkPool",
         "VirtCIM_NetworkPool",
     }
-    assert len(providers.associator_names(host, assoc_class="CIM_HostedDependency")) == 21
+    # The systems, and two services.
+    assert len(providers.associator_names(host, assoc_class="CIM_HostedDependency")) == 22
     assert len(providers.associator_names(host, assoc_class="VirtCIM_HostedDependency")) == 20
-    assert providers.associator_names(host, role="GroupComponent") == pools
-    assert providers.associator_names(host, result_role="PartComponent") == pools
+    components = providers.associator_names(host, role="GroupComponent")
+    assert [path for path in components if path not in pools] == providers.associator_names(
+        host, result_class="CIM_LogicalDevice"
+    )
+    assert providers.associator_names(host, result_role="PartComponent") == components
     assert providers.associator_names(host, role="PartComponent") == []
 
 
@@ -424,13 +430,21 @@ def test_what_belongs_to_one_system_is_found_without_looking_at_the_others(
         endpoint.current, virtual_systems=NotIterable(endpoint.current.virtual_systems)
     )
     found = providers.associators(system_path(number))
-    assert [each.class_name for each in found] == [
+    devices = [each for each in found if "DeviceID" in each.values]
+    assert len(devices) == (
+        system.vcpus_at_startup + 1 + len(system.disks) + len(system.network_ports)
+    )
+    assert {each.class_name for each in found if each not in devices} == {
+        "VirtCIM_EnabledLogicalElementCapabilities",
         "VirtCIM_HostSystem",
+        "VirtCIM_RegisteredProfile",
+        "VirtCIM_VirtualSystemManagementService",
         "VirtCIM_VirtualSystemSettingData",
-    ]
-    settings = found[1].path
-    assert settings is not None
-    resources = providers.associator_names(settings, result_class="CIM_SettingData")
+    }
+    settings = instance_path("VirtCIM_VirtualSystemSettingData", f"VirtCIM:{system.uuid}")
+    resources = providers.associator_names(
+        settings, assoc_class="CIM_VirtualSystemSettingDataComponent"
+    )
     assert len(resources) == 2 + len(system.disks) + len(system.network_ports)
     for resource in resources:
         for reference in providers.reference_names(resource):

@@ -28,7 +28,7 @@ def test_thousands_of_disks_around_one_pool_keep_their_records(
     wanted = "VirtCIM_DiskResourceAllocationSettingData"
     first = providers.associators(pool, result_class=wanted)
     again = providers.associators(pool, result_class=wanted)
-    assert len(first) == _MANY
+    assert len(first) > _MANY
     assert all(before is after for before, after in zip(first, again, strict=True))
 
 

@@ -20,6 +20,8 @@ def test_classes_are_registered_where_they_are_served() -> None:
     assert rows["VirtCIM_ComputerSystem"].namespaces == ("root/virt", "root/virt/lab")
     assert rows["VirtCIM_HostedService"].namespaces == ("root/virt", "root/virt/lab")
     assert rows["VirtCIM_Namespace"].namespaces == ("root/interop",)
+    assert rows["VirtCIM_ReferencedProfile"].namespaces == ("root/interop",)
+    assert rows["VirtCIM_ElementConformsToProfile"].namespaces == NAMESPACES
 
 
 def test_the_kinds_say_what_a_class_needs_of_the_server() -> None:
@@ -27,7 +29,7 @@ def test_the_kinds_say_what_a_class_needs_of_the_server() -> None:
     assert rows["VirtCIM_ComputerSystem"].kinds == ("instance", "association", "method")
     assert rows["VirtCIM_ComputerSystem"].methods == ("RequestStateChange",)
     assert rows["VirtCIM_MemoryPool"].kinds == ("instance", "association")
-    assert rows["VirtCIM_ConcreteJob"].kinds == ("instance", "method")
+    assert rows["VirtCIM_ConcreteJob"].kinds == ("instance", "association", "method")
     assert rows["VirtCIM_HostedService"].kinds == ("instance", "association")
     assert set(rows["VirtCIM_VirtualSystemManagementService"].methods) == {
         "DefineSystem",
