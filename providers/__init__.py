@@ -10,7 +10,8 @@ from virtcim.providers.errors import failure, path_text
 from virtcim.providers.instance_class import ClassModel, InstanceClass
 from virtcim.providers.interop import INTEROP
 from virtcim.providers.job_store import StateError
-from virtcim.providers.methods import METHODS, Method
+from virtcim.providers.method import Method
+from virtcim.providers.methods import METHODS
 from virtcim.providers.records import (
     CimError,
     MethodResult,

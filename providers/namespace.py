@@ -13,7 +13,8 @@ from virtcim.providers.errors import failure, not_found, path_text, rejected
 from virtcim.providers.instance_class import ClassModel, InstanceClass, Node
 from virtcim.providers.job_store import Job, JobStore
 from virtcim.providers.jobs import CONCRETE_JOB
-from virtcim.providers.methods import METHODS, Call
+from virtcim.providers.method import Call
+from virtcim.providers.methods import METHODS
 from virtcim.providers.operations import Operations
 from virtcim.providers.record_cache import RecordCache, path_of
 from virtcim.providers.records import CimError, MethodResult, ObjectPath, Record, StatusCode, Value
