@@ -7,6 +7,7 @@ connection, so there is exactly one.
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -14,16 +15,13 @@ from typing import Any, TypeVar
 import libvirt
 
 from virtcim.toolstack.faults import XapiFailure, libvirt_failure, lost_connection
+from virtcim.toolstack.native.liveness import Liveness, connections
 from virtcim.toolstack.statistics import Statistics
 
 __all__ = ["LibvirtConnection"]
 
 _log = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
-
-# A daemon that does not answer is given up after (count + 1) * interval seconds.
-_KEEPALIVE_INTERVAL_S = 2
-_KEEPALIVE_COUNT = 3
 
 _CLOSE_REASONS = {
     libvirt.VIR_CONNECT_CLOSE_REASON_ERROR: "it was closed by an error",
@@ -53,6 +51,20 @@ def _start_event_loop() -> None:
     threading.Thread(target=run, name="libvirt-events", daemon=True).start()
 
 
+def _open(uri: str) -> tuple[Any, list[socket.socket]]:
+    """Open a connection, and give the sockets that belong to it."""
+    before = connections()
+    try:
+        handle = libvirt.open(uri)
+    finally:
+        for one in before.values():
+            one.close()
+    after = connections()
+    for inode in before.keys() & after.keys():
+        after.pop(inode).close()
+    return handle, list(after.values())
+
+
 def _is_alive(handle: Any) -> bool:
     try:
         return bool(handle.isAlive())
@@ -77,8 +89,9 @@ class LibvirtConnection:
         self._readiness = threading.Event()
         self._attempted = threading.Event()
         self._handle: Any = None
+        self._liveness: Liveness | None = None
         # Lost connections: closed where it cannot disturb libvirt's own threads.
-        self._lost: list[Any] = []
+        self._lost: list[tuple[Any, Liveness]] = []
         self._epoch = 0
         self._failure = lost_connection(uri, "it has not been opened yet")
 
@@ -96,21 +109,20 @@ class LibvirtConnection:
         self._close_lost()
         try:
             self._statistics.count_libvirt_call()
-            handle = libvirt.open(self.uri)
+            handle, sockets = _open(self.uri)
         except libvirt.libvirtError as error:
             failure = libvirt_failure(error)
             with self._lock:
                 self._failure = failure
             self._attempted.set()
             raise failure from error
-        try:
-            handle.setKeepAlive(_KEEPALIVE_INTERVAL_S, _KEEPALIVE_COUNT)
-        except libvirt.libvirtError:
-            _log.debug("the driver of %s has no keepalive, as it runs in this process", self.uri)
         with self._lock:
             self._handle = handle
             self._epoch += 1
             epoch = self._epoch
+            self._liveness = Liveness(
+                handle, sockets, lambda: self.lose("the daemon does not answer", epoch)
+            )
         handle.registerCloseCallback(self._closed, epoch)
 
     def mark_ready(self) -> None:
@@ -134,8 +146,9 @@ class LibvirtConnection:
         with self._lock:
             if self._handle is None or (epoch is not None and epoch != self._epoch):
                 return
-            self._lost.append(self._handle)
-            self._handle = None
+            assert self._liveness is not None
+            self._lost.append((self._handle, self._liveness))
+            self._handle = self._liveness = None
             self._readiness.clear()
             self._failure = lost_connection(self.uri, reason)
         _log.warning("connection to libvirt at %s has ended: %s", self.uri, reason)
@@ -149,7 +162,8 @@ class LibvirtConnection:
     def _close_lost(self) -> None:
         with self._lock:
             lost, self._lost = self._lost, []
-        for handle in lost:
+        for handle, liveness in lost:
+            liveness.stop()
             for close in (handle.unregisterCloseCallback, handle.close):
                 try:
                     close()
