@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TEXTS", "as_object", "as_text", "on_terminal"]
 
-_CODE, _MESSAGE, _REPORTER, _CAUSE, _ACTION = "code", "message", "reported", "cause", "to do"
+_CODE, _MESSAGE, _REPORTER, _CAUSE, _ACTION = "code", "message", "source", "cause", "to do"
 _PATH, _RULE, _CONDITION, _NOTE, _LOST = "fault", "rule", "holds for", "note", "lost"
 _STATUS = "{code} ({number}), CIM status {status}"
 _VERSION = "{rule} (since {since}, table {table})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog
@@ -22,6 +23,8 @@ from virtcim.errormap.texts import texts
 __all__ = ["compiled", "read", "renewed", "template", "written"]
 
 _WIDTH = 100
+# The same sources give the same file, whenever it is made.
+_UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 def template() -> Catalog:
@@ -81,12 +84,22 @@ def written(catalogue: Catalog) -> bytes:
 
 def compiled(catalogue: Catalog) -> bytes:
     """The ``.mo`` file; texts without a translation are left out, so that they stay English."""
-    bare = Catalog(locale=catalogue.locale, fuzzy=False)
+    bare = Catalog(
+        locale=catalogue.locale,
+        project=DOMAIN,
+        version="",
+        msgid_bugs_address="",
+        creation_date=_UNDATED,
+        revision_date=_UNDATED,
+        last_translator="",
+        language_team="",
+        fuzzy=False,
+    )
     for message in catalogue:
         if message.id and message.string:
             bare.add(message.id, message.string, context=message.context)
     stream = io.BytesIO()
-    write_mo(stream, read_po(io.BytesIO(written(bare)), locale=catalogue.locale))
+    write_mo(stream, bare)
     return stream.getvalue()
 
 
