@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import libvirt
@@ -270,6 +272,35 @@ def test_reads_fail_while_libvirtd_is_gone_and_machines_that_lived_on_are_found_
     assert reader.answers == [everything, "ERR_COMMUNICATION_NOT_ESTABLISHED", everything]
     assert cim.GetInstance(system_path(uuid))["EnabledState"] == _RUNNING
     request_state(cim, uuid, "switch off")
+
+
+def test_a_libvirtd_that_hangs_is_given_up_and_found_again(
+    cim: pywbem.WBEMConnection, fragile: Stack, fragile_libvirt: PrivateLibvirt
+) -> None:
+    uuids = [machine_uuid(cim, name) for name in _MACHINES]
+    for uuid in uuids:
+        request_state(cim, uuid, "run")
+    pid = int((fragile_libvirt.directory / "run" / "libvirtd.pid").read_text())
+    with ThreadPoolExecutor() as pool, ExitStack() as clients:
+        connections = [clients.enter_context(fragile.connect()) for _ in uuids]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            # Several at once: libvirt's own keepalive would let only one of them go.
+            answers = [
+                pool.submit(request_state, connection, uuid, "reset")
+                for connection, uuid in zip(connections, uuids, strict=True)
+            ]
+            errors = [answer.exception(DEADLINE_S) for answer in answers]
+            wait_until_lost(cim)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+    for error in errors:
+        assert isinstance(error, pywbem.CIMError)
+        assert error.status_description.startswith("ERR_UNABLE_TO_VERIFY_STATE:")
+    wait_until_complete(cim)
+    for uuid in uuids:
+        assert cim.GetInstance(system_path(uuid))["EnabledState"] == _RUNNING
+        request_state(cim, uuid, "switch off")
 
 
 def test_an_event_stream_ends_with_libvirtd_and_a_new_one_goes_on(
