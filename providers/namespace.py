@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from virtcim.errormap import ErrorCode
@@ -74,16 +74,14 @@ class Namespace:
         """Whether there is a hypervisor below."""
         return self._endpoint is not None
 
-    def enumerate(self, class_name: str) -> list[Record]:
-        """The instances of a class and its subclasses."""
+    def enumerate(self, class_name: str) -> Iterator[Record]:
+        """The instances of a class and its subclasses, of one moment; made one after another."""
         view = self.view()
-        records: list[Record] = []
         for instance_class in self._subclasses(class_name):
-            records += self._cache.enumerate(instance_class, view)
+            yield from self._cache.enumerate(instance_class, view)
         for name in self._associations.names:
             if self._classes.is_a(name, class_name):
-                records += self._associations.enumerate(view, name)
-        return records
+                yield from self._associations.enumerate(view, name)
 
     def get(self, path: ObjectPath) -> Record:
         """The instance ``path``."""

@@ -3,12 +3,15 @@
 A record is computed when it is first asked for and stays while its sources are the same objects
 (the domain model is immutable: a changed object is a new one). Records of objects that are gone
 are dropped with the next enumeration of their class, or when there are more than there can be.
+Where there are very many, those of the classes that nobody asked for lately are dropped too: with
+the text that a server keeps with each, the whole of a large population would not fit in memory.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from virtcim.providers.instance_class import InstanceClass, Node, Sources
 from virtcim.providers.records import ObjectPath, Record
@@ -19,30 +22,40 @@ __all__ = ["RecordCache", "path_of"]
 _Entry = tuple[Sources, Record]
 # Below this number of records nobody looks for those that are gone.
 _FEW = 1024
+# So many records of one namespace are kept; with their texts some 300 MB.
+_MOST = 40_000
 
 
 class _ClassRecords:
     """The records of one class."""
 
-    __slots__ = ("entries", "limit", "lock")
+    __slots__ = ("entries", "limit", "lock", "used")
 
     def __init__(self) -> None:
         self.entries: dict[str, _Entry] = {}
         self.limit = _FEW
+        self.used = 0
         self.lock = threading.Lock()
 
 
 class RecordCache:
     """The records of the instances in one namespace; safe to use from many threads.
 
-    ``view`` gives what there is now.
+    ``view`` gives what there is now, ``most`` is how many records are kept.
     """
 
     def __init__(
-        self, namespace: str, classes: Iterable[InstanceClass], view: Callable[[], View]
+        self,
+        namespace: str,
+        classes: Iterable[InstanceClass],
+        view: Callable[[], View],
+        *,
+        most: int = _MOST,
     ) -> None:
         self._namespace = namespace
         self._view = view
+        self._most = most
+        self._uses = 0
         self._classes = {each.name: _ClassRecords() for each in classes}
 
     def record(self, node: Node) -> Record:
@@ -54,6 +67,9 @@ class RecordCache:
             identity = node.instance_class.identity(*node.sources)
             entry = self._entry(node.instance_class, known, identity, node.sources)
             known.entries[identity] = entry
+            self._use(known)
+            if self._uses % _FEW == 0:
+                self._make_room(known)
         return entry[1]
 
     def enumerate(self, instance_class: InstanceClass, view: View) -> list[Record]:
@@ -66,7 +82,25 @@ class RecordCache:
                 entries[identity] = self._entry(instance_class, known, identity, sources)
             known.entries = entries
             known.limit = 2 * len(entries) + _FEW
+            self._use(known)
+            self._make_room(known)
         return [record for _, record in entries.values()]
+
+    def _use(self, known: _ClassRecords) -> None:
+        self._uses += 1
+        known.used = self._uses
+
+    def _make_room(self, wanted: _ClassRecords) -> None:
+        """Forget the classes that were used longest ago, while there are too many records."""
+        total = sum(len(each.entries) for each in self._classes.values())
+        for each in sorted(self._classes.values(), key=lambda one: one.used):
+            if total <= self._most:
+                return
+            if each is not wanted:
+                total -= len(each.entries)
+                each.entries = {}
+        newest = islice(wanted.entries.items(), total - self._most, None)
+        wanted.entries = dict(newest)
 
     def _forget_gone(self, instance_class: InstanceClass, known: _ClassRecords) -> None:
         there = {instance_class.identity(*sources) for sources in instance_class.all(self._view())}

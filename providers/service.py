@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.allocation_capabilities import ALLOCATION_CAPABILITIES, CAPABILITY_SETTINGS
@@ -97,9 +98,14 @@ class Providers:
             raise ValueError(f"two hypervisors have the same name: {', '.join(self.namespaces)}")
 
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
-        """The instances of a class and of its subclasses (DSP0200 5.4.2.5)."""
-        with translated():
-            return self._namespace(namespace, class_name).enumerate(class_name)
+        """The instances of a class and of its subclasses (DSP0200 5.4.2.5).
+
+        They are made as they are taken, so that a host need not hold all of them at once.
+        """
+        records = _translated(self._namespace(namespace, class_name).enumerate(class_name))
+        # What fails for want of a connection fails here, not later.
+        first = next(records, None)
+        return () if first is None else chain((first,), records)
 
     def get_instance(self, path: ObjectPath) -> Record:
         """One instance (DSP0200 5.4.2.3); the path may name a superclass."""
@@ -189,6 +195,11 @@ class Providers:
         return Filters(
             assoc_class=assoc_class, result_class=result_class, role=role, result_role=result_role
         )
+
+
+def _translated(records: Iterator[Record]) -> Iterator[Record]:
+    with translated():
+        yield from records
 
 
 def _unique(records: Iterable[Record]) -> list[Record]:

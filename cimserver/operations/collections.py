@@ -6,7 +6,7 @@ enumeration (DSP0200 clause 5.3.2.24), which writes the same objects another way
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +41,7 @@ class _Source:
     of_class: bool = False
     parameters: Mapping[str, ParameterKind]
     gives_paths: bool
-    find: Callable[[Context, Arguments, str], Sequence[Record] | Sequence[ObjectPath]]
+    find: Callable[[Context, Arguments, str], Iterable[Record] | Iterable[ObjectPath]]
 
 
 _INSTANCE_VIEW: dict[str, ParameterKind] = {
@@ -68,13 +68,13 @@ def selection(context: Context, arguments: Arguments, as_class: str = "") -> Sel
     )
 
 
-def _instances(context: Context, arguments: Arguments, start: str) -> list[Record]:
+def _instances(context: Context, arguments: Arguments, start: str) -> Iterable[Record]:
     class_name = context.known_class(arguments.text(start))
-    return list(context.services.providers.enumerate_instances(context.namespace, class_name))
+    return context.services.providers.enumerate_instances(context.namespace, class_name)
 
 
-def _instance_names(context: Context, arguments: Arguments, start: str) -> list[ObjectPath]:
-    return [_path(one) for one in _instances(context, arguments, start)]
+def _instance_names(context: Context, arguments: Arguments, start: str) -> Iterable[ObjectPath]:
+    return (_path(one) for one in _instances(context, arguments, start))
 
 
 def _path(record: Record) -> ObjectPath:
@@ -189,8 +189,8 @@ def _open_operation(source: _Source) -> Operation:
     kind: PullKind = "PullInstancePaths" if source.gives_paths else "PullInstancesWithPath"
 
     def run(context: Context, arguments: Arguments) -> Reply:
-        def find() -> Sequence[Record] | Sequence[ObjectPath]:
-            return source.find(context, arguments, start)
+        def find() -> Sequence[Record | ObjectPath]:
+            return list(source.find(context, arguments, start))
 
         write = _pull_writer(source, context, _selection(source, context, arguments, start))
         return opened(context, arguments, kind, find, write)

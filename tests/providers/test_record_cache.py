@@ -10,6 +10,7 @@ from virtcim.hypervisor.model import PowerState, VirtualSystem
 from virtcim.providers import ObjectPath
 from virtcim.providers.instance_class import Node
 from virtcim.providers.record_cache import RecordCache
+from virtcim.providers.settings import SYSTEM_SETTINGS
 from virtcim.providers.view import View
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM
 
@@ -47,3 +48,20 @@ def test_records_of_systems_that_are_gone_are_forgotten() -> None:
         appear(replace(system, uuid=f"{number:032x}", power_state=PowerState.HALTED))
     [kept] = [records.entries for records in cache._classes.values()]
     assert len(kept) < _MANY
+
+
+def test_no_more_records_are_kept_than_fit() -> None:
+    endpoint = SimulatedEndpoint(systems=100)
+    view = View(namespace="root/virt", endpoint=endpoint)
+    kept_classes = (COMPUTER_SYSTEM, SYSTEM_SETTINGS)
+    cache = RecordCache("root/virt", kept_classes, lambda: view, most=150)
+    systems = cache.enumerate(COMPUTER_SYSTEM, view)
+    assert cache.enumerate(COMPUTER_SYSTEM, view)[99] is systems[99]
+    settings = cache.enumerate(SYSTEM_SETTINGS, view)
+    assert cache.enumerate(SYSTEM_SETTINGS, view)[99] is settings[99]
+    again = cache.enumerate(COMPUTER_SYSTEM, view)
+    assert again[99] is not systems[99]
+    assert again[99].values == systems[99].values
+    small = RecordCache("root/virt", kept_classes, lambda: view, most=50)
+    small.enumerate(COMPUTER_SYSTEM, view)
+    assert [len(records.entries) for records in small._classes.values()] == [50, 0]
