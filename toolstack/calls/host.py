@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.native.queries import read_memory
 
 __all__ = ["HOST_CALLS", "STATISTICS_PLUGIN"]
 
@@ -19,7 +20,7 @@ STATISTICS_PLUGIN = "virtcim-statistics"
 def compute_free_memory(context: Context, _host: str) -> str:
     """Give the free memory of the host in bytes, asked now."""
     connection = context.services.connection
-    free_bytes = connection.call(connection.handle.getFreeMemory)
+    _total_bytes, free_bytes = read_memory(connection)
     # libvirt's own failure is 0 here, and its Python binding raises nothing.
     connection.require()
     return str(free_bytes)

@@ -25,7 +25,14 @@ from virtcim.toolstack.native.views import (
 )
 from virtcim.toolstack.refs import derived_uuid
 
-__all__ = ["read_domain", "read_host", "read_network", "read_pool", "read_states"]
+__all__ = [
+    "read_domain",
+    "read_host",
+    "read_memory",
+    "read_network",
+    "read_pool",
+    "read_states",
+]
 
 _Result = TypeVar("_Result")
 _RUNNING = frozenset(
@@ -186,12 +193,29 @@ def _attribute(root: Element, path: str, name: str) -> str:
     return "" if element is None else element.get(name, "")
 
 
+def read_memory(connection: LibvirtConnection) -> tuple[int, int]:
+    """Give the host's memory and how much of it is free, in bytes; 0 for what is not told."""
+    # virNodeGetInfo and virNodeGetFreeMemory of libvirt 9.0 were seen to give the memory of the
+    # first NUMA node alone, so they are asked only where the driver has no statistics.
+    statistics: dict[str, int] = _supported(
+        connection,
+        {},
+        connection.handle.getMemoryStats,
+        libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS,
+    )
+    if "total" in statistics and "free" in statistics:
+        return statistics["total"] * 2**10, statistics["free"] * 2**10
+    total_mib: int = connection.call(connection.handle.getInfo)[1]
+    return total_mib * 2**20, _supported(connection, 0, connection.handle.getFreeMemory)
+
+
 def read_host(connection: LibvirtConnection) -> HostView:
     """Read the host and what its hypervisor can do."""
     call, handle = connection.call, connection.handle
     root = _parse(call(handle.getCapabilities))
     hostname = call(handle.getHostname)
-    arch, memory_mib, cpus, mhz, nodes, sockets, cores, threads = call(handle.getInfo)
+    arch, _memory_mib, cpus, mhz, nodes, sockets, cores, threads = call(handle.getInfo)
+    memory_bytes, memory_free_bytes = read_memory(connection)
     driver = call(handle.getType)
     return HostView(
         # The test driver has no UUID of its own.
@@ -200,8 +224,8 @@ def read_host(connection: LibvirtConnection) -> HostView:
         driver=driver,
         driver_version=_version(call(handle.getVersion)),
         libvirt_version=_version(call(handle.getLibVersion)),
-        memory_bytes=memory_mib * 2**20,
-        memory_free_bytes=_supported(connection, 0, handle.getFreeMemory),
+        memory_bytes=memory_bytes,
+        memory_free_bytes=memory_free_bytes,
         cpu_count=cpus,
         cpu_mhz=mhz,
         sockets=nodes * sockets,
