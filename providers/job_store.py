@@ -145,13 +145,14 @@ class JobStore:
         with self._lock:
             if self._closed:
                 return
-            self._jobs[job.uuid] = job
             try:
                 with self._engine.begin() as connection:
                     connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == job.uuid))
                     connection.execute(sa.insert(_JOBS).values(_to_row(job)))
             except sa.exc.SQLAlchemyError:
                 _log.exception("the job %s (%s) cannot be stored", job.uuid, job.name)
+            # Only now may it be read: what a client was told must survive the server's death.
+            self._jobs[job.uuid] = job
 
     def note_progress(self, uuid: str, percent_complete: int) -> None:
         """Keep the progress of a job, in memory only: after a restart it means nothing."""
