@@ -6,10 +6,10 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping
-from xml.etree import ElementTree as ET
 
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.fault import ErrorCode
+from virtcim.errormap.message_registry import message_registry
 from virtcim.errormap.messages import SENTENCES
 from virtcim.errormap.rules import Rule, rules
 from virtcim.errormap.translation import TABLE_VERSION
@@ -17,8 +17,6 @@ from virtcim.errormap.versions import current
 
 __all__ = ["FORMATS", "conditions", "export"]
 
-_REGISTRY = "http://schemas.dmtf.org/wbem/messageregistry/1"
-_SCHEMA = "http://www.w3.org/2001/XMLSchema-instance"
 _COLUMNS = ("id", "source", "condition", "err", "number", "cim_status", "since", "note")
 
 
@@ -91,63 +89,9 @@ def _cell(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
-def _dsp0228() -> str:
-    """A DMTF message registry (DSP0228): one message for each code of the vocabulary."""
-    ET.register_namespace("", _REGISTRY)
-    ET.register_namespace("xsi", _SCHEMA)
-    registry = ET.Element(_tag("REGISTRY"))
-    declaration = ET.SubElement(registry, _tag("REGISTRY_DECLARATION"))
-    ET.SubElement(
-        declaration,
-        _tag("IDENTIFICATION"),
-        ID="VIRTCIM",
-        NAME="virtcim Message Registry",
-        VERSION=TABLE_VERSION.partition("-")[0],
-        LANGUAGE="en-US",
-    )
-    ET.SubElement(declaration, _tag("SPECIFICATION"), OWNING_ENTITY="virtcim")
-    entries = ET.SubElement(registry, _tag("REGISTRY_ENTRIES"))
-    for code in ErrorCode:
-        if code is not ErrorCode.ERR_SUCCESS:
-            _message(entries, code)
-    ET.indent(registry)
-    return ET.tostring(registry, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _message(entries: ET.Element, code: ErrorCode) -> None:
-    message = ET.SubElement(entries, _tag("MESSAGE"), NAME=code.name)
-    ET.SubElement(message, _tag("MESSAGE_ID"), PREFIX="VIRTCIM", SEQUENCE_NUMBER=str(int(code)))
-    ET.SubElement(message, _tag("MESSAGE_DESCRIPTION")).text = SENTENCES[code]
-    components = ET.SubElement(message, _tag("MESSAGE_COMPONENTS"))
-    ET.SubElement(components, _tag("STATIC_ELEMENT")).text = f"{code.name}: "
-    ET.SubElement(components, _tag("DYNAMIC_ELEMENT"), NAME="Sentence and hypervisor detail")
-    fixed = ET.SubElement(message, _tag("FIXED_MESSAGE_INSTANCE_VALUES"), TYPE="ERROR")
-    ET.SubElement(
-        fixed,
-        _tag("CIMSTATUSCODE"),
-        VALUE=str(code.cim_status),
-        DESCRIPTION=_STATUS[code.cim_status],
-    )
-
-
-# Names of the DSP0200 status codes that the vocabulary uses.
-_STATUS = {
-    1: "CIM_ERR_FAILED",
-    2: "CIM_ERR_ACCESS_DENIED",
-    4: "CIM_ERR_INVALID_PARAMETER",
-    6: "CIM_ERR_NOT_FOUND",
-    7: "CIM_ERR_NOT_SUPPORTED",
-    11: "CIM_ERR_ALREADY_EXISTS",
-}
-
-
-def _tag(name: str) -> str:
-    return f"{{{_REGISTRY}}}{name}"
-
-
 FORMATS: Mapping[str, Callable[[], str]] = {
     "json": _json,
     "csv": _csv,
     "markdown": _markdown,
-    "dsp0228": _dsp0228,
+    "dsp0228": message_registry,
 }

@@ -8,7 +8,6 @@ import io
 import json
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -107,17 +106,3 @@ def test_the_markdown_export_has_a_section_for_every_code() -> None:
         assert f"\n## {code.name} ({int(code)})\n" in text
     table_rows = [line for line in text.splitlines() if line.startswith("| `")]
     assert len(table_rows) == len(rules()) + 3
-
-
-def test_the_message_registry_has_a_message_for_every_error() -> None:
-    registry = ET.fromstring(export("dsp0228"))
-    space = "{http://schemas.dmtf.org/wbem/messageregistry/1}"
-    messages = registry.findall(f"{space}REGISTRY_ENTRIES/{space}MESSAGE")
-    assert [message.get("NAME") for message in messages] == [code.name for code in ErrorCode][1:]
-    for message, code in zip(messages, list(ErrorCode)[1:], strict=True):
-        identifier = message.find(f"{space}MESSAGE_ID")
-        status = message.find(f"{space}FIXED_MESSAGE_INSTANCE_VALUES/{space}CIMSTATUSCODE")
-        assert identifier is not None
-        assert status is not None
-        assert identifier.get("SEQUENCE_NUMBER") == str(int(code))
-        assert status.get("VALUE") == str(code.cim_status)
