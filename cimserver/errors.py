@@ -8,15 +8,11 @@ import traceback
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from virtcim.providers.records import CimError, Record, StatusCode, Value
+from virtcim.providers import CimError, ErrorCode, failure
 
 __all__ = ["EncodingError", "HttpProblem", "incident", "invalid_parameter", "wrong_parameters"]
 
 _log = logging.getLogger(__name__)
-
-# Values of CIM_Error.ErrorType and CIM_Error.PerceivedSeverity.
-_SOFTWARE_ERROR = 4
-_MINOR, _MAJOR = 4, 5
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -48,12 +44,12 @@ class EncodingError(Exception):
 
 def invalid_parameter(text: str) -> CimError:
     """The error for a value that cannot be used; ``text`` names parameter and value."""
-    return _standard(StatusCode.INVALID_PARAMETER, "ERR_BAD_PARAMETER", text, _MINOR)
+    return failure(ErrorCode.ERR_BAD_PARAMETER, text)
 
 
 def wrong_parameters(text: str) -> CimError:
     """The error for parameters that are missing, given twice or not declared."""
-    return _standard(StatusCode.INVALID_PARAMETER, "ERR_INVALID_PARM_NUM", text, _MINOR)
+    return failure(ErrorCode.ERR_INVALID_PARM_NUM, text)
 
 
 def incident(what: str, error: BaseException, *, show_traceback: bool) -> CimError:
@@ -66,20 +62,4 @@ def incident(what: str, error: BaseException, *, show_traceback: bool) -> CimErr
     text = f"the server failed in {what}; its log has more under incident {number}"
     if show_traceback:
         text += "\n" + "".join(traceback.format_exception(error))
-    return _standard(StatusCode.FAILED, "ERR_UNKNOWN", text, _MAJOR)
-
-
-def _standard(status_code: int, code: str, text: str, severity: int) -> CimError:
-    """A CimError with one of the standard error codes, and the CIM_Error instance beside it."""
-    description = f"{code}: {text}"
-    values: dict[str, Value] = {
-        "ErrorType": _SOFTWARE_ERROR,
-        "OwningEntity": "virtcim",
-        "MessageID": code,
-        "Message": description,
-        "PerceivedSeverity": severity,
-        "ErrorSourceFormat": 0,
-        "CIMStatusCode": status_code,
-        "CIMStatusCodeDescription": description,
-    }
-    return CimError(status_code, description, errors=(Record("VirtCIM_Error", values),))
+    return failure(ErrorCode.ERR_UNKNOWN, text)

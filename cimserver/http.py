@@ -24,6 +24,7 @@ from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import Operations
 from virtcim.cimserver.request import MethodCall, Request, read_request
 from virtcim.mof import Schema
+from virtcim.providers import accepted_language
 
 __all__ = ["CimServer"]
 
@@ -139,10 +140,16 @@ class CimServer:
         answer = await _in_thread(
             executor,
             lambda: self._operations.answer(
-                request, principal=principal, user_agent=http.headers.get("user-agent", "")
+                request,
+                principal=principal,
+                user_agent=http.headers.get("user-agent", ""),
+                language=accepted_language(http.headers.get("accept-language", "")),
             ),
         )
-        return Response(answer, headers=extension.response_headers(), media_type=_MEDIA_TYPE)
+        headers = extension.response_headers()
+        if answer.language:
+            headers["Content-Language"] = answer.language
+        return Response(answer.body, headers=headers, media_type=_MEDIA_TYPE)
 
     async def _principal(self, http: HttpRequest) -> str:
         """Who asks; empty where nobody needs to say. Raises HttpProblem 401."""

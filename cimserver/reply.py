@@ -10,7 +10,7 @@ from virtcim.cimserver.encode import Encoder, Selection
 from virtcim.cimserver.request import MethodCall, Request
 from virtcim.providers.records import CimError
 
-__all__ = ["Reply", "error_message", "output_parameter", "response_message"]
+__all__ = ["Answer", "Reply", "error_message", "output_parameter", "response_message"]
 
 _HEAD = (
     '<?xml version="1.0" encoding="utf-8" ?>\n'
@@ -33,7 +33,15 @@ class Reply:
     outputs: Sequence[str] = ()
 
 
-def response_message(request: Request, reply: Reply) -> bytes:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole response message; ``language`` is that of its texts, empty where it has none."""
+
+    body: bytes
+    language: str = ""
+
+
+def response_message(request: Request, reply: Reply) -> Answer:
     """The message for an operation that succeeded.
 
     ``<!ELEMENT IMETHODRESPONSE (ERROR | (IRETURNVALUE?, PARAMVALUE*))>``
@@ -47,10 +55,12 @@ def response_message(request: Request, reply: Reply) -> bytes:
             # An empty element needs its end tag: wbemcli cannot read it without.
             parts += [b"<IRETURNVALUE>", *reply.result, b"</IRETURNVALUE>"]
     parts += [output.encode() for output in reply.outputs]
-    return _message(request, parts)
+    return Answer(body=_message(request, parts))
 
 
-def error_message(request: Request, error: CimError, encoder: Encoder, *, user_agent: str) -> bytes:
+def error_message(
+    request: Request, error: CimError, encoder: Encoder, *, user_agent: str
+) -> Answer:
     """The message for an operation that failed.
 
     ``<!ELEMENT ERROR (INSTANCE*)>``: the sblim clients cannot read the instances, and would show
@@ -62,7 +72,8 @@ def error_message(request: Request, error: CimError, encoder: Encoder, *, user_a
     )
     description = escape(error.description).replace("\n", "&#10;").replace("\t", "&#9;")
     head = f'<ERROR CODE="{int(error.status_code)}" DESCRIPTION="{description}">'
-    return _message(request, [head.encode(), *errors, b"</ERROR>"])
+    body = _message(request, [head.encode(), *errors, b"</ERROR>"])
+    return Answer(body=body, language=error.language)
 
 
 def output_parameter(name: str, type_name: str, value: str, *, is_embedded: bool = False) -> str:

@@ -4,6 +4,7 @@
 and ``CimError``.
 """
 
+from virtcim.errormap import ErrorCode, accepted_language
 from virtcim.providers.association_engine import Association
 from virtcim.providers.associations import ASSOCIATIONS
 from virtcim.providers.errors import failure, path_text
@@ -33,6 +34,7 @@ __all__ = [
     "Association",
     "CimError",
     "ClassModel",
+    "ErrorCode",
     "InstanceClass",
     "Method",
     "MethodResult",
@@ -43,6 +45,7 @@ __all__ = [
     "StateError",
     "StatusCode",
     "Value",
+    "accepted_language",
     "failure",
     "path_text",
 ]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import NamedTuple
 
 from virtcim.errormap import (
+    ENGLISH,
     TABLE_VERSION,
+    Advice,
     ErrorCode,
     Fault,
     HypervisorError,
     StandardError,
+    advice,
     cim_message,
+    general_advice,
+    own_message,
     translate,
 )
 from virtcim.providers.records import CimError, ObjectPath, Record, StatusCode, Value
@@ -42,8 +47,6 @@ class Class(NamedTuple):
 
     error_type: int
     severity: int
-    probable_cause: int
-    advice: str
 
 
 _COMMUNICATIONS, _SOFTWARE, _SECURITY, _OVERSUBSCRIPTION, _UNAVAILABLE, _UNSUPPORTED = (
@@ -59,96 +62,34 @@ _E = ErrorCode
 
 _CLASSES: Mapping[ErrorCode, Class] = MappingProxyType(
     {
-        _E.ERR_SUCCESS: Class(0, _INFORMATION, 0, "Nothing needs to be done."),
-        _E.ERR_UNABLE_TO_VERIFY_STATE: Class(
-            _COMMUNICATIONS,
-            _MAJOR,
-            7,
-            "Read the state of the virtual system before the operation is tried again.",
-        ),
-        _E.ERR_OUT_OF_DISK_SPACE: Class(
-            _OVERSUBSCRIPTION, _CRITICAL, 50, "Free or add space on the storage, then continue."
-        ),
-        _E.ERR_BAD_PARAMETER: Class(
-            _SOFTWARE, _MINOR, 8, "Correct the value that the message names."
-        ),
-        _E.ERR_VM_CONTROL_OP_FAILED: Class(
-            _SOFTWARE, _MAJOR, 3, "Look into the log of the hypervisor for the cause."
-        ),
-        _E.ERR_INVALID_PARM_NUM: Class(
-            _SOFTWARE, _MAJOR, 58, "Check that the versions of virtcim and the hypervisor fit."
-        ),
-        _E.ERR_CANNOT_ACCESS_DISK_FILE: Class(
-            _UNAVAILABLE,
-            _MAJOR,
-            73,
-            "Check that the image exists, and that the hypervisor may read and write it.",
-        ),
-        _E.ERR_UNKNOWN: Class(
-            0, _MAJOR, 0, "Look into the logs of virtcim and of the hypervisor for the cause."
-        ),
-        _E.ERR_VIRTUAL_DISK_CREATE_FAILED: Class(
-            _SOFTWARE, _MAJOR, 86, "Check the storage that shall hold the disk."
-        ),
-        _E.ERR_VM_STUCK: Class(
-            _UNAVAILABLE, _CRITICAL, 45, "Reset the virtual system or switch it off."
-        ),
-        _E.ERR_CREDENTIALS_NOT_SET: Class(
-            _SECURITY, _MAJOR, 122, "Configure the credentials for the hypervisor."
-        ),
-        _E.ERR_UNACCEPTED_CREDENTIALS: Class(
-            _SECURITY, _MAJOR, 117, "Correct the credentials for the hypervisor."
-        ),
-        _E.ERR_OUT_OF_MEMORY: Class(
-            _OVERSUBSCRIPTION, _MAJOR, 33, "Free memory on the host, or ask for less."
-        ),
-        _E.ERR_WRONG_STATE_FOR_OP: Class(
-            _SOFTWARE,
-            _MINOR,
-            129,
-            "Bring the object into a state that allows the operation, then try again.",
-        ),
-        _E.ERR_VM_NOT_FOUND: Class(
-            _UNAVAILABLE, _MINOR, 73, "Enumerate the virtual systems again."
-        ),
-        _E.ERR_HOST_NOT_FOUND: Class(_UNAVAILABLE, _MINOR, 73, "Check the name of the host."),
-        _E.ERR_ACCESS_DENIED: Class(
-            _SECURITY, _MAJOR, 65, "Ask an administrator of the hypervisor for the permission."
-        ),
-        _E.ERR_ALREADY_EXIST: Class(
-            _SOFTWARE, _MINOR, 79, "Choose another name, identity or slot."
-        ),
-        _E.ERR_OPERATION_FAILED: Class(
-            _SOFTWARE, _MAJOR, 3, "Look into the log of the hypervisor for the cause."
-        ),
-        _E.ERR_UNDOABLE_DISK_NOT_SUPPORTED: Class(
-            _UNSUPPORTED, _MINOR, 57, "Use a disk format and storage that support snapshots."
-        ),
-        _E.ERR_VMM_CMD_FORMAT_ERROR: Class(
-            _SOFTWARE, _MAJOR, 58, "Check that the versions of virtcim and the hypervisor fit."
-        ),
-        _E.ERR_COMMUNICATION_NOT_ESTABLISHED: Class(
-            _COMMUNICATIONS,
-            _CRITICAL,
-            5,
-            "Check that the management service runs and can be reached.",
-        ),
-        _E.ERR_FILE_COPY_FAILED: Class(
-            _SOFTWARE, _MAJOR, 24, "Check the storage and the connection at both ends of the copy."
-        ),
-        _E.ERR_NAME_TOO_LONG: Class(_SOFTWARE, _MINOR, 8, "Choose a shorter name."),
-        _E.ERR_OS_NOT_SUPPORTED: Class(
-            _UNSUPPORTED, _MINOR, 58, "Choose a guest type that this host supports."
-        ),
-        _E.ERR_MOUNT_FAILED_DIR_NOT_EMPTY: Class(
-            _UNAVAILABLE, _MAJOR, 8, "Empty the mount point, then attach the storage again."
-        ),
-        _E.ERR_CANT_DISMOUNT_BOOT_OR_SYSTEM: Class(
-            _UNSUPPORTED, _MINOR, 129, "Leave this disk attached, or remove the virtual system."
-        ),
-        _E.ERR_FILE_IN_USE: Class(
-            _UNAVAILABLE, _MAJOR, 57, "Stop the other user of the image, or use another image."
-        ),
+        _E.ERR_SUCCESS: Class(0, _INFORMATION),
+        _E.ERR_UNABLE_TO_VERIFY_STATE: Class(_COMMUNICATIONS, _MAJOR),
+        _E.ERR_OUT_OF_DISK_SPACE: Class(_OVERSUBSCRIPTION, _CRITICAL),
+        _E.ERR_BAD_PARAMETER: Class(_SOFTWARE, _MINOR),
+        _E.ERR_VM_CONTROL_OP_FAILED: Class(_SOFTWARE, _MAJOR),
+        _E.ERR_INVALID_PARM_NUM: Class(_SOFTWARE, _MAJOR),
+        _E.ERR_CANNOT_ACCESS_DISK_FILE: Class(_UNAVAILABLE, _MAJOR),
+        _E.ERR_UNKNOWN: Class(0, _MAJOR),
+        _E.ERR_VIRTUAL_DISK_CREATE_FAILED: Class(_SOFTWARE, _MAJOR),
+        _E.ERR_VM_STUCK: Class(_UNAVAILABLE, _CRITICAL),
+        _E.ERR_CREDENTIALS_NOT_SET: Class(_SECURITY, _MAJOR),
+        _E.ERR_UNACCEPTED_CREDENTIALS: Class(_SECURITY, _MAJOR),
+        _E.ERR_OUT_OF_MEMORY: Class(_OVERSUBSCRIPTION, _MAJOR),
+        _E.ERR_WRONG_STATE_FOR_OP: Class(_SOFTWARE, _MINOR),
+        _E.ERR_VM_NOT_FOUND: Class(_UNAVAILABLE, _MINOR),
+        _E.ERR_HOST_NOT_FOUND: Class(_UNAVAILABLE, _MINOR),
+        _E.ERR_ACCESS_DENIED: Class(_SECURITY, _MAJOR),
+        _E.ERR_ALREADY_EXIST: Class(_SOFTWARE, _MINOR),
+        _E.ERR_OPERATION_FAILED: Class(_SOFTWARE, _MAJOR),
+        _E.ERR_UNDOABLE_DISK_NOT_SUPPORTED: Class(_UNSUPPORTED, _MINOR),
+        _E.ERR_VMM_CMD_FORMAT_ERROR: Class(_SOFTWARE, _MAJOR),
+        _E.ERR_COMMUNICATION_NOT_ESTABLISHED: Class(_COMMUNICATIONS, _CRITICAL),
+        _E.ERR_FILE_COPY_FAILED: Class(_SOFTWARE, _MAJOR),
+        _E.ERR_NAME_TOO_LONG: Class(_SOFTWARE, _MINOR),
+        _E.ERR_OS_NOT_SUPPORTED: Class(_UNSUPPORTED, _MINOR),
+        _E.ERR_MOUNT_FAILED_DIR_NOT_EMPTY: Class(_UNAVAILABLE, _MAJOR),
+        _E.ERR_CANT_DISMOUNT_BOOT_OR_SYSTEM: Class(_UNSUPPORTED, _MINOR),
+        _E.ERR_FILE_IN_USE: Class(_UNAVAILABLE, _MAJOR),
     }
 )
 
@@ -158,7 +99,6 @@ def failure(
     message: str,
     *,
     source: ObjectPath | None = None,
-    arguments: tuple[str, ...] = (),
     status_code: int = 0,
 ) -> CimError:
     """The CIM error for ``code`` with its CIM_Error instance; ``message`` is the whole sentence.
@@ -166,9 +106,41 @@ def failure(
     ``source`` is what the failed operation was asked of, ``status_code`` overrides the one that
     belongs to the code.
     """
-    description = message if message.startswith(code.name) else f"{code.name}: {message}"
-    if len(description) > _MAX_DESCRIPTION:
-        description = f"{description[:_MAX_DESCRIPTION]}..."
+    text = message if len(message) <= _MAX_DESCRIPTION else f"{message[:_MAX_DESCRIPTION]}..."
+
+    def told(language: str) -> CimError:
+        advised = general_advice(code, language)
+        description = own_message(code, text, language)
+        return _cim_error(code, description, advised, (), source, status_code)
+
+    return _told_in_all_languages(told)
+
+
+def from_hypervisor(error: StandardError, source: ObjectPath | None = None) -> CimError:
+    """The CIM error that a hypervisor's failure becomes (DSP0200 clause 5.4.3)."""
+    arguments = _raw_arguments(error.fault)
+
+    def told(language: str) -> CimError:
+        description = cim_message(error, language)
+        return _cim_error(error.code, description, advice(error, language), arguments, source)
+
+    return _told_in_all_languages(told)
+
+
+def _told_in_all_languages(told: Callable[[str], CimError]) -> CimError:
+    error = told(ENGLISH)
+    error.translation = told
+    return error
+
+
+def _cim_error(
+    code: ErrorCode,
+    description: str,
+    advised: Advice,
+    arguments: tuple[str, ...] = (),
+    source: ObjectPath | None = None,
+    status_code: int = 0,
+) -> CimError:
     status = status_code or code.cim_status
     kind = _CLASSES[code]
     values: dict[str, Value] = {
@@ -179,22 +151,17 @@ def failure(
         "MessageArguments": list(arguments),
         "ErrorTableVersion": TABLE_VERSION,
         "PerceivedSeverity": kind.severity,
-        "ProbableCause": kind.probable_cause,
-        "ProbableCauseDescription": description,
-        "RecommendedActions": [kind.advice],
+        "ProbableCause": advised.probable_cause,
+        "ProbableCauseDescription": f"{advised.cause} {advised.reported}",
+        "RecommendedActions": list(advised.actions),
         "ErrorSourceFormat": _OBJECT_PATH_FORMAT if source else 0,
         "CIMStatusCode": status,
         "CIMStatusCodeDescription": description,
     }
     if source is not None:
         values["ErrorSource"] = path_text(source)
-    return CimError(status, description, errors=(Record(ERROR_CLASS, values),))
-
-
-def from_hypervisor(error: StandardError, source: ObjectPath | None = None) -> CimError:
-    """The CIM error that a hypervisor's failure becomes (DSP0200 clause 5.4.3)."""
-    return failure(
-        error.code, cim_message(error), source=source, arguments=_raw_arguments(error.fault)
+    return CimError(
+        status, description, errors=(Record(ERROR_CLASS, values),), language=advised.language
     )
 
 

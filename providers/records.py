@@ -8,11 +8,11 @@ looks it up there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from virtcim.errormap import StandardError, cim_message
+from virtcim.errormap import ENGLISH
 
 __all__ = ["CimError", "MethodResult", "ObjectPath", "Record", "Scalar", "StatusCode", "Value"]
 
@@ -122,20 +122,32 @@ class StatusCode:
 
 
 class CimError(Exception):
-    """A CIM operation failed: status code, description, and CIM_Error records if any."""
+    """A CIM operation failed: status code, description, and CIM_Error records if any.
+
+    ``language`` is that of the texts; ``translation`` tells the failure in another language where
+    that can be.
+    """
 
     def __init__(
-        self, status_code: int, description: str, *, errors: tuple[Record, ...] = ()
+        self,
+        status_code: int,
+        description: str,
+        *,
+        errors: tuple[Record, ...] = (),
+        language: str = ENGLISH,
     ) -> None:
         super().__init__(status_code, description)
         self.status_code = status_code
         self.description = description
         self.errors = errors
+        self.language = language
+        self.translation: Callable[[str], CimError] | None = None
 
-    @classmethod
-    def of(cls, error: StandardError, *, errors: tuple[Record, ...] = ()) -> CimError:
-        """The CIM error that a hypervisor's failure becomes."""
-        return cls(error.code.cim_status, cim_message(error), errors=errors)
+    def in_language(self, language: str) -> CimError:
+        """The failure in ``language``; itself where it has no translation."""
+        if language == self.language or self.translation is None:
+            return self
+        return self.translation(language)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

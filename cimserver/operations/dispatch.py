@@ -16,7 +16,7 @@ from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import classes, collections, instances, pull
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, Services
 from virtcim.cimserver.operations.methods import invoke_method
-from virtcim.cimserver.reply import Reply, error_message, response_message
+from virtcim.cimserver.reply import Answer, Reply, error_message, response_message
 from virtcim.cimserver.request import MethodCall, Request
 from virtcim.cimserver.values import ValueReader, shown
 from virtcim.mof import Schema
@@ -69,9 +69,10 @@ class Operations:
             ),
         )
 
-    def answer(self, request: Request, *, principal: str, user_agent: str) -> bytes:
+    def answer(self, request: Request, *, principal: str, user_agent: str, language: str) -> Answer:
         """Run a request and write its response message, an error where it failed.
 
+        The log is English; the client is told of a failure in ``language`` where that can be.
         Raises HttpProblem only for a message that is not CIM-XML.
         """
         encoder = self._services.encoder
@@ -86,12 +87,14 @@ class Operations:
                     exc.status_code,
                     exc.description,
                 )
-                return error_message(request, exc, encoder, user_agent=user_agent)
+                told = exc.in_language(language)
+                return error_message(request, told, encoder, user_agent=user_agent)
         except HttpProblem:
             raise
         except Exception as exc:  # noqa: BLE001 - the one boundary of a request
             error = incident(request.name, exc, show_traceback=self._debug_errors)
-            return error_message(request, error, encoder, user_agent=user_agent)
+            told = error.in_language(language)
+            return error_message(request, told, encoder, user_agent=user_agent)
 
     def _run(self, request: Request, principal: str) -> Reply:
         namespace = self._namespaces.get(request.namespace.lower())

@@ -17,7 +17,7 @@ PATH = ObjectPath("VirtCIM_ComputerSystem", {"Name": 'a"b\\c'}, namespace="root/
 def test_every_code_has_an_error_instance_that_fits_its_class(
     schema: Schema, code: ErrorCode
 ) -> None:
-    error = failure(code, "something happened", source=PATH, arguments=("raw",))
+    error = failure(code, "something happened", source=PATH)
     assert error.description == f"{code.name}: something happened"
     assert error.status_code == code.cim_status
     assert error_code(error) is code
@@ -55,6 +55,32 @@ def test_what_the_deepest_source_reported_is_among_the_arguments() -> None:
     assert "libvirt" in arguments
     assert "38" in arguments
     assert any("/images/x.img" in str(argument) for argument in arguments)
+
+
+def test_cause_and_actions_name_what_the_fault_names_and_who_reported_it() -> None:
+    fault = from_xapi(
+        ["HOST_NOT_ENOUGH_FREE_MEMORY", "4294967296", "1073741824"], operation="VM.start"
+    )
+    values = from_hypervisor(translate(fault), PATH).errors[0].values
+    assert values["ProbableCause"] == 33
+    cause, actions = values["ProbableCauseDescription"], values["RecommendedActions"]
+    assert isinstance(cause, str)
+    assert cause.endswith("Reported by the XenAPI server.")
+    assert isinstance(actions, list)
+    assert "4.0 GiB are needed, 1.0 GiB are free" in str(actions[0])
+
+
+def test_a_failure_is_told_again_in_another_language() -> None:
+    error = from_hypervisor(translate(from_xapi(["VM_IS_TEMPLATE", "r"])), PATH)
+    german = error.in_language("de")
+    assert (error.language, german.language) == ("en", "de")
+    assert german.status_code == error.status_code
+    assert german.description.startswith("ERR_WRONG_STATE_FOR_OP: Mit einer Vorlage")
+    (english_record,), (record,) = error.errors, german.errors
+    for same in ("MessageID", "MessageArguments", "ErrorSource", "ErrorType", "PerceivedSeverity"):
+        assert record.values[same] == english_record.values[same]
+    assert german.in_language("de") is german
+    assert CimError(4, "bad").in_language("de").description == "bad"
 
 
 def test_a_failure_without_an_instance_still_has_a_code() -> None:
