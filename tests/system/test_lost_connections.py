@@ -214,6 +214,21 @@ def test_a_change_whose_answer_is_lost_is_of_unknown_outcome_and_then_seen(
     request_state(cim, uuid, "switch off")
 
 
+def test_a_definition_whose_line_is_cut_half_way_leaves_nothing(
+    cim: pywbem.WBEMConnection, fragile: Stack, fragile_libvirt: PrivateLibvirt
+) -> None:
+    fragile.relay.withhold_answer("VBD.create")
+    with in_background(lambda: define(cim, "half", disks=[Path("/half.img")])) as answer:
+        fragile.relay.wait_for_call()
+        fragile.relay.cut()
+        error = answer.exception(DEADLINE_S)
+    assert isinstance(error, pywbem.CIMError)
+    assert error.status_description.startswith("ERR_UNABLE_TO_VERIFY_STATE:")
+    with libvirt_connection(fragile_libvirt) as connection:
+        assert {domain.name() for domain in connection.listAllDomains()} == set(_MACHINES)
+    wait_until_complete(cim)
+
+
 def test_a_toolstack_killed_during_a_change_leaves_its_outcome_unknown(
     cim: pywbem.WBEMConnection, fragile: Stack, libvirt_line: Relay
 ) -> None:
