@@ -1,0 +1,184 @@
+"""What each class costs per instance, with few and with many virtual systems."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from statistics import median
+from typing import Annotated
+
+import pywbem
+import typer
+from measurement import timed
+from raw_clients import CimClient, RequestError, XmlRpcClient, cim_request
+from report import Progress, print_lines
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from stage import (
+    DaemonError,
+    Memory,
+    PrivateLibvirtError,
+    Stage,
+    await_hypervisor,
+    await_inventory,
+    count_hypervisor_calls,
+    memory_of,
+    system_uuid,
+)
+
+from virtcim.providers import ROOT
+from virtcim.registration import registrations
+
+_SYSTEM = "VirtCIM_ComputerSystem"
+# What few instances cost is the cost of a request.
+_FEWEST = 500
+_RATIO_TARGET = 1.3
+_ASSOCIATORS_TARGET_S = 0.003
+_MEMORY_TARGET_BYTES = 600_000_000
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Run:
+    """What was measured with one number of virtual systems; times are medians."""
+
+    systems: int
+    instances: Mapping[str, int]
+    seconds: Mapping[str, float]
+    associators_s: float
+    memory: Memory
+    hypervisor_calls: int
+
+    def per_instance_s(self, class_name: str) -> float | None:
+        """What one instance of the class costs, None where there are too few to tell."""
+        number = self.instances[class_name]
+        return self.seconds[class_name] / number if number >= _FEWEST else None
+
+
+@app.command()
+def main(
+    systems: Annotated[int, typer.Option(min=1, max=65535, help="How many is many.")] = 10000,
+    reference: Annotated[int, typer.Option(min=1, max=65535, help="How many is few.")] = 1000,
+    repeat: Annotated[int, typer.Option(min=1, help="Readings of each class.")] = 5,
+    as_json_object: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object; times are in seconds.")
+    ] = False,
+) -> None:
+    """Measure what EnumerateInstances of every class costs per instance, at two sizes.
+
+    With the daemons as users start them, on libvirt's test driver, each virtual system with two
+    disks and two network ports. The exit status says whether all answers were right, never how
+    long they took.
+
+    Example: .venv/bin/python benchmarks/model.py --systems 2000 --reference 200
+    """
+    try:
+        with Progress() as progress:
+            few, many = (_measure(number, repeat, progress) for number in (reference, systems))
+    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    if as_json_object:
+        print(json.dumps([_as_json(few), _as_json(many)], indent=2))
+    else:
+        _print(few, many)
+
+
+def _measure(systems: int, repeat: int, progress: Progress) -> _Run:
+    progress.step(f"starting the daemons with {systems} virtual systems")
+    with Stage(systems) as stage:
+        stage.start_toolstack()
+        with XmlRpcClient(stage.toolstack_url) as xapi:
+            await_hypervisor(xapi)
+            with stage.cim_server() as server, CimClient(server.url) as client:
+                await_inventory(client, ROOT)
+                before = count_hypervisor_calls(xapi).libvirt_calls
+                instances, seconds = {}, {}
+                for row in registrations((ROOT,)):
+                    if not row.namespaces:
+                        continue
+                    progress.step(f"{systems} virtual systems: {row.class_name}")
+                    request = cim_request("EnumerateInstances", ROOT, ClassName=row.class_name)
+                    readings = [_read(client, request) for _ in range(repeat)]
+                    instances[row.class_name] = readings[0][1]
+                    seconds[row.class_name] = median(taken for taken, _ in readings)
+                return _Run(
+                    systems=systems,
+                    instances=instances,
+                    seconds=seconds,
+                    associators_s=_associators(client, systems, repeat),
+                    memory=memory_of(server),
+                    hypervisor_calls=count_hypervisor_calls(xapi).libvirt_calls - before,
+                )
+
+
+def _read(client: CimClient, request: bytes) -> tuple[float, int]:
+    taken, reply = timed(partial(client.send, request))
+    if b"<ERROR " in reply:
+        raise RequestError(f"{request!r}: {reply[:1000]!r}")
+    return taken, reply.count(b"<INSTANCE ")
+
+
+def _associators(client: CimClient, systems: int, repeat: int) -> float:
+    """The median over different systems of reading all that is associated with one."""
+    seconds = []
+    for number in range(min(systems, 20 * repeat)):
+        keys = {"CreationClassName": _SYSTEM, "Name": system_uuid(number)}
+        path = pywbem.CIMInstanceName(_SYSTEM, keys)
+        request = cim_request("Associators", ROOT, ObjectName=path)
+        taken, found = _read(client, request)
+        if not found:
+            raise RequestError(f"nothing is associated with virtual system {number}")
+        seconds.append(taken)
+    return median(seconds)
+
+
+def _print(few: _Run, many: _Run) -> None:
+    table = Table(box=box.ASCII2, padding=(0, 0, 0, 1))
+    table.add_column("EnumerateInstances")
+    for heading in ("instances", "ms", "us each", f"us each of {few.systems}", "ratio"):
+        table.add_column(heading, justify="right")
+    for name, number in many.instances.items():
+        each, before = many.per_instance_s(name), few.per_instance_s(name)
+        table.add_row(
+            name.removeprefix("VirtCIM_"),
+            str(number),
+            f"{many.seconds[name] * 1e3:.1f}",
+            f"{each * 1e6:.1f}" if each else "",
+            f"{before * 1e6:.1f}" if before else "",
+            f"{each / before:.2f}" if each and before else "",
+        )
+    Console(highlight=False, width=None if sys.stdout.isatty() else 120).print(table)
+    print_lines(
+        f"target of every ratio: {_RATIO_TARGET}",
+        *(
+            f"{run.systems} virtual systems: Associators of one takes {run.associators_s * 1e3:.2f}"
+            f" ms (target {_ASSOCIATORS_TARGET_S * 1e3:.0f}); memory of `virtcim serve`"
+            f" {run.memory.now_bytes / 1e6:.0f} MB, peak {run.memory.peak_bytes / 1e6:.0f} MB"
+            f" (target {_MEMORY_TARGET_BYTES / 1e6:.0f}); {run.hypervisor_calls} calls of libvirt"
+            for run in (few, many)
+        ),
+    )
+
+
+def _as_json(run: _Run) -> dict[str, object]:
+    return {
+        "systems": run.systems,
+        "classes": {
+            name: {"instances": number, "median_s": run.seconds[name]}
+            for name, number in run.instances.items()
+        },
+        "associators_s": run.associators_s,
+        "memory_bytes": run.memory.now_bytes,
+        "peak_memory_bytes": run.memory.peak_bytes,
+        "hypervisor_calls": run.hypervisor_calls,
+    }
+
+
+if __name__ == "__main__":
+    app()
