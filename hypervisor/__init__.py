@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from virtcim.hypervisor.change import (
+    AddedDevices,
+    ImageSize,
+    MediumChange,
+    RolledBackError,
+    VirtualSystemChange,
+)
 from virtcim.hypervisor.endpoint import Endpoint, Monitor
 from virtcim.hypervisor.model import (
     Console,
@@ -27,18 +34,22 @@ from virtcim.hypervisor.xenapi_endpoint import XenApiEndpoint
 from virtcim.hypervisor.xenapi_session import Credentials
 
 __all__ = [
+    "AddedDevices",
     "Console",
     "Credentials",
     "DiskKind",
     "DiskSpec",
     "Endpoint",
     "Host",
+    "ImageSize",
     "Inventory",
+    "MediumChange",
     "Monitor",
     "Network",
     "NetworkPortSpec",
     "PowerOperation",
     "PowerState",
+    "RolledBackError",
     "StopReason",
     "StorageRepository",
     "Task",
@@ -47,6 +58,7 @@ __all__ = [
     "VirtualDiskImage",
     "VirtualNetworkPort",
     "VirtualSystem",
+    "VirtualSystemChange",
     "VirtualSystemSpec",
     "XenApiEndpoint",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
 from virtcim.hypervisor.model import Inventory, PowerOperation, VirtualSystemSpec
 
 __all__ = ["Endpoint", "Monitor"]
@@ -46,7 +47,18 @@ class Endpoint(Protocol):
         """Ask the virtual system ``uuid`` to change its state (XenAPI ``Async.VM.<operation>``)."""
 
     def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
-        """Make a virtual system, all of it or none, and give its UUID."""
+        """Make a virtual system, all of it or none, and give its UUID.
+
+        Raises RolledBackError where something failed and nothing of it remains.
+        """
+
+    def modify(
+        self, uuid: str, change: VirtualSystemChange, monitor: Monitor | None = None
+    ) -> AddedDevices:
+        """Change the virtual system ``uuid``, now and for its next start; all of it or nothing.
+
+        Raises RolledBackError where something failed and nothing of the change remains.
+        """
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         """Stop the virtual system ``uuid`` if it runs, and remove it; its disk images stay."""

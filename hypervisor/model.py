@@ -107,6 +107,7 @@ class VirtualDisk:
     empty: bool = False
     attached: bool = False
     device: str = ""
+    bus: str = ""  # "virtio", "scsi", ... where the hypervisor says it
     image: VirtualDiskImage | None = None
 
 
@@ -274,6 +275,7 @@ class DiskSpec:
     sr_uuid: str = ""  # where to make a new image of size_bytes
     size_bytes: int = 0
     format: str = ""  # "raw", "qcow2", ...; empty: the hypervisor's default
+    bus: str = ""  # "virtio", "scsi", "usb", ...; empty: the hypervisor's default
     bootable: bool = False
     read_only: bool = False
 

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from uuid import uuid4
 
-from virtcim.errormap import Fault, HypervisorError, from_xapi
+from virtcim.errormap import HypervisorError
 from virtcim.hypervisor.endpoint import Monitor
-from virtcim.hypervisor.model import (
-    DiskSpec,
-    Inventory,
-    NetworkPortSpec,
-    VirtualSystemSpec,
-)
+from virtcim.hypervisor.model import Inventory, VirtualSystemSpec
+from virtcim.hypervisor.xenapi_devices import DeviceMaker, free_device
 from virtcim.hypervisor.xenapi_operations import TaskRunner
 from virtcim.hypervisor.xenapi_records import NULL_REF
+from virtcim.hypervisor.xenapi_rollback import Rollback
 from virtcim.hypervisor.xenapi_session import XenApiSession
 
 __all__ = ["Definition", "UnfinishedNames"]
-
-_log = logging.getLogger(__name__)
-
-_PATH_SR_TYPE = "path"
-_DEFAULT_MTU = 1500
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class UnfinishedNames:
@@ -71,151 +59,29 @@ class Definition:
     ) -> None:
         self._session = session
         self._tasks = tasks
-        self._inventory = inventory
-        self._monitor = monitor
-        self._undo: list[tuple[str, str]] = []  # (call, reference), in the order to do them
+        self._rollback = Rollback(session)
+        self._devices = DeviceMaker(session, tasks, inventory, self._rollback, monitor)
 
     def make(self, spec: VirtualSystemSpec) -> str:
         """Make it and give its UUID.
 
-        Raises HypervisorError with what failed; nothing then remains of it. If something could
-        not be removed again, a fault ROLLBACK_FAILED names it, with what failed as its cause.
+        Raises RolledBackError with what failed; nothing then remains of it. If something could
+        not be removed again, HypervisorError says so (``Rollback.failure``).
         """
         try:
             vm_ref = str(self._tasks.call("VM.create", _vm_record(spec)))
-            # With the virtual machine go its VBDs and VIFs; only then are its images free.
-            self._undo.append(("VM.destroy", vm_ref))
+            self._rollback.add("VM.destroy", vm_ref)
             uuid = str(self._session.call("VM.get_uuid", vm_ref)).lower()
             for disk in spec.disks:
-                self._add_disk(vm_ref, disk, spec.name_label)
-            taken = {port.id for port in spec.network_ports}
-            numbers = (str(number) for number in range(len(taken) + len(spec.network_ports)))
-            free = (number for number in numbers if number not in taken)
+                self._devices.add_disk(vm_ref, disk, spec.name_label)
+            taken = {port.id for port in spec.network_ports if port.id}
             for port in spec.network_ports:
-                self._add_port(vm_ref, port, port.id or next(free))
+                device = port.id or free_device(taken)
+                taken.add(device)
+                self._devices.add_port(vm_ref, port, device)
         except HypervisorError as exc:
-            raise HypervisorError(self._roll_back(exc.fault)) from exc
+            raise self._rollback.failure(exc) from exc
         return uuid
-
-    def _roll_back(self, fault: Fault) -> Fault:
-        remaining: list[str] = []
-        for call, ref in self._undo:
-            try:
-                self._session.call(call, ref)
-            except HypervisorError as exc:
-                _log.error("%s of %s, made by a failed definition: %s", call, ref, exc)
-                remaining += [call, ref, str(exc)]
-        if not remaining:
-            return fault
-        return Fault(
-            source="xapi",
-            operation=fault.operation,
-            code="ROLLBACK_FAILED",
-            arguments=tuple(remaining),
-            text=f"{HypervisorError(fault)}; what had been made before could not be removed",
-            sent=fault.sent,
-            cause=fault,
-        )
-
-    def _add_disk(self, vm_ref: str, spec: DiskSpec, vm_name: str) -> None:
-        image_ref = self._image(spec, vm_name)
-        self._tasks.call(
-            "VBD.create",
-            {
-                "VM": vm_ref,
-                "VDI": image_ref,
-                "userdevice": spec.id or "autodetect",
-                "bootable": spec.bootable,
-                "mode": "RO" if spec.read_only else "RW",
-                "type": str(spec.kind),
-                "unpluggable": True,
-                "empty": image_ref == NULL_REF,
-                "other_config": {},
-                "qos_algorithm_type": "",
-                "qos_algorithm_params": {},
-            },
-        )
-
-    def _image(self, spec: DiskSpec, vm_name: str) -> str:
-        if spec.image_uuid:
-            known = self._inventory.disk_images.get(spec.image_uuid.lower())
-            if known is not None:
-                return known.ref
-            return str(self._session.call("VDI.get_by_uuid", spec.image_uuid))
-        if spec.path:
-            return self._image_at(spec)
-        if spec.sr_uuid:
-            return self._new_image(spec, vm_name)
-        return NULL_REF
-
-    def _image_at(self, spec: DiskSpec) -> str:
-        for image in self._inventory.disk_images.values():
-            if image.location == spec.path:
-                return image.ref
-        repositories = self._inventory.storage_repositories.values()
-        sr_ref = next((sr.ref for sr in repositories if sr.type == _PATH_SR_TYPE), "")
-        if not sr_ref:
-            fault = from_xapi(["VDI_LOCATION_MISSING", "", spec.path], operation="VDI.introduce")
-            raise HypervisorError(fault)
-        name = spec.path.rpartition("/")[2]
-        sm_config = {"type": spec.format} if spec.format else {}
-        image_ref = str(
-            self._tasks.call(
-                "VDI.introduce",
-                *("", name, "", sr_ref, "user", False, spec.read_only, {}, spec.path),
-                *({}, sm_config, True, "0", "0", NULL_REF, False, _NEVER, NULL_REF),
-            )
-        )
-        self._undo.append(("VDI.forget", image_ref))
-        return image_ref
-
-    def _new_image(self, spec: DiskSpec, vm_name: str) -> str:
-        repository = self._inventory.storage_repositories.get(spec.sr_uuid.lower())
-        if repository is not None:
-            sr_ref = repository.ref
-        else:
-            sr_ref = str(self._session.call("SR.get_by_uuid", spec.sr_uuid))
-        image_ref = self._tasks.run(
-            "VDI.create",
-            {
-                # Images outlive their machine, and some storage wants names to differ.
-                "name_label": f"{vm_name}-{spec.id or 'disk'}-{uuid4().hex[:8]}",
-                "name_description": "",
-                "SR": sr_ref,
-                "virtual_size": str(spec.size_bytes),
-                "type": "user",
-                "sharable": False,
-                "read_only": False,
-                "other_config": {},
-                "xenstore_data": {},
-                "sm_config": {"type": spec.format} if spec.format else {},
-                "tags": [],
-            },
-            monitor=self._monitor,
-        )
-        self._undo.append(("VDI.destroy", image_ref))
-        return image_ref
-
-    def _add_port(self, vm_ref: str, spec: NetworkPortSpec, device: str) -> None:
-        network = self._inventory.networks.get(spec.network_uuid.lower())
-        if network is not None:
-            network_ref = network.ref
-        else:
-            network_ref = str(self._session.call("network.get_by_uuid", spec.network_uuid))
-        mtu = spec.mtu or (network.mtu if network is not None else 0) or _DEFAULT_MTU
-        self._tasks.call(
-            "VIF.create",
-            {
-                "VM": vm_ref,
-                "network": network_ref,
-                "device": device,
-                "MAC": spec.mac_address,
-                "MTU": str(mtu),
-                "other_config": {"model": spec.model} if spec.model else {},
-                "qos_algorithm_type": "",
-                "qos_algorithm_params": {},
-            },
-        )
 
 
 def _vm_record(spec: VirtualSystemSpec) -> dict[str, object]:

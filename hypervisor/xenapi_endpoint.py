@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from virtcim.errormap import HypervisorError
+from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.model import (
@@ -16,6 +17,7 @@ from virtcim.hypervisor.model import (
 from virtcim.hypervisor.xenapi_define import Definition, UnfinishedNames
 from virtcim.hypervisor.xenapi_follower import Follower
 from virtcim.hypervisor.xenapi_inquiry import Inquirer
+from virtcim.hypervisor.xenapi_modify import Modification, OneAtATime
 from virtcim.hypervisor.xenapi_operations import TaskRunner
 from virtcim.hypervisor.xenapi_session import Connect, Credentials, XenApiSession, connector
 from virtcim.wire import EndpointUrl, TlsOptions
@@ -54,6 +56,7 @@ class XenApiEndpoint:
         )
         self._store = InventoryStore()
         self._unfinished = UnfinishedNames()
+        self._modified = OneAtATime()
         self._follower = Follower(self._session, self._store, name or str(url), self._unfinished)
         self._tasks = TaskRunner(
             self._session, self._follower, Inquirer(self._session, self._store)
@@ -99,6 +102,21 @@ class XenApiEndpoint:
             self._wait_visible()
         self._wait_visible()
         return uuid
+
+    def modify(
+        self, uuid: str, change: VirtualSystemChange, monitor: Monitor | None = None
+    ) -> AddedDevices:
+        """Change a virtual system, now and for its next start; all of it or nothing."""
+        if change.is_empty:
+            return AddedDevices()
+        # Taking back one change must not meet another one half-way.
+        with self._modified.alone(uuid.lower()):
+            ref = self._vm_ref(uuid)
+            modification = Modification(self._session, self._tasks, self._store.read(), monitor)
+            try:
+                return modification.make(ref, change)
+            finally:
+                self._wait_visible()
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         """Stop the virtual system if it runs, and remove it; its disk images stay."""

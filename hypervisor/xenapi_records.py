@@ -201,6 +201,7 @@ def _disk(ref: str, record: Record) -> DiskPart:
         empty=_flag(record, "empty"),
         attached=_flag(record, "currently_attached"),
         device=_text(record, "device"),
+        bus=_map(record, "runtime_properties").get("bus", ""),
     )
     return DiskPart(disk=disk, vm_ref=_text(record, "VM"), image_ref=_text(record, "VDI"))
 
@@ -213,7 +214,8 @@ def _port(ref: str, record: Record) -> PortPart:
         mac_address=_text(record, "MAC").lower(),
         mtu=_integer(record, "MTU"),
         attached=_flag(record, "currently_attached"),
-        model=_map(record, "other_config").get("model", ""),
+        model=_map(record, "other_config").get("model")
+        or _map(record, "runtime_properties").get("model", ""),
     )
     return PortPart(port=port, vm_ref=_text(record, "VM"), network_ref=_text(record, "network"))
 

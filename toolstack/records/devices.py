@@ -35,6 +35,9 @@ def vbd_values(domain: DomainView, disk: DiskView, vdi: str) -> dict[str, object
         "mode": "RO" if disk.read_only or kind == "CD" else "RW",
         "type": kind,
         "unpluggable": True,
+        "runtime_properties": {
+            name: value for name, value in (("bus", disk.bus), ("type", disk.format)) if value
+        },
         "empty": empty,
         "currently_attached": disk.attached,
         "allowed_operations": [

@@ -1,0 +1,260 @@
+"""Changing a virtual machine, defined or running, all of it or nothing."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from virtcim.errormap import HypervisorError, from_xapi
+from virtcim.hypervisor.change import AddedDevices, MediumChange, VirtualSystemChange
+from virtcim.hypervisor.endpoint import Monitor
+from virtcim.hypervisor.model import (
+    Inventory,
+    PowerState,
+    VirtualDisk,
+    VirtualNetworkPort,
+    VirtualSystem,
+)
+from virtcim.hypervisor.xenapi_devices import DeviceMaker, free_device
+from virtcim.hypervisor.xenapi_operations import TaskRunner
+from virtcim.hypervisor.xenapi_resources import ResourceChange
+from virtcim.hypervisor.xenapi_rollback import Rollback
+from virtcim.hypervisor.xenapi_session import XenApiSession
+
+__all__ = ["Modification", "OneAtATime"]
+
+# The fields of which a device can be made again.
+_DEVICE_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "VBD": (
+            *("VM", "VDI", "userdevice", "bootable", "mode", "type", "unpluggable", "empty"),
+            *("other_config", "qos_algorithm_type", "qos_algorithm_params"),
+        ),
+        "VIF": (
+            *("VM", "network", "device", "MAC", "MTU", "other_config"),
+            *("qos_algorithm_type", "qos_algorithm_params"),
+        ),
+    }
+)
+_KINDS_OF_DEVICES = ("bus", "type", "model")
+_LIVE = (PowerState.RUNNING, PowerState.PAUSED)
+
+
+class OneAtATime:
+    """Lets one thread at a time work on what has one key."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._busy: set[str] = set()
+
+    @contextmanager
+    def alone(self, key: str) -> Iterator[None]:
+        """Wait until nobody else works on ``key``, and keep others waiting meanwhile."""
+        with self._changed:
+            self._changed.wait_for(lambda: key not in self._busy)
+            self._busy.add(key)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._busy.remove(key)
+                self._changed.notify_all()
+
+
+@dataclass(slots=True)
+class _Device:
+    """A VBD or VIF that is taken away; ``ref`` is another one after it was made again."""
+
+    class_name: str
+    ref: str
+    id: str
+    record: Mapping[str, Any]
+
+
+class Modification:
+    """One modification under way, and how to undo what it has changed so far.
+
+    What a guest can refuse comes after what it cannot, and what can be undone only approximately,
+    or not at all, comes last.
+    """
+
+    def __init__(
+        self,
+        session: XenApiSession,
+        tasks: TaskRunner,
+        inventory: Inventory,
+        monitor: Monitor | None,
+    ) -> None:
+        self._session = session
+        self._tasks = tasks
+        self._inventory = inventory
+        self._monitor = monitor
+        self._rollback = Rollback(session)
+        self._devices = DeviceMaker(session, tasks, inventory, self._rollback, monitor)
+
+    def make(self, vm_ref: str, change: VirtualSystemChange) -> AddedDevices:
+        """Make the change and give the ids of the added devices.
+
+        Raises RolledBackError with what failed; nothing then remains of the change. If something
+        could not be taken back, HypervisorError says so (``Rollback.failure``).
+        """
+        try:
+            return self._make(vm_ref, change)
+        except HypervisorError as exc:
+            raise self._rollback.failure(exc) from exc
+
+    def _make(self, vm_ref: str, change: VirtualSystemChange) -> AddedDevices:
+        record: Mapping[str, Any] = self._session.call("VM.get_record", vm_ref)
+        state = str(record["power_state"]).capitalize()
+        if state == PowerState.SUSPENDED and change.concerns_devices:
+            # Its memory image fits the devices that it had.
+            description = ["VM_BAD_POWER_STATE", vm_ref, "halted, running, paused", state.lower()]
+            raise HypervisorError(from_xapi(description, operation="VM.modify"))
+        live = state in _LIVE
+        system = self._system(vm_ref)
+        self._change_fields(vm_ref, record, change)
+        resources = ResourceChange(self._tasks, self._rollback, vm_ref, record, self._monitor)
+        resources.change_memory(change, live=live)
+        resources.change_vcpus(change)
+        removed = [
+            *self._removed("VBD", system.disks, change.removed_disks),
+            *self._removed("VIF", system.network_ports, change.removed_network_ports),
+        ]
+        for device in removed:
+            self._unplug(device)
+        added_ids = {disk.id for disk in change.added_disks}
+        added_ids |= {port.id for port in change.added_network_ports}
+        replaced = [device for device in removed if device.id in added_ids]
+        for device in replaced:
+            self._destroy(device)
+        disks, ports = self._add(vm_ref, system, change)
+        for medium in change.media:
+            self._change_medium(system, medium)
+        if live:
+            for ref in disks:
+                self._plug("VBD", ref)
+            for ref in ports:
+                self._plug("VIF", ref)
+            resources.change_vcpus_now(change)
+        added = AddedDevices(
+            disks=tuple(str(self._session.call("VBD.get_userdevice", ref)) for ref in disks),
+            network_ports=tuple(str(self._session.call("VIF.get_device", ref)) for ref in ports),
+        )
+        for device in removed:
+            if device not in replaced:
+                self._destroy(device)
+        self._resize(system, change)
+        return added
+
+    def _system(self, vm_ref: str) -> VirtualSystem:
+        systems = self._inventory.virtual_systems.values()
+        found = next((system for system in systems if system.ref == vm_ref), None)
+        if found is None:
+            raise _gone("VM", vm_ref)
+        return found
+
+    def _change_fields(
+        self, vm_ref: str, record: Mapping[str, Any], change: VirtualSystemChange
+    ) -> None:
+        wanted: dict[str, object] = {
+            name: getattr(change, name)
+            for name in ("name_label", "name_description", "actions_after_crash")
+        }
+        if change.boot_order is not None:
+            wanted["HVM_boot_params"] = {**record["HVM_boot_params"], "order": change.boot_order}
+        if change.auto_start is not None:
+            auto_poweron = "true" if change.auto_start else "false"
+            wanted["other_config"] = {**record["other_config"], "auto_poweron": auto_poweron}
+        for name, value in wanted.items():
+            if value is not None and value != record.get(name):
+                self._tasks.call(f"VM.set_{name}", vm_ref, value)
+                self._rollback.add(f"VM.set_{name}", vm_ref, record[name])
+
+    def _removed(
+        self,
+        class_name: str,
+        devices: Iterable[VirtualDisk | VirtualNetworkPort],
+        ids: Iterable[str],
+    ) -> list[_Device]:
+        known = {device.id: device.ref for device in devices}
+        found: list[_Device] = []
+        for each in ids:
+            if each not in known:
+                raise _gone(class_name, each)
+            record = self._session.call(f"{class_name}.get_record", known[each])
+            found.append(_Device(class_name, known[each], each, record))
+        return found
+
+    def _unplug(self, device: _Device) -> None:
+        if not device.record["currently_attached"]:
+            return
+        self._tasks.run(f"{device.class_name}.unplug", device.ref, monitor=self._monitor)
+        plug = f"{device.class_name}.plug"
+        self._rollback.add_step(plug, device.ref, lambda: self._session.call(plug, device.ref))
+
+    def _destroy(self, device: _Device) -> None:
+        fields = _DEVICE_FIELDS[device.class_name]
+        record = {name: device.record[name] for name in fields if name in device.record}
+        # Our toolstack tells here what other_config at the making of a device takes.
+        found = device.record.get("runtime_properties", {})
+        known = {name: found[name] for name in _KINDS_OF_DEVICES if name in found}
+        record["other_config"] = {**known, **record.get("other_config", {})}
+
+        def make_again() -> None:
+            device.ref = str(self._session.call(f"{device.class_name}.create", record))
+
+        self._tasks.call(f"{device.class_name}.destroy", device.ref)
+        self._rollback.add_step(f"{device.class_name}.create", device.ref, make_again)
+
+    def _add(
+        self, vm_ref: str, system: VirtualSystem, change: VirtualSystemChange
+    ) -> tuple[list[str], list[str]]:
+        """Make the new devices for the next start, and give their references."""
+        disks = [
+            self._devices.add_disk(vm_ref, disk, system.name_label) for disk in change.added_disks
+        ]
+        taken = {port.id for port in system.network_ports} - {*change.removed_network_ports}
+        taken |= {port.id for port in change.added_network_ports if port.id}
+        ports: list[str] = []
+        for port in change.added_network_ports:
+            device = port.id or free_device(taken)
+            taken.add(device)
+            ports.append(self._devices.add_port(vm_ref, port, device))
+        return disks, ports
+
+    def _plug(self, class_name: str, ref: str) -> None:
+        # A machine that is not defined beyond its running has new devices at once.
+        if not self._session.call(f"{class_name}.get_currently_attached", ref):
+            self._tasks.run(f"{class_name}.plug", ref, monitor=self._monitor)
+        self._rollback.add(f"{class_name}.unplug", ref)
+
+    def _change_medium(self, system: VirtualSystem, change: MediumChange) -> None:
+        drive = next((disk for disk in system.disks if disk.id == change.id), None)
+        if drive is None:
+            raise _gone("VBD", change.id)
+        image = "" if change.medium is None else self._devices.image(change.medium, "")
+        record: Mapping[str, Any] = self._session.call("VBD.get_record", drive.ref)
+        if not record["empty"]:
+            self._tasks.run("VBD.eject", drive.ref, monitor=self._monitor)
+            self._rollback.add("VBD.insert", drive.ref, record["VDI"])
+        if image:
+            self._tasks.run("VBD.insert", drive.ref, image, monitor=self._monitor)
+            self._rollback.add("VBD.eject", drive.ref)
+
+    def _resize(self, system: VirtualSystem, change: VirtualSystemChange) -> None:
+        """Resize an image; it cannot be undone, so nothing that can fail may come after it."""
+        size = change.image_size
+        if size is None:
+            return
+        disk = next((disk for disk in system.disks if disk.id == size.id), None)
+        if disk is None or disk.image is None:
+            raise _gone("VBD", size.id)
+        self._tasks.run("VDI.resize", disk.image.ref, str(size.size_bytes), monitor=self._monitor)
+
+
+def _gone(class_name: str, name: str) -> HypervisorError:
+    return HypervisorError(from_xapi(["HANDLE_INVALID", class_name, name], operation="VM.modify"))
