@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from virtcim.errormap import Explanation, Fault, advice, cim_message
+from virtcim.errormap._text import one_line
 from virtcim.errormap.exports import conditions
 from virtcim.errormap.language import catalogue
 from virtcim.errormap.messages import detail
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from rich.text import Text
 
 __all__ = ["TEXTS", "as_object", "as_text", "on_terminal"]
 
@@ -26,7 +28,10 @@ TEXTS = (
     *(_STATUS, _VERSION),
 )
 _LABEL_WIDTH = 12
+_HEADING_LENGTH = 200
 _STYLES = {_CODE: "bold red", _MESSAGE: "bold", _ACTION: "green", _LOST: "dim", _NOTE: "italic"}
+# Sections that begin what answers another question: what to do, and how it was decided.
+_GROUPS = (_REPORTER, _RULE)
 
 
 class Section(NamedTuple):
@@ -84,19 +89,32 @@ def on_terminal(explanation: Explanation, language: str) -> RenderableType:
     from rich.text import Text
 
     words = catalogue(language)
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, style="cyan")
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=_LABEL_WIDTH, no_wrap=True, style="cyan")
     grid.add_column(overflow="fold")
     for section in _sections(explanation, language):
-        marks = _marks(section)
-        for number, (mark, line) in enumerate(zip(marks, section.lines, strict=True)):
-            label = words.gettext(section.label) if number == 0 else ""
-            row = Table.grid()
-            row.add_column(no_wrap=True, style="dim")
-            row.add_column(overflow="fold")
-            row.add_row(mark, Text(line, style=_STYLES.get(section.label, "")))
-            grid.add_row(label, row)
+        if section.label in _GROUPS:
+            grid.add_row()
+        label = words.gettext(section.label)
+        style = _STYLES.get(section.label, "")
+        for mark, line in zip(_marks(section), section.lines, strict=True):
+            text = Text(line, style=style)
+            if section.label == _MESSAGE:
+                # The source's own words stand behind the sentence.
+                text.stylize("not bold dim", len(line) - len(detail(explanation.error.fault)) - 2)
+            grid.add_row(label, _indented(mark, text) if mark else text)
+            label = ""
     return grid
+
+
+def _indented(mark: str, text: Text) -> RenderableType:
+    from rich.table import Table
+
+    row = Table.grid()
+    row.add_column(width=len(mark), no_wrap=True, style="dim")
+    row.add_column(overflow="fold")
+    row.add_row(mark, text)
+    return row
 
 
 def _marks(section: Section) -> Sequence[str]:
@@ -123,9 +141,10 @@ def _sections(explanation: Explanation, language: str) -> Iterator[Section]:
     yield Section(_REPORTER, [told.reported])
     yield Section(_CAUSE, [told.cause])
     yield Section(_ACTION, told.actions)
-    if len(explanation.path) > 1:
-        yield Section(_PATH, [detail(fault) for fault in explanation.path])
     yield Section(_RULE, [version])
+    if len(explanation.path) > 1:
+        *outer, deciding = explanation.path
+        yield Section(_PATH, [*map(_heading, outer), detail(deciding)])
     yield Section(_CONDITION, [conditions(rule)])
     if rule.note:
         yield Section(_NOTE, [rule.note])
@@ -139,6 +158,12 @@ def _sections(explanation: Explanation, language: str) -> Iterator[Section]:
                 for lost in explanation.lost
             ],
         )
+
+
+def _heading(fault: Fault) -> str:
+    """A fault by its code alone; all of its words stand behind the message."""
+    words = [fault.source, fault.code, f"({fault.operation})" if fault.operation else ""]
+    return one_line(" ".join(filter(None, words)), _HEADING_LENGTH)
 
 
 def _message(explanation: Explanation, language: str) -> str:
