@@ -136,11 +136,13 @@ def diff(
 
 @app.command()
 def export(
-    form: Annotated[str, typer.Option("--format", help="json, csv, markdown or dsp0228.")] = "json",
+    form: Annotated[
+        str, typer.Option("--format", help="json, csv, markdown, dsp0228 or mof.")
+    ] = "json",
 ) -> None:
     """Print the whole table for other programs.
 
-    dsp0228 is a DMTF message registry of the standard codes.
+    dsp0228 is a DMTF message registry of the standard codes, mof their ValueMap and Values.
 
     Example: virtcim errormap export --format json > table.json
     """

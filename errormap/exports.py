@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import textwrap
 from collections.abc import Callable, Mapping
 
 from virtcim.errormap.engine import DEFAULTS
@@ -17,11 +18,15 @@ from virtcim.errormap.versions import current
 
 __all__ = ["FORMATS", "conditions", "export"]
 
+_INDENT = " " * 9
 _COLUMNS = ("id", "source", "condition", "err", "number", "cim_status", "since", "note")
 
 
 def export(form: str) -> str:
-    """The whole table as json, csv, markdown or dsp0228; KeyError for another ``form``."""
+    """The table as json, csv or markdown, its vocabulary as dsp0228 or mof.
+
+    Raises KeyError for another ``form``.
+    """
     return FORMATS[form]()
 
 
@@ -89,9 +94,20 @@ def _cell(text: str) -> str:
     return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
 
 
+def _mof() -> str:
+    """The qualifiers of a uint16 property that holds the number of a code."""
+    numbers = textwrap.fill(
+        ", ".join(f'"{int(code)}"' for code in ErrorCode), 80, initial_indent=_INDENT,
+        subsequent_indent=_INDENT,
+    )  # fmt: skip
+    names = ",\n".join(f'{_INDENT}"{code.name}"' for code in ErrorCode)
+    return f"       ValueMap {{\n{numbers} }},\n       Values {{\n{names} }}\n"
+
+
 FORMATS: Mapping[str, Callable[[], str]] = {
     "json": _json,
     "csv": _csv,
     "markdown": _markdown,
     "dsp0228": message_registry,
+    "mof": _mof,
 }
