@@ -114,6 +114,12 @@ class Tasks:
             self._update(ref, status="cancelling")
         stop()
 
+    def note_progress(self, task: RunningTask, fraction: float) -> None:
+        """Show how much of a running task is done (0.0 to 1.0)."""
+        with self._lock:
+            if task.ref in self._running:
+                self._update(task.ref, progress=fraction)
+
     def destroy(self, ref: str) -> None:
         """Forget a task; what it carries goes on (XenAPI ``task.destroy``)."""
         self._expiry.pop(ref, None)

@@ -9,6 +9,7 @@ from virtcim.toolstack.calls.host import HOST_CALLS
 from virtcim.toolstack.calls.power import POWER_CALLS
 from virtcim.toolstack.calls.session import SESSION_CALLS
 from virtcim.toolstack.calls.sr import SR_CALLS
+from virtcim.toolstack.calls.sr_lifecycle import SR_LIFECYCLE_CALLS
 from virtcim.toolstack.calls.task import TASK_CALLS
 from virtcim.toolstack.calls.vbd import VBD_CALLS
 from virtcim.toolstack.calls.vdi import VDI_CALLS
@@ -30,6 +31,7 @@ ALL_CALLS = tuple(
         VIF_CALLS,
         VDI_CALLS,
         SR_CALLS,
+        SR_LIFECYCLE_CALLS,
         HOST_CALLS,
         TASK_CALLS,
         EVENT_CALLS,

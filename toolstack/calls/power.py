@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import libvirt
 
@@ -15,6 +15,7 @@ from virtcim.toolstack.calls.domains import (
 )
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.progress import following
 from virtcim.toolstack.records.vm import power_state
 
 __all__ = ["POWER_CALLS"]
@@ -108,7 +109,8 @@ def suspend(context: Context, vm: str) -> None:
         if context.task is not None:
             context.task.on_cancel = lambda: call(machine.domain.abortJob)
         try:
-            call(machine.domain.managedSave, 0)
+            with following(context, lambda: _saved(call(machine.domain.jobStats, 0))):
+                call(machine.domain.managedSave, 0)
         except libvirt.libvirtError:
             if context.task is not None and context.task.cancelled:
                 raise XapiFailure("TASK_CANCELLED", context.task.ref) from None
@@ -116,6 +118,13 @@ def suspend(context: Context, vm: str) -> None:
         finally:
             if context.task is not None:
                 context.task.on_cancel = None
+
+
+def _saved(statistics: Mapping[str, int]) -> float | None:
+    """How much of a domain's memory a job has saved; None where no job tells."""
+    total = statistics.get(libvirt.VIR_DOMAIN_JOB_DATA_TOTAL, 0)
+    done = statistics.get(libvirt.VIR_DOMAIN_JOB_DATA_PROCESSED, 0)
+    return done / total if total else None
 
 
 @POWER_CALLS.add("VM.clean_shutdown", "VM vm", asynchronous=True)

@@ -14,6 +14,7 @@ from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.faults import XapiFailure, handle_invalid, value_not_supported
 from virtcim.toolstack.native.domain_writer import set_text, to_xml
+from virtcim.toolstack.progress import following
 from virtcim.toolstack.refs import reference
 
 __all__ = ["VDI_CALLS"]
@@ -45,7 +46,8 @@ def create(context: Context, args: dict[str, object]) -> str:
     volume = Element("volume")
     set_text(volume, "name", name, field="name_label")
     SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
-    if options.get("allocation") == "full":
+    fully = options.get("allocation") == "full"
+    if fully:
         SubElement(volume, "allocation", unit="bytes").text = str(size_bytes)
     elif sr["type"] in _FILE_POOLS:
         SubElement(volume, "allocation", unit="bytes").text = "0"
@@ -55,7 +57,14 @@ def create(context: Context, args: dict[str, object]) -> str:
     services = context.services
     with services.inventory.changing(sr["uuid"]):
         pool = _pool(context, sr)
-        services.connection.call(pool.createXML, to_xml(volume), 0)
+        call = services.connection.call
+
+        def allocated() -> float:
+            _, capacity, allocation = call(call(pool.storageVolLookupByName, name).info)
+            return float(allocation / max(capacity, 1))
+
+        with following(context, allocated if fully else lambda: None):
+            call(pool.createXML, to_xml(volume), 0)
         services.inventory.refresh_pool(sr["uuid"])
     ref = reference("VDI", f"{sr['uuid']}/{name}")
     for field in ("name_description", "other_config", "xenstore_data", "tags"):

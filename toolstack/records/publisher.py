@@ -184,6 +184,11 @@ class Publisher:
             self._state.set_notes(*key, self._notes[key])
             self._database.publish(class_name, ref, {**record, field: value})
 
+    def forget(self, class_name: str, ref: str) -> None:
+        """Remove an object that is gone for good, with what clients noted on it."""
+        with self.lock:
+            self._forget(class_name, ref)
+
     def set_operation(self, uuid: str, key: str, operation: str | None) -> None:
         """Show an operation on a VM as in progress, or (None) as ended."""
         with self.lock:

@@ -1,0 +1,174 @@
+"""Making and removing storage repositories: directories as storage pools (XenAPI ``SR.create``)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from errno import ENOENT
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement
+
+import libvirt
+
+from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.datamodel import Record
+from virtcim.toolstack.faults import XapiFailure, handle_invalid, value_not_supported
+from virtcim.toolstack.native.domain_writer import set_text, to_xml
+from virtcim.toolstack.refs import reference
+
+__all__ = ["SR_LIFECYCLE_CALLS"]
+
+_log = logging.getLogger(__name__)
+
+SR_LIFECYCLE_CALLS = CallTable()
+
+_DIRECTORY = "dir"
+_PATH = "path"
+_LOCATION = "location"
+# Noted on a repository whose directory was made with it, and is removed with it.
+_MADE_DIRECTORY = "virtcim-made-directory"
+
+
+@SR_LIFECYCLE_CALLS.add("SR.get_supported_types", "", inline=True, needs_libvirt=False)
+def get_supported_types(_: Context) -> list[str]:
+    """What SR.create can make."""
+    return [_DIRECTORY]
+
+
+@SR_LIFECYCLE_CALLS.add(
+    "SR.create",
+    "host host, map device_config, int physical_size, string name_label, "
+    "string name_description, string type, string content_type, bool shared, map sm_config?",
+    asynchronous=True,
+)
+def create(
+    context: Context,
+    _host: str,
+    device_config: Mapping[str, str],
+    _physical_size: int,
+    name_label: str,
+    name_description: str,
+    kind: str,
+    *_unused: object,
+) -> str:
+    """Make a directory a storage pool that starts with the host; one that is missing is made.
+
+    ``device_config["location"]`` is the directory. Either all of it is done, or nothing remains.
+    """
+    if kind != _DIRECTORY:
+        raise XapiFailure("SR_UNKNOWN_DRIVER", kind)
+    location = device_config.get(_LOCATION, "")
+    if not location.startswith("/"):
+        raise value_not_supported("device_config:location", location, "must be an absolute path")
+    if not name_label:
+        raise value_not_supported("name_label", "", "must be given")
+    pool = Element("pool", type=_DIRECTORY)
+    set_text(pool, "name", name_label, field="name_label")
+    set_text(SubElement(pool, "target"), "path", location, field="device_config:location")
+    services = context.services
+    call = services.connection.call
+    native = call(services.connection.handle.storagePoolDefineXML, to_xml(pool), 0)
+    uuid: str = native.UUIDString()
+    made_directory = False
+    try:
+        made_directory = _start(context, native)
+        call(native.setAutostart, 1)
+    except BaseException:
+        _take_back(context, native, made_directory=made_directory)
+        raise
+    finally:
+        services.inventory.refresh_pool(uuid)
+    ref = reference("SR", uuid)
+    if made_directory:
+        services.publisher.set_note("SR", ref, "other_config", {_MADE_DIRECTORY: "true"})
+    if name_description:
+        services.publisher.set_note("SR", ref, "name_description", name_description)
+    return ref
+
+
+def _start(context: Context, pool: Any) -> bool:
+    """Start a pool; whether its directory had to be made for that."""
+    call = context.services.connection.call
+    try:
+        call(pool.create, 0)
+    except libvirt.libvirtError as error:
+        missing = (libvirt.VIR_ERR_SYSTEM_ERROR, ENOENT)
+        if (error.get_error_code(), error.get_int1()) != missing:
+            raise
+    else:
+        return False
+    call(pool.build, 0)
+    try:
+        call(pool.create, 0)
+    except libvirt.libvirtError:
+        with suppress(libvirt.libvirtError):  # what made it fail is reported, not this
+            call(pool.delete, 0)
+        raise
+    return True
+
+
+def _take_back(context: Context, pool: Any, *, made_directory: bool) -> None:
+    """Leave nothing of a pool that could not be made whole; what fails is logged."""
+    steps = [pool.destroy] if pool.isActive() else []
+    if made_directory:
+        steps.append(lambda: pool.delete(0))
+    for step in (*steps, pool.undefine):
+        try:
+            context.services.connection.call(step)
+        except libvirt.libvirtError as error:
+            _log.error("a storage pool that could not be made remains in part: %s", error)
+
+
+@SR_LIFECYCLE_CALLS.add("SR.destroy", "SR sr", asynchronous=True)
+def destroy(context: Context, sr: str) -> None:
+    """Remove a storage pool; its directory goes only where ``SR.create`` had made it.
+
+    Raises ``SR_HAS_PBD`` while it is active.
+    """
+    record = _inactive(context, sr)
+    call = context.services.connection.call
+    with context.services.inventory.changing(record["uuid"]):
+        pool = _native(context, record)
+        if record["other_config"].get(_MADE_DIRECTORY) == "true":
+            # Never with what is in it: libvirt refuses to remove a directory that is not empty.
+            call(pool.delete, 0)
+        call(pool.undefine)
+        _forget(context, sr, record)
+
+
+@SR_LIFECYCLE_CALLS.add("SR.forget", "SR sr", asynchronous=True)
+def forget(context: Context, sr: str) -> None:
+    """Take a storage pool from libvirt's list; what is in its directory stays.
+
+    Raises ``SR_HAS_PBD`` while it is active.
+    """
+    record = _inactive(context, sr)
+    with context.services.inventory.changing(record["uuid"]):
+        context.services.connection.call(_native(context, record).undefine)
+        _forget(context, sr, record)
+
+
+def _inactive(context: Context, sr: str) -> Record:
+    database = context.services.database
+    record = database.get("SR", sr)
+    if record is None:
+        raise handle_invalid("SR", sr)
+    if record["type"] == _PATH:
+        raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", sr)
+    plugs = (database.get("PBD", ref) for ref in record["PBDs"])
+    if any(plug is not None and plug["currently_attached"] for plug in plugs):
+        raise XapiFailure("SR_HAS_PBD", sr)
+    return record
+
+
+def _native(context: Context, record: Record) -> Any:
+    connection = context.services.connection
+    return connection.call(connection.handle.storagePoolLookupByUUIDString, record["uuid"])
+
+
+def _forget(context: Context, sr: str, record: Record) -> None:
+    """The pool is gone, and what was noted on it with it."""
+    context.services.publisher.forget("SR", sr)
+    context.services.inventory.refresh_pool(record["uuid"])
+    _log.info("the storage pool %s (%s) was removed", record["name_label"], sr)
