@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -152,6 +153,24 @@ def export(
     if form not in FORMATS:
         raise _failure(f"unknown format {form!r} (known: {', '.join(FORMATS)})")
     _write(exported(form))
+
+
+@app.command()
+def docs(
+    directory: Annotated[Path, typer.Argument(help="Where the pages are written.")],
+) -> None:
+    """Write the reference of all errors: one page for each standard code and each source.
+
+    Example: virtcim errormap docs docs/errors
+    """
+    from virtcim.errormap.reference import pages
+
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, text in pages().items():
+            (directory / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise _failure(f"the pages cannot be written: {error}") from error
 
 
 @app.command()
