@@ -40,9 +40,8 @@ def detail(fault: Fault) -> str:
     )
     if carrier:
         head = f"{head} ({carrier})"
-    if not fault.text:
-        return one_line(head, _LENGTH)
-    return one_line(f"{head}: {one_line(fault.text, _LENGTH)}", _LENGTH)
+    text = fault.text if len(fault.text) <= _LENGTH else one_line(fault.text, _LENGTH)
+    return one_line(f"{head}: {text}" if text else head, _LENGTH)
 
 
 def _libvirt_words(fault: Fault) -> list[str]:

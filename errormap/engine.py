@@ -7,7 +7,6 @@ conditions all hold decides.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -66,9 +65,8 @@ def decide(fault: Fault, depth: int = 0) -> Decision:
     """The decision on ``fault``; there always is one."""
     facts = Facts(fault)
     own, weak = stages(fault.source, fault.code)
-    for rule in own:
-        if holds(rule, facts):
-            return Decision(rule=rule, facts=facts)
+    for rule in matching(own, facts):
+        return Decision(rule=rule, facts=facts)
     if fault.cause is not None and depth < _DEEPEST:
         nested = decide(fault.cause, depth + 1)
         if not nested.by_default:
@@ -82,7 +80,17 @@ def decide(fault: Fault, depth: int = 0) -> Decision:
 
 def matching(candidates: Sequence[Rule], facts: Facts) -> Iterator[Rule]:
     """Those of ``candidates`` whose conditions all hold."""
-    return (rule for rule in candidates if holds(rule, facts))
+    for rule in candidates:
+        # Most patterns do not hold, and a plain search for what they need finds it out much sooner.
+        if rule.needles:
+            text = facts.text
+            for needle in rule.needles:
+                if needle in text:
+                    break
+            else:
+                continue
+        if holds(rule, facts):
+            yield rule
 
 
 @lru_cache(maxsize=4096)
@@ -139,18 +147,7 @@ def holds(rule: Rule, facts: Facts) -> bool:
             return False
     if rule.errno and rule.errno.isdisjoint(facts.errnos):
         return False
-    return rule.text is None or _text_holds(rule, rule.text, facts.text)
-
-
-def _text_holds(rule: Rule, pattern: re.Pattern[str], text: str) -> bool:
-    # Most patterns do not hold, and a plain search for what they need finds that out much sooner.
-    for needle in rule.needles:
-        if needle in text:
-            break
-    else:
-        if rule.needles:
-            return False
-    return pattern.search(text) is not None
+    return rule.text is None or rule.text.search(facts.text) is not None
 
 
 def _operation_holds(rule: Rule, facts: Facts) -> bool:
