@@ -54,7 +54,7 @@ def simulated_host_xml(
     """Describe a host for libvirt's test driver (`test:///FILE`).
 
     It has a network and a storage pool, both named `default`, and that many virtual machines with
-    two vCPUs, 1 GiB of memory, two disks and one interface, numbered from 0.
+    two vCPUs, 1 GiB of memory, two disks and two interfaces, numbered from 0.
     """
     return (
         "<node><cpu><mhz>2600</mhz><model>x86_64</model><active>16</active><nodes>1</nodes>"
@@ -74,7 +74,11 @@ def _test_machine_xml(number: int, *, running: bool) -> str:
         f"<target dev='{device}' bus='virtio'/></disk>"
         for device in ("vda", "vdb")
     )
-    mac_address = f"52:54:00:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
+    interfaces = "".join(
+        f"<interface type='network'><mac address='{_mac_address(2 * number + port)}'/>"
+        "<source network='default'/><model type='virtio'/></interface>"
+        for port in range(2)
+    )
     # The numbers are libvirt's domain states: running and shut off.
     state = 1 if running else 5
     return (
@@ -82,6 +86,9 @@ def _test_machine_xml(number: int, *, running: bool) -> str:
         f"<test:runstate>{state}</test:runstate>"
         f"<name>{name}</name><uuid>{machine_uuid(number)}</uuid>"
         "<memory unit='GiB'>1</memory><vcpu>2</vcpu><os><type>hvm</type></os>"
-        f"<devices>{disks}<interface type='network'><mac address='{mac_address}'/>"
-        "<source network='default'/><model type='virtio'/></interface></devices></domain>"
+        f"<devices>{disks}{interfaces}</devices></domain>"
     )
+
+
+def _mac_address(number: int) -> str:
+    return f"52:54:00:{number >> 16 & 255:02x}:{number >> 8 & 255:02x}:{number & 255:02x}"
