@@ -66,5 +66,3 @@ def start_logging(level: LogLevel) -> None:
         level=level.value.upper(),
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
-    # It logs every request that we make of the hypervisor.
-    logging.getLogger("httpx").setLevel(max(logging.WARNING, logging.getLogger().level))

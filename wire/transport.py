@@ -222,7 +222,7 @@ class Transport:
 
 
 def _root_cause(exc: BaseException) -> BaseException:
-    """The operating system's or TLS library's own exception below httpx's and httpcore's."""
+    """The operating system's or TLS library's own exception below httpcore's."""
     seen = exc
     while (below := seen.__cause__ or seen.__context__) is not None:
         seen = below
