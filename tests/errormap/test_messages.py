@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from virtcim.errormap import (
     ErrorCode,
+    Fault,
     cim_message,
     from_libvirt,
     from_xapi,
@@ -23,6 +24,15 @@ def test_memory_is_named_with_its_amounts() -> None:
     assert error.message.startswith(
         "The host has not enough free memory: 4.0 GiB are needed, 1.0 GiB are free."
     )
+
+
+def test_memory_that_a_host_names_when_asked_is_named_for_the_start_that_failed() -> None:
+    cause = from_xapi(
+        ["HOST_NOT_ENOUGH_FREE_MEMORY", "4294967296", "1073741824"],
+        operation="VM.assert_can_boot_here",
+    )
+    fault = Fault(source="xapi", operation="VM.start", code="NO_HOSTS_AVAILABLE", cause=cause)
+    assert "4.0 GiB are needed, 1.0 GiB are free" in translate(fault).message
 
 
 def test_memory_in_kibibytes_is_named_with_the_same_amounts() -> None:
