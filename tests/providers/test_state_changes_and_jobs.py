@@ -125,6 +125,16 @@ def test_pausing_a_halted_system_is_refused_as_wrong_state(providers: Providers)
     assert identity("vm", 1) in str(error.values["ErrorSource"])
 
 
+def test_what_fails_while_the_caller_waits_can_be_told_in_the_callers_language(
+    providers: Providers,
+) -> None:
+    with pytest.raises(CimError) as refused:
+        change(providers, 1, 9)
+    german = refused.value.in_language("de")
+    assert german.description.startswith("ERR_WRONG_STATE_FOR_OP: Die virtuelle Maschine ist ")
+    assert german.errors[0].values["ErrorSource"] == refused.value.errors[0].values["ErrorSource"]
+
+
 @pytest.mark.parametrize(
     ("timeout", "return_value"),
     [
