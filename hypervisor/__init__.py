@@ -30,6 +30,7 @@ from virtcim.hypervisor.model import (
     VirtualSystem,
     VirtualSystemSpec,
 )
+from virtcim.hypervisor.storage import DiskImageSpec, Storage, StorageRepositorySpec
 from virtcim.hypervisor.xenapi_endpoint import XenApiEndpoint
 from virtcim.hypervisor.xenapi_session import Credentials
 
@@ -37,6 +38,7 @@ __all__ = [
     "AddedDevices",
     "Console",
     "Credentials",
+    "DiskImageSpec",
     "DiskKind",
     "DiskSpec",
     "Endpoint",
@@ -51,7 +53,9 @@ __all__ = [
     "PowerState",
     "RolledBackError",
     "StopReason",
+    "Storage",
     "StorageRepository",
+    "StorageRepositorySpec",
     "Task",
     "TaskStatus",
     "VirtualDisk",

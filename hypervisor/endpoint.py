@@ -6,18 +6,10 @@ from typing import Protocol
 
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
 from virtcim.hypervisor.model import Inventory, PowerOperation, VirtualSystemSpec
+from virtcim.hypervisor.monitor import Monitor
+from virtcim.hypervisor.storage import Storage
 
 __all__ = ["Endpoint", "Monitor"]
-
-
-class Monitor(Protocol):
-    """Whom a long operation tells how far it is."""
-
-    def task(self, ref: str) -> None:
-        """A task of the management API now carries the operation."""
-
-    def progress(self, fraction: float) -> None:
-        """The operation is done to ``fraction`` (0.0 to 1.0)."""
 
 
 class Endpoint(Protocol):
@@ -62,6 +54,16 @@ class Endpoint(Protocol):
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         """Stop the virtual system ``uuid`` if it runs, and remove it; its disk images stay."""
+
+    @property
+    def storage(self) -> Storage:
+        """The operations on storage repositories and disk images."""
+
+    def follow(self, task_ref: str, operation: str, monitor: Monitor | None = None) -> None:
+        """Wait for the end of a task that an earlier process began.
+
+        Raises HypervisorError with what made it fail, or where nobody knows the task any more.
+        """
 
     def cancel(self, task_ref: str) -> None:
         """Ask for a task to be cancelled (XenAPI ``task.cancel``)."""

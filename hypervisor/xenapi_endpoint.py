@@ -14,12 +14,14 @@ from virtcim.hypervisor.model import (
     PowerState,
     VirtualSystemSpec,
 )
+from virtcim.hypervisor.storage import Storage
 from virtcim.hypervisor.xenapi_define import Definition, UnfinishedNames
 from virtcim.hypervisor.xenapi_follower import Follower
 from virtcim.hypervisor.xenapi_inquiry import Inquirer
 from virtcim.hypervisor.xenapi_modify import Modification, OneAtATime
 from virtcim.hypervisor.xenapi_operations import TaskRunner
 from virtcim.hypervisor.xenapi_session import Connect, Credentials, XenApiSession, connector
+from virtcim.hypervisor.xenapi_storage import XenApiStorage
 from virtcim.wire import EndpointUrl, TlsOptions
 
 __all__ = ["XenApiEndpoint"]
@@ -61,6 +63,7 @@ class XenApiEndpoint:
         self._tasks = TaskRunner(
             self._session, self._follower, Inquirer(self._session, self._store)
         )
+        self._storage = XenApiStorage(self._session, self._tasks, self._store, self._wait_visible)
         self._follower.start()
 
     @property
@@ -90,7 +93,7 @@ class XenApiEndpoint:
         """Change the state of a virtual system (XenAPI ``Async.VM.<operation>``)."""
         ref = self._vm_ref(uuid)
         extra = _EXTRA_PARAMETERS.get(operation, ())
-        self._tasks.run(f"VM.{operation}", ref, *extra, monitor=monitor)
+        self._tasks.run(f"VM.{operation}", ref, *extra, monitor=monitor, decisive=True)
         self._wait_visible()
 
     def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
@@ -123,7 +126,17 @@ class XenApiEndpoint:
         ref = self._vm_ref(uuid)
         if self._session.call("VM.get_power_state", ref) != PowerState.HALTED:
             self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
-        self._tasks.run("VM.destroy", ref, monitor=monitor)
+        self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
+        self._wait_visible()
+
+    @property
+    def storage(self) -> Storage:
+        """The operations on storage repositories and disk images."""
+        return self._storage
+
+    def follow(self, task_ref: str, operation: str, monitor: Monitor | None = None) -> None:
+        """Wait for the end of a task that an earlier process began."""
+        self._tasks.follow(task_ref, operation, monitor)
         self._wait_visible()
 
     def cancel(self, task_ref: str) -> None:

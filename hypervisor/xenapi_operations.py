@@ -43,15 +43,35 @@ class TaskRunner:
             fault = self._inquirer.asked_further(exc.fault, params)
             raise HypervisorError(fault) from exc
 
-    def run(self, method: str, *params: object, monitor: Monitor | None = None) -> str:
+    def run(
+        self,
+        method: str,
+        *params: object,
+        monitor: Monitor | None = None,
+        decisive: bool = False,
+    ) -> str:
         """Call ``Async.<method>``, wait for the end of its task and give its result.
 
-        Raises HypervisorError with what made the task fail and what can still be learned of it;
-        if the connection breaks meanwhile, with a fault that says that the request had been sent.
+        ``decisive``: it is the last step of the operation, so that the operation has succeeded
+        where the task has. Raises HypervisorError with what made the task fail and what can still
+        be learned of it; if the connection breaks meanwhile, with a fault that says that the
+        request had been sent.
         """
         ref = str(self.call(f"Async.{method}", *params))
         if monitor is not None:
-            monitor.task(ref)
+            monitor.task(ref, decisive=decisive)
+        return self._end(ref, method, params, monitor)
+
+    def follow(self, ref: str, operation: str, monitor: Monitor | None = None) -> str:
+        """Wait for the end of a task that an earlier process began, and give its result.
+
+        Raises HypervisorError as ``run`` does, also where the task is not known any more.
+        """
+        return self._end(ref, operation, (), monitor)
+
+    def _end(
+        self, ref: str, method: str, params: tuple[object, ...], monitor: Monitor | None
+    ) -> str:
         task = self._wait(ref, method, monitor)
         try:
             if task.status is not TaskStatus.SUCCESS:

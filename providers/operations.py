@@ -38,7 +38,7 @@ class Operation:
         self._error: Exception | None = None
         self.ended = threading.Event()
 
-    def task(self, ref: str) -> None:
+    def task(self, ref: str, *, decisive: bool = False) -> None:  # noqa: ARG002
         """A task of the management API now carries the operation."""
         with self._lock:
             self._task_ref = ref

@@ -48,7 +48,7 @@ class _Witness:
         self.tasks: list[str] = []
         self.fractions: list[float] = []
 
-    def task(self, ref: str) -> None:
+    def task(self, ref: str, *, decisive: bool = False) -> None:
         self.tasks.append(ref)
 
     def progress(self, fraction: float) -> None:
@@ -190,7 +190,7 @@ def test_a_task_can_be_cancelled(server: XenApiServer, endpoint: XenApiEndpoint)
         return ""
 
     class _Cancelling(_Witness):
-        def task(self, ref: str) -> None:
+        def task(self, ref: str, *, decisive: bool = False) -> None:
             endpoint.cancel(ref)
 
     server.orders["task.cancel"] = cancel
