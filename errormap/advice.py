@@ -7,7 +7,7 @@ code and by what the fault names.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,9 +31,13 @@ _VALUE_LENGTH = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One entry of the table; fields that say nothing are empty, ``probable_cause`` None."""
+    """One entry of the table; fields that say nothing are empty, ``probable_cause`` None.
+
+    ``names`` are all the arguments that its texts name.
+    """
 
     rules: tuple[str, ...]
+    names: frozenset[str]
     sentence: str
     probable_cause: int | None
     cause: str
@@ -76,26 +80,28 @@ def advice(error: StandardError, language: str = ENGLISH) -> Advice:
     """The advice for ``error``, filled with the fault's own arguments; never raises."""
     decision = decide(error.fault)
     values = named(decision.rule, decision.facts)
-    lookup = _lookup(values)
-    fitting = [one for one in read().entries[error.code] if one.concerns(decision.rule.id)]
-    return _advice(
-        fitting, lookup, language, decision.fault.source, {name: values[name][0] for name in values}
-    )
+    entries = [
+        one
+        for one in read().entries[error.code]
+        if one.concerns(decision.rule.id) and one.names <= values.keys()
+    ]
+    return _advice(entries, values, decision.fault.source, language)
 
 
 def general_advice(code: ErrorCode, language: str = ENGLISH) -> Advice:
     """The advice for a failure that virtcim itself found, without a fault."""
-    fitting = [one for one in read().entries[code] if not one.rules]
-    return _advice(fitting, lambda _: ("", ""), language, OURSELVES, {})
+    return _advice(read().entries[code][-1:], {}, OURSELVES, language)
 
 
 def sentence(rule: Rule, facts: Facts, language: str) -> str:
     """The sentence of the table for what ``rule`` decided; empty where none can be filled."""
-    candidates = _sentences(rule.err, rule.id)
+    candidates = _with_sentence(rule.err, rule.id)
     if not candidates:
         return ""
-    lookup = _lookup(named(rule, facts))
-    return next(filter(None, (filled(one, lookup, language) for one in candidates)), "")
+    values = named(rule, facts)
+    fitting = (one.sentence for one in candidates if one.names <= values.keys())
+    template = next(fitting, "")
+    return filled(template, _lookup(values), language) if template else ""
 
 
 def named(rule: Rule, facts: Facts) -> Values:
@@ -106,50 +112,34 @@ def named(rule: Rule, facts: Facts) -> Values:
         if name and at < len(facts.fault.arguments):
             values[name] = (facts.fault.arguments[at], units.get(str(at), ""))
     values |= from_rule(rule, facts)
-    return {
-        name: (one_line(text, _VALUE_LENGTH), unit) for name, (text, unit) in values.items() if text
-    }
+    bounded = {name: (one_line(text, _VALUE_LENGTH), unit) for name, (text, unit) in values.items()}
+    return {name: (text, unit) for name, (text, unit) in bounded.items() if text}
 
 
 def _lookup(values: Values) -> Callable[[str], tuple[str, str]]:
     return lambda name: values.get(name, ("", ""))
 
 
-def _advice(
-    entries: Sequence[Entry],
-    lookup: Callable[[str], tuple[str, str]],
-    language: str,
-    reporter: str,
-    arguments: Mapping[str, str],
-) -> Advice:
-    words = catalogue(language)
-    causes = (filled(one.cause, lookup, language) for one in entries if one.cause)
-    actions = (_filled_all(one.actions, lookup, language) for one in entries if one.actions)
+def _advice(entries: Sequence[Entry], values: Values, reporter: str, language: str) -> Advice:
+    """What the first of ``entries`` that has it says; all their names are in ``values``."""
+    lookup = _lookup(values)
+    causes = (one.probable_cause for one in entries if one.probable_cause is not None)
     return Advice(
         language=language,
-        reported=words.gettext(read().reporters[reporter]),
-        probable_cause=next(
-            one.probable_cause for one in entries if one.probable_cause is not None
+        reported=catalogue(language).gettext(read().reporters[reporter]),
+        probable_cause=next(causes),
+        cause=filled(next(one.cause for one in entries if one.cause), lookup, language),
+        actions=tuple(
+            filled(text, lookup, language)
+            for text in next(one.actions for one in entries if one.actions)
         ),
-        cause=next(filter(None, causes)),
-        actions=next(filter(None, actions)),
-        arguments=arguments,
+        arguments={name: text for name, (text, _) in values.items()},
     )
-
-
-def _filled_all(
-    templates: Sequence[str], lookup: Callable[[str], tuple[str, str]], language: str
-) -> tuple[str, ...]:
-    """All of the templates filled, or nothing where one of them lacks a value."""
-    texts = tuple(filled(one, lookup, language) for one in templates)
-    return texts if all(texts) else ()
 
 
 @cache
-def _sentences(code: ErrorCode, rule: str) -> tuple[str, ...]:
-    return tuple(
-        one.sentence for one in read().entries[code] if one.sentence and one.concerns(rule)
-    )
+def _with_sentence(code: ErrorCode, rule: str) -> tuple[Entry, ...]:
+    return tuple(one for one in read().entries[code] if one.sentence and one.concerns(rule))
 
 
 @cache
@@ -195,13 +185,18 @@ def _entry(found: Mapping[str, object]) -> Entry:
     unknown = set(found) - _FIELDS
     if unknown:
         raise TableError(f"advice for {found['err']}: unknown field {min(unknown)!r}")
-    cause = found.get("probable_cause")
+    number = found.get("probable_cause")
+    sentence, cause = _text(found, "sentence"), _text(found, "cause")
+    actions = _texts(found, "actions")
     return Entry(
         rules=_texts(found, "rules"),
-        sentence=_text(found, "sentence"),
-        probable_cause=cause if isinstance(cause, int) else None,
-        cause=_text(found, "cause"),
-        actions=_texts(found, "actions"),
+        names=frozenset(
+            match[1] for text in (sentence, cause, *actions) for match in PLACEHOLDER.finditer(text)
+        ),
+        sentence=sentence,
+        probable_cause=number if isinstance(number, int) else None,
+        cause=cause,
+        actions=actions,
     )
 
 
@@ -227,17 +222,11 @@ def _check(table: Table) -> None:
     for code, entries in table.entries.items():
         if not entries or not _is_general(entries[-1]):
             raise TableError(f"advice for {code.name}: the last entry must be general and complete")
-        for text in (text for entry in entries for text in _templates(entry)):
-            for match in PLACEHOLDER.finditer(text):
-                if match[1] not in table.names:
-                    raise TableError(f"advice for {code.name}: {match[0]} is not declared")
+        for name in (name for entry in entries for name in entry.names):
+            if name not in table.names:
+                raise TableError(f"advice for {code.name}: {{{name}}} is not declared")
 
 
 def _is_general(entry: Entry) -> bool:
     complete = entry.probable_cause is not None and entry.cause and entry.actions
-    filling = any(PLACEHOLDER.search(text) for text in (entry.cause, *entry.actions))
-    return bool(complete) and not entry.rules and not filling
-
-
-def _templates(entry: Entry) -> Iterator[str]:
-    return filter(None, (entry.sentence, entry.cause, *entry.actions))
+    return bool(complete) and not entry.rules and not entry.names

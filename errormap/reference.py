@@ -102,7 +102,7 @@ def _code_page(code: ErrorCode) -> str:
 
 def _special(entry: Entry) -> Iterator[str]:
     """A variant: what it is for, and what is told instead of the general words."""
-    names = sorted({match[1] for text in _texts(entry) for match in PLACEHOLDER.finditer(text)})
+    names = sorted(entry.names)
     held = [f"decided by {', '.join(f'`{rule}`' for rule in entry.rules)}"] if entry.rules else []
     held += [f"the fault names {read().names[name]} (`<{name}>`)" for name in names]
     yield f"*Where {' and '.join(held)}:*"
@@ -182,10 +182,6 @@ def _natural(code: str) -> list[tuple[int, str]]:
     return [
         (int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", code)
     ]
-
-
-def _texts(entry: Entry) -> tuple[str, ...]:
-    return (entry.sentence, entry.cause, *entry.actions)
 
 
 def _steps(actions: Sequence[str]) -> str:

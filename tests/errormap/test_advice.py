@@ -71,11 +71,10 @@ def test_memory_advice_names_how_much_is_needed_and_free() -> None:
 
 def test_memory_in_other_units_is_read_in_them() -> None:
     fault = from_xend(
-        fault_code=2, fault_string="I need 4194304 KiB, but dom0 min is 1 and only have 1048576"
+        fault_code=2,
+        fault_string="Not enough free memory: I need 4194304 KiB, but I only have 1048576",
     )
-    error = translate(fault)
-    if error.code is ErrorCode.ERR_OUT_OF_MEMORY:
-        assert "4.0 GiB" in advice(error).actions[0]
+    assert "4.0 GiB are needed, 1.0 GiB are free" in advice(translate(fault)).actions[0]
 
 
 @pytest.mark.parametrize(
@@ -144,6 +143,25 @@ def test_sentence_and_advice_name_what_the_fault_names(
     error = translate(fault)
     assert error.message.startswith(f"{sentence} [")
     assert advice(error).actions[0].startswith(action)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        from_xapi(["OPERATION_NOT_ALLOWED", "not today"]),
+        _libvirt("Requested operation is not valid: cannot do this now", 55),
+        from_xapi(["INVALID_VALUE", "", ""]),
+    ],
+)
+def test_advice_for_a_thing_that_the_fault_does_not_name_is_not_given(fault: Fault) -> None:
+    error = translate(fault)
+    told, general = advice(error), general_advice(error.code)
+    assert (told.cause, told.actions) == (general.cause, general.actions)
+
+
+def test_a_value_that_is_refused_is_named_with_its_parameter() -> None:
+    told = advice(translate(from_xapi(["INVALID_VALUE", "memory", "-1"])))
+    assert told.actions == ("Correct memory: the value -1 cannot be used.",)
 
 
 def test_without_its_arguments_a_fault_gets_the_general_advice() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import message_catalogues
 import pytest
@@ -15,6 +17,7 @@ from virtcim.errormap import (
     cim_message,
     environment_language,
     from_libvirt,
+    from_record,
     from_xapi,
     general_advice,
     languages,
@@ -166,6 +169,20 @@ def test_what_virtcim_says_itself_stands_behind_the_sentence_of_its_code() -> No
         "[virtcim: no such key]"
     )
     assert general_advice(code, "de").cause.startswith("Die Anfrage enthält einen Wert")
+
+
+def test_every_known_fault_is_told_in_every_language() -> None:
+    cases = Path(__file__).parent / "cases"
+    for path in sorted(cases.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            error = translate(from_record(json.loads(line)))
+            english = cim_message(error)
+            for language in _TRANSLATED:
+                told = cim_message(error, language)
+                assert told.startswith(f"{error.code.name}: ")
+                assert told != english
+                assert told.isprintable()
+                assert "Content-Type" not in told
 
 
 def test_an_unknown_language_is_english() -> None:
