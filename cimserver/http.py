@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -149,7 +149,7 @@ class CimServer:
         headers = extension.response_headers()
         if answer.language:
             headers["Content-Language"] = answer.language
-        return Response(answer.body, headers=headers, media_type=_MEDIA_TYPE)
+        return _PiecesResponse(answer.pieces, headers)
 
     async def _principal(self, http: HttpRequest) -> str:
         """Who asks; empty where nobody needs to say. Raises HttpProblem 401."""
@@ -202,6 +202,23 @@ class CimServer:
 
 async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result:
     return await asyncio.get_running_loop().run_in_executor(executor, work)
+
+
+class _PiecesResponse(Response):
+    """Sends a message piece by piece, each as soon as the connection takes it."""
+
+    def __init__(self, pieces: Sequence[bytes], headers: Mapping[str, str]) -> None:
+        self._pieces = pieces
+        length = str(sum(map(len, pieces)))
+        super().__init__(headers={**headers, "Content-Length": length}, media_type=_MEDIA_TYPE)
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        last = len(self._pieces) - 1
+        for number, piece in enumerate(self._pieces):
+            more = number < last
+            await send({"type": "http.response.body", "body": piece, "more_body": more})
 
 
 def _problem_response(problem: HttpProblem) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from virtcim.cimserver.cimtypes import escape
 from virtcim.cimserver.encode import Encoder, Selection
@@ -18,6 +19,8 @@ _HEAD = (
     '<SIMPLERSP><{kind} NAME="{name}">'
 )
 _TAIL = "</{kind}></SIMPLERSP></MESSAGE></CIM>\n"
+# A message is kept in pieces of this size, so that a large one is never there twice.
+_PIECE_BYTES = 256 * 1024
 # sblim clients (wbemcli, sfcc) give every message this number.
 _SBLIM_MESSAGE_ID = "4711"
 
@@ -26,18 +29,21 @@ _SBLIM_MESSAGE_ID = "4711"
 class Reply:
     """What an operation gave: what is in its IRETURNVALUE or its RETURNVALUE itself, None for none.
 
-    ``outputs`` are PARAMVALUE elements.
+    ``result`` may be computed as it is written; ``outputs`` are PARAMVALUE elements.
     """
 
-    result: Sequence[bytes] | None
+    result: Iterable[bytes] | None
     outputs: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A whole response message; ``language`` is that of its texts, empty where it has none."""
+    """A whole response message in pieces, in their order.
 
-    body: bytes
+    ``language`` is that of its texts, empty where it has none.
+    """
+
+    pieces: Sequence[bytes]
     language: str = ""
 
 
@@ -47,15 +53,12 @@ def response_message(request: Request, reply: Reply) -> Answer:
     ``<!ELEMENT IMETHODRESPONSE (ERROR | (IRETURNVALUE?, PARAMVALUE*))>``
     ``<!ELEMENT METHODRESPONSE (ERROR | (RETURNVALUE?, PARAMVALUE*))>``
     """
-    parts: list[bytes] = []
-    if reply.result is not None:
-        if isinstance(request, MethodCall):
-            parts += reply.result
-        else:
-            # An empty element needs its end tag: wbemcli cannot read it without.
-            parts += [b"<IRETURNVALUE>", *reply.result, b"</IRETURNVALUE>"]
-    parts += [output.encode() for output in reply.outputs]
-    return Answer(body=_message(request, parts))
+    result: Iterable[bytes] = () if reply.result is None else reply.result
+    if reply.result is not None and not isinstance(request, MethodCall):
+        # An empty element needs its end tag: wbemcli cannot read it without.
+        result = chain((b"<IRETURNVALUE>",), result, (b"</IRETURNVALUE>",))
+    outputs = (output.encode() for output in reply.outputs)
+    return Answer(pieces=_message(request, chain(result, outputs)))
 
 
 def error_message(
@@ -72,8 +75,8 @@ def error_message(
     )
     description = escape(error.description).replace("\n", "&#10;").replace("\t", "&#9;")
     head = f'<ERROR CODE="{int(error.status_code)}" DESCRIPTION="{description}">'
-    body = _message(request, [head.encode(), *errors, b"</ERROR>"])
-    return Answer(body=body, language=error.language)
+    pieces = _message(request, (head.encode(), *errors, b"</ERROR>"))
+    return Answer(pieces=pieces, language=error.language)
 
 
 def output_parameter(name: str, type_name: str, value: str, *, is_embedded: bool = False) -> str:
@@ -82,7 +85,19 @@ def output_parameter(name: str, type_name: str, value: str, *, is_embedded: bool
     return f'<PARAMVALUE NAME="{name}" PARAMTYPE="{type_name}"{embedded}>{value}</PARAMVALUE>'
 
 
-def _message(request: Request, parts: Sequence[bytes]) -> bytes:
+def _message(request: Request, parts: Iterable[bytes]) -> list[bytes]:
     kind = "METHODRESPONSE" if isinstance(request, MethodCall) else "IMETHODRESPONSE"
     head = _HEAD.format(id=escape(request.message_id), kind=kind, name=escape(request.name))
-    return b"".join([head.encode(), *parts, _TAIL.format(kind=kind).encode()])
+    tail = _TAIL.format(kind=kind).encode()
+    pieces: list[bytes] = []
+    piece: list[bytes] = []
+    size = 0
+    for part in chain((head.encode(),), parts, (tail,)):
+        piece.append(part)
+        size += len(part)
+        if size >= _PIECE_BYTES:
+            pieces.append(b"".join(piece))
+            piece, size = [], 0
+    if piece:
+        pieces.append(b"".join(piece))
+    return pieces

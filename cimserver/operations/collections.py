@@ -174,7 +174,7 @@ def _plain_operation(source: _Source) -> Operation:
             return _of_class(source, context, arguments)
         found = source.find(context, arguments, start)
         write = _plain_writer(source, context, _selection(source, context, arguments, start))
-        return Reply(result=[write(one) for one in found])
+        return Reply(result=(write(one) for one in found))
 
     old = {} if source.gives_paths else _OLD_VIEW
     return Operation(
