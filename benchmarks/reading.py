@@ -12,7 +12,13 @@ import typer
 from raw_clients import RequestError
 from reading_run import ReadingRun
 from report import Progress, as_json, print_lines, print_table
-from stage import DISKS_PER_SYSTEM, DaemonError, PrivateLibvirtError, Stage
+from stage import (
+    DISKS_PER_SYSTEM,
+    NETWORK_PORTS_PER_SYSTEM,
+    DaemonError,
+    PrivateLibvirtError,
+    Stage,
+)
 
 _RATIO = "ratio: to bare libvirt over libvirtd, for all or for one virtual system"
 
@@ -60,7 +66,11 @@ def main(
     ) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
-    size = {"systems": systems, "disks": systems * DISKS_PER_SYSTEM, "network_ports": systems}
+    size = {
+        "systems": systems,
+        "disks": systems * DISKS_PER_SYSTEM,
+        "network_ports": systems * NETWORK_PORTS_PER_SYSTEM,
+    }
     if as_json_object:
         print(
             as_json(

@@ -21,6 +21,7 @@ from private_libvirt import PrivateLibvirt, PrivateLibvirtError  # noqa: E402
 
 __all__ = [
     "DISKS_PER_SYSTEM",
+    "NETWORK_PORTS_PER_SYSTEM",
     "DaemonError",
     "HypervisorCalls",
     "Memory",
@@ -36,6 +37,7 @@ __all__ = [
 
 # Of the virtual machines that simulated_host_xml describes.
 DISKS_PER_SYSTEM = 2
+NETWORK_PORTS_PER_SYSTEM = 2
 system_name = machine_name
 system_uuid = machine_uuid
 
