@@ -116,7 +116,9 @@ def diff(
 ) -> None:
     """Say what a client must expect when the table goes from one version to another.
 
-    Example: virtcim errormap diff table.json current
+    A major change gives some faults another code, a minor one adds rules, a patch is wording.
+
+    Example: virtcim errormap diff 1.0.0 current
     """
     from virtcim.errormap.versions import VersionError, differences, read_version
 
@@ -125,11 +127,15 @@ def diff(
     except VersionError as error:
         raise _failure(str(error)) from error
     if as_json:
-        typer.echo(json.dumps([dataclasses.asdict(change) for change in changes], indent=2))
+        rows = [{**dataclasses.asdict(change), "expect": change.expect} for change in changes]
+        typer.echo(json.dumps(rows, indent=2))
     elif changes:
         _print_table(
-            ("level", "change", "rule", "before", "after"),
-            [(item.level, item.kind, item.rule, item.before, item.after) for item in changes],
+            ("level", "change", "rule", "before", "after", "what to expect"),
+            [
+                (item.level, item.kind, item.rule, item.before, item.after, item.expect)
+                for item in changes
+            ],
         )
     else:
         typer.echo("The two versions are the same.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import textwrap
 from collections.abc import Callable, Mapping
 
@@ -14,7 +13,7 @@ from virtcim.errormap.message_registry import message_registry
 from virtcim.errormap.messages import SENTENCES
 from virtcim.errormap.rules import Rule, rules
 from virtcim.errormap.translation import TABLE_VERSION
-from virtcim.errormap.versions import current
+from virtcim.errormap.versions import canonical, current
 
 __all__ = ["FORMATS", "conditions", "export"]
 
@@ -52,7 +51,7 @@ def conditions(rule: Rule) -> str:
 
 
 def _json() -> str:
-    return json.dumps(current(), indent=2, ensure_ascii=False) + "\n"
+    return canonical(current())
 
 
 def _csv() -> str:

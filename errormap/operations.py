@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-__all__ = ["GROUPS", "changes_state", "groups_of"]
+__all__ = ["GROUPS", "PATTERNS", "changes_state", "groups_of"]
 
 # Every pattern is matched against the whole name without "Async.".
-_PATTERNS: dict[str, str] = {
+PATTERNS: dict[str, str] = {
     "read": (
         r"(?:\w+)\.(?:get_\w+|assert_\w+|query_\w+|list_\w+|compute_\w+|retrieve_wlb_\w+"
         r"|maximise_memory|has_extension)"
@@ -71,9 +71,9 @@ _PATTERNS: dict[str, str] = {
 
 # The group of every call that is not known only to read.
 _CHANGE = "change"
-_COMPILED = {name: re.compile(pattern) for name, pattern in _PATTERNS.items()}
+_COMPILED = {name: re.compile(pattern) for name, pattern in PATTERNS.items()}
 
-GROUPS = frozenset(f"@{name}" for name in (*_PATTERNS, _CHANGE))
+GROUPS = frozenset(f"@{name}" for name in (*PATTERNS, _CHANGE))
 
 
 @lru_cache(maxsize=4096)

@@ -1,22 +1,52 @@
-"""The table as one canonical document, the released ones, and what changed between two."""
+"""The table as one canonical document, the released ones, and what changed between two.
+
+A version is released by freezing its document in ``releases/``; what differs from the newest one
+decides which part of the version must move.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.fault import ErrorCode
+from virtcim.errormap.messages import SENTENCES
+from virtcim.errormap.operations import PATTERNS
 from virtcim.errormap.rules import Rule, rules
 from virtcim.errormap.translation import TABLE_VERSION
 
-__all__ = ["Change", "VersionError", "current", "differences", "known_versions", "read_version"]
+__all__ = [
+    "CURRENT",
+    "RELEASES",
+    "Change",
+    "VersionError",
+    "canonical",
+    "current",
+    "differences",
+    "known_versions",
+    "newest_release",
+    "next_version",
+    "read_version",
+    "release",
+    "unversioned",
+]
 
 CURRENT = "current"
-_RELEASES = Path(__file__).parent / "releases"
-_WORDS = ("note", "say")
+RELEASES = Path(__file__).parent / "releases"
+_WORDS = ("note", "say", "sentence")
+_SHOWN = 5
+_LEVELS = ("major", "minor", "patch")
+_EXPECTATIONS = {
+    "added": "faults that fit it may get a more telling code",
+    "removed": "faults that it decided get the code of another rule",
+    "outcome": "the faults it decides get another code",
+    "condition": "it holds for other faults than before",
+    "order": "faults that fit several rules may get another code",
+    "wording": "the same codes in other words",
+}
 
 Document = Mapping[str, object]
 
@@ -27,8 +57,12 @@ class VersionError(ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One difference between two versions: ``kind`` is added, removed, outcome, condition,
-    order or wording; ``level`` the part of the version that it moves: major, minor or patch."""
+    """One difference between two versions.
+
+    ``rule`` is a rule's id, the name of a code or of a group of operations; ``kind`` is added,
+    removed, outcome, condition, order or wording; ``level`` the part of the version that it moves:
+    major, minor or patch.
+    """
 
     rule: str
     kind: str
@@ -36,33 +70,110 @@ class Change:
     before: str = ""
     after: str = ""
 
+    @property
+    def expect(self) -> str:
+        """What it means for a client."""
+        return _EXPECTATIONS[self.kind]
+
 
 def current() -> dict[str, object]:
-    """The present table: version, vocabulary, and every rule in order of priority."""
+    """The present table: version, vocabulary, groups of operations, and every rule in order."""
     return {
         "version": TABLE_VERSION,
         "vocabulary": [
-            {"err": code.name, "number": int(code), "cim_status": code.cim_status}
+            {
+                "err": code.name,
+                "number": int(code),
+                "cim_status": code.cim_status,
+                "sentence": SENTENCES[code],
+            }
             for code in ErrorCode
         ],
+        "operations": dict(PATTERNS),
         "rules": [_entry(rule) for rule in (*rules(), *DEFAULTS)],
     }
 
 
 def known_versions() -> list[str]:
     """The names ``read_version`` knows besides paths."""
-    return [CURRENT, *sorted(path.stem for path in _RELEASES.glob("*.json"))]
+    return [CURRENT, *_released()]
+
+
+def newest_release() -> str:
+    """The newest released version; empty where none is."""
+    return next(reversed(_released()), "")
+
+
+def next_version(version: str, changes: Sequence[Change]) -> str:
+    """The version that comes after ``version`` with these ``changes``; the same without any."""
+    moved = {change.level for change in changes}
+    numbers = list(_numbers(version))
+    for place, level in enumerate(_LEVELS):
+        if level in moved:
+            numbers[place:] = [numbers[place] + 1, *[0] * (len(_LEVELS) - place - 1)]
+            break
+    return ".".join(map(str, numbers))
+
+
+def unversioned(document: Document) -> list[str]:
+    """What differs from the newest release without the version of ``document`` saying so."""
+    newest, version = newest_release(), str(document["version"])
+    if not newest:
+        return []
+    changes = differences(read_version(newest), document)
+    needed = next_version(newest, changes)
+    found = []
+    if _numbers(version) < _numbers(needed):
+        said = ", ".join(f"{change.rule} ({change.kind})" for change in changes[:_SHOWN])
+        found.append(
+            f"{len(changes)} changes since {newest} need version {needed}, not {version}: {said}"
+        )
+    rules_of = _by_id(document)
+    for change in changes:
+        since = str(rules_of.get(change.rule, {}).get("since", version))
+        if change.kind == "added" and _numbers(since) <= _numbers(newest):
+            found.append(f"{change.rule}: it is new, but its since is {since}")
+    return found
+
+
+def release() -> Path:
+    """Freeze the present table under its version and give the file.
+
+    Raises VersionError where the version is released already, or does not say what changed.
+    """
+    table = current()
+    path = RELEASES / f"{TABLE_VERSION}.json"
+    slips = [f"{TABLE_VERSION} is released already"] if path.exists() else unversioned(table)
+    if slips:
+        raise VersionError("; ".join(slips))
+    RELEASES.mkdir(exist_ok=True)
+    path.write_text(canonical(table), encoding="utf-8")
+    return path
+
+
+def canonical(document: Document) -> str:
+    """The one text of ``document``, the form in which versions are frozen."""
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _released() -> list[str]:
+    """The released versions, the oldest first."""
+    return sorted((path.stem for path in RELEASES.glob("*.json")), key=_numbers)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def read_version(name: str) -> Document:
-    """The table called ``name``: current, its version, a released version, or a file's path.
+    """The table called ``name``: current, a released version, the current one's, or a path.
 
     Raises VersionError where there is no such version or the file is no table.
     """
-    if name in (CURRENT, TABLE_VERSION):
+    is_released = name in _released()
+    if name == CURRENT or (name == TABLE_VERSION and not is_released):
         return current()
-    released = _RELEASES / f"{name}.json"
-    path = released if "/" not in name and released.is_file() else Path(name)
+    path = RELEASES / f"{name}.json" if is_released else Path(name)
     if not path.is_file():
         known = ", ".join(known_versions())
         raise VersionError(f"there is no version and no file {name!r} (known: {known})")
@@ -70,17 +181,35 @@ def read_version(name: str) -> Document:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise VersionError(f"{name}: {error}") from error
-    entries = document.get("rules") if isinstance(document, dict) else None
-    if not isinstance(entries, list) or not all(
-        isinstance(entry, dict) and {"id", "err", "source"} <= set(entry) for entry in entries
-    ):
+    if not _is_table(document):
         raise VersionError(f"{name}: this is no exported error table")
     return dict(document)
+
+
+def _is_table(document: object) -> bool:
+    if not isinstance(document, dict) or not isinstance(document.get("operations"), dict):
+        return False
+    parts = (("rules", {"id", "err", "source"}), ("vocabulary", {"err"}))
+    return all(
+        isinstance(document.get(part), list)
+        and all(isinstance(entry, dict) and needed <= set(entry) for entry in document[part])
+        for part, needed in parts
+    )
 
 
 def differences(before: Document, after: Document) -> list[Change]:
     """What a client must expect when it goes from one version to the other."""
     old, new = _by_id(before), _by_id(after)
+    return [
+        *_compared(_vocabulary(before), _vocabulary(after)),
+        *_compared(_operations(before), _operations(after)),
+        *_compared(old, new),
+        *_moved(list(old), list(new), new),
+    ]
+
+
+def _compared(old: Mapping[str, Document], new: Mapping[str, Document]) -> list[Change]:
+    """What was removed, added and changed among the named entries of one part."""
     changes = [
         Change(rule=name, kind="removed", level="major", before=_err(old[name]))
         for name in old
@@ -94,12 +223,12 @@ def differences(before: Document, after: Document) -> list[Change]:
     for name in old:
         if name in new:
             changes += _changes(name, old[name], new[name])
-    return changes + _moved(list(old), list(new), new)
+    return changes
 
 
 def _changes(name: str, old: Document, new: Document) -> list[Change]:
     found = []
-    if old["err"] != new["err"]:
+    if _err(old) != _err(new):
         found.append(
             Change(rule=name, kind="outcome", level="major", before=_err(old), after=_err(new))
         )
@@ -158,13 +287,28 @@ def _entry(rule: Rule) -> dict[str, object]:
 
 
 def _by_id(document: Document) -> dict[str, Document]:
-    entries = document["rules"]
+    return {str(entry["id"]): entry for entry in _entries(document, "rules")}
+
+
+def _vocabulary(document: Document) -> dict[str, Document]:
+    return {str(entry["err"]): entry for entry in _entries(document, "vocabulary")}
+
+
+def _operations(document: Document) -> dict[str, Document]:
+    """The groups of operations as entries."""
+    groups = document.get("operations")
+    assert isinstance(groups, dict)
+    return {f"@{name}": {"pattern": pattern} for name, pattern in groups.items()}
+
+
+def _entries(document: Document, part: str) -> list[Document]:
+    entries = document[part]
     assert isinstance(entries, list)
-    return {str(entry["id"]): entry for entry in entries}
+    return entries
 
 
 def _err(entry: Document) -> str:
-    return str(entry["err"])
+    return str(entry.get("err", ""))
 
 
 def _shown(value: object) -> str:

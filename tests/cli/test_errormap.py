@@ -76,7 +76,10 @@ def test_diff_compares_an_exported_table_with_the_current_one(tmp_path: Path) ->
     path.write_text(json.dumps(table), encoding="utf-8")
     (change,) = json.loads(_output("errormap", "diff", "--json", str(path), "current"))
     assert (change["kind"], change["before"]) == ("outcome", "ERR_VM_STUCK")
-    assert "outcome" in _output("errormap", "diff", str(path), "current")
+    assert "another code" in change["expect"]
+    shown = _output("errormap", "diff", str(path), "current")
+    assert "outcome" in shown
+    assert change["expect"] in shown
     assert "same" in _output("errormap", "diff", "current", "current")
 
 
