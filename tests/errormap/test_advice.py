@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ from virtcim.errormap import (
     rules,
     translate,
 )
-from virtcim.errormap.advice import parse, read
-from virtcim.errormap.engine import DEFAULTS
+from virtcim.errormap._facts import Facts
+from virtcim.errormap._named import GIVEN_BY_TEXT, from_text
+from virtcim.errormap.advice import named, parse, read
+from virtcim.errormap.engine import DEFAULTS, decide
 from virtcim.errormap.rules import PLACEHOLDER
 
 _CASES = [
@@ -216,6 +219,25 @@ def test_every_rule_that_advice_is_given_for_leads_to_its_code() -> None:
         assert any(rule.id.startswith(one.removesuffix("*")) for rule in known), one
 
 
+def test_every_entry_holds_for_some_fault() -> None:
+    faults = [
+        *map(from_record, _CASES),
+        from_xapi(["SESSION_AUTHENTICATION_FAILED", "root", "Authentication failure"]),
+        from_qemu({"class": "GenericError", "desc": "'/d/a' is in use: locked by process 1"}),
+        from_qemu({"class": "GenericError", "desc": "drive is in use: locked by process 1"}),
+    ]
+    held = set()
+    for fault in faults:
+        decision = decide(fault)
+        known = named(decision.rule, decision.facts).keys()
+        entries = read().entries[decision.rule.err]
+        held.add(
+            next(one for one in entries if one.concerns(decision.rule.id) and one.names <= known)
+        )
+    all_entries = {one for entries in read().entries.values() for one in entries}
+    assert all_entries - held == set()
+
+
 def test_every_declared_name_is_used_and_described() -> None:
     table = read()
     texts = [
@@ -227,6 +249,7 @@ def test_every_declared_name_is_used_and_described() -> None:
     used = {match[1] for text in texts for match in PLACEHOLDER.finditer(text)}
     used |= {name for names in table.arguments.values() for name in names if name}
     assert used == set(table.names)
+    assert {name for names in GIVEN_BY_TEXT.values() for name in names} <= used
 
 
 @given(st.text(), st.lists(st.text(max_size=300), max_size=6))
@@ -240,6 +263,31 @@ def test_any_text_gets_advice(text: str, arguments: list[str]) -> None:
         told = advice(translate(fault), "de")
         assert told.cause
         assert all(action.isprintable() for action in told.actions)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("'/", "'/a", "/a", " /", "/a/", "[/", "'a' ", "'", "already '", "duplicate ", "domain "),
+        *(
+            "domain '",
+            "domain with matching uuid '",
+            "in use by domain ",
+            "locked by the ",
+            "vm is ",
+        ),
+        *("resolve host ", 'method "', "snapshot named name id uuid ", "'a' with b ", "\u2018/"),
+    ],
+)
+def test_names_are_looked_for_in_bounded_time_whatever_a_text_repeats(part: str) -> None:
+    text = (part * (1_000_000 // len(part) + 1))[:1_000_000]
+    facts = Facts(_libvirt(text))
+    for code in GIVEN_BY_TEXT:
+        started = time.perf_counter()
+        found = from_text(code, facts)
+        # An exponential or quadratic pattern would take minutes here, not a share of a second.
+        assert time.perf_counter() - started < 10, code
+        assert set(found) <= GIVEN_BY_TEXT[code]
 
 
 _GENERAL = "probable_cause = 1\ncause = 'c'\nactions = ['a']\n"
