@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from virtcim import errormap
 from virtcim.errormap import ErrorCode, TableError, rules
 from virtcim.errormap.rules import parse
 
@@ -84,16 +86,25 @@ def test_a_code_is_decided_without_conditions_by_one_rule_only() -> None:
             assert plain.setdefault(key, rule.id) == rule.id, code
 
 
-def test_the_package_needs_nothing_but_the_standard_library() -> None:
+def test_the_package_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
+    """Alone under its package name, in a Python without site-packages."""
+    (tmp_path / "virtcim").mkdir()
+    (tmp_path / "virtcim" / "errormap").symlink_to(Path(str(errormap.__file__)).parent)
     program = (
-        "import sys; sys.path = [p for p in sys.path if 'site-packages' not in p];"
-        "before = set(sys.modules);"
-        "import virtcim.errormap as e; e.translate(e.from_xapi(['X']));"
-        "new = {m.partition('.')[0] for m in set(sys.modules) - before};"
-        "print(sorted(new - set(sys.stdlib_module_names) - {'virtcim'}));"
-        "print(sorted(new & {'socket', 'ssl', 'http', 'xmlrpc', 'threading'}))"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r});"
+        "import virtcim.errormap as e; from virtcim.errormap import exports, versions, lines;"
+        "fault = e.from_xapi(['X']); e.explain(fault); e.advice(e.translate(fault), 'de');"
+        "roots = {m.partition('.')[0] for m in sys.modules} - {'virtcim', '__main__'};"
+        "print(sorted(roots - set(sys.stdlib_module_names)));"
+        "print(sorted(m for m in sys.modules if m.startswith('virtcim.')"
+        " and not m.startswith('virtcim.errormap')));"
+        "print(sorted(roots & {'socket', 'ssl', 'http', 'xmlrpc', 'threading', 'asyncio'}))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-I", "-S", "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
-    assert done.stdout.splitlines() == ["[]", "[]"]
+    assert done.stdout.splitlines() == ["[]", "[]", "[]"]
