@@ -23,7 +23,18 @@ from virtcim.providers.setting_reader import SettingReader
 from virtcim.providers.units import Unit
 from virtcim.providers.view import View
 
-__all__ = ["read_disk", "read_network_port"]
+__all__ = [
+    "IMAGE_NAMES",
+    "NETWORK_NAMES",
+    "read_disk",
+    "read_network_port",
+    "read_repository",
+    "read_size",
+]
+
+# The properties that name the image of a disk, and the network of a port.
+IMAGE_NAMES = ("HostResource", "HostExtentName", "Address")
+NETWORK_NAMES = ("PoolID", "Connection", "HostResource", "NetworkName", "NetworkType")
 
 _DVD_DRIVE = 16
 _KINDS = {CD_DRIVE: DiskKind.CD, _DVD_DRIVE: DiskKind.CD, FLOPPY_DRIVE: DiskKind.FLOPPY}
@@ -39,9 +50,9 @@ _Named = TypeVar("_Named", Network, StorageRepository)
 def read_disk(reader: SettingReader, view: View, resource_type: int) -> DiskSpec:
     """The disk or drive that a setting asks for. Raises CimError."""
     kind = _kind(reader, resource_type)
-    repository = _repository(reader, view)
+    repository = read_repository(reader, view)
     image, path = _image(reader, view, repository)
-    size_bytes = _size(reader)
+    size_bytes = read_size(reader)
     access = reader.number("Access")
     if access not in (None, 0, READABLE, READ_WRITE):
         raise reader.refuse("Access", access, "cannot be applied; possible are 1 and 3")
@@ -62,6 +73,7 @@ def read_disk(reader: SettingReader, view: View, resource_type: int) -> DiskSpec
         sr_uuid=repository.uuid if repository is not None and size_bytes else "",
         size_bytes=size_bytes or 0,
         format=reader.text("ResourceSubType"),
+        bus=reader.text("BusType").lower(),
         read_only=access == READABLE or kind is DiskKind.CD,
     )
 
@@ -95,8 +107,8 @@ def _kind(reader: SettingReader, resource_type: int) -> DiskKind:
     return _EMULATED_KINDS[emulated]
 
 
-def _size(reader: SettingReader) -> int | None:
-    """The wanted size in bytes."""
+def read_size(reader: SettingReader) -> int | None:
+    """The wanted size in bytes; None where it is not given. Raises CimError."""
     block_size = reader.number("VirtualResourceBlockSize")
     quantity_unit = reader.unit("VirtualQuantityUnits")
     allocation_unit = reader.unit("AllocationUnits")
@@ -115,7 +127,8 @@ def _size(reader: SettingReader) -> int | None:
     return quantity
 
 
-def _repository(reader: SettingReader, view: View) -> StorageRepository | None:
+def read_repository(reader: SettingReader, view: View) -> StorageRepository | None:
+    """The storage pool that PoolID names; None where it is not given. Raises CimError."""
     pool = reader.text("PoolID")
     if not pool:
         return None
@@ -133,7 +146,7 @@ def _image(
     if len(named) > 1:
         raise reader.refuse("HostResource", named, "names more than one image")
     given = named[0] if named else ""
-    for name in ("HostExtentName", "Address"):
+    for name in IMAGE_NAMES[1:]:
         other = reader.text(name)
         if other and given and _plain(other) != _plain(given):
             raise reader.refuse(name, other, f"is another image than {given!r}")
@@ -173,7 +186,7 @@ def _network(reader: SettingReader, view: View) -> Network:
     """The network that PoolID, Connection, HostResource or a peer's property names."""
     networks = view.inventory.networks.values()
     found: Network | None = None
-    for name in ("PoolID", "Connection", "HostResource", "NetworkName"):
+    for name in NETWORK_NAMES[:-1]:
         for given in reader.texts(name):
             network = _named(given, "NetworkPool", "NetworkPool", networks)
             if network is None or (found is not None and network is not found):

@@ -21,6 +21,7 @@ from virtcim.errormap import (
     own_message,
     translate,
 )
+from virtcim.hypervisor.change import RolledBackError
 from virtcim.providers.records import CimError, ObjectPath, Record, StatusCode, Value
 
 __all__ = [
@@ -40,6 +41,7 @@ _OWNING_ENTITY = "virtcim"
 _OBJECT_PATH_FORMAT = 2
 # A client may have sent names and values of any length.
 _MAX_DESCRIPTION = 2000
+_NOTHING_REMAINS = "; nothing of what was asked for remains"
 
 
 class Class(NamedTuple):
@@ -116,12 +118,17 @@ def failure(
     return _told_in_all_languages(told)
 
 
-def from_hypervisor(error: StandardError, source: ObjectPath | None = None) -> CimError:
-    """The CIM error that a hypervisor's failure becomes (DSP0200 clause 5.4.3)."""
+def from_hypervisor(
+    error: StandardError, source: ObjectPath | None = None, *, ending: str = ""
+) -> CimError:
+    """The CIM error that a hypervisor's failure becomes (DSP0200 clause 5.4.3).
+
+    ``ending`` is what else there is to say, in English.
+    """
     arguments = _raw_arguments(error.fault)
 
     def told(language: str) -> CimError:
-        description = cim_message(error, language)
+        description = cim_message(error, language) + ending
         return _cim_error(error.code, description, advice(error, language), arguments, source)
 
     return _told_in_all_languages(told)
@@ -191,6 +198,9 @@ def translated(source: ObjectPath | None = None) -> Iterator[None]:
     """Turn what a hypervisor reports within the block into the CIM error it stands for."""
     try:
         yield
+    except RolledBackError as error:
+        standard = translate(error.fault)
+        raise from_hypervisor(standard, source, ending=_NOTHING_REMAINS) from error
     except HypervisorError as error:
         raise from_hypervisor(translate(error.fault), source) from error
 

@@ -1,13 +1,26 @@
-"""The methods of the management service: virtual systems are made and removed (DSP1042)."""
+"""The methods of the management service: systems are made, changed and removed (DSP1042)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from virtcim.errormap import ErrorCode
+from virtcim.hypervisor.model import VirtualSystem
 from virtcim.providers.definition import read_definition
 from virtcim.providers.errors import failure, path_text, rejected
+from virtcim.providers.identities import instance_id
+from virtcim.providers.instance_class import InstanceClass
 from virtcim.providers.method import SUCCESS, Call, Method
+from virtcim.providers.modification import (
+    read_added_resources,
+    read_modified_resources,
+    read_modified_system,
+    read_removed_resources,
+)
 from virtcim.providers.operations import Operation
 from virtcim.providers.records import MethodResult, ObjectPath
+from virtcim.providers.resource_allocation import DISK_ALLOCATION, NETWORK_PORT_ALLOCATION
+from virtcim.providers.settings import SYSTEM_SETTINGS
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM, path_of_system
 from virtcim.providers.virtual_system_management_service import MANAGEMENT_SERVICE
 
@@ -16,16 +29,15 @@ __all__ = ["MANAGEMENT_METHODS"]
 
 def _define_system(call: Call) -> MethodResult:
     """CIM_VirtualSystemManagementService.DefineSystem (DSP1042 clause 8.2.2)."""
+    reference = None
     if call.parameter("ReferenceConfiguration") is not None:
-        raise failure(
-            ErrorCode.ERR_OPERATION_FAILED,
-            "ReferenceConfiguration: defining a virtual system after another one is not supported",
-        )
+        reference = _settings_of(call, "ReferenceConfiguration")
     spec = read_definition(
         call.view,
         call.classes,
         call.parameter("SystemSettings"),
         call.parameter("ResourceSettings"),
+        reference,
     )
 
     def define(monitor: Operation) -> MethodResult:
@@ -57,19 +69,109 @@ def _destroy_system(call: Call) -> MethodResult:
     return call.run("DestroySystem", destroy)
 
 
+def _modify_system_settings(call: Call) -> MethodResult:
+    """CIM_VirtualSystemManagementService.ModifySystemSettings (DSP1042 clause 8.2.7)."""
+    uuid, change = read_modified_system(call.view, call.classes, call.parameter("SystemSettings"))
+
+    def modify(monitor: Operation) -> MethodResult:
+        call.endpoint.modify(uuid, change, monitor)
+        return MethodResult(return_value=SUCCESS)
+
+    return call.run("ModifySystemSettings", modify)
+
+
+def _add_resource_settings(call: Call) -> MethodResult:
+    """CIM_VirtualSystemManagementService.AddResourceSettings (DSP1042 clause 8.2.4)."""
+    system = _settings_of(call, "AffectedConfiguration")
+    added = read_added_resources(call.view, call.classes, call.parameter("ResourceSettings"))
+
+    def add(monitor: Operation) -> MethodResult:
+        devices = call.endpoint.modify(system.uuid, added.change, monitor)
+        disks, ports = iter(devices.disks), iter(devices.network_ports)
+        made = [
+            (DISK_ALLOCATION, f"disk/{next(disks)}")
+            if is_disk
+            else (NETWORK_PORT_ALLOCATION, f"network/{next(ports)}")
+            for is_disk in added.disks
+        ]
+        return _resulting(call, [(each, instance_id(system.uuid, part)) for each, part in made])
+
+    return call.run("AddResourceSettings", add)
+
+
+def _modify_resource_settings(call: Call) -> MethodResult:
+    """CIM_VirtualSystemManagementService.ModifyResourceSettings (DSP1042 clause 8.2.5)."""
+    modified = read_modified_resources(call.view, call.classes, call.parameter("ResourceSettings"))
+
+    def modify(monitor: Operation) -> MethodResult:
+        call.endpoint.modify(modified.uuid, modified.change, monitor)
+        return _resulting(call, modified.settings)
+
+    return call.run("ModifyResourceSettings", modify)
+
+
+def _remove_resource_settings(call: Call) -> MethodResult:
+    """CIM_VirtualSystemManagementService.RemoveResourceSettings (DSP1042 clause 8.2.6)."""
+    removed = read_removed_resources(call.resolve, call.parameter("ResourceSettings"))
+
+    def remove(monitor: Operation) -> MethodResult:
+        call.endpoint.modify(removed.uuid, removed.change, monitor)
+        return MethodResult(return_value=SUCCESS)
+
+    return call.run("RemoveResourceSettings", remove)
+
+
+def _settings_of(call: Call, parameter: str) -> VirtualSystem:
+    """The system whose settings a parameter refers to. Raises CimError."""
+    path = call.parameter(parameter)
+    if not isinstance(path, ObjectPath):
+        raise rejected(f"{parameter}: a reference to the settings of a virtual system is needed")
+    node = call.resolve(path)
+    if node is None:
+        raise failure(
+            ErrorCode.ERR_VM_NOT_FOUND,
+            f"{parameter}: there is no virtual system with the settings {path_text(path)}",
+            source=path,
+        )
+    if node.instance_class is not SYSTEM_SETTINGS:
+        raise rejected(f"{parameter}: {path_text(path)} are no settings of a virtual system")
+    system: VirtualSystem = node.sources[0]
+    return system
+
+
+def _resulting(call: Call, settings: Iterable[tuple[InstanceClass, str]]) -> MethodResult:
+    """Success, with references to the settings of these classes and InstanceIDs."""
+    references = [
+        ObjectPath(each.name, each.shape.keys(identity), namespace=call.view.namespace)
+        for each, identity in settings
+    ]
+    return MethodResult(return_value=SUCCESS, output={"ResultingResourceSettings": references})
+
+
+def _method(name: str, invoke: Callable[[Call], MethodResult], *parameters: str) -> Method:
+    """A method that the class offers, too: clients need not know the service's keys."""
+    return Method(
+        instance_class=MANAGEMENT_SERVICE,
+        name=name,
+        parameters=parameters,
+        invoke=invoke,
+        static=True,
+    )
+
+
 MANAGEMENT_METHODS = (
-    Method(
-        instance_class=MANAGEMENT_SERVICE,
-        name="DefineSystem",
-        parameters=("SystemSettings", "ResourceSettings", "ReferenceConfiguration"),
-        invoke=_define_system,
-        static=True,
+    _method(
+        "DefineSystem",
+        _define_system,
+        "SystemSettings",
+        "ResourceSettings",
+        "ReferenceConfiguration",
     ),
-    Method(
-        instance_class=MANAGEMENT_SERVICE,
-        name="DestroySystem",
-        parameters=("AffectedSystem",),
-        invoke=_destroy_system,
-        static=True,
+    _method("DestroySystem", _destroy_system, "AffectedSystem"),
+    _method("ModifySystemSettings", _modify_system_settings, "SystemSettings"),
+    _method(
+        "AddResourceSettings", _add_resource_settings, "AffectedConfiguration", "ResourceSettings"
     ),
+    _method("ModifyResourceSettings", _modify_resource_settings, "ResourceSettings"),
+    _method("RemoveResourceSettings", _remove_resource_settings, "ResourceSettings"),
 )

@@ -43,6 +43,7 @@ __all__ = [
     "PROCESSOR_ALLOCATION",
     "READABLE",
     "READ_WRITE",
+    "RESOURCE_TYPES",
     "allocations_of",
     "system_of",
 ]
@@ -51,7 +52,7 @@ FLOPPY_DRIVE, CD_DRIVE = 14, 15
 READABLE, READ_WRITE = 1, 3
 _VIRTUALIZED = 3
 _OS_DEVICE_NAME, _OS_DEVICE_NAMESPACE = 12, 8
-_RESOURCE_TYPES: Mapping[DiskKind, int] = MappingProxyType(
+RESOURCE_TYPES: Mapping[DiskKind, int] = MappingProxyType(
     {DiskKind.DISK: DISK_DRIVE, DiskKind.CD: CD_DRIVE, DiskKind.FLOPPY: FLOPPY_DRIVE}
 )
 _SERIAL_PORT, _GRAPHICS_CONTROLLER = 21, 24
@@ -99,8 +100,9 @@ def _disk_values(system: VirtualSystem, disk: VirtualDisk) -> Mapping[str, Value
         **_COMMON,
         "ElementName": f"{disk.kind.value} {disk.id} of {system.name_label}",
         "Caption": "Storage allocation",
-        "ResourceType": _RESOURCE_TYPES[disk.kind],
+        "ResourceType": RESOURCE_TYPES[disk.kind],
         "AddressOnParent": disk.id,
+        "BusType": disk.bus or None,
         "AllocationUnits": "byte",
         # Blocks of one byte: the block size is not known (CIM_StorageAllocationSettingData).
         "VirtualQuantityUnits": "byte",

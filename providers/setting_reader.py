@@ -36,6 +36,16 @@ class SettingReader:
             if value is not None and value != []
         }
 
+    def has(self, name: str) -> bool:
+        """Whether a property is given and was not taken yet."""
+        return name.lower() in self._values
+
+    def take_rest(self) -> dict[str, Value]:
+        """Take everything that nobody took yet."""
+        rest: dict[str, Value] = dict(self._values.values())
+        self._values.clear()
+        return rest
+
     def text(self, name: str) -> str:
         """A string property; empty where it is not given."""
         value = self._take(name)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import cache
 
 from virtcim.errormap import HypervisorError, from_libvirt, from_transport, from_xapi
+from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.model import (
     Console,
@@ -201,6 +202,7 @@ class SimulatedEndpoint:
         self.cancelled: list[str] = []
         self.inventories_read = 0
         self.defined: list[VirtualSystemSpec] = []
+        self.modified: list[tuple[str, VirtualSystemChange]] = []
         self.monitor: Monitor | None = None
 
     def inventory(self) -> Inventory:
@@ -248,6 +250,25 @@ class SimulatedEndpoint:
         )
         self.replace(made)
         return made.uuid
+
+    def modify(
+        self, uuid: str, change: VirtualSystemChange, monitor: Monitor | None = None
+    ) -> AddedDevices:
+        """What was asked for is kept in ``modified``; only names and amounts are changed."""
+        self._begin(monitor)
+        self.modified.append((uuid, change))
+        changed = {
+            name: value
+            for name in ("name_label", "name_description", "vcpus_at_startup", "vcpus_max")
+            if (value := getattr(change, name)) is not None
+        }
+        self.replace(replace(self.current.virtual_systems[uuid], **changed))
+        return AddedDevices(
+            disks=tuple(disk.id or f"new{at}" for at, disk in enumerate(change.added_disks)),
+            network_ports=tuple(
+                port.id or f"{9 + at}" for at, port in enumerate(change.added_network_ports)
+            ),
+        )
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         self._begin(monitor)

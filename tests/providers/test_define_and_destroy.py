@@ -488,12 +488,6 @@ def test_a_class_that_contradicts_its_resource_type_is_refused(providers: Provid
         define(providers, Record(VSSD, NAMED), [wrong])
 
 
-def test_a_reference_configuration_is_not_supported_and_says_so(providers: Providers) -> None:
-    reference = ObjectPath(VSSD, {"InstanceID": "VirtCIM:x"}, namespace="root/virt")
-    with pytest.raises(CimError, match="ERR_OPERATION_FAILED: ReferenceConfiguration"):
-        define(providers, Record(VSSD, NAMED), ReferenceConfiguration=reference)
-
-
 def test_a_taken_name_is_refused_by_the_hypervisor_with_its_code(providers: Providers) -> None:
     define(providers, Record(VSSD, NAMED))
     with pytest.raises(CimError) as refused:

@@ -1,0 +1,196 @@
+"""Changes of single disks, drives and network ports that ModifyResourceSettings asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from virtcim.hypervisor.change import ImageSize, MediumChange, VirtualSystemChange
+from virtcim.hypervisor.model import DiskKind, DiskSpec, VirtualDisk, VirtualNetworkPort
+from virtcim.providers.definition_devices import (
+    IMAGE_NAMES,
+    NETWORK_NAMES,
+    read_disk,
+    read_network_port,
+    read_repository,
+    read_size,
+)
+from virtcim.providers.records import Record
+from virtcim.providers.resource_allocation import READ_WRITE, READABLE, RESOURCE_TYPES
+from virtcim.providers.resource_pool import NETWORK_POOL, pool_id
+from virtcim.providers.setting_reader import SettingReader
+from virtcim.providers.view import View
+
+__all__ = ["change_disk", "change_network_port"]
+
+_EMULATED_TYPES = {DiskKind.DISK: 0, DiskKind.CD: 1, DiskKind.FLOPPY: 2}
+
+
+def change_disk(
+    reader: SettingReader,
+    view: View,
+    given: Record,
+    disk: VirtualDisk,
+    change: VirtualSystemChange,
+) -> VirtualSystemChange:
+    """``change`` with what a setting of ``disk`` asks for; ``reader`` has what is different.
+
+    ``given`` is the whole setting. Raises CimError.
+    """
+    reader.accept("EmulatedType", _EMULATED_TYPES[disk.kind])
+    reader.accept("VirtualDevice", disk.id)
+    if reader.has("AddressOnParent"):
+        address = reader.text("AddressOnParent")
+        raise reader.refuse("AddressOnParent", address, "cannot be changed: it tells disks apart")
+    if disk.image is not None and _is_emptied(given):
+        return _ejected(reader, disk, change)
+    if any(reader.has(name) for name in IMAGE_NAMES):
+        return _with_image(reader, view, given, disk, change)
+    image = disk.image
+    repository = read_repository(reader, view)
+    if repository is not None and (image is None or repository.uuid != image.sr_uuid):
+        raise reader.refuse("PoolID", repository.name_label, "is not the pool that the image is in")
+    size_bytes = read_size(reader)
+    if size_bytes is not None and (image is None or size_bytes != image.virtual_size_bytes):
+        if image is None or disk.kind is not DiskKind.DISK or size_bytes < image.virtual_size_bytes:
+            why = (
+                "bytes cannot be applied: only the image of a disk has a size, and it can only grow"
+            )
+            raise reader.refuse("VirtualQuantity", size_bytes, why)
+        if change.image_size is not None:
+            why = "bytes cannot be applied: one call can resize one image, as it cannot be undone"
+            raise reader.refuse("VirtualQuantity", size_bytes, why)
+        change = replace(change, image_size=ImageSize(id=disk.id, size_bytes=size_bytes))
+    read_only = _read_only(reader, disk)
+    bus = reader.text("BusType").lower() or disk.bus
+    reader.finish()
+    if (read_only, bus) == (disk.read_only, disk.bus):
+        return change
+    spec = DiskSpec(
+        id=disk.id,
+        kind=disk.kind,
+        image_uuid=image.uuid if image else "",
+        bus=bus,
+        bootable=disk.bootable,
+        read_only=read_only,
+    )
+    if change.image_size is not None and change.image_size.id == disk.id:
+        raise reader.refuse(
+            "VirtualQuantity", size_bytes, "bytes cannot be applied together with Access or BusType"
+        )
+    return _replaced(change, disk, spec)
+
+
+def _is_emptied(given: Record) -> bool:
+    """Whether a property that names the image is given empty, and none names another one."""
+    names = {name.lower() for name in IMAGE_NAMES}
+    return any(
+        value in ("", [], [""]) for name, value in given.values.items() if name.lower() in names
+    )
+
+
+def _ejected(
+    reader: SettingReader, disk: VirtualDisk, change: VirtualSystemChange
+) -> VirtualSystemChange:
+    if disk.kind is DiskKind.DISK:
+        raise reader.refuse(
+            "HostResource", None, "cannot be applied: RemoveResourceSettings removes a disk"
+        )
+    for name in IMAGE_NAMES:
+        if any(reader.texts(name)):
+            raise reader.refuse(name, None, "names an image, and another property none")
+    # They are about the medium that is taken out.
+    reader.ignore("VirtualQuantity", "VirtualQuantityUnits", "AllocationUnits", "PoolID")
+    reader.ignore("VirtualResourceBlockSize", "HostExtentNameFormat", "HostExtentNameNamespace")
+    reader.finish()
+    return replace(change, media=(*change.media, MediumChange(id=disk.id)))
+
+
+def _with_image(
+    reader: SettingReader,
+    view: View,
+    given: Record,
+    disk: VirtualDisk,
+    change: VirtualSystemChange,
+) -> VirtualSystemChange:
+    """Another image: another medium of a drive, another disk at the same place."""
+    read_only = _read_only(reader, disk)
+    size = read_size(reader)
+    bus = reader.text("BusType").lower() or disk.bus
+    # The pool may be needed to find the image, whether it is another one or not.
+    pool = {name: value for name, value in given.values.items() if name.lower() == "poolid"}
+    reader.ignore(*pool)
+    named = SettingReader(Record(given.class_name, {**reader.take_rest(), **pool}), reader.where)
+    spec = read_disk(named, view, RESOURCE_TYPES[disk.kind])
+    named.finish()
+    known = view.inventory.disk_images.get(spec.image_uuid)
+    sizes = {image.virtual_size_bytes for image in (disk.image, known) if image is not None}
+    if size is not None and size not in sizes:
+        raise reader.refuse("VirtualQuantity", size, "bytes is not the image's size")
+    spec = replace(spec, id=disk.id, bootable=disk.bootable, read_only=read_only, bus=bus)
+    if disk.kind is DiskKind.DISK:
+        return _replaced(change, disk, spec)
+    if bus != disk.bus:
+        raise reader.refuse("BusType", bus, "cannot be changed together with the medium")
+    return replace(change, media=(*change.media, MediumChange(id=disk.id, medium=spec)))
+
+
+def _read_only(reader: SettingReader, disk: VirtualDisk) -> bool:
+    access = reader.number("Access")
+    if access is None:
+        return disk.read_only
+    if access not in (READABLE, READ_WRITE) or disk.kind is DiskKind.CD:
+        possible = "1" if disk.kind is DiskKind.CD else "1 and 3"
+        raise reader.refuse("Access", access, f"cannot be applied; possible are {possible}")
+    return access == READABLE
+
+
+def _replaced(
+    change: VirtualSystemChange, disk: VirtualDisk, spec: DiskSpec
+) -> VirtualSystemChange:
+    return replace(
+        change,
+        removed_disks=(*change.removed_disks, disk.id),
+        added_disks=(*change.added_disks, spec),
+    )
+
+
+def change_network_port(
+    reader: SettingReader, view: View, port: VirtualNetworkPort, change: VirtualSystemChange
+) -> VirtualSystemChange:
+    """``change`` with what a setting of ``port`` asks for; ``reader`` has what is different.
+
+    Raises CimError.
+    """
+    reader.accept("VirtualDevice", port.id)
+    if reader.has("AddressOnParent"):
+        address = reader.text("AddressOnParent")
+        raise reader.refuse("AddressOnParent", address, "cannot be changed: it tells ports apart")
+    if not any(reader.has(name) for name in (*NETWORK_NAMES, "Address", "ResourceSubType")):
+        for name, value in (
+            ("VirtualQuantity", 1),
+            ("VirtualQuantityUnits", "count"),
+            ("AllocationUnits", "count"),
+        ):
+            reader.accept(name, value)
+        reader.finish()
+        return change
+    rest = reader.take_rest()
+    if port.network_uuid and not {name.lower() for name in rest} & _NETWORK_NAMES:
+        rest["PoolID"] = pool_id(NETWORK_POOL, port.network_uuid)
+    completed = SettingReader(Record(reader.class_name, rest), reader.where)
+    spec = read_network_port(completed, view)
+    completed.finish()
+    mac_address = spec.mac_address or port.mac_address
+    model = spec.model or port.model
+    wanted = (spec.network_uuid, mac_address, model)
+    if wanted == (port.network_uuid, port.mac_address, port.model):
+        return change
+    spec = replace(spec, id=port.id, mac_address=mac_address, model=model, mtu=port.mtu)
+    return replace(
+        change,
+        removed_network_ports=(*change.removed_network_ports, port.id),
+        added_network_ports=(*change.added_network_ports, spec),
+    )
+
+
+_NETWORK_NAMES = frozenset(name.lower() for name in NETWORK_NAMES)
