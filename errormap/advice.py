@@ -93,9 +93,12 @@ def general_advice(code: ErrorCode, language: str = ENGLISH) -> Advice:
     return _advice(read().entries[code][-1:], {}, OURSELVES, language)
 
 
-def sentence(rule: Rule, facts: Facts, language: str) -> str:
-    """The sentence of the table for what ``rule`` decided; empty where none can be filled."""
-    candidates = _with_sentence(rule.err, rule.id)
+def sentence(rule: Rule, facts: Facts, language: str, *, for_rule: bool) -> str:
+    """The sentence of the table for what ``rule`` decided; empty where none can be filled.
+
+    ``for_rule`` asks for one that is meant for this rule, else for one of any rule.
+    """
+    candidates = _with_sentence(rule.err, rule.id, for_rule)
     if not candidates:
         return ""
     values = named(rule, facts)
@@ -138,8 +141,12 @@ def _advice(entries: Sequence[Entry], values: Values, reporter: str, language: s
 
 
 @cache
-def _with_sentence(code: ErrorCode, rule: str) -> tuple[Entry, ...]:
-    return tuple(one for one in read().entries[code] if one.sentence and one.concerns(rule))
+def _with_sentence(code: ErrorCode, rule: str, for_rule: bool) -> tuple[Entry, ...]:
+    return tuple(
+        one
+        for one in read().entries[code]
+        if one.sentence and bool(one.rules) == for_rule and one.concerns(rule)
+    )
 
 
 @cache

@@ -99,13 +99,14 @@ def own_message(code: ErrorCode, text: str, language: str = ENGLISH) -> str:
 
 
 def _sentence(rule: Rule, facts: Facts, language: str) -> str:
-    """The rule's own sentence, or that of its code where the fault lacks one of its values."""
-    if rule.say:
+    """The most telling sentence that can be filled: what the table of advice has for this rule,
+    the rule's own, what the table has for the code, and the one of the code."""
+    found = sentence(rule, facts, language, for_rule=True)
+    if not found and rule.say:
         values = positional(facts) | from_rule(rule, facts) if "{" in rule.say else {}
-        own = filled(rule.say, lambda name: _bounded(values.get(name, ("", ""))), language)
-        if own:
-            return own
-    return sentence(rule, facts, language) or catalogue(language).gettext(SENTENCES[rule.err])
+        found = filled(rule.say, lambda name: _bounded(values.get(name, ("", ""))), language)
+    found = found or sentence(rule, facts, language, for_rule=False)
+    return found or catalogue(language).gettext(SENTENCES[rule.err])
 
 
 def _bounded(value: tuple[str, str]) -> tuple[str, str]:

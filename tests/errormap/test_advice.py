@@ -125,7 +125,7 @@ def test_memory_in_other_units_is_read_in_them() -> None:
         ),
         (
             _libvirt("Failed to get shared lock: is another process using the image [/d/a.img]?"),
-            "A disk image is locked by another process or virtual machine.",
+            "/d/a.img is locked by another process or virtual machine.",
             "Find out who has opened /d/a.img",
         ),
         (
