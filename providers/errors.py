@@ -21,11 +21,13 @@ from virtcim.errormap import (
     own_message,
     translate,
 )
+from virtcim.errormap.language import catalogue
 from virtcim.hypervisor.change import RolledBackError
 from virtcim.providers.records import CimError, ObjectPath, Record, StatusCode, Value
 
 __all__ = [
     "ERROR_CLASS",
+    "TEXTS",
     "Class",
     "error_code",
     "failure",
@@ -42,6 +44,8 @@ _OBJECT_PATH_FORMAT = 2
 # A client may have sent names and values of any length.
 _MAX_DESCRIPTION = 2000
 _NOTHING_REMAINS = "; nothing of what was asked for remains"
+# What is translated here, for the catalogues.
+TEXTS = (_NOTHING_REMAINS,)
 
 
 class Class(NamedTuple):
@@ -123,12 +127,14 @@ def from_hypervisor(
 ) -> CimError:
     """The CIM error that a hypervisor's failure becomes (DSP0200 clause 5.4.3).
 
-    ``ending`` is what else there is to say, in English.
+    ``ending`` is what else there is to say, one of TEXTS.
     """
     arguments = _raw_arguments(error.fault)
 
     def told(language: str) -> CimError:
-        description = cim_message(error, language) + ending
+        description = cim_message(error, language)
+        if ending:
+            description += catalogue(language).gettext(ending)
         return _cim_error(error.code, description, advice(error, language), arguments, source)
 
     return _told_in_all_languages(told)

@@ -16,9 +16,10 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
-from virtcim.cli.explanation import TEXTS
+from virtcim.cli import explanation
 from virtcim.errormap.language import DOMAIN, ENGLISH, LOCALES, languages
 from virtcim.errormap.texts import texts
+from virtcim.providers import errors
 
 __all__ = ["compiled", "read", "renewed", "template", "written"]
 
@@ -30,10 +31,11 @@ _UNDATED = datetime(2000, 1, 1, tzinfo=UTC)
 def template() -> Catalog:
     """All texts in the order of their origin, without translations."""
     catalogue = Catalog(project=DOMAIN, fuzzy=False)
-    for text in texts():
-        catalogue.add(text.text, context=text.context or None, auto_comments=[text.origin])
-    for label in TEXTS:
-        catalogue.add(label, auto_comments=["explain"])
+    for one in texts():
+        catalogue.add(one.text, context=one.context or None, auto_comments=[one.origin])
+    for origin, found in (("explain", explanation.TEXTS), ("providers", errors.TEXTS)):
+        for text in found:
+            catalogue.add(text, auto_comments=[origin])
     return catalogue
 
 

@@ -6,9 +6,10 @@ import pytest
 
 from tests.providers.test_conformance import check_scalar
 from virtcim.errormap import ErrorCode, from_xapi, translate
+from virtcim.hypervisor.change import RolledBackError
 from virtcim.mof import Schema
 from virtcim.providers import CimError, ObjectPath, failure, path_text
-from virtcim.providers.errors import error_code, from_hypervisor
+from virtcim.providers.errors import error_code, from_hypervisor, translated
 
 PATH = ObjectPath("VirtCIM_ComputerSystem", {"Name": 'a"b\\c'}, namespace="root/virt")
 
@@ -81,6 +82,14 @@ def test_a_failure_is_told_again_in_another_language() -> None:
         assert record.values[same] == english_record.values[same]
     assert german.in_language("de") is german
     assert CimError(4, "bad").in_language("de").description == "bad"
+
+
+def test_that_nothing_remains_is_told_in_every_language() -> None:
+    with pytest.raises(CimError) as raised, translated(PATH):
+        raise RolledBackError(from_xapi(["VM_IS_TEMPLATE", "r"]))
+    assert raised.value.description.endswith("; nothing of what was asked for remains")
+    german = raised.value.in_language("de").description
+    assert german.endswith("; was bis dahin getan war, wurde vollständig zurückgenommen")
 
 
 def test_a_failure_without_an_instance_still_has_a_code() -> None:
