@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import h11
 import uvicorn
 
 from virtcim.wire.application import ASGIApp, Message, Receive, Scope, Send
@@ -108,7 +109,7 @@ async def _run(
         made = app_factory()
         app = await made if inspect.isawaitable(made) else made
         await stack.enter_async_context(_lifespan(app))
-        served = _ending_waits(app, stopping)
+        served = _dropping_late_answers(_ending_waits(app, stopping))
         servers = [_Server(_config(served, one.listen)) for one in bound]
         tasks = [
             asyncio.create_task(server.serve(sockets=[one.sock]))
@@ -159,6 +160,31 @@ def _ending_waits(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
                 received.cancel()
 
         await app(scope, receive_or_stop, send)
+
+    return serve
+
+
+def _dropping_late_answers(app: ASGIApp) -> ASGIApp:
+    """Drop the answer to a request whose head was good HTTP and whose body was not.
+
+    uvicorn has refused it by then, and would log a traceback whenever a client does that.
+    """
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        refused = False
+
+        async def send_unless_refused(message: Message) -> None:
+            nonlocal refused
+            if refused:
+                return
+            try:
+                await send(message)
+            except h11.LocalProtocolError:
+                if message["type"] != "http.response.start":
+                    raise
+                refused = True
+
+        await app(scope, receive, send_unless_refused)
 
     return serve
 
