@@ -94,6 +94,9 @@ def running_stack(libvirt_uri: str, directory: Path) -> Iterator[Stack]:
             relay=relay,
             server=server,
         )
+    for daemon in (toolstack, server):
+        # Whatever happened to it was foreseen.
+        assert "Traceback" not in (said := daemon.log.read_text()), said
 
 
 @contextmanager
