@@ -13,6 +13,7 @@ from virtcim.hypervisor.model import Task
 from virtcim.hypervisor.xenapi_assembly import Assembly
 from virtcim.hypervisor.xenapi_records import PARTS, RecordError
 from virtcim.hypervisor.xenapi_session import XenApiSession, is_session_invalid
+from virtcim.wire.memory import return_memory
 
 __all__ = ["Follower"]
 
@@ -146,6 +147,9 @@ class Follower:
         token = self._take_changes(session, token, 0.0)
         self._pool_ref = self._assembly.pool_ref
         self._store.publish(self._assembly.inventory(), token, resynchronised=True)
+        # What was read took several times the memory of what is kept of it.
+        del records, parts
+        return_memory()
         _log.info("%s: connected", self._name)
         return token
 

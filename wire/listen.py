@@ -26,6 +26,7 @@ from virtcim.wire.listener import (
     parse_listen,
     require_authentication,
 )
+from virtcim.wire.memory import limit_memory, return_memory
 
 __all__ = [
     "AppFactory",
@@ -97,6 +98,7 @@ async def _run(
     app_factory: AppFactory, listens: Sequence[Listen], ready: Callable[[str], None]
 ) -> int:
     gc.set_threshold(*_COLLECTION_THRESHOLDS)
+    limit_memory()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -122,6 +124,7 @@ async def _run(
             # What was loaded by now stays. Garbage collections that look at it again only make
             # requests wait: 70 ms once a thousand virtual machines are known.
             gc.freeze()
+            return_memory()
             ready("ready " + " ".join(one.url for one in bound))
             await _first(stopped, *tasks)
         for server in servers:
