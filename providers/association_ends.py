@@ -9,11 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from virtcim.hypervisor.model import VirtualSystem
-from virtcim.providers.allocation_capabilities import (
-    ALLOCATION_CAPABILITIES,
-    DESCRIBED_POOLS,
-    pool_of_capabilities,
-)
 from virtcim.providers.devices import (
     DISPLAY_CONTROLLER,
     MEMORY_DEVICE,
@@ -31,7 +26,6 @@ from virtcim.providers.host_devices import (
     host_devices_of,
 )
 from virtcim.providers.instance_class import InstanceClass, Node
-from virtcim.providers.power_management import POWER_SERVICE
 from virtcim.providers.resource_allocation import (
     CONSOLE_ALLOCATION,
     DISK_ALLOCATION,
@@ -50,20 +44,13 @@ from virtcim.providers.resource_pool import (
     STORAGE_POOL,
 )
 from virtcim.providers.settings import SYSTEM_SETTINGS
-from virtcim.providers.system_capabilities import SYSTEM_CAPABILITIES
 from virtcim.providers.view import View
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM
-from virtcim.providers.virtual_system_management_capabilities import MANAGEMENT_CAPABILITIES
-from virtcim.providers.virtual_system_management_service import MANAGEMENT_SERVICE
 
 __all__ = [
-    "affected_elements",
-    "affecting_services",
     "allocations_from_pool",
     "allocations_of_element",
     "allocations_of_settings",
-    "capabilities_of",
-    "capable_elements",
     "child_pools",
     "devices_from_pool",
     "devices_of_system",
@@ -80,7 +67,6 @@ __all__ = [
     "pools_of_host",
     "pools_of_part",
     "same",
-    "services_of_host",
     "settings_of_allocation",
     "state_settings",
     "system_of_device",
@@ -341,47 +327,3 @@ def disks_with_image(view: View, node: Node) -> Iterable[Node]:
 def drives_with_image(view: View, node: Node) -> Iterable[Node]:
     """The drives that an image is in."""
     return _with_image(view, node, fixed=False)
-
-
-# Capabilities and services.
-
-
-def capabilities_of(_: View, node: Node) -> Iterator[Node]:
-    """The capabilities of a system, a pool, or the service that manages systems."""
-    (source,) = node.sources
-    if node.instance_class is COMPUTER_SYSTEM:
-        yield Node(SYSTEM_CAPABILITIES, (source,))
-    elif node.instance_class in (MANAGEMENT_SERVICE, HOST_SYSTEM):
-        yield Node(MANAGEMENT_CAPABILITIES, (source,))
-    elif node.instance_class in DESCRIBED_POOLS:
-        yield Node(ALLOCATION_CAPABILITIES, (node.instance_class, source))
-
-
-def capable_elements(_: View, node: Node) -> Iterator[Node]:
-    """What has the capabilities."""
-    if node.instance_class is SYSTEM_CAPABILITIES:
-        yield Node(COMPUTER_SYSTEM, node.sources)
-    elif node.instance_class is ALLOCATION_CAPABILITIES:
-        yield pool_of_capabilities(node)
-    else:
-        yield Node(HOST_SYSTEM, node.sources)
-        yield Node(MANAGEMENT_SERVICE, node.sources)
-
-
-def services_of_host(_: View, node: Node) -> Iterable[Node]:
-    """The services that a host offers."""
-    return (Node(MANAGEMENT_SERVICE, node.sources), Node(POWER_SERVICE, node.sources))
-
-
-def affected_elements(view: View, node: Node) -> Iterator[Node]:
-    """What a service acts on: its host and the virtual systems there."""
-    host = Node(HOST_SYSTEM, node.sources)
-    yield host
-    yield from systems_of_host(view, host)
-
-
-def affecting_services(view: View, node: Node) -> Iterator[Node]:
-    """The service that acts on a host or a virtual system."""
-    hosts = (node,) if node.instance_class is HOST_SYSTEM else hosts_of_system(view, node)
-    for host in hosts:
-        yield Node(MANAGEMENT_SERVICE, host.sources)

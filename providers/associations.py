@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from virtcim.providers import association_ends as ends
+from virtcim.providers import service_ends
 from virtcim.providers.allocation_capabilities import (
     ALLOCATION_CAPABILITIES,
     CAPABILITY_SETTINGS,
@@ -38,6 +39,10 @@ from virtcim.providers.profiles import (
 )
 from virtcim.providers.resource_allocation import ALLOCATIONS
 from virtcim.providers.resource_pool import NETWORK_POOL, POOLS, STORAGE_POOL
+from virtcim.providers.resource_pool_configuration_capabilities import (
+    POOL_CONFIGURATION_CAPABILITIES,
+)
+from virtcim.providers.resource_pool_configuration_service import POOL_CONFIGURATION_SERVICE
 from virtcim.providers.settings import SYSTEM_SETTINGS
 from virtcim.providers.system_capabilities import SYSTEM_CAPABILITIES
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM
@@ -46,7 +51,7 @@ from virtcim.providers.virtual_system_management_service import MANAGEMENT_SERVI
 
 __all__ = ["ASSOCIATIONS"]
 
-_SERVICES = (MANAGEMENT_SERVICE, POWER_SERVICE)
+_SERVICES = (MANAGEMENT_SERVICE, POOL_CONFIGURATION_SERVICE, POWER_SERVICE)
 _CHILD_POOLS = (STORAGE_POOL, NETWORK_POOL)
 # ServiceAffectsElement.ElementEffects; ElementSettingData.IsDefault, IsCurrent, IsNext.
 _MANAGES = 5
@@ -173,13 +178,24 @@ ASSOCIATIONS = (
         ends=(
             End(
                 role="ManagedElement",
-                classes=(COMPUTER_SYSTEM, HOST_SYSTEM, MANAGEMENT_SERVICE, *DESCRIBED_POOLS),
-                reached=ends.capable_elements,
+                classes=(
+                    COMPUTER_SYSTEM,
+                    HOST_SYSTEM,
+                    MANAGEMENT_SERVICE,
+                    POOL_CONFIGURATION_SERVICE,
+                    *DESCRIBED_POOLS,
+                ),
+                reached=service_ends.capable_elements,
             ),
             End(
                 role="Capabilities",
-                classes=(SYSTEM_CAPABILITIES, MANAGEMENT_CAPABILITIES, ALLOCATION_CAPABILITIES),
-                reached=ends.capabilities_of,
+                classes=(
+                    SYSTEM_CAPABILITIES,
+                    MANAGEMENT_CAPABILITIES,
+                    POOL_CONFIGURATION_CAPABILITIES,
+                    ALLOCATION_CAPABILITIES,
+                ),
+                reached=service_ends.capabilities_of,
             ),
         ),
     ),
@@ -203,7 +219,7 @@ ASSOCIATIONS = (
         name="VirtCIM_HostedService",
         ends=(
             End(role="Antecedent", classes=(HOST_SYSTEM,), reached=ends.same(HOST_SYSTEM)),
-            End(role="Dependent", classes=_SERVICES, reached=ends.services_of_host),
+            End(role="Dependent", classes=_SERVICES, reached=service_ends.services_of_host),
         ),
     ),
     Association(
@@ -211,13 +227,13 @@ ASSOCIATIONS = (
         ends=(
             End(
                 role="AffectingElement",
-                classes=(MANAGEMENT_SERVICE,),
-                reached=ends.affecting_services,
+                classes=(MANAGEMENT_SERVICE, POOL_CONFIGURATION_SERVICE),
+                reached=service_ends.affecting_services,
             ),
             End(
                 role="AffectedElement",
-                classes=(HOST_SYSTEM, COMPUTER_SYSTEM),
-                reached=ends.affected_elements,
+                classes=(HOST_SYSTEM, COMPUTER_SYSTEM, *POOLS),
+                reached=service_ends.affected_elements,
             ),
         ),
         values=lambda _first, _second: {"ElementEffects": [_MANAGES]},

@@ -12,6 +12,7 @@ from virtcim.providers.jobs import CONCRETE_JOB, error_record
 from virtcim.providers.management_methods import MANAGEMENT_METHODS
 from virtcim.providers.method import SUCCESS, Call, Method
 from virtcim.providers.operations import Operation
+from virtcim.providers.pool_methods import POOL_METHODS
 from virtcim.providers.records import MethodResult
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM, power_operation
 
@@ -83,6 +84,7 @@ _TABLE = (
         invoke=_change_state,
     ),
     *MANAGEMENT_METHODS,
+    *POOL_METHODS,
     Method(instance_class=CONCRETE_JOB, name="GetError", parameters=("Error",), invoke=_get_error),
     Method(
         instance_class=CONCRETE_JOB, name="GetErrors", parameters=("Errors",), invoke=_get_errors

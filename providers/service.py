@@ -30,6 +30,10 @@ from virtcim.providers.records import (
 )
 from virtcim.providers.resource_allocation import ALLOCATIONS
 from virtcim.providers.resource_pool import POOLS
+from virtcim.providers.resource_pool_configuration_capabilities import (
+    POOL_CONFIGURATION_CAPABILITIES,
+)
+from virtcim.providers.resource_pool_configuration_service import POOL_CONFIGURATION_SERVICE
 from virtcim.providers.settings import SYSTEM_SETTINGS
 from virtcim.providers.system_capabilities import SYSTEM_CAPABILITIES
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM
@@ -54,6 +58,8 @@ IMPLEMENTATION_CLASSES: tuple[InstanceClass, ...] = (
     CAPABILITY_SETTINGS,
     MANAGEMENT_SERVICE,
     MANAGEMENT_CAPABILITIES,
+    POOL_CONFIGURATION_SERVICE,
+    POOL_CONFIGURATION_CAPABILITIES,
     POWER_SERVICE,
     CONCRETE_JOB,
 )

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
+from typing import Any
 
+from tests.providers.simulated_storage import SimulatedStorage
 from virtcim.errormap import HypervisorError, from_libvirt, from_transport, from_xapi
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
 from virtcim.hypervisor.endpoint import Monitor
@@ -199,11 +201,15 @@ class SimulatedEndpoint:
         self.refusal: Exception | None = None
         self.disconnected = False
         self.task_ref = "OpaqueRef:task"
+        self.decisive = True
         self.cancelled: list[str] = []
         self.inventories_read = 0
         self.defined: list[VirtualSystemSpec] = []
         self.modified: list[tuple[str, VirtualSystemChange]] = []
         self.monitor: Monitor | None = None
+        self.storage = SimulatedStorage(self)
+        self.known_tasks: dict[str, HypervisorError | None] = {}
+        self.followed: list[str] = []
 
     def inventory(self) -> Inventory:
         self.inventories_read += 1
@@ -277,6 +283,16 @@ class SimulatedEndpoint:
         }
         self._publish(remaining)
 
+    def follow(self, task_ref: str, operation: str, monitor: Monitor | None = None) -> None:
+        self.followed.append(operation)
+        self._begin(monitor, begins=False)
+        if task_ref not in self.known_tasks:
+            fault = from_xapi(["HANDLE_INVALID", "task", task_ref], operation="task.get_record")
+            raise HypervisorError(fault)
+        failure = self.known_tasks[task_ref]
+        if failure is not None:
+            raise failure
+
     def cancel(self, task_ref: str) -> None:
         self.cancelled.append(task_ref)
         self.refusal = HypervisorError(
@@ -298,14 +314,24 @@ class SimulatedEndpoint:
         self.disconnected = True
 
     def _publish(self, systems: Mapping[str, VirtualSystem]) -> None:
-        self.current = replace(
-            self.current, generation=self.current.generation + 1, virtual_systems=systems
-        )
+        self.publish(virtual_systems=systems)
 
-    def _begin(self, monitor: Monitor | None) -> None:
+    def publish(self, **parts: Mapping[str, Any]) -> None:
+        """Another inventory, with other objects of some kinds."""
+        self.current = replace(self.current, generation=self.current.generation + 1, **parts)
+
+    @staticmethod
+    def identity(*names: object) -> str:
+        return identity(*names)
+
+    def begin(self, monitor: Monitor | None) -> None:
+        """What every operation begins with."""
+        self._begin(monitor)
+
+    def _begin(self, monitor: Monitor | None, *, begins: bool = True) -> None:
         self.monitor = monitor
-        if monitor is not None and self.task_ref:
-            monitor.task(self.task_ref)
+        if monitor is not None and self.task_ref and begins:
+            monitor.task(self.task_ref, decisive=self.decisive)
             monitor.progress(0.25)
         if not self.gate.wait(timeout=30):
             raise AssertionError("the test forgot to open the gate")

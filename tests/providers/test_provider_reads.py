@@ -248,8 +248,8 @@ def test_result_class_and_role_choose_among_the_associators(providers: Providers
         "VirtCIM_PrimordialNetworkPool",
         "VirtCIM_NetworkPool",
     }
-    # The systems, and two services.
-    assert len(providers.associator_names(host, assoc_class="CIM_HostedDependency")) == 22
+    # The systems, and three services.
+    assert len(providers.associator_names(host, assoc_class="CIM_HostedDependency")) == 23
     assert len(providers.associator_names(host, assoc_class="VirtCIM_HostedDependency")) == 20
     components = providers.associator_names(host, role="GroupComponent")
     assert [path for path in components if path not in pools] == providers.associator_names(

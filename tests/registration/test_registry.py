@@ -34,4 +34,8 @@ def test_the_kinds_say_what_a_class_needs_of_the_server() -> None:
     assert set(rows["VirtCIM_VirtualSystemManagementService"].methods) == {
         "DefineSystem",
         "DestroySystem",
+        "ModifySystemSettings",
+        "AddResourceSettings",
+        "ModifyResourceSettings",
+        "RemoveResourceSettings",
     }
