@@ -13,10 +13,10 @@ _INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*")
 
 def as_text(value: object) -> str:
     """``value`` as text without ever failing; null is the empty text, bytes are read as UTF-8."""
-    if value is None:
-        return ""
     if isinstance(value, str):
         return value
+    if value is None:
+        return ""
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, bool):

@@ -80,10 +80,12 @@ def decide(fault: Fault, depth: int = 0) -> Decision:
 
 def matching(candidates: Sequence[Rule], facts: Facts) -> Iterator[Rule]:
     """Those of ``candidates`` whose conditions all hold."""
+    text = None
     for rule in candidates:
         # Most patterns do not hold, and a plain search for what they need finds it out much sooner.
         if rule.needles:
-            text = facts.text
+            if text is None:
+                text = facts.text
             for needle in rule.needles:
                 if needle in text:
                     break
