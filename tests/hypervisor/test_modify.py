@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import libvirt
 import pytest
 
-from tests.hypervisor.xenapi_server import GIB, endpoint_of
+from tests.hypervisor.xenapi_server import GIB, Refusal, XenApiServer, endpoint_of
 from tests.wire.serving import DEADLINE_S, serving
 from virtcim.errormap import ErrorCode, HypervisorError, translate
 from virtcim.hypervisor import (
@@ -327,3 +328,79 @@ def test_a_machine_that_is_not_there_cannot_be_changed(endpoint: XenApiEndpoint)
 
 def test_nothing_to_change_asks_nothing_of_the_hypervisor(endpoint: XenApiEndpoint) -> None:
     assert endpoint.modify("nobody", VirtualSystemChange()) == AddedDevices()
+
+
+def test_one_change_of_a_machine_waits_for_the_other(endpoint: XenApiEndpoint, uuid: str) -> None:
+    before = len(_system(endpoint, uuid).disks)
+    specs = [DiskSpec(path=f"/elsewhere/{uuid}-{number}.img", format="raw") for number in range(8)]
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        changes = [VirtualSystemChange(added_disks=(spec, spec)) for spec in specs]
+        added = list(pool.map(lambda change: endpoint.modify(uuid, change), changes))
+    ids = [each for one in added for each in one.disks]
+    assert len(set(ids)) == 16
+    assert len(_system(endpoint, uuid).disks) == before + 16
+
+
+def _machine_of(server: XenApiServer) -> str:
+    """The halted machine of a simulated server, with everything that a change reads."""
+    server.furnish()
+    minima = {"memory_static_min": str(GIB), "memory_dynamic_min": str(GIB)}
+    return server.put("VM", "OpaqueRef:one", name_description="", **minima)
+
+
+def test_what_cannot_be_taken_back_is_told_with_what_failed() -> None:
+    server = XenApiServer()
+    _machine_of(server)
+    descriptions: list[str] = []
+
+    def describe(_ref: str, text: str) -> str:
+        if descriptions:
+            raise Refusal("OTHER_OPERATION_IN_PROGRESS", "VM", "OpaqueRef:one")
+        descriptions.append(text)
+        return ""
+
+    def refuse(*_params: object) -> str:
+        raise Refusal("DEVICE_ALREADY_EXISTS", "vda")
+
+    server.orders["VM.set_name_description"] = describe
+    server.orders["VBD.create"] = refuse
+    change = VirtualSystemChange(name_description="kept", added_disks=(DiskSpec(path="/x"),))
+    server.orders["VDI.introduce"] = lambda *_: server.put("VDI", "OpaqueRef:x", SR="paths")
+    server.orders["VDI.forget"] = lambda ref: server.remove("VDI", ref) or ""
+    with (
+        server.running() as port,
+        endpoint_of(port) as endpoint,
+        pytest.raises(HypervisorError) as raised,
+    ):
+        endpoint.modify("one", change)
+    assert not isinstance(raised.value, RolledBackError)
+    error = translate(raised.value.fault)
+    assert (error.code, raised.value.fault.code) == (
+        ErrorCode.ERR_ALREADY_EXIST,
+        "ROLLBACK_FAILED",
+    )
+    for named in ("VM.set_name_description", "OTHER_OPERATION_IN_PROGRESS"):
+        assert named in error.message
+    assert "OpaqueRef:x" not in server.tables["VDI"]
+
+
+def test_a_step_whose_end_is_not_known_is_not_called_taken_back() -> None:
+    server = XenApiServer()
+    _machine_of(server)
+
+    def lose(task: str, *_params: object) -> None:
+        server.tables["task"].pop(task)
+
+    def lost(*_params: object) -> object:
+        raise Refusal("LIBVIRT_ERROR", "38", "VIR_ERR_SYSTEM_ERROR", "VIR_FROM_RPC", "gone")
+
+    server.task("VM.set_memory_limits", lose)
+    server.orders["VM.set_name_description"] = lambda *_: ""
+    change = VirtualSystemChange(name_description="x", memory_dynamic_max_bytes=GIB)
+    with server.running() as port, endpoint_of(port) as endpoint:
+        server.orders["event.from"] = lost
+        with pytest.raises(HypervisorError) as raised:
+            endpoint.modify("one", change)
+    assert not isinstance(raised.value, RolledBackError)
+    assert translate(raised.value.fault).code is ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
+    assert server.calls["VM.set_name_description"] == 2
