@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from typing import Any
 
-from virtcim.errormap import HypervisorError
+from virtcim.errormap import Fault, HypervisorError, from_xapi
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.inventory import InventoryStore
@@ -124,10 +126,23 @@ class XenApiEndpoint:
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         """Stop the virtual system if it runs, and remove it; its disk images stay."""
         ref = self._vm_ref(uuid)
-        if self._session.call("VM.get_power_state", ref) != PowerState.HALTED:
+        record: Mapping[str, Any] = self._session.call("VM.get_record", ref)
+        blocked = record.get("blocked_operations", {})
+        if "destroy" in blocked:
+            # To be known before it is stopped for nothing.
+            description = ["OPERATION_BLOCKED", ref, blocked["destroy"]]
+            raise HypervisorError(from_xapi(description, operation="VM.destroy"))
+        running = record["power_state"] != PowerState.HALTED
+        if running:
             self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
-        self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
-        self._wait_visible()
+        try:
+            self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
+        except HypervisorError as exc:
+            if running:
+                raise HypervisorError(_only_stopped(exc)) from exc
+            raise
+        finally:
+            self._wait_visible()
 
     @property
     def storage(self) -> Storage:
@@ -169,3 +184,15 @@ class XenApiEndpoint:
             return
         if not self._store.wait_for(token, _BARRIER_TIMEOUT_S):
             _log.error("%s: a change is not visible after %g s", self.url, _BARRIER_TIMEOUT_S)
+
+
+def _only_stopped(error: HypervisorError) -> Fault:
+    """What made a removal fail, after the machine had been stopped for it."""
+    return Fault(
+        source="xapi",
+        operation=error.fault.operation,
+        code="ONLY_STOPPED",
+        text=f"{error}; the virtual machine is still there, but it has been stopped",
+        sent=error.fault.sent,
+        cause=error.fault,
+    )

@@ -119,7 +119,7 @@ class Modification:
         self._change_fields(vm_ref, record, change)
         resources = ResourceChange(self._tasks, self._rollback, vm_ref, record, self._monitor)
         resources.change_memory(change, live=live)
-        resources.change_vcpus(change)
+        resources.change_vcpus(change, live=live)
         removed = [
             *self._removed("VBD", system.disks, change.removed_disks),
             *self._removed("VIF", system.network_ports, change.removed_network_ports),

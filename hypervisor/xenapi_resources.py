@@ -58,11 +58,11 @@ class ResourceChange:
         )
         self._set("VM.set_memory_limits", after, tuple(before))
 
-    def change_vcpus(self, change: VirtualSystemChange) -> None:
-        """Change the processors for the next start."""
+    def change_vcpus(self, change: VirtualSystemChange, *, live: bool) -> None:
+        """Change the processors for the next start; the present ones are ``change_vcpus_now``'s."""
         most, initial = int(self._record["VCPUs_max"]), self._initial_vcpus()
         new_most = _wanted(change.vcpus_max, most)
-        new_initial = _wanted(change.vcpus_at_startup, initial)
+        new_initial = initial if live else _wanted(change.vcpus_at_startup, initial)
         steps = [
             ("VM.set_VCPUs_max", new_most, most),
             ("VM.set_VCPUs_at_startup", new_initial, initial),
@@ -77,8 +77,13 @@ class ResourceChange:
         """Change the processors of a running machine, whose guest must go along."""
         initial = self._initial_vcpus()
         wanted = _wanted(change.vcpus_at_startup, initial)
-        if wanted != initial:
-            self._set("VM.set_VCPUs_number_live", (wanted,), (initial,))
+        if wanted == initial:
+            return
+        self._set("VM.set_VCPUs_number_live", (wanted,), (initial,))
+        # XAPI keeps the number for the next start by itself, and refuses to set it meanwhile.
+        if int(self._tasks.call("VM.get_VCPUs_at_startup", self._vm_ref)) != wanted:
+            self._tasks.call("VM.set_VCPUs_at_startup", self._vm_ref, str(wanted))
+            self._rollback.add("VM.set_VCPUs_at_startup", self._vm_ref, str(initial))
 
     def _initial_vcpus(self) -> int:
         return int(self._record["VCPUs_at_startup"])

@@ -441,6 +441,35 @@ def test_destroying_a_machine_that_is_not_halted_stops_it_first(
     assert "vdi" in endpoint.inventory().disk_images
 
 
+def test_a_machine_that_may_not_be_destroyed_is_not_stopped_either(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    server.put("VM", ONE, power_state="Running", blocked_operations={"destroy": "precious"})
+    with pytest.raises(HypervisorError) as raised:
+        endpoint.destroy("one")
+    assert raised.value.fault.arguments == (ONE, "precious")
+    assert server.tables["VM"][ONE]["power_state"] == "Running"
+
+
+def test_a_machine_that_was_stopped_and_could_not_be_destroyed_is_said_to_be_stopped(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    def shut_down(task: str, ref: str) -> None:
+        server.put("VM", ref, power_state="Halted")
+        server.end_task(task)
+
+    server.put("VM", ONE, power_state="Running")
+    server.task("VM.hard_shutdown", shut_down)
+    server.task("VM.destroy", lambda task, ref: server.end_task(task, "VM_HAS_VUSBS", ref))
+    with pytest.raises(HypervisorError) as raised:
+        endpoint.destroy("one")
+    cause = raised.value.fault.cause
+    assert cause is not None
+    assert _code(raised.value) is translate(cause).code
+    assert "it has been stopped" in translate(raised.value.fault).message
+    assert endpoint.inventory().virtual_systems["one"].power_state is PowerState.HALTED
+
+
 def test_waiting_for_a_token_ends_with_it_with_a_resynchronisation_or_with_a_disconnection(
     endpoint: XenApiEndpoint,
 ) -> None:
