@@ -100,7 +100,7 @@ def test_memory_in_other_units_is_read_in_them() -> None:
         ),
         (
             _libvirt("operation failed: domain 'web 1' already exists with uuid x", 9),
-            "web 1 is already taken.",
+            "The name web 1 is already taken.",
             "Choose another name or identifier than web 1.",
         ),
         (
