@@ -165,3 +165,7 @@ def test_a_released_version_is_read_as_it_was_frozen(released: Path) -> None:
     (released / f"{TABLE_VERSION}.json").write_text(canonical(table))
     (change,) = differences(read_version(TABLE_VERSION), read_version("current"))
     assert change.kind == "wording"
+
+
+def test_the_first_version_is_released() -> None:
+    assert "1.0.0" in known_versions()
