@@ -65,21 +65,22 @@ def decide(fault: Fault, depth: int = 0) -> Decision:
     """The decision on ``fault``; there always is one."""
     facts = Facts(fault)
     own, weak = stages(fault.source, fault.code)
-    for rule in matching(own, facts):
-        return Decision(rule=rule, facts=facts)
-    if fault.cause is not None and depth < _DEEPEST:
+    rule = _first(own, facts)
+    if rule is None and fault.cause is not None and depth < _DEEPEST:
         nested = decide(fault.cause, depth + 1)
         if not nested.by_default:
             return nested
-    for rule in matching(load(SHARED), facts):
-        return Decision(rule=rule, facts=facts)
-    for rule in matching(weak, facts):
-        return Decision(rule=rule, facts=facts)
-    return Decision(rule=_default_for(facts), facts=facts)
+    rule = rule or _first(load(SHARED), facts) or _first(weak, facts) or _default_for(facts)
+    return Decision(rule=rule, facts=facts)
 
 
 def matching(candidates: Sequence[Rule], facts: Facts) -> Iterator[Rule]:
     """Those of ``candidates`` whose conditions all hold."""
+    return (rule for rule in candidates if _first((rule,), facts))
+
+
+def _first(candidates: Sequence[Rule], facts: Facts) -> Rule | None:
+    """The first of ``candidates`` whose conditions all hold."""
     text = None
     for rule in candidates:
         # Most patterns do not hold, and a plain search for what they need finds it out much sooner.
@@ -92,7 +93,8 @@ def matching(candidates: Sequence[Rule], facts: Facts) -> Iterator[Rule]:
             else:
                 continue
         if holds(rule, facts):
-            yield rule
+            return rule
+    return None
 
 
 @lru_cache(maxsize=4096)
