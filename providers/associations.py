@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.providers import association_ends as ends
-from virtcim.providers import service_ends
+from virtcim.providers import job_elements, service_ends
 from virtcim.providers.allocation_capabilities import (
     ALLOCATION_CAPABILITIES,
     CAPABILITY_SETTINGS,
@@ -28,6 +28,7 @@ from virtcim.providers.interop import (
     namespaces_of_manager,
     object_manager_of,
 )
+from virtcim.providers.jobs import CONCRETE_JOB
 from virtcim.providers.power_management import POWER_SERVICE, power_state
 from virtcim.providers.profiles import (
     CONFORMING_CLASSES,
@@ -245,6 +246,34 @@ ASSOCIATIONS = (
             End(role="UserOfService", classes=(HOST_SYSTEM,), reached=ends.same(HOST_SYSTEM)),
         ),
         values=power_state,
+    ),
+    # From the jobs, as there are fewer of them than of what they may affect.
+    Association(
+        name="VirtCIM_AffectedJobElement",
+        ends=(
+            End(
+                role="AffectingElement",
+                classes=(CONCRETE_JOB,),
+                reached=job_elements.affecting_jobs,
+            ),
+            End(
+                role="AffectedElement",
+                classes=job_elements.AFFECTED_CLASSES,
+                reached=job_elements.affected_elements,
+            ),
+        ),
+        values=job_elements.effect,
+    ),
+    Association(
+        name="VirtCIM_OwningJobElement",
+        ends=(
+            End(role="OwnedElement", classes=(CONCRETE_JOB,), reached=job_elements.owned_jobs),
+            End(
+                role="OwningElement",
+                classes=job_elements.OWNING_CLASSES,
+                reached=job_elements.owning_element,
+            ),
+        ),
     ),
     Association(
         name="VirtCIM_ElementConformsToProfile",

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-__all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobState", "JobStore", "StateError"]
+__all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobElement", "JobState", "JobStore", "StateError"]
 
 _log = logging.getLogger(__name__)
 
@@ -45,9 +45,21 @@ class JobState(IntEnum):
     EXCEPTION = 10
 
 
+class JobElement(NamedTuple):
+    """An instance that a job has to do with: its class, and what tells it apart there."""
+
+    class_name: str
+    identity: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One long operation; ``error`` holds the property values of a CIM_Error."""
+    """One long operation; ``error`` holds the property values of a CIM_Error.
+
+    ``task_ref`` is the task of the management API that carries it at present, which ``decides``
+    it or is one step of several. ``owner`` is what it was asked of, ``affected`` what it changes,
+    ``created`` what it made.
+    """
 
     uuid: str
     namespace: str
@@ -59,11 +71,24 @@ class Job:
     updated: datetime  # the last change of anything
     error_code: int = 0
     error: Mapping[str, Any] | None = None
+    task_ref: str = ""
+    decides: bool = False
+    owner: JobElement | None = None
+    affected: tuple[JobElement, ...] = ()
+    created: tuple[JobElement, ...] = ()
 
     @property
     def ended(self) -> bool:
         """Whether the operation is over, however it ended."""
         return self.state not in (JobState.RUNNING, JobState.SHUTTING_DOWN)
+
+    @property
+    def elements(self) -> Iterator[JobElement]:
+        """Everything that it has to do with."""
+        yield from self.affected
+        yield from self.created
+        if self.owner is not None:
+            yield self.owner
 
 
 _METADATA = sa.MetaData()
@@ -80,6 +105,11 @@ _JOBS = sa.Table(
     sa.Column("updated", sa.Float, nullable=False),
     sa.Column("error_code", sa.Integer, nullable=False),
     sa.Column("error", sa.JSON, nullable=True),
+    sa.Column("task_ref", sa.Text, nullable=False, server_default=""),
+    sa.Column("decides", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("owner", sa.JSON, nullable=True),
+    sa.Column("affected", sa.JSON, nullable=True),
+    sa.Column("created", sa.JSON, nullable=True),
 )
 _TIMES = ("submitted", "changed", "updated")
 _COLUMNS = tuple(column.name for column in _JOBS.columns)
@@ -103,6 +133,15 @@ def _open(url: str) -> sa.Engine:
     return sa.create_engine(url, poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
 
 
+def _add_missing_columns(connection: sa.Connection) -> None:
+    """Bring the table of an earlier version up to date."""
+    present = {column["name"] for column in sa.inspect(connection).get_columns(_JOBS.name)}
+    for column in _JOBS.columns:
+        if column.name not in present:
+            declared = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+            connection.execute(sa.text(f"ALTER TABLE {_JOBS.name} ADD COLUMN {declared}"))
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -119,10 +158,16 @@ class JobStore:
             self._engine = _open(_database_url(state))
             with self._engine.begin() as connection:
                 _METADATA.create_all(connection)
+                _add_missing_columns(connection)
                 rows = connection.execute(sa.select(_JOBS)).mappings()
                 self._jobs = {job.uuid: job for job in (_from_row(dict(row)) for row in rows)}
-        except (OSError, sa.exc.SQLAlchemyError, ValueError) as error:
+        # ImportError: the driver of another database than SQLite is not installed.
+        except (OSError, sa.exc.SQLAlchemyError, ValueError, ImportError) as error:
             raise StateError(f"the state cannot be kept in {state}: {error}") from error
+        # The UUIDs of the jobs that have to do with an element; a tuple is never changed.
+        self._by_element: dict[JobElement, tuple[str, ...]] = {}
+        for job in self._jobs.values():
+            self._enter(job)
 
     def all(self, namespace: str) -> tuple[Job, ...]:
         """The jobs of one namespace, the oldest first."""
@@ -135,6 +180,17 @@ class JobStore:
         self._remove_expired()
         job = self._jobs.get(uuid)
         return job if job is not None and job.namespace == namespace else None
+
+    def concerning(self, namespace: str, element: JobElement) -> tuple[Job, ...]:
+        """The jobs that have to do with an element, the oldest first."""
+        jobs = [
+            job
+            for uuid in self._by_element.get(element, ())
+            if (job := self._jobs.get(uuid)) is not None
+            and job.namespace == namespace
+            and not self._expired(job)
+        ]
+        return tuple(sorted(jobs, key=lambda job: job.submitted))
 
     def unfinished(self) -> tuple[Job, ...]:
         """The jobs that have not ended, of every namespace."""
@@ -152,7 +208,9 @@ class JobStore:
             except sa.exc.SQLAlchemyError:
                 _log.exception("the job %s (%s) cannot be stored", job.uuid, job.name)
             # Only now may it be read: what a client was told must survive the server's death.
+            self._leave(job.uuid)
             self._jobs[job.uuid] = job
+            self._enter(job)
 
     def note_progress(self, uuid: str, percent_complete: int) -> None:
         """Keep the progress of a job, in memory only: after a restart it means nothing."""
@@ -166,8 +224,10 @@ class JobStore:
     def remove(self, uuid: str) -> None:
         """Forget a job."""
         with self._lock:
-            if self._closed or self._jobs.pop(uuid, None) is None:
+            if self._closed or uuid not in self._jobs:
                 return
+            self._leave(uuid)
+            del self._jobs[uuid]
             try:
                 with self._engine.begin() as connection:
                     connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == uuid))
@@ -181,12 +241,25 @@ class JobStore:
             self._engine.dispose()
 
     def _remove_expired(self) -> None:
-        oldest = self.clock() - TIME_BEFORE_REMOVAL
-        expired = [
-            job.uuid for job in self._jobs.copy().values() if job.ended and job.changed < oldest
-        ]
-        for uuid in expired:
-            self.remove(uuid)
+        for job in self._jobs.copy().values():
+            if self._expired(job):
+                self.remove(job.uuid)
+
+    def _expired(self, job: Job) -> bool:
+        return job.ended and job.changed < self.clock() - TIME_BEFORE_REMOVAL
+
+    def _enter(self, job: Job) -> None:
+        for element in set(job.elements):
+            self._by_element[element] = (*self._by_element.get(element, ()), job.uuid)
+
+    def _leave(self, uuid: str) -> None:
+        known = self._jobs.get(uuid)
+        for element in () if known is None else set(known.elements):
+            others = tuple(other for other in self._by_element[element] if other != uuid)
+            if others:
+                self._by_element[element] = others
+            else:
+                del self._by_element[element]
 
 
 def _to_row(job: Job) -> dict[str, object]:
@@ -195,6 +268,7 @@ def _to_row(job: Job) -> dict[str, object]:
         row[name] = getattr(job, name).timestamp()
     row["error"] = None if job.error is None else dict(job.error)
     row["state"] = int(job.state)
+    row["decides"] = int(job.decides)
     return row
 
 
@@ -203,4 +277,8 @@ def _from_row(row: Mapping[str, Any]) -> Job:
     for name in _TIMES:
         values[name] = datetime.fromtimestamp(values[name], UTC)
     values["state"] = JobState(values["state"])
+    values["decides"] = bool(values["decides"])
+    values["owner"] = JobElement(*values["owner"]) if values["owner"] else None
+    for name in ("affected", "created"):
+        values[name] = tuple(JobElement(*each) for each in values[name] or ())
     return Job(**values)

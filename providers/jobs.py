@@ -47,6 +47,7 @@ def _values(job: Job) -> Mapping[str, Value]:
         "Name": job.name,
         "ElementName": job.name,
         "Caption": "Job",
+        "Owner": None if job.owner is None else f"{job.owner.class_name}.{job.name}",
         "JobState": int(job.state),
         "JobStatus": description or descriptions[0],
         "PercentComplete": job.percent_complete,

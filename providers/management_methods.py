@@ -10,6 +10,8 @@ from virtcim.providers.definition import read_definition
 from virtcim.providers.errors import failure, path_text, rejected
 from virtcim.providers.identities import instance_id
 from virtcim.providers.instance_class import InstanceClass
+from virtcim.providers.job_elements import system_element
+from virtcim.providers.job_store import JobElement
 from virtcim.providers.method import SUCCESS, Call, Method
 from virtcim.providers.modification import (
     read_added_resources,
@@ -66,7 +68,7 @@ def _destroy_system(call: Call) -> MethodResult:
         call.endpoint.destroy(uuid, monitor)
         return MethodResult(return_value=SUCCESS)
 
-    return call.run("DestroySystem", destroy)
+    return call.run("DestroySystem", destroy, affected=[system_element(uuid)])
 
 
 def _modify_system_settings(call: Call) -> MethodResult:
@@ -77,7 +79,7 @@ def _modify_system_settings(call: Call) -> MethodResult:
         call.endpoint.modify(uuid, change, monitor)
         return MethodResult(return_value=SUCCESS)
 
-    return call.run("ModifySystemSettings", modify)
+    return call.run("ModifySystemSettings", modify, affected=[system_element(uuid)])
 
 
 def _add_resource_settings(call: Call) -> MethodResult:
@@ -96,7 +98,7 @@ def _add_resource_settings(call: Call) -> MethodResult:
         ]
         return _resulting(call, [(each, instance_id(system.uuid, part)) for each, part in made])
 
-    return call.run("AddResourceSettings", add)
+    return call.run("AddResourceSettings", add, affected=[system_element(system.uuid)])
 
 
 def _modify_resource_settings(call: Call) -> MethodResult:
@@ -107,7 +109,10 @@ def _modify_resource_settings(call: Call) -> MethodResult:
         call.endpoint.modify(modified.uuid, modified.change, monitor)
         return _resulting(call, modified.settings)
 
-    return call.run("ModifyResourceSettings", modify)
+    elements = [JobElement(each.name, identity) for each, identity in modified.settings]
+    return call.run(
+        "ModifyResourceSettings", modify, affected=[system_element(modified.uuid), *elements]
+    )
 
 
 def _remove_resource_settings(call: Call) -> MethodResult:
@@ -118,7 +123,7 @@ def _remove_resource_settings(call: Call) -> MethodResult:
         call.endpoint.modify(removed.uuid, removed.change, monitor)
         return MethodResult(return_value=SUCCESS)
 
-    return call.run("RemoveResourceSettings", remove)
+    return call.run("RemoveResourceSettings", remove, affected=[system_element(removed.uuid)])
 
 
 def _settings_of(call: Call, parameter: str) -> VirtualSystem:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from virtcim.providers.errors import rejected
+from virtcim.providers.job_elements import element_of
 from virtcim.providers.job_store import Job, JobState
 from virtcim.providers.jobs import CONCRETE_JOB, error_record
 from virtcim.providers.management_methods import MANAGEMENT_METHODS
@@ -26,16 +27,21 @@ def _change_state(call: Call) -> MethodResult:
     """CIM_EnabledLogicalElement.RequestStateChange of a virtual system."""
     assert call.node is not None
     system = call.node.sources[0]
-    timeout = call.parameter("TimeoutPeriod")
     operation = power_operation(system, call.parameter("RequestedState"))
-    if isinstance(timeout, datetime) or (isinstance(timeout, timedelta) and timeout):
+    if _limits_time(call):
         return MethodResult(return_value=_TIMEOUT_NOT_SUPPORTED)
 
     def change(monitor: Operation) -> MethodResult:
         call.endpoint.change_power(system.uuid, operation, monitor)
         return MethodResult(return_value=SUCCESS)
 
-    return call.run("RequestStateChange", change)
+    return call.run("RequestStateChange", change, affected=[element_of(call.node)])
+
+
+def _limits_time(call: Call) -> bool:
+    """Whether a TimeoutPeriod is given that is not zero."""
+    timeout = call.parameter("TimeoutPeriod")
+    return isinstance(timeout, datetime) or (isinstance(timeout, timedelta) and bool(timeout))
 
 
 def _get_error(call: Call) -> MethodResult:
@@ -60,13 +66,18 @@ def _change_job_state(call: Call) -> MethodResult:
             f"RequestedState: {'NULL' if requested is None else requested} cannot be requested of "
             "a job; possible are 4 Terminate, 5 Kill"
         )
+    if _limits_time(call):
+        return MethodResult(return_value=_TIMEOUT_NOT_SUPPORTED)
     call.operations.cancel(_job(call), states[requested])
     return MethodResult(return_value=SUCCESS)
 
 
 def _kill_job(call: Call) -> MethodResult:
     """CIM_Job.KillJob, which RequestStateChange replaced."""
-    call.operations.cancel(_job(call), JobState.KILLED)
+    delete = call.parameter("DeleteOnKill")
+    if not isinstance(delete, bool | None):
+        raise rejected(f"DeleteOnKill: {delete!r} is no boolean")
+    call.operations.cancel(_job(call), JobState.KILLED, delete=bool(delete))
     return MethodResult(return_value=SUCCESS)
 
 

@@ -170,6 +170,7 @@ class Namespace:
                 operations=self._operations,
                 endpoint=self._endpoint,
                 path=path,
+                instance_class=method.instance_class,
                 node=node,
                 resolve=lambda other: self._resolve_reference(view, other),
                 parameters={name.lower(): value for name, value in parameters.items()},

@@ -13,6 +13,7 @@ from virtcim.hypervisor.model import StorageRepository, VirtualDiskImage
 from virtcim.providers.errors import failure, path_text, rejected
 from virtcim.providers.host_devices import DISK_IMAGE
 from virtcim.providers.instance_class import InstanceClass, Node
+from virtcim.providers.job_elements import element_of
 from virtcim.providers.method import SUCCESS, Call, Method
 from virtcim.providers.operations import Operation
 from virtcim.providers.record_cache import path_of
@@ -57,27 +58,28 @@ def _delete_pool(call: Call) -> MethodResult:
         call.endpoint.storage.remove_repository(pool.uuid, monitor)
         return MethodResult(return_value=SUCCESS)
 
-    return call.run("DeleteResourcePool", delete)
+    return call.run("DeleteResourcePool", delete, affected=[element_of(node)])
 
 
 def _create_in_pool(call: Call) -> MethodResult:
     """VirtCIM_ResourcePoolConfigurationService.CreateResourceInPool."""
-    pool = _resolved(call, call.parameter("Pool"), "Pool", STORAGE_POOL).sources[0]
+    node = _resolved(call, call.parameter("Pool"), "Pool", STORAGE_POOL)
+    pool: StorageRepository = node.sources[0]
     spec = read_image_settings(call.view, call.classes, call.parameter("Settings"), pool)
 
     def create(monitor: Operation) -> MethodResult:
         uuid = call.endpoint.storage.create_image(spec, monitor)
         inventory = call.endpoint.inventory()
-        node = Node(DISK_IMAGE, (inventory.disk_images[uuid], min(inventory.hosts)))
-        image = path_of(node, call.view.namespace)
+        made = Node(DISK_IMAGE, (inventory.disk_images[uuid], min(inventory.hosts)))
+        image = path_of(made, call.view.namespace)
         return MethodResult(return_value=SUCCESS, output={"Resource": image})
 
-    return call.run("CreateResourceInPool", create)
+    return call.run("CreateResourceInPool", create, affected=[element_of(node)])
 
 
 def _delete_in_pool(call: Call) -> MethodResult:
     """VirtCIM_ResourcePoolConfigurationService.DeleteResourceInPool."""
-    image = _image(call)
+    node, image = _image(call)
     users = {system.name_label for system, _ in call.view.disks_with(image.uuid)}
     _refuse_use(f"the disk image {image.name_label}", users, call.parameter("Resource"))
 
@@ -85,12 +87,12 @@ def _delete_in_pool(call: Call) -> MethodResult:
         call.endpoint.storage.delete_image(image.uuid, monitor)
         return MethodResult(return_value=SUCCESS)
 
-    return call.run("DeleteResourceInPool", delete)
+    return call.run("DeleteResourceInPool", delete, affected=[element_of(node)])
 
 
 def _resize_in_pool(call: Call) -> MethodResult:
     """VirtCIM_ResourcePoolConfigurationService.ResizeResourceInPool."""
-    image = _image(call)
+    node, image = _image(call)
     size_bytes = call.parameter("Size")
     if isinstance(size_bytes, bool) or not isinstance(size_bytes, int) or size_bytes <= 0:
         shown = "NULL" if size_bytes is None else size_bytes
@@ -100,7 +102,7 @@ def _resize_in_pool(call: Call) -> MethodResult:
         call.endpoint.storage.resize_image(image.uuid, size_bytes, monitor)
         return MethodResult(return_value=SUCCESS)
 
-    return call.run("ResizeResourceInPool", resize)
+    return call.run("ResizeResourceInPool", resize, affected=[element_of(node)])
 
 
 def _not_supported(_: Call) -> MethodResult:
@@ -108,18 +110,17 @@ def _not_supported(_: Call) -> MethodResult:
     return MethodResult(return_value=_NOT_SUPPORTED)
 
 
-def _image(call: Call) -> VirtualDiskImage:
+def _image(call: Call) -> tuple[Node, VirtualDiskImage]:
     """The image that Resource names, which must be in Pool where that is given."""
-    image: VirtualDiskImage = _resolved(
-        call, call.parameter("Resource"), "Resource", DISK_IMAGE
-    ).sources[0]
+    node = _resolved(call, call.parameter("Resource"), "Resource", DISK_IMAGE)
+    image: VirtualDiskImage = node.sources[0]
     if call.parameter("Pool") is not None:
         pool = _resolved(call, call.parameter("Pool"), "Pool", STORAGE_POOL).sources[0]
         if image.sr_uuid != pool.uuid:
             raise rejected(
                 f"Pool: the disk image {image.name_label} is not in the pool {pool.name_label}"
             )
-    return image
+    return node, image
 
 
 def _resolved(call: Call, path: object, parameter: str, wanted: InstanceClass) -> Node:

@@ -84,14 +84,15 @@ class Providers:
     ) -> None:
         self._classes = classes
         self._jobs = JobStore(state)
-        operations = Operations(self._jobs, job_after_s)
+        endpoint_of = {_namespace_name(each): each for each in endpoints}
+        self._operations = Operations(self._jobs, job_after_s, endpoint_of)
         served = [
             Namespace(
-                f"{ROOT}/{endpoint.name}" if endpoint.name else ROOT,
+                _namespace_name(endpoint),
                 classes,
                 IMPLEMENTATION_CLASSES,
                 endpoint=endpoint,
-                operations=operations,
+                operations=self._operations,
                 jobs=self._jobs,
                 served=lambda: self._served,
             )
@@ -181,6 +182,7 @@ class Providers:
 
     def close(self) -> None:
         """Let go of the job store; operations in progress end as jobs of unknown outcome."""
+        self._operations.close()
         self._jobs.close()
 
     def _of(self, path: ObjectPath) -> Namespace:
@@ -206,6 +208,10 @@ class Providers:
 def _translated(records: Iterator[Record]) -> Iterator[Record]:
     with translated():
         yield from records
+
+
+def _namespace_name(endpoint: Endpoint) -> str:
+    return f"{ROOT}/{endpoint.name}" if endpoint.name else ROOT
 
 
 def _unique(records: Iterable[Record]) -> list[Record]:

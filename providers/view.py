@@ -14,7 +14,7 @@ from virtcim.hypervisor.model import (
     VirtualNetworkPort,
     VirtualSystem,
 )
-from virtcim.providers.job_store import Job, JobStore
+from virtcim.providers.job_store import Job, JobElement, JobStore
 
 __all__ = ["Derived", "View"]
 
@@ -82,6 +82,10 @@ class View:
     def jobs(self) -> tuple[Job, ...]:
         """The jobs of this namespace."""
         return self._jobs.all(self.namespace) if self._jobs else ()
+
+    def jobs_concerning(self, element: JobElement) -> tuple[Job, ...]:
+        """The jobs of this namespace that have to do with an element."""
+        return self._jobs.concerning(self.namespace, element) if self._jobs else ()
 
     def job(self, uuid: str) -> Job | None:
         """The job ``uuid`` of this namespace."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import pytest
 from tests.providers.conftest import MakeProviders
 from tests.providers.simulated_endpoint import SimulatedEndpoint, identity
 from tests.providers.test_conformance import check_scalar
+from tests.providers.waiting import ended, job_of, wait_for
 from virtcim.errormap import ErrorCode, HypervisorError, from_libvirt
 from virtcim.hypervisor.model import PowerState
 from virtcim.mof import Schema
@@ -28,7 +27,6 @@ from virtcim.providers.job_store import TIME_BEFORE_REMOVAL, Job, JobState, JobS
 from virtcim.providers.operations import Operations
 
 VM = "VirtCIM_ComputerSystem"
-DEADLINE_S = 20.0
 
 
 def system_path(number: int) -> ObjectPath:
@@ -39,29 +37,6 @@ def system_path(number: int) -> ObjectPath:
 def change(providers: Providers, number: int, requested: object, **more: object) -> MethodResult:
     parameters = {"RequestedState": requested, **more}
     return providers.invoke_method(system_path(number), "RequestStateChange", parameters)  # type: ignore[arg-type]
-
-
-def job_of(result: MethodResult) -> ObjectPath:
-    assert result.return_value == 4096
-    job = result.output["Job"]
-    assert isinstance(job, ObjectPath)
-    return job
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = threading.Event()
-    timer = threading.Timer(DEADLINE_S, deadline.set)
-    timer.start()
-    try:
-        while not condition():
-            assert not deadline.wait(0.002), "the condition was not met in time"
-    finally:
-        timer.cancel()
-
-
-def ended(providers: Providers, job: ObjectPath) -> Record:
-    wait_for(lambda: providers.get_instance(job).values["JobState"] not in (4, 6))
-    return providers.get_instance(job)
 
 
 @pytest.fixture
@@ -364,7 +339,7 @@ def test_jobs_outlive_the_server(
     endpoint.gate.set()
     second = make_providers(endpoint, state=state)
     assert second.get_instance(completed).values["JobState"] == 7
-    unknown = second.get_instance(running)
+    unknown = ended(second, running)
     assert unknown.values["JobState"] == 10
     assert unknown.values["ErrorCode"] == ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
     error = second.invoke_method(running, "GetError", {}).output["Error"]

@@ -1,0 +1,105 @@
+"""What jobs have to do with: what they change or make, and what they were asked of (DSP1103)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+
+from virtcim.providers.host_devices import DISK_IMAGE
+from virtcim.providers.instance_class import InstanceClass, Node
+from virtcim.providers.job_store import Job, JobElement
+from virtcim.providers.jobs import CONCRETE_JOB
+from virtcim.providers.records import MethodResult, ObjectPath, Value
+from virtcim.providers.resource_allocation import ALLOCATIONS
+from virtcim.providers.resource_pool import STORAGE_POOL
+from virtcim.providers.resource_pool_configuration_service import POOL_CONFIGURATION_SERVICE
+from virtcim.providers.settings import SYSTEM_SETTINGS
+from virtcim.providers.view import View
+from virtcim.providers.virtual_system import COMPUTER_SYSTEM
+from virtcim.providers.virtual_system_management_service import MANAGEMENT_SERVICE
+
+__all__ = [
+    "AFFECTED_CLASSES",
+    "OWNING_CLASSES",
+    "affected_elements",
+    "affecting_jobs",
+    "effect",
+    "element_of",
+    "named_elements",
+    "owned_jobs",
+    "owning_element",
+    "system_element",
+]
+
+AFFECTED_CLASSES = (COMPUTER_SYSTEM, SYSTEM_SETTINGS, *ALLOCATIONS, STORAGE_POOL, DISK_IMAGE)
+OWNING_CLASSES = (COMPUTER_SYSTEM, MANAGEMENT_SERVICE, POOL_CONFIGURATION_SERVICE)
+_CLASSES: Mapping[str, InstanceClass] = MappingProxyType(
+    {each.name: each for each in (*AFFECTED_CLASSES, *OWNING_CLASSES)}
+)
+# AffectedJobElement.ElementEffects.
+_CREATE = 5
+
+
+def element_of(node: Node) -> JobElement:
+    """What a job keeps of an instance."""
+    return JobElement(node.instance_class.name, node.instance_class.identity(*node.sources))
+
+
+def system_element(uuid: str) -> JobElement:
+    """What a job keeps of the virtual system ``uuid``."""
+    return JobElement(COMPUTER_SYSTEM.name, uuid)
+
+
+def named_elements(result: MethodResult) -> Iterator[JobElement]:
+    """The instances that the output parameters of a method name."""
+    for value in result.output.values():
+        for path in value if isinstance(value, list) else [value]:
+            instance_class = _CLASSES.get(path.class_name) if isinstance(path, ObjectPath) else None
+            if instance_class is not None and isinstance(path, ObjectPath):
+                identity = instance_class.shape.identity(path)
+                if identity is not None:
+                    yield JobElement(instance_class.name, identity)
+
+
+def affected_elements(view: View, node: Node) -> Iterator[Node]:
+    """What a job changes or made, as far as it is there."""
+    job: Job = node.sources[0]
+    yield from _found(view, dict.fromkeys((*job.affected, *job.created)))
+
+
+def affecting_jobs(view: View, node: Node) -> Iterator[Node]:
+    """The jobs that change or made an instance."""
+    element = element_of(node)
+    for job in view.jobs_concerning(element):
+        if element in job.affected or element in job.created:
+            yield Node(CONCRETE_JOB, (job,))
+
+
+def owning_element(view: View, node: Node) -> Iterable[Node]:
+    """What a job was asked of."""
+    job: Job = node.sources[0]
+    return () if job.owner is None else _found(view, (job.owner,))
+
+
+def owned_jobs(view: View, node: Node) -> Iterator[Node]:
+    """The jobs that an instance was asked for."""
+    element = element_of(node)
+    for job in view.jobs_concerning(element):
+        if job.owner == element:
+            yield Node(CONCRETE_JOB, (job,))
+
+
+def effect(job: Node, element: Node) -> Mapping[str, Value]:
+    """What a job does to an instance, where it is known to have made it."""
+    made = element_of(element) in job.sources[0].created
+    return {"ElementEffects": [_CREATE] if made else None}
+
+
+def _found(view: View, elements: Iterable[JobElement]) -> Iterator[Node]:
+    for element in elements:
+        instance_class = _CLASSES.get(element.class_name)
+        if instance_class is None:
+            continue
+        sources = instance_class.find(view, element.identity)
+        if sources is not None:
+            yield Node(instance_class, sources)
