@@ -9,8 +9,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from virtcim.errormap import HypervisorError, from_xapi
-from virtcim.hypervisor.change import AddedDevices, MediumChange, VirtualSystemChange
+from virtcim.errormap import Fault, HypervisorError, from_xapi
+from virtcim.hypervisor.change import (
+    AddedDevices,
+    MediumChange,
+    RolledBackError,
+    VirtualSystemChange,
+)
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.model import (
     Inventory,
@@ -41,6 +46,8 @@ _DEVICE_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 _KINDS_OF_DEVICES = ("bus", "type", "model")
+# The guest was asked for a device, and cannot be told that it may keep it (QEMU 7.2, PCI).
+_GUEST_KEEPS = "DEVICE_DETACH_TIMEOUT"
 _LIVE = (PowerState.RUNNING, PowerState.PAUSED)
 
 
@@ -100,12 +107,16 @@ class Modification:
         """Make the change and give the ids of the added devices.
 
         Raises RolledBackError with what failed; nothing then remains of the change. If something
-        could not be taken back, HypervisorError says so (``Rollback.failure``).
+        could not be taken back, HypervisorError says so (``Rollback.failure``), and also if a guest
+        may still do what it did not do in time.
         """
         try:
             return self._make(vm_ref, change)
         except HypervisorError as exc:
-            raise self._rollback.failure(exc) from exc
+            failure = self._rollback.failure(exc)
+            if exc.fault.code == _GUEST_KEEPS and isinstance(failure, RolledBackError):
+                raise HypervisorError(_still_asked(exc)) from exc
+            raise failure from exc
 
     def _make(self, vm_ref: str, change: VirtualSystemChange) -> AddedDevices:
         record: Mapping[str, Any] = self._session.call("VM.get_record", vm_ref)
@@ -258,3 +269,16 @@ class Modification:
 
 def _gone(class_name: str, name: str) -> HypervisorError:
     return HypervisorError(from_xapi(["HANDLE_INVALID", class_name, name], operation="VM.modify"))
+
+
+def _still_asked(error: HypervisorError) -> Fault:
+    return Fault(
+        source="xapi",
+        operation=error.fault.operation,
+        code="UNPLUG_PENDING",
+        text=(
+            f"{error}; everything else has been taken back, but the guest may still let go of the "
+            "device, at its next reset at the latest; the next start gives it back"
+        ),
+        cause=error.fault,
+    )
