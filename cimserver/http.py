@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -22,6 +23,7 @@ from virtcim.cimserver.errors import HttpProblem, incident
 from virtcim.cimserver.headers import OPTIONS_HEADERS, Extension, check_against, check_request
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import Operations
+from virtcim.cimserver.reply import Answer
 from virtcim.cimserver.request import MethodCall, Request, read_request
 from virtcim.mof import Schema
 from virtcim.providers import accepted_language
@@ -149,7 +151,7 @@ class CimServer:
         headers = extension.response_headers()
         if answer.language:
             headers["Content-Language"] = answer.language
-        return _PiecesResponse(answer.pieces, headers)
+        return _AnswerResponse(answer, headers, executor)
 
     async def _principal(self, http: HttpRequest) -> str:
         """Who asks; empty where nobody needs to say. Raises HttpProblem 401."""
@@ -204,21 +206,42 @@ async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result
     return await asyncio.get_running_loop().run_in_executor(executor, work)
 
 
-class _PiecesResponse(Response):
-    """Sends a message piece by piece, each as soon as the connection takes it."""
+class _AnswerResponse(Response):
+    """Sends an answer piece by piece, each as soon as the connection takes it.
 
-    def __init__(self, pieces: Sequence[bytes], headers: Mapping[str, str]) -> None:
-        self._pieces = pieces
-        length = str(sum(map(len, pieces)))
-        super().__init__(headers={**headers, "Content-Length": length}, media_type=_MEDIA_TYPE)
+    What is not written yet has no known length, so it goes in chunks (DSP0200 clause 7.3). When
+    writing it fails, the message breaks off, which HTTP tells its client.
+    """
+
+    def __init__(self, answer: Answer, headers: Mapping[str, str], executor: Executor) -> None:
+        self._answer = answer
+        self._executor = executor
+        super().__init__(headers=dict(headers), media_type=_MEDIA_TYPE)
+        if answer.rest is None:
+            self.headers["Content-Length"] = str(sum(map(len, answer.pieces)))
+        else:
+            del self.headers["Content-Length"]
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         await send(start)
-        last = len(self._pieces) - 1
-        for number, piece in enumerate(self._pieces):
-            more = number < last
-            await send({"type": "http.response.body", "body": piece, "more_body": more})
+        rest = self._answer.rest
+        last = None if rest else len(self._answer.pieces) - 1
+        for number, piece in enumerate(self._answer.pieces):
+            await send(_body(piece, more=number != last))
+        while rest is not None:
+            try:
+                piece = await _in_thread(self._executor, partial(next, rest, b""))
+            except Exception as exc:  # noqa: BLE001 - the boundary of what is written late
+                incident("the rest of a reply", exc, show_traceback=False)
+                return
+            await send(_body(piece, more=bool(piece)))
+            if not piece:
+                return
+
+
+def _body(piece: bytes, *, more: bool) -> dict[str, object]:
+    return {"type": "http.response.body", "body": piece, "more_body": more}
 
 
 def _problem_response(problem: HttpProblem) -> Response:

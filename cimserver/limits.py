@@ -9,7 +9,7 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds that keep a hostile or broken client from harming the others."""
+    """Bounds that keep a hostile, broken or just demanding client from harming the others."""
 
     request_bytes: int = 4 * 1024 * 1024
     request_depth: int = 64
@@ -20,3 +20,4 @@ class Limits:
     operation_timeout_s: int = 60  # of an open enumeration whose client names none
     operation_timeout_max_s: int = 600
     objects_per_pull: int = 10_000
+    held_reply_bytes: int = 32 * 1024 * 1024  # a larger reply is sent while it is being written

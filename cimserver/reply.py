@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from virtcim.cimserver.cimtypes import escape
 from virtcim.cimserver.encode import Encoder, Selection
+from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.request import MethodCall, Request
 from virtcim.providers.records import CimError
 
@@ -38,16 +39,18 @@ class Reply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A whole response message in pieces, in their order.
+    """A response message in pieces, in their order.
 
-    ``language`` is that of its texts, empty where it has none.
+    ``rest`` writes what follows ``pieces``, None where that is all. ``language`` is that of the
+    texts, empty where there are none.
     """
 
     pieces: Sequence[bytes]
+    rest: Iterator[bytes] | None = None
     language: str = ""
 
 
-def response_message(request: Request, reply: Reply) -> Answer:
+def response_message(request: Request, reply: Reply, limits: Limits) -> Answer:
     """The message for an operation that succeeded.
 
     ``<!ELEMENT IMETHODRESPONSE (ERROR | (IRETURNVALUE?, PARAMVALUE*))>``
@@ -58,7 +61,15 @@ def response_message(request: Request, reply: Reply) -> Answer:
         # An empty element needs its end tag: wbemcli cannot read it without.
         result = chain((b"<IRETURNVALUE>",), result, (b"</IRETURNVALUE>",))
     outputs = (output.encode() for output in reply.outputs)
-    return Answer(pieces=_message(request, chain(result, outputs)))
+    pieces = _message(request, chain(result, outputs))
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= limits.held_reply_bytes:
+            return Answer(pieces=held, rest=pieces)
+    return Answer(pieces=held)
 
 
 def error_message(
@@ -76,7 +87,7 @@ def error_message(
     description = escape(error.description).replace("\n", "&#10;").replace("\t", "&#9;")
     head = f'<ERROR CODE="{int(error.status_code)}" DESCRIPTION="{description}">'
     pieces = _message(request, (head.encode(), *errors, b"</ERROR>"))
-    return Answer(pieces=pieces, language=error.language)
+    return Answer(pieces=[*pieces], language=error.language)
 
 
 def output_parameter(name: str, type_name: str, value: str, *, is_embedded: bool = False) -> str:
@@ -85,19 +96,17 @@ def output_parameter(name: str, type_name: str, value: str, *, is_embedded: bool
     return f'<PARAMVALUE NAME="{name}" PARAMTYPE="{type_name}"{embedded}>{value}</PARAMVALUE>'
 
 
-def _message(request: Request, parts: Iterable[bytes]) -> list[bytes]:
+def _message(request: Request, parts: Iterable[bytes]) -> Iterator[bytes]:
     kind = "METHODRESPONSE" if isinstance(request, MethodCall) else "IMETHODRESPONSE"
     head = _HEAD.format(id=escape(request.message_id), kind=kind, name=escape(request.name))
     tail = _TAIL.format(kind=kind).encode()
-    pieces: list[bytes] = []
     piece: list[bytes] = []
     size = 0
     for part in chain((head.encode(),), parts, (tail,)):
         piece.append(part)
         size += len(part)
         if size >= _PIECE_BYTES:
-            pieces.append(b"".join(piece))
+            yield b"".join(piece)
             piece, size = [], 0
     if piece:
-        pieces.append(b"".join(piece))
-    return pieces
+        yield b"".join(piece)

@@ -22,8 +22,8 @@ __all__ = ["RecordCache", "path_of"]
 _Entry = tuple[Sources, Record]
 # Below this number of records nobody looks for those that are gone.
 _FEW = 1024
-# So many records of one namespace are kept; with their texts some 150 MB.
-_MOST = 24_000
+# So many records of one namespace are kept; with their texts some 120 MB.
+_MOST = 20_000
 
 
 class _ClassRecords:

@@ -78,7 +78,8 @@ class Operations:
         encoder = self._services.encoder
         try:
             try:
-                return response_message(request, self._run(request, principal))
+                reply = self._run(request, principal)
+                return response_message(request, reply, self._services.limits)
             except CimError as exc:
                 _log.info(
                     "%r for %r failed with status %d: %r",
