@@ -44,6 +44,7 @@ _MIB = 2**20
 # AllocationCapabilities.RequestTypesSupported and SharingMode.
 _GENERAL, _SPECIFIC_AND_GENERAL = 3, 4
 _DEDICATED, _SHARED = 2, 3
+_ENABLED, _DISABLED = 2, 3
 # SettingsDefineCapabilities: (PropertyPolicy, ValueRole, ValueRange) of each setting.
 _ROLES: Mapping[str, tuple[int, int, int]] = MappingProxyType(
     {"Default": (0, 0, 0), "Minimum": (0, 3, 1), "Maximum": (0, 3, 2), "Increment": (0, 3, 3)}
@@ -58,6 +59,8 @@ class _Kind:
     units: str
     request_types: int
     sharing_mode: int
+    # Whether resources come and go in running systems; in those that are stopped they always do.
+    pluggable: bool = False
     amounts: Callable[[Any], Mapping[str, int | None]]
 
 
@@ -112,6 +115,7 @@ _KINDS: Mapping[InstanceClass, _Kind] = MappingProxyType(
             units="byte",
             request_types=_SPECIFIC_AND_GENERAL,
             sharing_mode=_DEDICATED,
+            pluggable=True,
             amounts=_storage,
         ),
         NETWORK_POOL: _Kind(
@@ -119,6 +123,7 @@ _KINDS: Mapping[InstanceClass, _Kind] = MappingProxyType(
             units="count",
             request_types=_GENERAL,
             sharing_mode=_SHARED,
+            pluggable=True,
             amounts=_ports,
         ),
     }
@@ -161,12 +166,15 @@ def _find_capabilities(view: View, identity: str) -> Sources | None:
 
 def _capabilities_values(pool: InstanceClass, source: Any) -> Mapping[str, Value]:
     kind = _KINDS[pool]
+    states: Value = [_ENABLED, _DISABLED] if kind.pluggable else None
     return {
         "ElementName": f"Allocation capabilities of {pool_id(pool, source.uuid)}",
         "Caption": "Allocation capabilities",
         "ResourceType": kind.resource_type,
         "RequestTypesSupported": kind.request_types,
         "SharingMode": kind.sharing_mode,
+        "SupportedAddStates": states,
+        "SupportedRemoveStates": states,
     }
 
 
