@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 import sys
@@ -190,6 +191,8 @@ def translate() -> None:
     """
     from virtcim.errormap.lines import translate_stream
 
+    # Translating leaves no cycles behind, whatever the lines hold; looking for them takes time.
+    gc.disable()
     descriptor = sys.stdin.fileno()
     translate_stream(lambda: os.read(descriptor, _CHUNK), _write)
 
