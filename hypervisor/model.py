@@ -108,6 +108,7 @@ class VirtualDisk:
     attached: bool = False
     device: str = ""
     bus: str = ""  # "virtio", "scsi", ... where the hypervisor says it
+    format: str = ""  # as what the image is read: "raw", "qcow2", ... where the hypervisor says it
     image: VirtualDiskImage | None = None
 
 

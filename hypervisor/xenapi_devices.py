@@ -50,7 +50,9 @@ class DeviceMaker:
             "type": str(spec.kind),
             "unpluggable": True,
             "empty": image_ref == NULL_REF,
-            "other_config": {"bus": spec.bus} if spec.bus else {},
+            "other_config": {
+                name: value for name, value in (("bus", spec.bus), ("type", spec.format)) if value
+            },
             "qos_algorithm_type": "",
             "qos_algorithm_params": {},
         }

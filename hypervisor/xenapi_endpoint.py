@@ -125,24 +125,8 @@ class XenApiEndpoint:
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         """Stop the virtual system if it runs, and remove it; its disk images stay."""
-        ref = self._vm_ref(uuid)
-        record: Mapping[str, Any] = self._session.call("VM.get_record", ref)
-        blocked = record.get("blocked_operations", {})
-        if "destroy" in blocked:
-            # To be known before it is stopped for nothing.
-            description = ["OPERATION_BLOCKED", ref, blocked["destroy"]]
-            raise HypervisorError(from_xapi(description, operation="VM.destroy"))
-        running = record["power_state"] != PowerState.HALTED
-        if running:
-            self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
-        try:
-            self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
-        except HypervisorError as exc:
-            if running:
-                raise HypervisorError(_only_stopped(exc)) from exc
-            raise
-        finally:
-            self._wait_visible()
+        with self._modified.alone(uuid.lower()):
+            self._destroy(uuid, monitor)
 
     @property
     def storage(self) -> Storage:
@@ -163,6 +147,26 @@ class XenApiEndpoint:
         self._follower.stop()
         self._session.close()
         self._follower.join(_JOIN_TIMEOUT_S)
+
+    def _destroy(self, uuid: str, monitor: Monitor | None) -> None:
+        ref = self._vm_ref(uuid)
+        record: Mapping[str, Any] = self._session.call("VM.get_record", ref)
+        blocked = record.get("blocked_operations", {})
+        if "destroy" in blocked:
+            # To be known before it is stopped for nothing.
+            description = ["OPERATION_BLOCKED", ref, blocked["destroy"]]
+            raise HypervisorError(from_xapi(description, operation="VM.destroy"))
+        running = record["power_state"] != PowerState.HALTED
+        if running:
+            self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
+        try:
+            self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
+        except HypervisorError as exc:
+            if running:
+                raise HypervisorError(_only_stopped(exc)) from exc
+            raise
+        finally:
+            self._wait_visible()
 
     def _vm_ref(self, uuid: str) -> str:
         system = self._store.read().virtual_systems.get(uuid.lower())

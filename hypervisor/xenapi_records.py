@@ -202,6 +202,7 @@ def _disk(ref: str, record: Record) -> DiskPart:
         attached=_flag(record, "currently_attached"),
         device=_text(record, "device"),
         bus=_map(record, "runtime_properties").get("bus", ""),
+        format=_map(record, "runtime_properties").get("type", ""),
     )
     return DiskPart(disk=disk, vm_ref=_text(record, "VM"), image_ref=_text(record, "VDI"))
 

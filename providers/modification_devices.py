@@ -69,6 +69,8 @@ def change_disk(
         id=disk.id,
         kind=disk.kind,
         image_uuid=image.uuid if image else "",
+        # Never to be guessed anew: what a guest wrote could look like another format.
+        format=disk.format,
         bus=bus,
         bootable=disk.bootable,
         read_only=read_only,
@@ -131,6 +133,8 @@ def _with_image(
         return _replaced(change, disk, spec)
     if bus != disk.bus:
         raise reader.refuse("BusType", bus, "cannot be changed together with the medium")
+    if spec.format:
+        raise reader.refuse("ResourceSubType", spec.format, "cannot be chosen for a medium")
     return replace(change, media=(*change.media, MediumChange(id=disk.id, medium=spec)))
 
 

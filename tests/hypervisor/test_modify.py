@@ -207,6 +207,7 @@ def test_devices_are_added_removed_and_replaced(endpoint: XenApiEndpoint, uuid: 
     assert added.disks[0] == "vda"
     assert disks["vda"].image is not None
     assert (disks["vda"].image.location, disks["vda"].read_only) == ("/elsewhere/new.img", True)
+    assert (disks["vda"].bus, disks["vda"].format) == ("virtio", "raw")
     ports = {each.id: each for each in system.network_ports}
     assert tuple(ports) == added.network_ports
     assert ports[port.id].network_uuid == _network(inventory, "other")
@@ -404,3 +405,34 @@ def test_a_step_whose_end_is_not_known_is_not_called_taken_back() -> None:
     assert not isinstance(raised.value, RolledBackError)
     assert translate(raised.value.fault).code is ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
     assert server.calls["VM.set_name_description"] == 2
+
+
+def test_processors_that_xapi_keeps_for_the_next_start_itself_are_not_set_again() -> None:
+    server = XenApiServer()
+    _machine_of(server)
+    server.put("VM", "OpaqueRef:one", power_state="Running", VCPUs_at_startup="1")
+
+    def set_live(task: str, ref: str, number: str) -> None:
+        server.put("VM", ref, VCPUs_at_startup=number)
+        server.end_task(task)
+
+    server.task("VM.set_VCPUs_number_live", set_live)
+    with server.running() as port, endpoint_of(port) as endpoint:
+        endpoint.modify("one", VirtualSystemChange(vcpus_at_startup=2))
+        assert _system(endpoint, "one").vcpus_at_startup == 2
+    assert server.calls["VM.set_VCPUs_at_startup"] == 0
+
+
+def test_a_machine_is_not_destroyed_in_the_middle_of_a_change(
+    endpoint: XenApiEndpoint, uuid: str
+) -> None:
+    disks = tuple(DiskSpec(path=f"/elsewhere/{uuid}-{at}.img", format="raw") for at in range(6))
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        change = pool.submit(endpoint.modify, uuid, VirtualSystemChange(added_disks=disks))
+        pool.submit(endpoint.destroy, uuid).result()
+        failure = change.exception()
+    # Either came first.
+    if failure is not None:
+        assert isinstance(failure, HypervisorError)
+        assert translate(failure.fault).code is ErrorCode.ERR_VM_NOT_FOUND
+    assert uuid not in endpoint.inventory().virtual_systems

@@ -384,6 +384,13 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ),
     ("disk/sda", {"Access": 3}, "ERR_BAD_PARAMETER", "Access: 3"),
     ("disk/sda", {"VirtualQuantity": 5, "AllocationUnits": "GB"}, "ERR_BAD_PARAMETER", "536870"),
+    (
+        "disk/sda",
+        {"Address": OTHER.location, "ResourceSubType": "qcow2"},
+        "ERR_BAD_PARAMETER",
+        "ResourceSubType: 'qcow2'",
+    ),
+    ("disk/sda", {"Address": OTHER.location, "BusType": "ide"}, "ERR_BAD_PARAMETER", "BusType"),
     ("disk/vdz", {}, "ERR_BAD_PARAMETER", "disk/vdz"),
     ("network/0", {"Address": "12:34"}, "ERR_BAD_PARAMETER", "Address: '12:34'"),
     ("network/0", {"PoolID": "nothing"}, "ERR_BAD_PARAMETER", "PoolID: 'nothing'"),
