@@ -123,8 +123,9 @@ def suspend(context: Context, vm: str) -> None:
 def _saved(statistics: Mapping[str, int]) -> float | None:
     """How much of a domain's memory a job has saved; None where no job tells."""
     total = statistics.get(libvirt.VIR_DOMAIN_JOB_DATA_TOTAL, 0)
-    done = statistics.get(libvirt.VIR_DOMAIN_JOB_DATA_PROCESSED, 0)
-    return done / total if total else None
+    # What was processed leaves out the pages that hold nothing; what remains does not.
+    remaining = statistics.get(libvirt.VIR_DOMAIN_JOB_DATA_REMAINING, 0)
+    return (total - remaining) / total if total else None
 
 
 @POWER_CALLS.add("VM.clean_shutdown", "VM vm", asynchronous=True)
