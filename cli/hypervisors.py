@@ -1,0 +1,127 @@
+"""The options of ``virtcim serve`` that say which hypervisors there are and how to reach them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from virtcim.hypervisor import Credentials
+from virtcim.wire import EndpointUrl, TlsOptions, parse_endpoint_url
+
+__all__ = [
+    "AnyHostnameOption",
+    "CaOption",
+    "Hypervisor",
+    "HypervisorOption",
+    "OptionError",
+    "PasswordFileOption",
+    "UserOption",
+    "read_hypervisors",
+]
+
+HypervisorOption = Annotated[
+    list[str],
+    typer.Option(
+        help="[NAME=]URL of a management API: xapi+unix:///PATH, xapi+http://HOST:PORT or "
+        "xapi+https://HOST. With a name it is served in root/virt/NAME. May be repeated."
+    ),
+]
+UserOption = Annotated[
+    list[str] | None, typer.Option(help="[NAME=]USER to log in as at a hypervisor.")
+]
+PasswordFileOption = Annotated[
+    list[str] | None, typer.Option(help="[NAME=]FILE with the password for a hypervisor.")
+]
+CaOption = Annotated[
+    list[str] | None,
+    typer.Option(help="[NAME=]FILE with the certificates that a hypervisor's is verified by."),
+]
+AnyHostnameOption = Annotated[
+    bool,
+    typer.Option(
+        "--hypervisor-any-hostname",
+        help="Accept a trusted certificate that names another host, as self-signed ones of "
+        "XenServer do.",
+    ),
+]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+class OptionError(Exception):
+    """An option cannot be used; the text is one sentence for the administrator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypervisor:
+    """One ``--hypervisor``: its name, empty for the one without, and how it is reached."""
+
+    name: str
+    url: EndpointUrl
+    credentials: Credentials
+    tls: TlsOptions
+
+
+def read_hypervisors(
+    options: Sequence[str],
+    *,
+    users: Sequence[str] | None,
+    password_files: Sequence[str] | None,
+    ca_files: Sequence[str] | None,
+    check_hostname: bool,
+) -> list[Hypervisor]:
+    """The hypervisors with what is said of them by name. Raises OptionError."""
+    user_of, password_file_of, ca_file_of = map(_by_name, (users, password_files, ca_files))
+    found: dict[str, Hypervisor] = {}
+    for name, text in map(_named, options):
+        # Namespaces have no case.
+        if name.lower() in map(str.lower, found):
+            raise OptionError(f"two hypervisors have the name {name!r}; give each its own NAME=")
+        if name and not _NAME.fullmatch(name):
+            raise OptionError(f"{name!r} is no name for a hypervisor; use letters and digits")
+        found[name] = Hypervisor(
+            name=name,
+            url=_endpoint_url(text),
+            credentials=Credentials(
+                username=user_of.get(name, ""), password=_password(password_file_of.get(name))
+            ),
+            tls=TlsOptions(ca_file=ca_file_of.get(name, ""), check_hostname=check_hostname),
+        )
+    for name in sorted({*user_of, *password_file_of, *ca_file_of} - set(found)):
+        raise OptionError(f"there is no hypervisor with the name {name!r}")
+    return list(found.values())
+
+
+def _endpoint_url(text: str) -> EndpointUrl:
+    try:
+        url = parse_endpoint_url(text)
+    except ValueError as exc:
+        raise OptionError(str(exc)) from exc
+    if url.dialect != "xapi":
+        raise OptionError(f"the dialect of {url} is not supported; xapi is")
+    return url
+
+
+def _by_name(options: Sequence[str] | None) -> dict[str, str]:
+    return dict(map(_named, options or ()))
+
+
+def _named(option: str) -> tuple[str, str]:
+    """``[NAME=]VALUE`` as name and value; a name has no slash, a URL or path may have a "="."""
+    name, equals, value = option.partition("=")
+    return (name, value) if equals and "/" not in name else ("", option)
+
+
+def _password(path: str | None) -> str:
+    if path is None:
+        return os.environ.get("VIRTCIM_SERVE_HYPERVISOR_PASSWORD", "")
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise OptionError(f"cannot read the password file {path}: {exc}") from exc
