@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from virtcim.errormap import Fault, HypervisorError
 from virtcim.hypervisor.change import RolledBackError
@@ -12,6 +13,18 @@ from virtcim.hypervisor.xenapi_session import XenApiSession
 __all__ = ["Rollback"]
 
 _log = logging.getLogger(__name__)
+
+# Calls that take something back, and the refusals that mean that it is so already.
+_AS_BEFORE: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "plug": frozenset({"DEVICE_ALREADY_ATTACHED"}),
+        "unplug": frozenset({"DEVICE_ALREADY_DETACHED", "HANDLE_INVALID"}),
+        "destroy": frozenset({"HANDLE_INVALID"}),
+        "forget": frozenset({"HANDLE_INVALID"}),
+    }
+)
+# Calls about nothing that lasts beyond the running of a machine.
+_LIVE_ONLY = frozenset({"plug", "unplug", "set_VCPUs_number_live"})
 
 
 class Rollback:
@@ -42,6 +55,8 @@ class Rollback:
             try:
                 undo()
             except HypervisorError as exc:
+                if _is_as_before(name, exc.fault):
+                    continue
                 _log.error("%s of %s, after a failed operation: %s", name, subject, exc)
                 remaining += [name, subject, str(exc)]
         if remaining:
@@ -58,3 +73,10 @@ class Rollback:
             )
         unknown = fault.source == "transport" and fault.sent
         return HypervisorError(fault) if unknown else RolledBackError(fault)
+
+
+def _is_as_before(name: str, fault: Fault) -> bool:
+    """Whether a refusal means that there is nothing to take back any more."""
+    verb = name.rpartition(".")[2]
+    switched_off = fault.code == "VM_BAD_POWER_STATE" and fault.arguments[-1:] == ("halted",)
+    return fault.code in _AS_BEFORE.get(verb, ()) or (verb in _LIVE_ONLY and switched_off)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import libvirt
 import pytest
@@ -436,3 +437,47 @@ def test_a_machine_is_not_destroyed_in_the_middle_of_a_change(
         assert isinstance(failure, HypervisorError)
         assert translate(failure.fault).code is ErrorCode.ERR_VM_NOT_FOUND
     assert uuid not in endpoint.inventory().virtual_systems
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ("DEVICE_ALREADY_DETACHED", "OpaqueRef:new"),
+        ("VM_BAD_POWER_STATE", "OpaqueRef:one", "running, paused", "halted"),
+    ],
+)
+def test_what_a_machine_that_was_switched_off_meanwhile_lost_is_taken_back(
+    refusal: tuple[str, ...],
+) -> None:
+    server = XenApiServer()
+    _machine_of(server)
+    server.put("VM", "OpaqueRef:one", power_state="Running")
+    plugged: list[str] = []
+
+    def plug(task: str, ref: str) -> None:
+        if plugged:
+            server.end_task(task, "VM_BAD_POWER_STATE", "OpaqueRef:one", "running", "halted")
+        else:
+            plugged.append(ref)
+            server.end_task(task)
+
+    def create(record: dict[str, Any]) -> str:
+        ref = f"OpaqueRef:new-{record['userdevice']}"
+        return server.put("VBD", ref, **record, currently_attached=False)
+
+    def unplug(*_params: object) -> str:
+        raise Refusal(*refusal)
+
+    server.task("VBD.plug", plug)
+    server.orders["VBD.create"] = create
+    server.orders["VBD.unplug"] = unplug
+    disks = tuple(DiskSpec(id=target, image_uuid="vdi") for target in ("vdb", "vdc"))
+    with (
+        server.running() as port,
+        endpoint_of(port) as endpoint,
+        pytest.raises(RolledBackError) as raised,
+    ):
+        endpoint.modify("one", VirtualSystemChange(added_disks=disks))
+    assert translate(raised.value.fault).code is ErrorCode.ERR_WRONG_STATE_FOR_OP
+    assert plugged == ["OpaqueRef:new-vdb"]
+    assert set(server.tables["VBD"]) == {"OpaqueRef:vbd"}
