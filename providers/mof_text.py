@@ -31,6 +31,7 @@ _TOKEN = re.compile(
       | (?P<real>[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?)
       | (?P<binary>[+-]?[01]+[bB])
       | (?P<integer>[+-]?(?:0[xX][0-9a-fA-F]+|[0-9]+))
+      | (?P<alias>\$[A-Za-z_][A-Za-z0-9_]*)
       | (?P<word>[A-Za-z_][A-Za-z0-9_]*)
       | (?P<sign>[{}=;,])""",
     re.VERBOSE,
@@ -61,6 +62,10 @@ class _Parser:
         self._keyword("instance")
         self._keyword("of")
         class_name = self._expect("word").text
+        # An alias names the instance for others in the same text, and there are none.
+        if self._peek().text.lower() == "as":
+            self._keyword("as")
+            self._expect("alias")
         self._sign("{")
         values: dict[str, Value] = {}
         seen: set[str] = set()
