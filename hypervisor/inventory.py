@@ -51,6 +51,11 @@ class InventoryStore:
         """Whether ``read`` gives an answer."""
         return self._inventory is not None
 
+    @property
+    def attempted(self) -> bool:
+        """Whether the first connection stands or has failed."""
+        return self._attempted
+
     def publish(self, inventory: Inventory, token: str, *, resynchronised: bool = False) -> None:
         """Let readers see ``inventory``, which is complete up to ``token``."""
         with self._changed:

@@ -120,6 +120,8 @@ class Follower:
             return
         if self._store.connected:
             _log.warning("%s: connection lost: %s", self._name, exc)
+        elif not self._store.attempted:
+            _log.warning("%s: no connection yet: %s", self._name, exc)
         self._store.disconnect(exc.fault)
         with self._tasks_changed:
             self._tasks_changed.notify_all()

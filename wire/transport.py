@@ -155,19 +155,19 @@ class Transport:
         try:
             content = encode_call(method, params)
         except UnencodableValue as exc:
-            raise HypervisorError(_fault(method, "before_send", exc)) from exc
+            raise HypervisorError(self._fault(method, "before_send", exc)) from exc
         patience_s = self._read_timeout_s if read_timeout_s is None else read_timeout_s
         progress = _Progress(self._sockets)
         try:
             return self._exchange(method, content, patience_s, progress)
         except _FAILURES as exc:
             if not self._may_repeat(method, exc, progress):
-                raise HypervisorError(_fault(method, progress.phase, exc)) from exc
+                raise HypervisorError(self._fault(method, progress.phase, exc)) from exc
         progress = _Progress(self._sockets)
         try:
             return self._exchange(method, content, patience_s, progress)
         except _FAILURES as exc:
-            raise HypervisorError(_fault(method, progress.phase, exc)) from exc
+            raise HypervisorError(self._fault(method, progress.phase, exc)) from exc
 
     def close(self) -> None:
         """Close all connections; calls that wait in other threads fail at once."""
@@ -182,6 +182,17 @@ class Transport:
         if not progress.reused or progress.answered or self._closed.is_set():
             return False
         return not isinstance(exc, httpcore.TimeoutException) and not changes_state(method)
+
+    def _fault(self, method: str, phase: str, exc: Exception) -> Fault:
+        cause = exc if isinstance(exc, UnencodableValue) else _root_cause(exc)
+        return from_transport(
+            phase=phase,
+            exception=type(cause).__name__,
+            errno=cause.errno if isinstance(cause, OSError) else None,
+            # A client of several hypervisors has to know which of them is meant.
+            message=f"{self.url}: {str(cause) or str(exc)}",
+            operation=method,
+        )
 
     def _exchange(self, method: str, content: bytes, patience_s: float, progress: _Progress) -> Any:
         if self._closed.is_set():
@@ -229,17 +240,6 @@ def _root_cause(exc: BaseException) -> BaseException:
         if isinstance(seen, OSError) and seen.errno is not None:
             break
     return seen
-
-
-def _fault(method: str, phase: str, exc: Exception) -> Fault:
-    cause = exc if isinstance(exc, UnencodableValue) else _root_cause(exc)
-    return from_transport(
-        phase=phase,
-        exception=type(cause).__name__,
-        errno=cause.errno if isinstance(cause, OSError) else None,
-        message=str(cause) or str(exc),
-        operation=method,
-    )
 
 
 def _http_fault(method: str, reply: _Reply, chunks: Iterable[bytes]) -> Fault:

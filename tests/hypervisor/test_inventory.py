@@ -205,13 +205,19 @@ def test_a_stop_by_itself_is_translated_while_it_lasts(
     eventually(endpoint, lambda now: now.virtual_systems["one"].stop is None)
 
 
-def test_a_server_that_is_not_there_is_an_error_not_an_empty_list() -> None:
+def test_a_server_that_is_not_there_is_an_error_not_an_empty_list(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
     with endpoint_of(port) as endpoint:
         error = failing(endpoint)
+        assert endpoint.wait_attempted(5)
+        error = failing(endpoint)
     assert error.fault.code == "ECONNREFUSED"
     assert translate(error.fault).code is ErrorCode.ERR_COMMUNICATION_NOT_ESTABLISHED
+    (warning,) = (one for one in caplog.records if one.levelname == "WARNING")
+    assert f"127.0.0.1:{port}: no connection yet" in warning.getMessage()
 
 
 def test_a_server_that_goes_away_is_noticed_and_one_that_comes_back_is_read_anew(

@@ -127,6 +127,7 @@ def test_a_closed_port_is_a_refused_connection() -> None:
         fault = _fault_of(transport, "VM.start")
     assert fault.code == "ECONNREFUSED"
     assert fault.arguments[0] == "connect"
+    assert fault.text.startswith(f"xapi+http://127.0.0.1:{port}: ")
     assert not fault.sent
     assert translate(fault).code is LOST
 
@@ -136,6 +137,7 @@ def test_a_missing_unix_socket_says_so(tmp_path: Path) -> None:
     fault = _fault_of(transport, "VM.start")
     transport.close()
     assert (fault.code, fault.arguments[0], fault.sent) == ("ENOENT", "connect", False)
+    assert f"{tmp_path}/none" in fault.text
 
 
 def test_an_unresolvable_name_is_an_unknown_host() -> None:
