@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import libvirt
 import pytest
@@ -13,6 +14,7 @@ from boot_sectors import IDLE
 from private_libvirt import PrivateLibvirt
 
 from tests.system.cim import NAMESPACE, define, request_state
+from tests.system.stack import Stack
 
 _MIB = 1 << 20
 _SERVICE = "VirtCIM_ResourcePoolConfigurationService"
@@ -239,3 +241,32 @@ def test_the_class_itself_may_be_asked_and_unsupported_methods_say_so(cim: Cim) 
     target = pywbem.CIMClassName(_SERVICE, namespace=NAMESPACE)
     status, _ = cim.InvokeMethod("CreateResourcePool", target, ElementName="x")
     assert status == _NOT_SUPPORTED
+
+
+def test_wbemcli_makes_resizes_and_deletes_an_image(
+    cim: Cim, stack: Stack, default_pool: PoolPath, shared_libvirt: PrivateLibvirt
+) -> None:
+    def call(method: str, *arguments: str) -> str:
+        answer = stack.wbemcli().run("cm", _SERVICE, f"{method}.{','.join(arguments)}")
+        return answer.output if answer.succeeded else answer.error
+
+    pool = f"Pool={untyped(default_pool)}"
+    text = image_setting("typed.img", _MIB, ResourceSubType="raw").tocimxmlstr()
+    # What wbemcli itself would take apart, or not escape.
+    settings = escape(text, {'"': "&quot;", "=": "&#61;", ",": "&#44;"})
+    assert "CreateResourceInPool: 0" in call("CreateResourceInPool", f'Settings="{settings}"', pool)
+    file = shared_libvirt.images / "typed.img"
+    [image] = cim.AssociatorNames(default_pool, ResultClass="VirtCIM_DiskImage")
+    # To wbemcli a reference goes on to the end: it must be the last parameter.
+    resource = f"Resource={untyped(image)}"
+    assert "ResizeResourceInPool: 0" in call("ResizeResourceInPool", f"Size={2 * _MIB}", resource)
+    assert file.stat().st_size == 2 * _MIB
+    assert "ERR_ALREADY_EXIST: " in call("CreateResourceInPool", f'Settings="{settings}"', pool)
+    assert "DeleteResourceInPool: 0" in call("DeleteResourceInPool", resource)
+    assert not file.exists()
+
+
+def untyped(path: PoolPath) -> str:
+    """A reference as wbemcli takes it."""
+    uri: str = path.to_wbem_uri(format="cimobject").partition(":")[2]
+    return uri
