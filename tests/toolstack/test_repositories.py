@@ -37,12 +37,19 @@ def test_a_directory_becomes_a_repository_and_holds_images(api: Any, host: Host)
 def test_making_one_is_a_task_with_the_reference_as_its_result(
     session: XenAPI.Session, api: Any
 ) -> None:
-    token = events(session, ["sr"])["token"]
+    token = events(session, ["sr", "pbd"])["token"]
+
+    def pbd_of(sr: str) -> str:
+        return str(api.SR.get_PBDs(sr)[0])
+
     task = finished(session, api.Async.SR.create(*arguments(api, "more", "/more")))
     [sr] = api.SR.get_by_name_label("more")
     assert (task["status"], task["result"]) == ("success", f"<value>{sr}</value>")
-    seen = events(session, ["sr"], token)["events"]
-    assert [(one["operation"], one["ref"]) for one in seen][:1] == [("add", sr)]
+    seen = events(session, ["sr", "pbd"], token)["events"]
+    assert {(one["operation"], one["ref"]) for one in seen} == {("add", sr), ("add", pbd_of(sr))}
+    # What is seen first of it is the whole.
+    [plug] = [one["snapshot"] for one in seen if one["class"] == "pbd"]
+    assert plug["currently_attached"] is True
 
 
 @pytest.mark.parametrize(

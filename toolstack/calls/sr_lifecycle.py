@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from errno import ENOENT
 from typing import Any
+from uuid import uuid4
 from xml.etree.ElementTree import Element, SubElement
 
 import libvirt
@@ -63,21 +64,15 @@ def create(
         raise value_not_supported("device_config:location", location, "must be an absolute path")
     if not name_label:
         raise value_not_supported("name_label", "", "must be given")
+    uuid = str(uuid4())
     pool = Element("pool", type=_DIRECTORY)
     set_text(pool, "name", name_label, field="name_label")
+    SubElement(pool, "uuid").text = uuid
     set_text(SubElement(pool, "target"), "path", location, field="device_config:location")
     services = context.services
-    call = services.connection.call
-    native = call(services.connection.handle.storagePoolDefineXML, to_xml(pool), 0)
-    uuid: str = native.UUIDString()
-    made_directory = False
-    try:
-        made_directory = _start(context, native)
-        call(native.setAutostart, 1)
-    except BaseException:
-        _take_back(context, native, made_directory=made_directory)
-        raise
-    finally:
+    # Nobody sees it before it is whole: libvirt tells of it as soon as it is defined.
+    with services.inventory.changing(uuid):
+        made_directory = _make(context, to_xml(pool))
         services.inventory.refresh_pool(uuid)
     ref = reference("SR", uuid)
     if made_directory:
@@ -85,6 +80,20 @@ def create(
     if name_description:
         services.publisher.set_note("SR", ref, "name_description", name_description)
     return ref
+
+
+def _make(context: Context, xml: str) -> bool:
+    """Define and start a pool; whether its directory had to be made for that."""
+    connection = context.services.connection
+    pool = connection.call(connection.handle.storagePoolDefineXML, xml, 0)
+    made_directory = False
+    try:
+        made_directory = _start(context, pool)
+        connection.call(pool.setAutostart, 1)
+    except (libvirt.libvirtError, XapiFailure):
+        _take_back(context, pool, made_directory=made_directory)
+        raise
+    return made_directory
 
 
 def _start(context: Context, pool: Any) -> bool:
