@@ -22,7 +22,6 @@ __all__ = [
     "Machine",
     "begin_operation",
     "change_machine",
-    "current_view",
     "end_operation",
     "find_machine",
     "redefine",
@@ -59,15 +58,6 @@ def find_machine(context: Context, ref: str) -> Machine:
         raise handle_invalid("VM", ref)
     domain = services.connection.call(services.connection.handle.lookupByUUIDString, uuid)
     return Machine(ref=ref, uuid=uuid, domain=domain, view=view)
-
-
-def current_view(context: Context, ref: str) -> DomainView:
-    """Give what is known of a VM, without asking libvirt."""
-    record = context.services.database.get("VM", ref)
-    view = None if record is None else context.services.inventory.domains.get(record["uuid"])
-    if view is None:
-        raise handle_invalid("VM", ref)
-    return view
 
 
 def begin_operation(

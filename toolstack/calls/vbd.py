@@ -11,11 +11,10 @@ import libvirt
 
 from virtcim.toolstack.calls.devices import (
     Device,
+    DeviceClass,
     add_device,
-    attach_live,
-    detach_live,
+    device_calls,
     find_device,
-    remove_device,
 )
 from virtcim.toolstack.calls.domains import change_machine, redefine
 from virtcim.toolstack.calls.fields import GivenRecord
@@ -35,6 +34,10 @@ _MODES = {"RW": "", "RO": "yes"}
 _TARGET = re.compile(r"(vd|sd|hd|fd|xvd)[a-z]{1,3}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _MOST_TARGETS = 26 * 27
+
+_VBD = DeviceClass(name="VBD", key_field="userdevice", find=find_disk)
+for _call in device_calls(_VBD):
+    VBD_CALLS.enter(_call)
 
 
 @VBD_CALLS.add("VBD.create", "record args", asynchronous=True)
@@ -99,34 +102,6 @@ def _name(prefix: str, number: int) -> str:
     return prefix + (_LETTERS[high - 1] if high else "") + _LETTERS[low]
 
 
-def _find(context: Context, ref: str) -> Device:
-    return find_device(context, "VBD", ref, "userdevice", find_disk)
-
-
-@VBD_CALLS.add("VBD.destroy", "VBD self", asynchronous=True)
-def destroy(context: Context, vbd: str) -> None:
-    """Take a disk or drive from a VM; it must not be plugged."""
-    remove_device(context, _find(context, vbd))
-
-
-@VBD_CALLS.add("VBD.plug", "VBD self", asynchronous=True)
-def plug(context: Context, vbd: str) -> None:
-    """Attach a disk to its running VM."""
-    attach_live(context, _find(context, vbd))
-
-
-@VBD_CALLS.add("VBD.unplug", "VBD self", asynchronous=True)
-def unplug(context: Context, vbd: str) -> None:
-    """Detach a disk from its running VM, whose guest must let go of it."""
-    detach_live(context, _find(context, vbd))
-
-
-@VBD_CALLS.add("VBD.unplug_force", "VBD self", asynchronous=True)
-def unplug_force(context: Context, vbd: str) -> None:
-    """Detach a disk from its running VM."""
-    detach_live(context, _find(context, vbd))
-
-
 @VBD_CALLS.add("VBD.insert", "VBD vbd, VDI vdi", asynchronous=True)
 def insert(context: Context, vbd: str, vdi: str) -> None:
     """Put a medium into an empty drive."""
@@ -146,7 +121,7 @@ def eject(context: Context, vbd: str) -> None:
 
 
 def _find_drive(context: Context, vbd: str) -> Device:
-    device = _find(context, vbd)
+    device = find_device(context, _VBD, vbd)
     if device.record["type"] == "Disk":
         raise XapiFailure("VBD_NOT_REMOVABLE_MEDIA", vbd)
     return device
@@ -161,7 +136,7 @@ def _change_medium(context: Context, device: Device, image: Image | None) -> Non
             SubElement(disk, "source", {"dev" if image.block else "file": image.path})
 
     def change(root: Element) -> None:
-        disk = find_disk(root, device.key)
+        disk = device.find(root)
         if disk is not None:
             change_disk(disk)
 

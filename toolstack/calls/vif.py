@@ -6,14 +6,7 @@ import re
 import secrets
 from collections.abc import Iterable
 
-from virtcim.toolstack.calls.devices import (
-    Device,
-    add_device,
-    attach_live,
-    detach_live,
-    find_device,
-    remove_device,
-)
+from virtcim.toolstack.calls.devices import DeviceClass, add_device, device_calls
 from virtcim.toolstack.calls.domains import change_machine
 from virtcim.toolstack.calls.fields import GivenRecord
 from virtcim.toolstack.calltable import CallTable, Context
@@ -36,6 +29,10 @@ _OWN_MAC = "52:54:00"
 _MOST_INTERFACES = 1000
 _DEFAULT_MODEL = "virtio"
 _DEFAULT_MTU = 1500
+
+_VIF = DeviceClass(name="VIF", key_field="MAC", find=find_interface)
+for _call in device_calls(_VIF):
+    VIF_CALLS.enter(_call)
 
 
 @VIF_CALLS.add("VIF.create", "record args", asynchronous=True)
@@ -86,31 +83,3 @@ def _number(wanted: str, present: Iterable[InterfaceView]) -> int:
     if int(wanted) in taken:
         raise XapiFailure("DEVICE_ALREADY_EXISTS", wanted)
     return int(wanted)
-
-
-def _find(context: Context, ref: str) -> Device:
-    return find_device(context, "VIF", ref, "MAC", find_interface)
-
-
-@VIF_CALLS.add("VIF.destroy", "VIF self", asynchronous=True)
-def destroy(context: Context, vif: str) -> None:
-    """Take an interface from a VM; it must not be plugged."""
-    remove_device(context, _find(context, vif))
-
-
-@VIF_CALLS.add("VIF.plug", "VIF self", asynchronous=True)
-def plug(context: Context, vif: str) -> None:
-    """Attach an interface to its running VM."""
-    attach_live(context, _find(context, vif))
-
-
-@VIF_CALLS.add("VIF.unplug", "VIF self", asynchronous=True)
-def unplug(context: Context, vif: str) -> None:
-    """Detach an interface from its running VM."""
-    detach_live(context, _find(context, vif))
-
-
-@VIF_CALLS.add("VIF.unplug_force", "VIF self", asynchronous=True)
-def unplug_force(context: Context, vif: str) -> None:
-    """Detach an interface from its running VM."""
-    detach_live(context, _find(context, vif))
