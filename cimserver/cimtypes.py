@@ -11,7 +11,7 @@ from pywbem import CIMDateTime
 
 from virtcim.cimserver.errors import EncodingError
 
-__all__ = ["INTEGER_RANGES", "escape", "format_scalar", "formatter", "parse_scalar"]
+__all__ = ["INTEGER_RANGES", "escape", "formatter", "parse_scalar"]
 
 INTEGER_RANGES: dict[str, tuple[int, int]] = {
     f"{'u' if unsigned else 's'}int{bits}": (0, 2**bits - 1)
@@ -120,11 +120,6 @@ def formatter(type_name: str) -> Callable[[object], str]:
     if type_name in INTEGER_RANGES:
         return _integer_formatter(type_name)
     return _FORMATTERS[type_name]
-
-
-def format_scalar(type_name: str, value: object) -> str:
-    """Write one value of a CIM type as escaped text. Raises EncodingError."""
-    return formatter(type_name)(value)
 
 
 def _integer_formatter(type_name: str) -> Callable[[object], str]:
