@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.providers.conftest import MakeProviders
 from tests.providers.simulated_endpoint import (
     GIB,
     NETWORK,
@@ -17,7 +18,8 @@ from tests.providers.simulated_endpoint import (
     image,
 )
 from tests.providers.test_define_and_destroy import RASD, SERVICE, VSSD, mof, xml
-from virtcim.errormap import Fault, HypervisorError, from_xapi
+from tests.providers.waiting import ended, job_of
+from virtcim.errormap import ErrorCode, Fault, HypervisorError, from_xapi
 from virtcim.hypervisor.change import (
     ImageSize,
     MediumChange,
@@ -31,6 +33,7 @@ from virtcim.providers import CimError, MethodResult, ObjectPath, Providers, Rec
 # medium in the drive, a floppy and a port; running.
 FIVE, THIRTEEN, EIGHT = (identity("vm", number) for number in (5, 13, 8))
 ISO = image("tools.iso")
+PROCESSOR = "VirtCIM_ProcessorResourceAllocationSettingData"
 
 
 def call(providers: Providers, method: str, **parameters: Any) -> MethodResult:
@@ -586,6 +589,25 @@ def test_a_change_that_was_taken_back_says_that_nothing_remains(
     assert refused.value.description.startswith("ERR_VM_STUCK: ")
     assert "ROLLBACK_FAILED" in refused.value.description
     assert "remains" not in refused.value.description
+
+
+def test_a_change_that_takes_long_ends_in_its_job(
+    endpoint: SimulatedEndpoint, make_providers: MakeProviders
+) -> None:
+    slow = make_providers(endpoint, job_after_s=0.05)
+    endpoint.gate.clear()
+    endpoint.refusal = RolledBackError(
+        from_xapi(["SR_BACKEND_FAILURE_44", "", "no space", ""], operation="VDI.create")
+    )
+    settings = [rasd("processor", VirtualQuantity=4)]
+    job = job_of(call(slow, "ModifyResourceSettings", ResourceSettings=settings))
+    affected = slow.associator_names(job, assoc_class="CIM_AffectedJobElement")
+    assert setting("processor", class_name=PROCESSOR) in affected
+    endpoint.gate.set()
+    failed = ended(slow, job)
+    assert failed.values["ErrorCode"] == ErrorCode.ERR_OUT_OF_DISK_SPACE
+    description = str(failed.values["ErrorDescription"])
+    assert description.endswith("; nothing of what was asked for remains")
 
 
 def test_a_system_is_defined_after_another_one(
