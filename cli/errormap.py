@@ -101,7 +101,7 @@ def list_rules(
             {"id": rule.id, "err": rule.err.name, "condition": conditions(rule), "note": rule.note}
             for rule in found
         ]
-        typer.echo(json.dumps(rows, indent=2))
+        _write(json.dumps(rows, indent=2) + "\n")
     else:
         _print_table(
             ("rule", "code", "holds for"),
@@ -129,7 +129,7 @@ def diff(
         raise _failure(str(error)) from error
     if as_json:
         rows = [{**dataclasses.asdict(change), "expect": change.expect} for change in changes]
-        typer.echo(json.dumps(rows, indent=2))
+        _write(json.dumps(rows, indent=2) + "\n")
     elif changes:
         _print_table(
             ("level", "change", "rule", "before", "after", "what to expect"),
@@ -139,7 +139,7 @@ def diff(
             ],
         )
     else:
-        typer.echo("The two versions are the same.")
+        _write("The two versions are the same.\n")
 
 
 @app.command()
@@ -193,6 +193,8 @@ def translate() -> None:
 
     # Translating leaves no cycles behind, whatever the lines hold; looking for them takes time.
     gc.disable()
+    if sys.stdin is None:
+        raise _failure("standard input is closed")
     descriptor = sys.stdin.fileno()
     translate_stream(lambda: os.read(descriptor, _CHUNK), _write)
 
@@ -202,10 +204,12 @@ def _write(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError as error:
+    except OSError as error:
         # Python would complain once more when it flushes standard output at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise typer.Exit(141) from error
+        if isinstance(error, BrokenPipeError):
+            raise typer.Exit(141) from error
+        raise _failure(f"standard output cannot be written: {error}") from error
 
 
 def _failure(reason: str) -> typer.Exit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,41 @@ def test_translate_ends_quietly_when_its_reader_has_gone() -> None:
         _, complaint = program.communicate(f"{record}\n".encode() * 2000, timeout=60)
     assert complaint == b""
     assert program.returncode == 141
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain", "xapi", "VM_CRASHED"),
+        ("explain", "--json", "xapi", "VM_CRASHED"),
+        ("list",),
+        ("list", "--json"),
+        ("diff", "current", "current"),
+        ("diff", "--json", "current", "current"),
+        ("export",),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_said_in_one_sentence(words: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [*_VIRTCIM, "errormap", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=120,
+        )
+    assert done.returncode == 2
+    assert done.stderr.count(b"\n") == 1
+    assert b"No space left on device" in done.stderr
+
+
+def test_translate_without_standard_input_is_refused_in_one_sentence() -> None:
+    words = shlex.join([*_VIRTCIM, "errormap", "translate"])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{words} <&-"], capture_output=True, check=False, timeout=120
+    )
+    assert done.returncode == 2
+    assert done.stderr == b"virtcim errormap: standard input is closed\n"
 
 
 @pytest.mark.parametrize("command", ["explain", "list", "diff", "export", "translate"])
