@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, TypedDict, Unpack
 
 from virtcim.providers.records import MethodResult, ObjectPath, Record, Value
 
-__all__ = ["ProviderBoundary"]
+__all__ = ["AssociatorFilters", "ProviderBoundary", "ReferenceFilters"]
+
+
+class ReferenceFilters(TypedDict, total=False):
+    """Which associations of an instance are wanted; what is empty does not narrow."""
+
+    result_class: str
+    role: str
+
+
+class AssociatorFilters(ReferenceFilters, total=False):
+    """Which associated instances are wanted; what is empty does not narrow."""
+
+    assoc_class: str
+    result_role: str
 
 
 class ProviderBoundary(Protocol):
@@ -26,35 +40,19 @@ class ProviderBoundary(Protocol):
     def delete_instance(self, path: ObjectPath) -> None:
         """Remove one instance."""
 
-    def associators(
-        self,
-        path: ObjectPath,
-        *,
-        assoc_class: str = "",
-        result_class: str = "",
-        role: str = "",
-        result_role: str = "",
-    ) -> list[Record]:
+    def associators(self, path: ObjectPath, **filters: Unpack[AssociatorFilters]) -> list[Record]:
         """The instances associated with one instance."""
 
     def associator_names(
-        self,
-        path: ObjectPath,
-        *,
-        assoc_class: str = "",
-        result_class: str = "",
-        role: str = "",
-        result_role: str = "",
+        self, path: ObjectPath, **filters: Unpack[AssociatorFilters]
     ) -> list[ObjectPath]:
         """The paths of the instances associated with one instance."""
 
-    def references(
-        self, path: ObjectPath, *, result_class: str = "", role: str = ""
-    ) -> list[Record]:
+    def references(self, path: ObjectPath, **filters: Unpack[ReferenceFilters]) -> list[Record]:
         """The association instances that refer to one instance."""
 
     def reference_names(
-        self, path: ObjectPath, *, result_class: str = "", role: str = ""
+        self, path: ObjectPath, **filters: Unpack[ReferenceFilters]
     ) -> list[ObjectPath]:
         """The paths of the association instances that refer to one instance."""
 
