@@ -121,6 +121,22 @@ def test_a_disk_is_plugged_and_unplugged_and_a_restart_keeps_it_so(
     assert _ids(_restart(endpoint, uuid)) == {"vda", "sdz"}
 
 
+def test_a_paused_machine_is_changed_like_one_that_runs(
+    endpoint: XenApiEndpoint, uuid: str, make_image: MakeImage
+) -> None:
+    endpoint.change_power(uuid, PowerOperation.PAUSE)
+    disk = DiskSpec(id="sda", path=make_image(), format="raw", bus="scsi")
+    endpoint.modify(
+        uuid, VirtualSystemChange(added_disks=(disk,), memory_dynamic_max_bytes=32 * MIB)
+    )
+    system = _system(endpoint, uuid)
+    assert system.memory_dynamic_max_bytes == 32 * MIB
+    assert next(disk for disk in system.disks if disk.id == "sda").attached
+    endpoint.modify(uuid, VirtualSystemChange(removed_disks=("sda",)))
+    endpoint.change_power(uuid, PowerOperation.UNPAUSE)
+    assert _ids(_system(endpoint, uuid)) == {"vda", "sdz"}
+
+
 def test_a_plugged_disk_is_exchanged_for_another_one(
     endpoint: XenApiEndpoint, uuid: str, make_image: MakeImage
 ) -> None:
