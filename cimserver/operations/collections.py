@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from virtcim.cimserver.boundary import AssociatorFilters, ReferenceFilters
 from virtcim.cimserver.encode import Selection, instance_name
 from virtcim.cimserver.enumerations import PullKind
 from virtcim.cimserver.errors import EncodingError
@@ -83,19 +84,25 @@ def _path(record: Record) -> ObjectPath:
     return record.path
 
 
-def _reference_filters(context: Context, arguments: Arguments) -> dict[str, str]:
-    if arguments.text("ResultClass"):
-        context.known_class(arguments.text("ResultClass"))
-    return {"result_class": arguments.text("ResultClass"), "role": arguments.text("Role")}
-
-
-def _associator_filters(context: Context, arguments: Arguments) -> dict[str, str]:
-    if arguments.text("AssocClass"):
-        context.known_class(arguments.text("AssocClass"))
-    return _reference_filters(context, arguments) | {
-        "assoc_class": arguments.text("AssocClass"),
-        "result_role": arguments.text("ResultRole"),
+def _reference_filters(context: Context, arguments: Arguments) -> ReferenceFilters:
+    return {
+        "result_class": _known(context, arguments, "ResultClass"),
+        "role": arguments.text("Role"),
     }
+
+
+def _associator_filters(context: Context, arguments: Arguments) -> AssociatorFilters:
+    return {
+        "assoc_class": _known(context, arguments, "AssocClass"),
+        "result_role": arguments.text("ResultRole"),
+        **_reference_filters(context, arguments),
+    }
+
+
+def _known(context: Context, arguments: Arguments, name: str) -> str:
+    """The class that parameter ``name`` gives, empty where it gives none."""
+    given = arguments.text(name)
+    return context.known_class(given) if given else ""
 
 
 def _associators(context: Context, arguments: Arguments, start: str) -> list[Record]:
@@ -207,10 +214,9 @@ def _open_operation(source: _Source) -> Operation:
 
 
 def _selection(source: _Source, context: Context, arguments: Arguments, start: str) -> Selection:
-    shallow = source.of_class and not arguments.flag("DeepInheritance", default=True)
-    return selection(
-        context, arguments, context.known_class(arguments.text(start)) if shallow else ""
-    )
+    if source.of_class and not arguments.flag("DeepInheritance", default=True):
+        return selection(context, arguments, context.known_class(arguments.text(start)))
+    return selection(context, arguments)
 
 
 def _of_class(source: _Source, context: Context, arguments: Arguments) -> Reply:
