@@ -72,22 +72,24 @@ def main(
         "network_ports": systems * NETWORK_PORTS_PER_SYSTEM,
     }
     if as_json_object:
-        print(
-            as_json(
-                run.measurements,
-                size=size,
-                memory={name: asdict(memory) for name, memory in run.memory.items()},
-                hypervisor_calls={
-                    "cim_requests": run.cim_requests,
-                    "before": asdict(run.calls_before),
-                    "after": asdict(run.calls_after),
-                },
-            )
-        )
+        print(_json(run, size))
         return
     title = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in size.items())
     print_table(title, run.measurements)
     print_lines(_RATIO, *_memory_lines(run), *_call_lines(run))
+
+
+def _json(run: ReadingRun, size: dict[str, int]) -> str:
+    return as_json(
+        run.measurements,
+        size=size,
+        memory={name: asdict(memory) for name, memory in run.memory.items()},
+        hypervisor_calls={
+            "cim_requests": run.cim_requests,
+            "before": asdict(run.calls_before),
+            "after": asdict(run.calls_after),
+        },
+    )
 
 
 def _memory_lines(run: ReadingRun) -> list[str]:
