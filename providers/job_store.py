@@ -167,7 +167,7 @@ class JobStore:
         # The UUIDs of the jobs that have to do with an element; a tuple is never changed.
         self._by_element: dict[JobElement, tuple[str, ...]] = {}
         for job in self._jobs.values():
-            self._enter(job)
+            self._index(job.uuid, before=None, after=job)
 
     def all(self, namespace: str) -> tuple[Job, ...]:
         """The jobs of one namespace, the oldest first."""
@@ -208,9 +208,9 @@ class JobStore:
             except sa.exc.SQLAlchemyError:
                 _log.exception("the job %s (%s) cannot be stored", job.uuid, job.name)
             # Only now may it be read: what a client was told must survive the server's death.
-            self._leave(job.uuid)
+            known = self._jobs.get(job.uuid)
             self._jobs[job.uuid] = job
-            self._enter(job)
+            self._index(job.uuid, before=known, after=job)
 
     def note_progress(self, uuid: str, percent_complete: int) -> None:
         """Keep the progress of a job, in memory only: after a restart it means nothing."""
@@ -226,8 +226,7 @@ class JobStore:
         with self._lock:
             if self._closed or uuid not in self._jobs:
                 return
-            self._leave(uuid)
-            del self._jobs[uuid]
+            self._index(uuid, before=self._jobs.pop(uuid), after=None)
             try:
                 with self._engine.begin() as connection:
                     connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == uuid))
@@ -248,13 +247,13 @@ class JobStore:
     def _expired(self, job: Job) -> bool:
         return job.ended and job.changed < self.clock() - TIME_BEFORE_REMOVAL
 
-    def _enter(self, job: Job) -> None:
-        for element in set(job.elements):
-            self._by_element[element] = (*self._by_element.get(element, ()), job.uuid)
-
-    def _leave(self, uuid: str) -> None:
-        known = self._jobs.get(uuid)
-        for element in () if known is None else set(known.elements):
+    def _index(self, uuid: str, *, before: Job | None, after: Job | None) -> None:
+        """Find a job by what it has to do with now, and no more by the rest."""
+        old = set() if before is None else set(before.elements)
+        new = set() if after is None else set(after.elements)
+        for element in new - old:
+            self._by_element[element] = (*self._by_element.get(element, ()), uuid)
+        for element in old - new:
             others = tuple(other for other in self._by_element[element] if other != uuid)
             if others:
                 self._by_element[element] = others

@@ -233,6 +233,7 @@ class Operations:
                     StatusCode.SERVER_LIMITS_EXCEEDED,
                     f"{_MAX_AT_ONCE} operations are in progress; try again when some have ended",
                 )
+            self._running[job.uuid] = operation
         self._start(job.uuid, operation, action, source)
         if not operation.ended.wait(self._job_after_s) and operation.publish():
             return MethodResult(return_value=JOB_STARTED, output={"Job": job_path(job.uuid)})
@@ -259,6 +260,8 @@ class Operations:
             return MethodResult(return_value=0)
 
         operation = Operation.taken_up(job, self._store, endpoint)
+        with self._lock:
+            self._running[job.uuid] = operation
         self._start(job.uuid, operation, follow, None)
 
     def _reach(self, endpoint: Endpoint, job: Job) -> None:
@@ -280,8 +283,6 @@ class Operations:
     def _start(
         self, key: str, operation: Operation, action: Action, source: ObjectPath | None
     ) -> None:
-        with self._lock:
-            self._running[key] = operation
         # A daemon: a hypervisor that never answers must not keep the server from stopping.
         threading.Thread(
             target=self._work,
