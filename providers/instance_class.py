@@ -84,7 +84,7 @@ class InstanceClass:
     ``identity`` gives the value of the variable key, ``find`` the sources of the instance with
     an identity (None where there is none), ``all`` those of every instance, ``values`` its
     property values without the keys. An instance stays the same record while its sources are the
-    same objects.
+    same objects. ``volatile`` are instances that come and go while the inventory stays the same.
     """
 
     name: str
@@ -93,6 +93,7 @@ class InstanceClass:
     find: Callable[[View, str], Sources | None]
     all: Callable[[View], Iterable[Sources]]
     values: Callable[..., Mapping[str, Value]]
+    volatile: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,7 @@ CONCRETE_JOB = InstanceClass(
     find=_find,
     all=_all,
     values=_values,
+    volatile=True,
 )
 
 

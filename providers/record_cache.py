@@ -29,10 +29,12 @@ _MOST = 20_000
 class _ClassRecords:
     """The records of one class."""
 
-    __slots__ = ("entries", "limit", "lock", "used")
+    __slots__ = ("entries", "limit", "listed", "lock", "used")
 
     def __init__(self) -> None:
         self.entries: dict[str, _Entry] = {}
+        # All records, and the state of everything that they belong to.
+        self.listed: tuple[object, list[Record]] | None = None
         self.limit = _FEW
         self.used = 0
         self.lock = threading.Lock()
@@ -75,7 +77,11 @@ class RecordCache:
     def enumerate(self, instance_class: InstanceClass, view: View) -> list[Record]:
         """The records of every instance of one class (without its subclasses)."""
         known = self._classes[instance_class.name]
+        state = None if instance_class.volatile else view.state
         with known.lock:
+            if state is not None and known.listed is not None and known.listed[0] is state:
+                self._use(known)
+                return known.listed[1]
             entries: dict[str, _Entry] = {}
             for sources in instance_class.all(view):
                 identity = instance_class.identity(*sources)
@@ -84,7 +90,9 @@ class RecordCache:
             known.limit = 2 * len(entries) + _FEW
             self._use(known)
             self._make_room(known)
-        return [record for _, record in entries.values()]
+            records = [record for _, record in entries.values()]
+            known.listed = (state, records) if known.entries is entries else None
+        return records
 
     def _use(self, known: _ClassRecords) -> None:
         self._uses += 1
@@ -98,9 +106,9 @@ class RecordCache:
                 return
             if each is not wanted:
                 total -= len(each.entries)
-                each.entries = {}
+                each.entries, each.listed = {}, None
         newest = islice(wanted.entries.items(), total - self._most, None)
-        wanted.entries = dict(newest)
+        wanted.entries, wanted.listed = dict(newest), None
 
     def _forget_gone(self, instance_class: InstanceClass, known: _ClassRecords) -> None:
         there = {instance_class.identity(*sources) for sources in instance_class.all(self._view())}

@@ -72,6 +72,11 @@ class View:
             self._inventory = self._endpoint.inventory()
         return self._inventory
 
+    @property
+    def state(self) -> object | None:
+        """What stays the same object while everything does; None without a hypervisor."""
+        return None if self._endpoint is None else self.inventory
+
     def implementations(self) -> Sequence[View]:
         """The namespaces that show hypervisors, as far as this one tells of them.
 
