@@ -31,6 +31,7 @@ __all__ = [
     "await_inventory",
     "count_hypervisor_calls",
     "memory_of",
+    "processor_time_s",
     "system_name",
     "system_uuid",
 ]
@@ -167,6 +168,12 @@ def memory_of(daemon: Daemon) -> Memory:
     lines = Path(f"/proc/{daemon.pid}/status").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines)
     return Memory(now_bytes=_kibibytes(fields["VmRSS"]), peak_bytes=_kibibytes(fields["VmHWM"]))
+
+
+def processor_time_s(daemon: Daemon) -> float:
+    """The processor time of the threads of a running daemon, from proc(5)."""
+    threads = Path(f"/proc/{daemon.pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
 
 def _kibibytes(text: str) -> int:
