@@ -82,7 +82,7 @@ GRAMMAR: Final[dict[int, dict[str, tuple[int, int]]]] = {
 
 CONTAINERS: Final = frozenset({_S.STRUCT, _S.ARRAY})
 
-# States in which an element may end without any action; the rest are have one in the decoder.
+# States in which an element may end without any action; the rest have one in the decoder.
 SILENT_ENDS: Final = frozenset(
     {
         _S.CALL_NAMED,
