@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -241,6 +242,27 @@ def test_the_class_itself_may_be_asked_and_unsupported_methods_say_so(cim: Cim) 
     target = pywbem.CIMClassName(_SERVICE, namespace=NAMESPACE)
     status, _ = cim.InvokeMethod("CreateResourcePool", target, ElementName="x")
     assert status == _NOT_SUPPORTED
+
+
+def test_twenty_clients_make_and_delete_images_at_once(
+    cim: Cim, stack: Stack, default_pool: PoolPath, shared_libvirt: PrivateLibvirt
+) -> None:
+    def work(number: int) -> str:
+        with stack.connect() as client:
+            image = make_image(client, default_pool, f"image-{number}")
+            assert client.GetInstance(image)["NumberOfBlocks"] == _MIB
+            code = refusal(
+                client, "CreateResourceInPool", Settings=image_setting(f"image-{number}", _MIB),
+                Pool=default_pool,
+            )  # fmt: skip
+            invoke(client, "DeleteResourceInPool", Resource=image)
+            return code
+
+    with ThreadPoolExecutor(20) as clients:
+        codes = list(clients.map(work, range(20)))
+    assert codes == ["ERR_ALREADY_EXIST"] * 20
+    assert list(shared_libvirt.images.iterdir()) == []
+    assert cim.AssociatorNames(default_pool, ResultClass="VirtCIM_DiskImage") == []
 
 
 def test_wbemcli_makes_resizes_and_deletes_an_image(
