@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from functools import partial
+from itertools import islice
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect
@@ -41,6 +41,8 @@ _TEXT = "text/plain; charset=utf-8"
 _MEDIA_TYPE = 'application/xml; charset="utf-8"'
 # Large messages are parsed away from the event loop, small ones where they are.
 _LARGE_BODY_BYTES = 16 * 1024
+# Of a reply that is being written while it is sent, a megabyte.
+_PIECES_AT_ONCE = 10
 # What is left of the message would be taken for the next one.
 _CLOSE = {"Connection": "close"}
 
@@ -231,12 +233,14 @@ class _AnswerResponse(Response):
             await send(_body(piece, more=number != last))
         while rest is not None:
             try:
-                piece = await _in_thread(self._executor, partial(next, rest, b""))
+                pieces = await _in_thread(self._executor, lambda: [*islice(rest, _PIECES_AT_ONCE)])
             except Exception as exc:  # noqa: BLE001 - the boundary of what is written late
                 incident("the rest of a reply", exc, show_traceback=False)
                 return
-            await send(_body(piece, more=bool(piece)))
-            if not piece:
+            for piece in pieces:
+                await send(_body(piece, more=True))
+            if not pieces:
+                await send(_body(b"", more=False))
                 return
 
 
