@@ -13,7 +13,7 @@ from typing import Any
 from virtcim.cimserver.boundary import AssociatorFilters, ReferenceFilters
 from virtcim.cimserver.encode import Selection, instance_name
 from virtcim.cimserver.enumerations import PullKind
-from virtcim.cimserver.errors import EncodingError
+from virtcim.cimserver.errors import EncodingError, invalid_parameter
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, ParameterKind
 from virtcim.cimserver.operations.class_associations import (
     class_associators,
@@ -23,6 +23,7 @@ from virtcim.cimserver.operations.class_associations import (
 )
 from virtcim.cimserver.operations.pull import OPEN_PARAMETERS, opened
 from virtcim.cimserver.reply import Reply
+from virtcim.cimserver.values import shown
 from virtcim.providers.records import ObjectPath, Record
 
 __all__ = ["OPERATIONS", "selection"]
@@ -102,7 +103,10 @@ def _associator_filters(context: Context, arguments: Arguments) -> AssociatorFil
 def _known(context: Context, arguments: Arguments, name: str) -> str:
     """The class that parameter ``name`` gives, empty where it gives none."""
     given = arguments.text(name)
-    return context.known_class(given) if given else ""
+    if given and context.services.schema.canonical(given) is None:
+        # DSP0200 has no invalid class for the operations on associations.
+        raise invalid_parameter(f"{name}: there is no class {shown(given)}")
+    return given
 
 
 def _associators(context: Context, arguments: Arguments, start: str) -> list[Record]:
