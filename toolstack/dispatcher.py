@@ -16,6 +16,7 @@ from virtcim.toolstack.calltable import Call, Context
 from virtcim.toolstack.faults import XapiFailure, handle_invalid, libvirt_failure
 from virtcim.toolstack.parameters import check_value, count_mismatch
 from virtcim.toolstack.services import Services
+from virtcim.toolstack.state import StateError
 from virtcim.toolstack.tasks import RunningTask
 from virtcim.wire import ClientInfo
 
@@ -102,6 +103,9 @@ class Dispatcher:
             raise
         except libvirt.libvirtError as error:
             raise libvirt_failure(error) from error
+        except StateError as error:
+            _log.error("%s: %s", call.name, error)
+            raise XapiFailure("INTERNAL_ERROR", str(error)) from error
         except Exception as error:
             incident = uuid4()
             _log.exception("incident %s: %s failed unexpectedly", incident, call.name)

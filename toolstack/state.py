@@ -27,10 +27,14 @@ class StateError(Exception):
 
 
 class State:
-    """The state directory; without one everything is forgotten at the end of the process."""
+    """The state directory; without one everything is forgotten at the end of the process.
+
+    Everything raises StateError where the directory cannot be used.
+    """
 
     def __init__(self, directory: Path | None) -> None:
         self._lock = threading.Lock()
+        self._directory = directory
         try:
             if directory is not None:
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -41,7 +45,7 @@ class State:
             )
             self._database.executescript(_SCHEMA)
         except (OSError, sqlite3.Error) as error:
-            raise StateError(f"cannot use the state directory {directory}: {error}") from error
+            raise self._unusable(error) from error
 
     def close(self) -> None:
         """Close the database."""
@@ -50,14 +54,11 @@ class State:
 
     def begin_life(self) -> int:
         """Give a number greater than that of any earlier process on this state directory."""
-        with self._lock:
-            (last,) = self._database.execute(
-                "select coalesce(max(started), 0) from life"
-            ).fetchone()
-            # A clock that was set back must not make tokens smaller.
-            life: int = max(int(time.time() * 1000), last + 1)
-            self._database.execute("delete from life")
-            self._database.execute("insert into life values (?)", (life,))
+        (last,) = self._query("select coalesce(max(started), 0) from life")[0]
+        # A clock that was set back must not make tokens smaller.
+        life: int = max(int(time.time() * 1000), last + 1)
+        self._query("delete from life")
+        self._query("insert into life values (?)", life)
         return life
 
     def introduced(self, host: str) -> dict[str, dict[str, Any]]:
@@ -104,6 +105,12 @@ class State:
         else:
             self._query("insert or replace into stop_detail values (?, ?)", vm, json.dumps(fields))
 
-    def _query(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._database.execute(statement, values).fetchall()
+    def _query(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
+        try:
+            with self._lock:
+                return self._database.execute(statement, values).fetchall()
+        except sqlite3.Error as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> StateError:
+        return StateError(f"cannot use the state directory {self._directory}: {error}")

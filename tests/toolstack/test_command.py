@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ import XenAPI
 from daemons import Daemon
 
 from tests.toolstack.host import events, failure, only, write_host
+from virtcim.errormap import ErrorCode, from_xapi, translate
+from virtcim.toolstack.state import State
 
 _WAIT_FOR_EVENTS = """\
 import sys, xmlrpc.client
@@ -55,6 +59,41 @@ def tcp(directory: Path) -> Iterator[Daemon]:
         log=directory / "log",
     ) as daemon:
         yield daemon
+
+
+def fill(state: Path, table: str) -> None:
+    """Let the database answer as it does on a full disk."""
+    with closing(sqlite3.connect(state / "toolstack.sqlite")) as database:
+        database.execute(
+            f"create trigger full_{table} before insert on {table} "
+            "begin select raise(abort, 'database or disk is full'); end"
+        )
+
+
+def test_what_a_full_disk_does_not_let_keep_is_refused_with_the_reason(
+    tcp: Daemon, directory: Path
+) -> None:
+    session = XenAPI.Session(tcp.url)
+    session.login_with_password(
+        "virtcim", (directory / "state" / "users.password").read_text().strip()
+    )
+    fill(directory / "state", "notes")
+    (ref, *_) = session.xenapi.SR.get_all()
+    details = failure(session.xenapi.SR.set_other_config, ref, {"a": "b"})
+    assert translate(from_xapi(details)).code is ErrorCode.ERR_OUT_OF_DISK_SPACE
+    assert session.xenapi.SR.get_other_config(ref) == {}
+    session("close")()
+    assert "Traceback" not in (directory / "log").read_text()
+
+
+def test_a_state_on_a_full_disk_is_refused_at_the_start_in_one_sentence(directory: Path) -> None:
+    options = ("--libvirt", "test:///default", "--listen", f"unix:{directory / 's'}")
+    State(directory / "state").close()
+    fill(directory / "state", "life")
+    done = run(*options, "--state", str(directory / "state"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: cannot use the state directory {directory / 'state'}: ")
+    assert done.stderr.count("\n") == 1
 
 
 def test_the_users_file_is_made_and_its_password_opens_the_door(
