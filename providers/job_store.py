@@ -163,7 +163,9 @@ class JobStore:
                 self._jobs = {job.uuid: job for job in (_from_row(dict(row)) for row in rows)}
         # ImportError: the driver of another database than SQLite is not installed.
         except (OSError, sa.exc.SQLAlchemyError, ValueError, ImportError) as error:
-            raise StateError(f"the state cannot be kept in {state}: {error}") from error
+            # What SQLAlchemy adds is the statement, over many lines.
+            reason = getattr(error, "orig", None) or error
+            raise StateError(f"the state cannot be kept in {state}: {reason}") from error
         # The UUIDs of the jobs that have to do with an element; a tuple is never changed.
         self._by_element: dict[JobElement, tuple[str, ...]] = {}
         for job in self._jobs.values():

@@ -355,8 +355,9 @@ def test_a_state_directory_that_cannot_be_made_is_refused_in_a_sentence(
     with pytest.raises(StateError, match="cannot be kept in"):
         make_providers(endpoint, state=str(blocked / "state"))
     (tmp_path / "virtcim.sqlite").write_text("this is no database, but long enough to be seen")
-    with pytest.raises(StateError):
+    with pytest.raises(StateError) as refused:
         make_providers(endpoint, state=str(tmp_path))
+    assert str(refused.value).endswith(f"in {tmp_path}: file is not a database")
 
 
 class Clock:
