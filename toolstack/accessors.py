@@ -92,10 +92,9 @@ def _inline(
 
 
 def _find(context: Context, class_name: str, ref: str) -> Record:
-    if class_name == "session":
-        record = context.services.sessions.get(ref)
-    else:
-        record = context.services.database.get(class_name, ref)
+    if class_name != "session":
+        return context.record(class_name, ref)
+    record = context.services.sessions.get(ref)
     if record is None:
         raise handle_invalid(class_name, ref)
     return record

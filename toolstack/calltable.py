@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from virtcim.toolstack.datamodel import Record
+from virtcim.toolstack.faults import handle_invalid
 from virtcim.toolstack.parameters import Parameter, parse_parameters
 from virtcim.wire import ClientInfo
 
@@ -53,6 +55,13 @@ class Context:
     threads: ThreadPoolExecutor
     session: str = ""
     task: RunningTask | None = None
+
+    def record(self, class_name: str, ref: str) -> Record:
+        """Give the record of an object; raises ``HANDLE_INVALID`` where there is none."""
+        record = self.services.database.get(class_name, ref)
+        if record is None:
+            raise handle_invalid(class_name, ref)
+        return record
 
     async def run(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Run what calls libvirt in the pool of threads."""

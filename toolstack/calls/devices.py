@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from xml.etree.ElementTree import Element, SubElement, fromstring
+from xml.etree.ElementTree import Element, fromstring
 
 import libvirt
 
@@ -14,7 +14,7 @@ from virtcim.toolstack.calls.domains import Machine, change_machine, redefine
 from virtcim.toolstack.calltable import Call, Context
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.faults import XapiFailure, bad_power_state, handle_invalid
-from virtcim.toolstack.native.domain_writer import to_xml
+from virtcim.toolstack.native.domain_writer import child_of, to_xml
 from virtcim.toolstack.parameters import parse_parameters
 
 __all__ = ["Device", "DeviceClass", "add_device", "device_calls", "find_device"]
@@ -59,10 +59,7 @@ class Device:
 
 def find_device(context: Context, of: DeviceClass, ref: str) -> Device:
     """Find a device by its reference."""
-    record = context.services.database.get(of.name, ref)
-    if record is None:
-        raise handle_invalid(of.name, ref)
-    return Device(of=of, ref=ref, record=record)
+    return Device(of=of, ref=ref, record=context.record(of.name, ref))
 
 
 def device_calls(of: DeviceClass) -> Iterator[Call]:
@@ -91,10 +88,7 @@ def add_device(context: Context, machine: Machine, element: Element) -> None:
         return
 
     def change(root: Element) -> None:
-        devices = root.find("devices")
-        if devices is None:
-            devices = SubElement(root, "devices")
-        devices.append(element)
+        child_of(root, "devices").append(element)
 
     redefine(context, machine, change)
 

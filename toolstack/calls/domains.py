@@ -49,10 +49,7 @@ class Machine:
 def find_machine(context: Context, ref: str) -> Machine:
     """Look a VM up afresh; raises ``HANDLE_INVALID`` when it is gone."""
     services = context.services
-    record = services.database.get("VM", ref)
-    if record is None:
-        raise handle_invalid("VM", ref)
-    uuid = record["uuid"]
+    uuid = context.record("VM", ref)["uuid"]
     view = services.inventory.refresh_domain(uuid)
     if view is None:
         raise handle_invalid("VM", ref)

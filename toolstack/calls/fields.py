@@ -57,8 +57,7 @@ class GivenRecord:
         ref = self.text(name)
         if ref in {"", NULL}:
             return None
-        if context.services.database.get(class_name, ref) is None:
-            raise handle_invalid(class_name, ref)
+        context.record(class_name, ref)
         return ref
 
     def required_reference(self, context: Context, name: str, class_name: str) -> str:

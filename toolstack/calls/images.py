@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from virtcim.toolstack.calltable import Context
-from virtcim.toolstack.faults import handle_invalid
 from virtcim.toolstack.native.image_file import probe_format
 
 __all__ = ["Image", "find_image"]
@@ -26,12 +25,9 @@ class Image:
 
 def find_image(context: Context, vdi: str, wanted_format: str) -> Image:
     """Give the image of a VDI; its format is as asked, as known, or as the file itself says."""
-    database = context.services.database
-    record = database.get("VDI", vdi)
-    if record is None:
-        raise handle_invalid("VDI", vdi)
+    record = context.record("VDI", vdi)
     path = record["location"]
-    sr = database.get("SR", record["SR"])
+    sr = context.services.database.get("SR", record["SR"])
     known = record["sm_config"].get("type", "")
     return Image(
         path=path,

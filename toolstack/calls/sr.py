@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from virtcim.toolstack.calls.pools import find_pool, is_of_paths, require_pool
 from virtcim.toolstack.calltable import CallTable, Context
-from virtcim.toolstack.faults import XapiFailure, handle_invalid
 
 __all__ = ["SR_CALLS"]
 
 SR_CALLS = CallTable()
-
-_PATH = "path"
-
-
-def _uuid(context: Context, sr: str) -> str | None:
-    """Give the UUID of the storage pool of an SR; None for the SR of paths."""
-    record = context.services.database.get("SR", sr)
-    if record is None:
-        raise handle_invalid("SR", sr)
-    return None if record["type"] == _PATH else record["uuid"]
-
-
-def _pool(context: Context, uuid: str) -> Any:
-    connection = context.services.connection
-    return connection.call(connection.handle.storagePoolLookupByUUIDString, uuid)
 
 
 @SR_CALLS.add("SR.scan", "SR sr", asynchronous=True)
 def scan(context: Context, sr: str) -> None:
     """Look at the storage again: which volumes there are, and their sizes."""
     services = context.services
-    uuid = _uuid(context, sr)
-    if uuid is None:
+    record = context.record("SR", sr)
+    if is_of_paths(record):
         services.publisher.look_at_paths()
         return
-    services.connection.call(_pool(context, uuid).refresh, 0)
-    services.inventory.refresh_pool(uuid)
+    services.connection.call(find_pool(context, record).refresh, 0)
+    services.inventory.refresh_pool(record["uuid"])
 
 
 @SR_CALLS.add("SR.update", "SR sr", asynchronous=True)
@@ -59,19 +42,16 @@ def unplug(context: Context, pbd: str) -> None:
 
 def _switch(context: Context, pbd: str, *, active: bool) -> None:
     services = context.services
-    record = services.database.get("PBD", pbd)
-    if record is None:
-        raise handle_invalid("PBD", pbd)
-    uuid = _uuid(context, record["SR"])
-    if uuid is None:
-        if active:
-            return
-        raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", record["SR"])
-    with services.inventory.changing(uuid):
-        pool = _pool(context, uuid)
+    ref = context.record("PBD", pbd)["SR"]
+    sr = context.record("SR", ref)
+    if active and is_of_paths(sr):
+        return
+    require_pool(sr, ref)
+    with services.inventory.changing(sr["uuid"]):
+        pool = find_pool(context, sr)
         if bool(services.connection.call(pool.isActive)) != active:
             if active:
                 services.connection.call(pool.create, 0)
             else:
                 services.connection.call(pool.destroy)
-        services.inventory.refresh_pool(uuid)
+        services.inventory.refresh_pool(sr["uuid"])

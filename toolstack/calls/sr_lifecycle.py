@@ -12,9 +12,10 @@ from xml.etree.ElementTree import Element, SubElement
 
 import libvirt
 
+from virtcim.toolstack.calls.pools import find_pool, require_pool
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import Record
-from virtcim.toolstack.faults import XapiFailure, handle_invalid, value_not_supported
+from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.native.domain_writer import set_text, to_xml
 from virtcim.toolstack.refs import reference
 
@@ -25,7 +26,6 @@ _log = logging.getLogger(__name__)
 SR_LIFECYCLE_CALLS = CallTable()
 
 _DIRECTORY = "dir"
-_PATH = "path"
 _LOCATION = "location"
 # Noted on a repository whose directory was made with it, and is removed with it.
 _MADE_DIRECTORY = "virtcim-made-directory"
@@ -138,7 +138,7 @@ def destroy(context: Context, sr: str) -> None:
     record = _inactive(context, sr)
     call = context.services.connection.call
     with context.services.inventory.changing(record["uuid"]):
-        pool = _native(context, record)
+        pool = find_pool(context, record)
         if record["other_config"].get(_MADE_DIRECTORY) == "true":
             # Never with what is in it: libvirt refuses to remove a directory that is not empty.
             call(pool.delete, 0)
@@ -154,26 +154,17 @@ def forget(context: Context, sr: str) -> None:
     """
     record = _inactive(context, sr)
     with context.services.inventory.changing(record["uuid"]):
-        context.services.connection.call(_native(context, record).undefine)
+        context.services.connection.call(find_pool(context, record).undefine)
         _forget(context, sr, record)
 
 
 def _inactive(context: Context, sr: str) -> Record:
-    database = context.services.database
-    record = database.get("SR", sr)
-    if record is None:
-        raise handle_invalid("SR", sr)
-    if record["type"] == _PATH:
-        raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", sr)
-    plugs = (database.get("PBD", ref) for ref in record["PBDs"])
+    record = context.record("SR", sr)
+    require_pool(record, sr)
+    plugs = (context.services.database.get("PBD", ref) for ref in record["PBDs"])
     if any(plug is not None and plug["currently_attached"] for plug in plugs):
         raise XapiFailure("SR_HAS_PBD", sr)
     return record
-
-
-def _native(context: Context, record: Record) -> Any:
-    connection = context.services.connection
-    return connection.call(connection.handle.storagePoolLookupByUUIDString, record["uuid"])
 
 
 def _forget(context: Context, sr: str, record: Record) -> None:

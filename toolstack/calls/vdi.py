@@ -10,9 +10,10 @@ from xml.etree.ElementTree import Element, SubElement
 import libvirt
 
 from virtcim.toolstack.calls.fields import GivenRecord
+from virtcim.toolstack.calls.pools import find_pool, is_of_paths, require_pool
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import Record
-from virtcim.toolstack.faults import XapiFailure, handle_invalid, value_not_supported
+from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.native.domain_writer import set_text, to_xml
 from virtcim.toolstack.progress import following
 from virtcim.toolstack.refs import reference
@@ -23,7 +24,6 @@ VDI_CALLS = CallTable()
 
 # Pools of files: the others hold raw volumes only.
 _FILE_POOLS = frozenset({"dir", "fs", "netfs", "gluster"})
-_PATH = "path"
 _INT64_MAX = 2**63 - 1
 
 
@@ -35,28 +35,22 @@ def create(context: Context, args: dict[str, object]) -> str:
     """
     given = GivenRecord("VDI", args)
     sr_ref = given.required_reference(context, "SR", "SR")
-    sr = _sr(context, sr_ref)
+    sr = context.record("SR", sr_ref)
     size_bytes = given.required("virtual_size")
     if size_bytes < 0:
         raise value_not_supported("virtual_size", size_bytes, "must not be negative")
-    if sr["type"] == _PATH:
-        raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", sr_ref)
+    require_pool(sr, sr_ref)
     options = given.map("other_config") | given.map("sm_config")
     name = given.text("name_label") or str(uuid4())
-    volume = Element("volume")
-    set_text(volume, "name", name, field="name_label")
-    SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
     fully = options.get("allocation") == "full"
-    if fully:
-        SubElement(volume, "allocation", unit="bytes").text = str(size_bytes)
-    elif sr["type"] in _FILE_POOLS:
-        SubElement(volume, "allocation", unit="bytes").text = "0"
     image_format = options.get("type") or ("qcow2" if sr["type"] in _FILE_POOLS else "")
-    if image_format:
-        SubElement(SubElement(volume, "target"), "format", type=image_format)
+    volume = _volume_xml(name, size_bytes, image_format)
+    if fully or sr["type"] in _FILE_POOLS:
+        allocated_bytes = size_bytes if fully else 0
+        SubElement(volume, "allocation", unit="bytes").text = str(allocated_bytes)
     services = context.services
     with services.inventory.changing(sr["uuid"]):
-        pool = _pool(context, sr)
+        pool = find_pool(context, sr)
         call = services.connection.call
 
         def allocated() -> float:
@@ -73,6 +67,15 @@ def create(context: Context, args: dict[str, object]) -> str:
     return ref
 
 
+def _volume_xml(name: str, size_bytes: int, image_format: str) -> Element:
+    volume = Element("volume")
+    set_text(volume, "name", name, field="name_label")
+    SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
+    if image_format:
+        SubElement(SubElement(volume, "target"), "format", type=image_format)
+    return volume
+
+
 def _flags(context: Context, image_format: str) -> int:
     """Without its flag libvirt allocates nothing of a qcow2 image, whatever the XML says."""
     host = context.services.inventory.host
@@ -81,28 +84,14 @@ def _flags(context: Context, image_format: str) -> int:
     return libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA if whole else 0
 
 
-def _sr(context: Context, ref: str) -> Record:
-    record = context.services.database.get("SR", ref)
-    if record is None:
-        raise handle_invalid("SR", ref)
-    return record
-
-
-def _pool(context: Context, sr: Record) -> Any:
-    connection = context.services.connection
-    return connection.call(connection.handle.storagePoolLookupByUUIDString, sr["uuid"])
-
-
 def _find(context: Context, vdi: str) -> tuple[Record, Record]:
-    record = context.services.database.get("VDI", vdi)
-    if record is None:
-        raise handle_invalid("VDI", vdi)
-    return record, _sr(context, record["SR"])
+    record = context.record("VDI", vdi)
+    return record, context.record("SR", record["SR"])
 
 
 def _volume(context: Context, vdi: Record, sr: Record) -> Any:
     name = context.services.publisher.volume_name(vdi["uuid"])
-    return context.services.connection.call(_pool(context, sr).storageVolLookupByName, name)
+    return context.services.connection.call(find_pool(context, sr).storageVolLookupByName, name)
 
 
 def _attached_vbds(context: Context, vdi: Record) -> list[Record]:
@@ -114,8 +103,7 @@ def _attached_vbds(context: Context, vdi: Record) -> list[Record]:
 def destroy(context: Context, vdi: str) -> None:
     """Delete a volume; raises ``VDI_IN_USE`` while a running VM has it."""
     record, sr = _find(context, vdi)
-    if sr["type"] == _PATH:
-        raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", record["SR"])
+    require_pool(sr, record["SR"])
     if _attached_vbds(context, record):
         raise XapiFailure("VDI_IN_USE", vdi, "destroy")
     services = context.services
@@ -132,9 +120,7 @@ def _resize(context: Context, vdi: str, size: int) -> None:
     services = context.services
     attached = _attached_vbds(context, record)
     if attached:
-        vm = services.database.get("VM", attached[0]["VM"])
-        if vm is None:
-            raise handle_invalid("VM", attached[0]["VM"])
+        vm = context.record("VM", attached[0]["VM"])
         connection = services.connection
         domain = connection.call(connection.handle.lookupByUUIDString, vm["uuid"])
         connection.call(
@@ -143,9 +129,8 @@ def _resize(context: Context, vdi: str, size: int) -> None:
             size,
             libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES,
         )
-    elif sr["type"] == _PATH:
-        raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", record["SR"])
     else:
+        require_pool(sr, record["SR"])
         services.connection.call(_volume(context, record, sr).resize, size, 0)
     _look_again(context, sr)
 
@@ -156,11 +141,11 @@ for _name in ("VDI.resize", "VDI.resize_online"):
 
 def _look_again(context: Context, sr: Record) -> None:
     services = context.services
-    if sr["type"] == _PATH:
+    if is_of_paths(sr):
         services.publisher.look_at_paths()
         return
     with services.inventory.changing(sr["uuid"]):
-        services.connection.call(_pool(context, sr).refresh, 0)
+        services.connection.call(find_pool(context, sr).refresh, 0)
         services.inventory.refresh_pool(sr["uuid"])
 
 
@@ -197,10 +182,10 @@ def introduce(
 
     Raises ``VDI_LOCATION_MISSING`` for a location that its storage pool does not hold.
     """
-    record = _sr(context, sr)
+    record = context.record("SR", sr)
     if not location:
         raise value_not_supported("location", location, "must be given")
-    if record["type"] != _PATH:
+    if not is_of_paths(record):
         return _introduce_volume(context, record, sr, location)
     fields: dict[str, object] = {
         "name_description": name_description,
@@ -221,7 +206,7 @@ def introduce(
 def _introduce_volume(context: Context, sr: Record, sr_ref: str, location: str) -> str:
     """Find a volume that was put into a pool by other means."""
     _look_again(context, sr)
-    for ref in _sr(context, sr_ref)["VDIs"]:
+    for ref in context.record("SR", sr_ref)["VDIs"]:
         vdi = context.services.database.get("VDI", ref)
         if vdi is not None and location in {vdi["location"], vdi["name_label"]}:
             return str(ref)
@@ -232,7 +217,7 @@ def _introduce_volume(context: Context, sr: Record, sr_ref: str, location: str) 
 def forget(context: Context, vdi: str) -> None:
     """Take back ``VDI.introduce``; the file stays."""
     record, sr = _find(context, vdi)
-    if sr["type"] != _PATH:
+    if not is_of_paths(sr):
         raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", record["SR"])
     if record["VBDs"]:
         raise XapiFailure("VDI_IN_USE", vdi, "forget")

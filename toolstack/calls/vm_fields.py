@@ -14,7 +14,7 @@ from virtcim.toolstack.calls.vm import FEATURES, boot_devices, check_actions
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.native.domain_reader import EXTRA_NAMESPACE
-from virtcim.toolstack.native.domain_writer import extra_text, set_text, to_xml
+from virtcim.toolstack.native.domain_writer import child_of, extra_text, set_text, to_xml
 from virtcim.toolstack.records.vm import EXTRA_FIELDS
 
 __all__ = ["VM_FIELD_CALLS", "write_extra"]
@@ -69,9 +69,7 @@ def _text_setter(path: str, value: str, field: str) -> Callable[[Element], None]
     parent, _, tag = path.rpartition("/")
 
     def change(root: Element) -> None:
-        element = root.find(parent) if parent else root
-        if element is None:
-            element = SubElement(root, parent)
+        element = child_of(root, parent) if parent else root
         set_text(element, tag, value, field=field)
 
     return change
@@ -119,9 +117,7 @@ def _set_boot_params(context: Context, vm: str, field: str, value: dict[str, str
     devices = boot_devices(kept.pop("order", ""))
 
     def change(root: Element) -> None:
-        os_element = root.find("os")
-        if os_element is None:
-            os_element = SubElement(root, "os")
+        os_element = child_of(root, "os")
         for boot in os_element.findall("boot"):
             os_element.remove(boot)
         # libvirt refuses both kinds of order at once: this one is what was asked for last.
@@ -140,9 +136,7 @@ def _set_platform(context: Context, vm: str, field: str, value: dict[str, str]) 
     kept = {key: text for key, text in value.items() if key not in {*FEATURES, "machine"}}
 
     def change(root: Element) -> None:
-        features = root.find("features")
-        if features is None:
-            features = SubElement(root, "features")
+        features = child_of(root, "features")
         for name in FEATURES:
             known = features.find(name)
             if value.get(name) == "true" and known is None:

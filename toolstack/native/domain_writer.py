@@ -25,6 +25,7 @@ __all__ = [
     "build_disk",
     "build_domain",
     "build_interface",
+    "child_of",
     "edit",
     "extra_text",
     "find_disk",
@@ -153,16 +154,18 @@ def _size(root: Element, tag: str, size_bytes: int) -> None:
     SubElement(root, tag, unit="KiB").text = str(-(-size_bytes // 1024))
 
 
+def child_of(parent: Element, tag: str) -> Element:
+    """Give a child element, which is made if need be."""
+    child = parent.find(tag)
+    return SubElement(parent, tag) if child is None else child
+
+
 def set_text(parent: Element, tag: str, text: str, *, field: str) -> None:
     """Set the text of a child element, which is made if need be, or removed when empty."""
-    child = parent.find(tag)
-    if not text:
-        if child is not None:
-            parent.remove(child)
-        return
-    if child is None:
-        child = SubElement(parent, tag)
-    child.text = _carriable(text, field)
+    if text:
+        child_of(parent, tag).text = _carriable(text, field)
+    elif (child := parent.find(tag)) is not None:
+        parent.remove(child)
 
 
 def _carriable(text: str, field: str) -> str:

@@ -13,6 +13,7 @@ from virtcim.toolstack.records.identity import path_identity, path_sr_uuid, volu
 from virtcim.toolstack.refs import derived_uuid, reference
 
 __all__ = [
+    "PATH_SR",
     "PATH_SR_NAME",
     "path_sr_values",
     "path_vdi_values",
@@ -21,6 +22,8 @@ __all__ = [
     "volume_vdi_values",
 ]
 
+# The type of the SR that holds the disk paths outside storage pools.
+PATH_SR = "path"
 PATH_SR_NAME = "Paths outside storage pools"
 _POOL_OPERATIONS = ["scan", "plug", "unplug", "vdi_create", "vdi_destroy", "vdi_resize"]
 _PATH_OPERATIONS = ["scan", "vdi_introduce"]
@@ -51,7 +54,7 @@ def path_sr_values(host_uuid: str, vdis: Iterable[str]) -> dict[str, object]:
         "uuid": uuid,
         "name_label": PATH_SR_NAME,
         "name_description": "Files and devices of the host that disks are given by path",
-        "type": "path",
+        "type": PATH_SR,
         "content_type": "user",
         "VDIs": list(vdis),
         "PBDs": [reference("PBD", uuid)],
