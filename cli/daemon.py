@@ -58,7 +58,8 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     """Take the options of this command from its table in a TOML file (a typer callback).
 
     The command line and the environment go before the file. ``hypervisor = [...]`` stands for
-    ``--hypervisor``, given once per element. Raises BadParameter naming what cannot be used.
+    ``--hypervisor``, given once per element; a single value needs no brackets. Raises
+    BadParameter naming what cannot be used.
     """
     if path is None:
         return None
@@ -67,10 +68,15 @@ def _read_config(context: typer.Context, path: Path | None) -> Path | None:
     except (OSError, ValueError) as exc:
         raise typer.BadParameter(f"cannot read {path}: {exc}") from exc
     table = tables.get(context.info_name or "", {})
-    known = {parameter.name for parameter in context.command.params}
-    options = {str(key).replace("-", "_"): value for key, value in dict(table).items()}
-    if unknown := sorted(set(options) - known):
+    if not isinstance(table, dict):
+        raise typer.BadParameter(f"{path}: {context.info_name} is no table of options")
+    parameters = {parameter.name: parameter for parameter in context.command.params}
+    options = {key.replace("-", "_"): value for key, value in table.items()}
+    if unknown := sorted(set(options) - set(parameters)):
         raise typer.BadParameter(f"{path}: {context.info_name} has no option {unknown[0]}")
+    for name, value in options.items():
+        if getattr(parameters[name], "multiple", False) and not isinstance(value, list):
+            options[name] = [value]
     context.default_map = {**(context.default_map or {}), **options}
     return path
 

@@ -91,7 +91,7 @@ def read_hypervisors(
             credentials=Credentials(
                 username=user_of.get(name, ""), password=_password(password_file_of.get(name))
             ),
-            tls=TlsOptions(ca_file=ca_file_of.get(name, ""), check_hostname=check_hostname),
+            tls=_tls(ca_file_of.get(name, ""), check_hostname),
         )
     for name in sorted({*user_of, *password_file_of, *ca_file_of} - set(found)):
         raise OptionError(f"there is no hypervisor with the name {name!r}")
@@ -106,6 +106,15 @@ def _endpoint_url(text: str) -> EndpointUrl:
     if url.dialect != "xapi":
         raise OptionError(f"the dialect of {url} is not supported; xapi is")
     return url
+
+
+def _tls(ca_file: str, check_hostname: bool) -> TlsOptions:
+    tls = TlsOptions(ca_file=ca_file, check_hostname=check_hostname)
+    try:
+        tls.context()
+    except ValueError as exc:
+        raise OptionError(str(exc)) from exc
+    return tls
 
 
 def _by_name(options: Sequence[str] | None) -> dict[str, str]:

@@ -30,6 +30,8 @@ def _schema(
 
     Does nothing when that was done before. The cache is $VIRTCIM_CACHE, else
     $XDG_CACHE_HOME/virtcim, else ~/.cache/virtcim; $VIRTCIM_CIM_SCHEMA may stand for --file.
+
+    Example: virtcim schema --force
     """
     try:
         path = ensure_schema(progress=_report, file=file, force=force)

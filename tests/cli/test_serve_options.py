@@ -34,6 +34,10 @@ def _serve(*options: str) -> subprocess.CompletedProcess[str]:
             ("--hypervisor", _URL, "--hypervisor-password-file", "/nonexistent/password"),
             "cannot read the password file /nonexistent/password",
         ),
+        (
+            ("--hypervisor", "xapi+https://127.0.0.1", "--hypervisor-ca", "/nonexistent/ca.pem"),
+            "'/nonexistent/ca.pem' holds no certificates to trust",
+        ),
         (("--hypervisor", "xapi+http://root:secret@h"), "credentials do not belong"),
         (("--hypervisor", _URL, "--users", "/dev/null/users"), "cannot make the users file"),
         (("--hypervisor", _URL, "--auth", "none", "--listen", "http://0.0.0.0:0"), "0.0.0.0"),
@@ -58,3 +62,36 @@ def test_a_state_that_cannot_be_kept_is_named(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert str(occupied) in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("serve = 3", "serve is no table of options"),
+        ("[serve]\nfoo = 3", "serve has no option foo"),
+        ("serve = [", "cannot read"),
+        # One value of an option that may be repeated needs no brackets.
+        ('[serve]\nlisten = "nothing"', "'nothing' is no listener"),
+    ],
+)
+def test_a_file_of_options_that_cannot_be_used_is_said(
+    tmp_path: Path, table: str, said: str
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(table)
+    done = _serve("--hypervisor", _URL, "--config", str(config), "--state", str(tmp_path))
+    assert done.returncode in (1, 2)
+    assert said in " ".join(done.stderr.replace("│", " ").split())
+    assert "Traceback" not in done.stderr
+
+
+def test_the_help_of_every_command_has_an_example() -> None:
+    for command in ("serve", "toolstack", "schema"):
+        done = subprocess.run(
+            [Path(sys.executable).with_name("virtcim"), command, "--help"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert f"Example: virtcim {command}" in done.stdout
