@@ -20,4 +20,4 @@ class Limits:
     operation_timeout_s: int = 60  # of an open enumeration whose client names none
     operation_timeout_max_s: int = 600
     objects_per_pull: int = 10_000
-    held_reply_bytes: int = 32 * 1024 * 1024  # a larger reply is sent while it is being written
+    held_reply_bytes: int = 8 * 1024 * 1024  # a larger reply is sent while it is being written
