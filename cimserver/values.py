@@ -13,7 +13,7 @@ from virtcim.cimserver.request import namespace_of
 from virtcim.cimserver.xmltree import Element
 from virtcim.providers.records import CimError, KeyValue, ObjectPath, Scalar, StatusCode, Value
 
-__all__ = ["ValueReader"]
+__all__ = ["ValueReader", "shown"]
 
 _SHOWN_CHARACTERS = 80
 

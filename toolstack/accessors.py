@@ -10,10 +10,10 @@ from virtcim.toolstack.datamodel import CLASSES, Record, RecordClass
 from virtcim.toolstack.faults import XapiFailure, handle_invalid
 from virtcim.toolstack.parameters import Parameter
 
-__all__ = ["NOTES", "SetField", "accessor_calls", "setter_calls"]
+__all__ = ["SetField", "accessor_calls", "setter_calls"]
 
 # Fields that clients may set and that mean nothing to libvirt, by class.
-NOTES: Mapping[str, tuple[str, ...]] = {
+_NOTES: Mapping[str, tuple[str, ...]] = {
     "VBD": ("other_config", "unpluggable"),
     "VIF": ("other_config",),
     "VDI": ("name_label", "name_description", "other_config", "xenstore_data", "tags"),
@@ -41,7 +41,7 @@ def accessor_calls() -> Iterator[Call]:
             yield _inline(
                 record_class, f"get_{field}", (_reference(record_class),), _field_getter(field)
             )
-        for field in NOTES.get(record_class.name, ()):
+        for field in _NOTES.get(record_class.name, ()):
             yield from setter_calls(record_class, field, _set_note(record_class.name))
 
 

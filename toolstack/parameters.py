@@ -8,7 +8,7 @@ from datetime import datetime
 
 from virtcim.toolstack.faults import XapiFailure, field_type_error, value_not_supported
 
-__all__ = ["Parameter", "check_int", "check_map", "check_value", "parse_parameters"]
+__all__ = ["Parameter", "check_value", "count_mismatch", "parse_parameters"]
 
 _INT64_MIN, _INT64_MAX = -(2**63), 2**63 - 1
 
@@ -49,7 +49,7 @@ def _check_string(name: str, value: object) -> str:
     return value
 
 
-def check_int(name: str, value: object) -> int:
+def _check_int(name: str, value: object) -> int:
     """Read an integer: XenAPI sends a decimal string, but an ``<int>`` is as clear."""
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise field_type_error(name)
@@ -86,7 +86,7 @@ def _check_set(name: str, value: object) -> list[str]:
     return value
 
 
-def check_map(name: str, value: object) -> dict[str, str]:
+def _check_map(name: str, value: object) -> dict[str, str]:
     """Read a map of texts."""
     if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
         raise field_type_error(name)
@@ -101,12 +101,12 @@ def _check_record(name: str, value: object) -> dict[str, object]:
 
 _CHECKS: dict[str, Callable[[str, object], object]] = {
     "string": _check_string,
-    "int": check_int,
+    "int": _check_int,
     "float": _check_float,
     "bool": _check_bool,
     "datetime": _check_datetime,
     "set": _check_set,
-    "map": check_map,
+    "map": _check_map,
     "record": _check_record,
 }
 

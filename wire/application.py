@@ -17,7 +17,16 @@ from virtcim.wire.decode import CallDecoder, Limits
 from virtcim.wire.encode import encode_fault, encode_response
 from virtcim.wire.errors import MalformedMessage, MessageTooLarge, RemoteFault
 
-__all__ = ["ASGIApp", "ClientInfo", "Dispatch", "XmlRpcApplication"]
+__all__ = [
+    "ASGIApp",
+    "ClientInfo",
+    "Dispatch",
+    "Message",
+    "Receive",
+    "Scope",
+    "Send",
+    "XmlRpcApplication",
+]
 
 _log = logging.getLogger(__name__)
 

@@ -23,7 +23,14 @@ from virtcim.wire.errors import (
 from virtcim.wire.grammar import CONTAINERS, GRAMMAR, SILENT_ENDS, State
 from virtcim.wire.scalars import CONVERTERS
 
-__all__ = ["CallDecoder", "Limits", "ResponseDecoder", "decode_call", "decode_response"]
+__all__ = [
+    "RESPONSE_LIMITS",
+    "CallDecoder",
+    "Limits",
+    "ResponseDecoder",
+    "decode_call",
+    "decode_response",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,7 +34,7 @@ def opened(
 ) -> Reply:
     """Open an enumeration of what ``find`` gives, and answer with its first objects."""
     _refuse_filters(arguments)
-    count = _object_count(context, arguments, default=0)
+    count = _object_count(context, arguments)
     timeout_s = context.services.enumerations.timeout_s(arguments.number("OperationTimeout"))
     enumeration = Enumeration(
         kind=kind,
@@ -67,10 +67,10 @@ def _refuse_filters(arguments: Arguments) -> None:
         )
 
 
-def _object_count(context: Context, arguments: Arguments, default: int) -> int:
+def _object_count(context: Context, arguments: Arguments) -> int:
     """How many objects to give now; a server may always give fewer than the client asks for."""
-    wanted = arguments.number("MaxObjectCount")
-    return min(default if wanted is None else wanted, context.services.limits.objects_per_pull)
+    wanted = arguments.number("MaxObjectCount") or 0
+    return min(wanted, context.services.limits.objects_per_pull)
 
 
 def _pull_operation(kind: PullKind) -> Operation:
@@ -81,7 +81,7 @@ def _pull_operation(kind: PullKind) -> Operation:
         if enumeration.kind != kind:
             raise invalid_parameter(f"the enumeration is pulled with {enumeration.kind}")
         with enumeration.lock:
-            texts = enumeration.take(_object_count(context, arguments, default=0))
+            texts = enumeration.take(_object_count(context, arguments))
             if enumeration.remaining:
                 return _answer(texts, handle)
         enumerations.remove(handle)

@@ -23,9 +23,7 @@ __all__ = [
     "begin_operation",
     "change_machine",
     "end_operation",
-    "find_machine",
     "redefine",
-    "refresh_quietly",
 ]
 
 _log = logging.getLogger(__name__)
@@ -46,7 +44,7 @@ class Machine:
         return power_state(self.view)
 
 
-def find_machine(context: Context, ref: str) -> Machine:
+def _find_machine(context: Context, ref: str) -> Machine:
     """Look a VM up afresh; raises ``HANDLE_INVALID`` when it is gone."""
     services = context.services
     uuid = context.record("VM", ref)["uuid"]
@@ -66,7 +64,7 @@ def begin_operation(
     VM is in none of ``states`` (none given: any will do), ``OPERATION_BLOCKED`` when an
     administrator blocked the operation.
     """
-    machine = find_machine(context, ref)
+    machine = _find_machine(context, ref)
     if states and machine.power_state not in states:
         raise bad_power_state(ref, ", ".join(states), machine.power_state)
     blocked = machine.view.config.extra.get("blocked_operations", {})
@@ -80,7 +78,7 @@ def begin_operation(
 def end_operation(context: Context, machine: Machine, key: str) -> None:
     """Show the operation as ended, and its outcome as far as libvirt can be asked."""
     context.services.publisher.set_operation(machine.uuid, key, None)
-    refresh_quietly(context, machine.uuid)
+    _refresh_quietly(context, machine.uuid)
 
 
 @contextmanager
@@ -100,7 +98,7 @@ def change_machine(context: Context, ref: str, operation: str, *states: str) -> 
     context.services.inventory.refresh_domain(machine.uuid)
 
 
-def refresh_quietly(context: Context, uuid: str) -> None:
+def _refresh_quietly(context: Context, uuid: str) -> None:
     """Read a domain after a failure, which is what the caller must hear of."""
     try:
         context.services.inventory.refresh_domain(uuid)

@@ -9,11 +9,11 @@ from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.native.queries import read_memory
 
-__all__ = ["HOST_CALLS", "STATISTICS_PLUGIN"]
+__all__ = ["HOST_CALLS"]
 
 HOST_CALLS = CallTable()
 
-STATISTICS_PLUGIN = "virtcim-statistics"
+_STATISTICS_PLUGIN = "virtcim-statistics"
 
 
 @HOST_CALLS.add("host.compute_free_memory", "host host", asynchronous=True)
@@ -46,7 +46,7 @@ def get_servertime(_context: Context, _host: str) -> datetime:
 )
 def call_plugin(context: Context, _host: str, plugin: str, fn: str, _args: dict[str, str]) -> str:
     """Give the counters of requests and of calls to libvirt as JSON; there is no other plug-in."""
-    if plugin != STATISTICS_PLUGIN:
+    if plugin != _STATISTICS_PLUGIN:
         raise XapiFailure("XENAPI_MISSING_PLUGIN", plugin)
     if fn != "get":
         raise XapiFailure("XENAPI_PLUGIN_FAILURE", fn, "", f"there is no function {fn}")

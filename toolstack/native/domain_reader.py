@@ -11,7 +11,7 @@ from xml.etree.ElementTree import Element, fromstring
 
 from virtcim.toolstack.native.views import ConsoleView, DiskView, DomainXml, InterfaceView
 
-__all__ = ["EXTRA_NAMESPACE", "EXTRA_TAG", "parse_domain", "size_in_bytes"]
+__all__ = ["EXTRA_NAMESPACE", "EXTRA_TAG", "parse_domain"]
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +41,8 @@ def parse_domain(xml: str) -> DomainXml:
         acpi=root.find("features/acpi") is not None,
         apic=root.find("features/apic") is not None,
         pae=root.find("features/pae") is not None,
-        memory_max_bytes=size_in_bytes(root.find("memory")),
-        memory_current_bytes=size_in_bytes(root.find("currentMemory")),
+        memory_max_bytes=_size_in_bytes(root.find("memory")),
+        memory_current_bytes=_size_in_bytes(root.find("currentMemory")),
         vcpus_max=vcpus_max,
         vcpus_current=vcpus_max if vcpu is None else int(vcpu.get("current", vcpus_max)),
         on_poweroff=_text(root, "on_poweroff"),
@@ -60,7 +60,7 @@ def parse_domain(xml: str) -> DomainXml:
     )
 
 
-def size_in_bytes(element: Element | None) -> int:
+def _size_in_bytes(element: Element | None) -> int:
     """Read a scaled size such as ``<memory unit='KiB'>``; 0 when there is none."""
     if element is None or not element.text:
         return 0

@@ -11,17 +11,17 @@ from virtcim.toolstack.records.identity import (
 )
 from virtcim.toolstack.refs import derived_uuid
 
-__all__ = ["DISK_TYPES", "console_values", "vbd_values", "vif_values"]
+__all__ = ["console_values", "vbd_values", "vif_values"]
 
 # libvirt's <disk device=...> and XenAPI's vbd_type.
-DISK_TYPES = {"disk": "Disk", "lun": "Disk", "cdrom": "CD", "floppy": "Floppy"}
+_DISK_TYPES = {"disk": "Disk", "lun": "Disk", "cdrom": "CD", "floppy": "Floppy"}
 
 _DEFAULT_MTU = 1500
 
 
 def vbd_values(domain: DomainView, disk: DiskView, vdi: str) -> dict[str, object]:
     """Give the values of a VBD record; ``vdi`` is the reference of its medium."""
-    kind = DISK_TYPES.get(disk.device, "Disk")
+    kind = _DISK_TYPES.get(disk.device, "Disk")
     empty = not (disk.source or disk.volume)
     removable = kind != "Disk"
     attach = "unplug" if disk.attached else "attach"

@@ -10,9 +10,6 @@ from virtcim.toolstack.records.identity import pool_uuid
 from virtcim.toolstack.refs import NULL, derived_uuid, reference
 
 __all__ = [
-    "API_VENDOR",
-    "API_VERSION",
-    "USER_NETWORK_NAME",
     "host_cpu_values",
     "host_metrics_values",
     "host_values",
@@ -21,9 +18,9 @@ __all__ = [
     "pseudo_network_values",
 ]
 
-API_VERSION = (2, 21)
-API_VENDOR = "virtcim"
-USER_NETWORK_NAME = "User networking"
+_API_VERSION = (2, 21)
+_API_VENDOR = "virtcim"
+_USER_NETWORK_NAME = "User networking"
 _DEFAULT_MTU = 1500
 
 
@@ -39,9 +36,9 @@ def host_values(
         "address": host.hostname,
         "enabled": True,
         "allowed_operations": ["vm_start", "vm_resume"],
-        "API_version_major": API_VERSION[0],
-        "API_version_minor": API_VERSION[1],
-        "API_version_vendor": API_VENDOR,
+        "API_version_major": _API_VERSION[0],
+        "API_version_minor": _API_VERSION[1],
+        "API_version_vendor": _API_VENDOR,
         "API_version_vendor_implementation": {"toolstack": version},
         "software_version": {
             "product_brand": "virtcim",
@@ -140,7 +137,7 @@ def pseudo_network_values(key: str, vifs: Iterable[str]) -> dict[str, object]:
     kind, _, source = key.partition("/")
     return {
         "uuid": derived_uuid("network", key),
-        "name_label": USER_NETWORK_NAME if kind == "user" else f"{kind} {source}".strip(),
+        "name_label": _USER_NETWORK_NAME if kind == "user" else f"{kind} {source}".strip(),
         "bridge": source if kind == "bridge" else "",
         "MTU": _DEFAULT_MTU,
         "managed": False,

@@ -14,7 +14,6 @@ from virtcim.toolstack.refs import derived_uuid, reference
 
 __all__ = [
     "PATH_SR",
-    "PATH_SR_NAME",
     "path_sr_values",
     "path_vdi_values",
     "pbd_values",
@@ -24,7 +23,7 @@ __all__ = [
 
 # The type of the SR that holds the disk paths outside storage pools.
 PATH_SR = "path"
-PATH_SR_NAME = "Paths outside storage pools"
+_PATH_SR_NAME = "Paths outside storage pools"
 _POOL_OPERATIONS = ["scan", "plug", "unplug", "vdi_create", "vdi_destroy", "vdi_resize"]
 _PATH_OPERATIONS = ["scan", "vdi_introduce"]
 
@@ -52,7 +51,7 @@ def path_sr_values(host_uuid: str, vdis: Iterable[str]) -> dict[str, object]:
     uuid = path_sr_uuid(host_uuid)
     return {
         "uuid": uuid,
-        "name_label": PATH_SR_NAME,
+        "name_label": _PATH_SR_NAME,
         "name_description": "Files and devices of the host that disks are given by path",
         "type": PATH_SR,
         "content_type": "user",

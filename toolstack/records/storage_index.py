@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virtcim.toolstack.native.views import DiskView, PoolView, VolumeView
 
-__all__ = ["StorageIndex", "VolumeKey"]
+__all__ = ["DiskSource", "StorageIndex", "VolumeKey"]
 
 VolumeKey = tuple[str, str]  # pool UUID, volume name
 # What can name a volume in a domain: its path, or the names of its pool and itself.
