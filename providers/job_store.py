@@ -1,11 +1,14 @@
 """The jobs of this server, kept in a database so that they outlive it.
 
-The store is read from memory and written through; one server uses one database.
+The store is read from memory and written through; one server uses one database, and a second one
+on the same directory is refused.
 """
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +26,7 @@ _log = logging.getLogger(__name__)
 # How long a job can be looked at after it ended (CIM_ConcreteJob.TimeBeforeRemoval).
 TIME_BEFORE_REMOVAL = timedelta(hours=1)
 _DATABASE = "virtcim.sqlite"
+_LOCK = "virtcim.lock"
 _IN_MEMORY = "sqlite://"
 
 
@@ -126,6 +130,23 @@ def _database_url(state: str) -> str:
     return f"sqlite:///{directory / _DATABASE}"
 
 
+def _lock(state: str) -> int | None:
+    """Take the state directory for this server alone; None where the state is no directory.
+
+    A second server would take the running jobs of the first for interrupted ones. The kernel
+    gives the lock back when the process ends, however it ends.
+    """
+    if not state or "://" in state:
+        return None
+    descriptor = os.open(Path(state) / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StateError(f"another server keeps its state in {state}") from None
+    return descriptor
+
+
 def _open(url: str) -> sa.Engine:
     if url != _IN_MEMORY:
         return sa.create_engine(url)
@@ -154,8 +175,11 @@ class JobStore:
         self._lock = threading.Lock()
         self._closed = False
         self.clock = clock
+        self._held: int | None = None
         try:
-            self._engine = _open(_database_url(state))
+            url = _database_url(state)
+            self._held = _lock(state)
+            self._engine = _open(url)
             with self._engine.begin() as connection:
                 _METADATA.create_all(connection)
                 _add_missing_columns(connection)
@@ -163,6 +187,7 @@ class JobStore:
                 self._jobs = {job.uuid: job for job in (_from_row(dict(row)) for row in rows)}
         # ImportError: the driver of another database than SQLite is not installed.
         except (OSError, sa.exc.SQLAlchemyError, ValueError, ImportError) as error:
+            self._give_back()
             # What SQLAlchemy adds is the statement, over many lines.
             reason = getattr(error, "orig", None) or error
             raise StateError(f"the state cannot be kept in {state}: {reason}") from error
@@ -238,8 +263,14 @@ class JobStore:
     def close(self) -> None:
         """Let go of the database; a job that ends from now on is found unfinished next time."""
         with self._lock:
-            self._closed = True
-            self._engine.dispose()
+            if not self._closed:
+                self._closed = True
+                self._engine.dispose()
+                self._give_back()
+
+    def _give_back(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
 
     def _remove_expired(self) -> None:
         for job in self._jobs.copy().values():

@@ -150,7 +150,7 @@ def test_a_hypervisor_that_stays_away_leaves_the_job_unverified(
 def test_a_job_of_a_hypervisor_that_is_no_longer_served_is_unverified(
     make_providers: MakeProviders, state: str, left_behind: ObjectPath
 ) -> None:
-    make_providers(SimulatedEndpoint(1, name="other"), state=state)
+    make_providers(SimulatedEndpoint(1, name="other"), state=state).close()
     found = [job for job in JobStore(state).all(NAMESPACE) if job.ended]
     assert [job.error_code for job in found] == [ErrorCode.ERR_UNABLE_TO_VERIFY_STATE]
     assert left_behind.key("InstanceID") == f"VirtCIM:{found[0].uuid}"
@@ -314,3 +314,14 @@ def test_the_table_of_an_earlier_version_gets_its_new_columns(tmp_path: Path) ->
 def test_a_database_without_its_driver_is_refused_in_a_sentence() -> None:
     with pytest.raises(StateError, match="cannot be kept in nosuch://"):
         JobStore("nosuch://host/database")
+
+
+def test_a_second_server_on_the_same_state_is_refused_until_the_first_has_ended(
+    tmp_path: Path,
+) -> None:
+    first = JobStore(str(tmp_path))
+    with pytest.raises(StateError, match=f"another server keeps its state in {tmp_path}"):
+        JobStore(str(tmp_path))
+    first.close()
+    first.close()
+    JobStore(str(tmp_path)).close()
