@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from virtcim.cli.helptext import Command
 from virtcim.cli.users import open_users
 from virtcim.wire.listen import Listen, parse_listen, require_authentication
 
@@ -123,7 +123,7 @@ class Access:
     authenticate: Callable[[str, str], bool] | None
 
 
-class _Command(TyperCommand):
+class _DaemonCommand(Command):
     """A daemon's command; ``VIRTCIM_<COMMAND>_<OPTION>`` in the environment is an option, too."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -135,7 +135,7 @@ class _Command(TyperCommand):
 
 def register_daemon(app: typer.Typer, name: str, command: Callable[..., None]) -> None:
     """Add a daemon's command."""
-    app.command(name, cls=_Command)(command)
+    app.command(name, cls=_DaemonCommand)(command)
 
 
 def default_state_directory() -> Path:

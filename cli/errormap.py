@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from virtcim.cli.helptext import Command
+
 __all__ = ["app", "register"]
 
 _CHUNK = 256 * 1024
@@ -34,7 +36,7 @@ def register(application: typer.Typer) -> None:
 
 
 # Arguments of a fault may be negative numbers, which look like options.
-@app.command(context_settings={"ignore_unknown_options": True})
+@app.command(cls=Command, context_settings={"ignore_unknown_options": True})
 def explain(
     source: Annotated[str, typer.Argument(help="xapi, xend, libvirt, qemu or transport.")],
     code: Annotated[str, typer.Argument(help="The source's own code.")],
@@ -73,7 +75,7 @@ def explain(
         _write(shown.as_text(explanation, language))
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_rules(
     source: Annotated[str, typer.Option(help="Only the rules of this source, or text.")] = "",
     err: Annotated[str, typer.Option(help="Only the rules that lead to this code.")] = "",
@@ -109,7 +111,7 @@ def list_rules(
         )
 
 
-@app.command()
+@app.command(cls=Command)
 def diff(
     before: Annotated[str, typer.Argument(help="A version, current, or a file.")],
     after: Annotated[str, typer.Argument(help="A version, current, or a file.")],
@@ -142,7 +144,7 @@ def diff(
         _write("The two versions are the same.\n")
 
 
-@app.command()
+@app.command(cls=Command)
 def export(
     form: Annotated[
         str, typer.Option("--format", help="json, csv, markdown, dsp0228 or mof.")
@@ -162,7 +164,7 @@ def export(
     _write(exported(form))
 
 
-@app.command()
+@app.command(cls=Command)
 def docs(
     directory: Annotated[Path, typer.Argument(help="Where the pages are written.")],
 ) -> None:
@@ -180,7 +182,7 @@ def docs(
         raise _failure(f"the pages cannot be written: {error}") from error
 
 
-@app.command()
+@app.command(cls=Command)
 def translate() -> None:
     """Translate faults: JSON lines from standard input, one JSON line each to standard output.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from virtcim.cli.helptext import Command
 from virtcim.mof import SchemaError, ensure_schema, load_schema
 
 __all__ = ["register"]
@@ -15,7 +16,7 @@ __all__ = ["register"]
 
 def register(app: typer.Typer) -> None:
     """Add the command ``schema``."""
-    app.command("schema")(_schema)
+    app.command("schema", cls=Command)(_schema)
 
 
 def _schema(
