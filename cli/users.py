@@ -164,6 +164,11 @@ def _write(path: Path, text: str) -> None:
     # Whoever reads the file finds a complete one.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError:
+        # A full disk must not be filled with what each start leaves behind.
+        temporary.unlink(missing_ok=True)
+        raise

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
 
 from virtcim.cli.users import FIRST_USER, Users, UsersError, open_users
+
+_OPEN_WITHOUT_SPACE = """
+import resource, signal, sys
+from pathlib import Path
+from virtcim.cli.users import UsersError, open_users
+
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+try:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    open_users(Path(sys.argv[1]), lambda _: None)
+except UsersError as error:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    print(error)
+"""
 
 
 @pytest.fixture
@@ -105,3 +121,18 @@ def test_a_place_where_no_file_can_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsersError, match="cannot make the users file"):
         open_users(tmp_path / "file" / "users", lambda _: None)
+
+
+def test_a_full_disk_leaves_nothing_behind(users_path: Path) -> None:
+    # A limit of the process refuses the bytes as a full disk does, when the file exists already.
+    made = subprocess.run(
+        [sys.executable, "-c", _OPEN_WITHOUT_SPACE, str(users_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    assert made.startswith(f"cannot make the users file {users_path}: ")
+    assert list(users_path.parent.iterdir()) == []
+    users = open_users(users_path, lambda _: None)
+    assert users.verify(FIRST_USER, _password(users_path))
