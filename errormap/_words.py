@@ -12,6 +12,7 @@ from virtcim.errormap._transport import from_transport
 from virtcim.errormap._xapi import from_xapi
 from virtcim.errormap._xend import from_xend
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.libvirt_numbers import LIBVIRT_NUMBERS
 from virtcim.errormap.rules import SOURCES
 
 __all__ = ["from_words"]
@@ -28,7 +29,7 @@ def from_words(
     VIR_FROM_..., errno and message in any order. qemu: class, event or ``exit``, then key=value.
     transport: phase, HTTP status, errno name or exception, in any order.
 
-    Raises ValueError for an unknown source.
+    Raises ValueError for an unknown source, and for a libvirt code that libvirt does not have.
     """
     if source == "xapi":
         words = [code, *arguments, *([text] if text else [])]
@@ -47,6 +48,10 @@ def from_words(
 
 def _libvirt(code: str, arguments: Sequence[str], operation: str, text: str) -> Fault:
     number = as_integer(code)
+    if code and number is None and code not in LIBVIRT_NUMBERS:
+        raise ValueError(
+            f"{code!r} is neither a number nor a known name (VIR_ERR_...) of libvirt's"
+        )
     domain, int1, words = "", None, [text] if text else []
     for word in arguments:
         if word.startswith("VIR_FROM_"):

@@ -179,10 +179,14 @@ def read_version(name: str) -> Document:
         raise VersionError(f"there is no version and no file {name!r} (known: {known})")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise VersionError(f"{name}: {error}") from error
+    except OSError as error:
+        raise VersionError(f"{name} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise VersionError(f"{name} is no error table: it is not JSON ({error})") from error
     if not _is_table(document):
-        raise VersionError(f"{name}: this is no exported error table")
+        raise VersionError(
+            f"{name} is no error table, frozen or exported: parts of one are missing"
+        )
     return dict(document)
 
 

@@ -52,6 +52,21 @@ def test_explain_refuses_an_unknown_source_in_one_sentence() -> None:
     assert b"hyperv" in done.stderr
 
 
+def test_explain_refuses_a_code_that_libvirt_does_not_have() -> None:
+    done = _run("errormap", "explain", "libvirt", "abc")
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith("virtcim errormap: 'abc' is neither a number nor")
+
+
+def test_diff_says_that_a_file_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "accounts"
+    path.write_text("root:x:0:0\n")
+    done = _run("errormap", "diff", str(path), "current")
+    assert done.returncode == 2
+    assert done.stderr.decode().startswith(f"virtcim errormap: {path} is no error table")
+    assert done.stderr.count(b"\n") == 1
+
+
 def test_list_can_be_narrowed() -> None:
     rows = json.loads(
         _output("errormap", "list", "--json", "--source", "xend", "--err", "ERR_OUT_OF_MEMORY")

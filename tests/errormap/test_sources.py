@@ -198,6 +198,17 @@ def test_a_fault_can_be_given_in_words(words: tuple[str, str, list[str]], expect
     assert translate(from_words(source, code, arguments)).code.name == expected
 
 
+@pytest.mark.parametrize("code", ["abc", "VIR_ERR_NO_DOMIAN", "38x"])
+def test_words_with_a_code_that_libvirt_does_not_have_are_refused(code: str) -> None:
+    with pytest.raises(ValueError, match=f"'{code}' is neither a number nor a known name"):
+        from_words("libvirt", code, text="Domain not found")
+
+
+def test_words_of_libvirt_without_a_code_are_read_from_the_text() -> None:
+    text = "Domain not found: no domain with matching name 'a'"
+    assert translate(from_words("libvirt", "", text=text)).code is ErrorCode.ERR_VM_NOT_FOUND
+
+
 def test_words_of_an_unknown_source_are_refused() -> None:
     with pytest.raises(ValueError, match="hyperv"):
         from_words("hyperv", "1")

@@ -33,13 +33,20 @@ def test_an_exported_file_is_a_version(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "slip"),
-    [("{", "table.json"), ("[]", "no exported"), ('{"rules": [1]}', "no exported")],
+    [
+        ("root:x:0:0\n", "is not JSON"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("[]", "parts of one are missing"),
+        ('{"rules": [1]}', "parts of one are missing"),
+    ],
 )
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: str, slip: str) -> None:
     path = tmp_path / "table.json"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(VersionError, match=slip):
+    with pytest.raises(VersionError, match=slip) as caught:
         read_version(str(path))
+    assert str(caught.value).startswith(f"{path} is no error table")
 
 
 def test_an_unknown_version_is_refused_by_name() -> None:
