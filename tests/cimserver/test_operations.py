@@ -204,6 +204,20 @@ def test_what_is_not_there_has_its_own_status(server: Served) -> None:
     assert _code(connection.InvokeMethod, "No", _path()) == StatusCode.METHOD_NOT_FOUND
 
 
+def test_a_refusal_of_the_operation_itself_has_no_error_code(server: Served) -> None:
+    connection = server.pywbem()
+    for call, arguments, named in (
+        (connection.GetClass, (_SYSTEM,), {"namespace": "root/nowhere"}),
+        (connection.EnumerateInstances, ("No_Such",), {}),
+        (connection.InvokeMethod, ("No", _path()), {}),
+        (connection.ExecQuery, ("WQL", "SELECT *"), {}),
+    ):
+        with pytest.raises(pywbem.CIMError) as caught:
+            call(*arguments, **named)
+        assert not caught.value.instances
+        assert not caught.value.status_description.startswith("ERR_")
+
+
 def test_what_is_not_supported_says_so(server: Served) -> None:
     connection = server.pywbem()
     instance = pywbem.CIMInstance(_SYSTEM, {"ElementName": "x"}, path=_path())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -207,6 +208,37 @@ def test_unknown_namespaces_and_classes_are_refused(providers: Providers) -> Non
         with pytest.raises(CimError) as refused:
             providers.enumerate_instances(namespace, class_name)
         assert refused.value.status_code == status_code
+
+
+_NO_SETTINGS = ObjectPath("CIM_SettingData", {"InstanceID": "virtcim:none"}, namespace="root/virt")
+
+
+@pytest.mark.parametrize(
+    ("ask", "status_code"),
+    [
+        (lambda it: it.enumerate_instances("root/nothing", VM), StatusCode.INVALID_NAMESPACE),
+        (lambda it: it.enumerate_instances("root/virt", "No"), StatusCode.INVALID_CLASS),
+        (lambda it: it.get_instance(_NO_SETTINGS), StatusCode.NOT_FOUND),
+        (lambda it: it.associators(_NO_SETTINGS), StatusCode.NOT_FOUND),
+        (
+            lambda it: it.associators(system_path(0), assoc_class="No"),
+            StatusCode.INVALID_PARAMETER,
+        ),
+        (lambda it: it.delete_instance(system_path(0)), StatusCode.NOT_SUPPORTED),
+        (
+            lambda it: it.invoke_method(system_path(0), "SetPowerState", {}),
+            StatusCode.METHOD_NOT_AVAILABLE,
+        ),
+    ],
+)
+def test_refusals_of_the_operation_itself_have_a_status_and_no_error_code(
+    providers: Providers, ask: Callable[[Providers], object], status_code: StatusCode
+) -> None:
+    with pytest.raises(CimError) as refused:
+        ask(providers)
+    assert refused.value.status_code == status_code
+    assert refused.value.errors == ()
+    assert "ERR_" not in refused.value.description
 
 
 def test_unknown_classes_in_the_filters_are_refused(providers: Providers) -> None:
