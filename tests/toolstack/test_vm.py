@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +13,7 @@ import pytest
 import XenAPI
 
 from tests.toolstack.host import (
+    DEADLINE_S,
     Host,
     domain_uuid,
     failure,
@@ -16,6 +21,7 @@ from tests.toolstack.host import (
     only,
     running_host,
     vm_record,
+    write_host,
 )
 
 MIB = 1 << 20
@@ -343,3 +349,39 @@ def test_an_impossible_number_of_processors_is_refused(
     vm = only(session, "VM", "rests")
     assert failure(api.VM.set_VCPUs_max, vm, number)[:3] == ["VALUE_NOT_SUPPORTED", "value", number]
     assert failure(api.VM.set_VCPUs_at_startup, vm, "99")[0] == "LIBVIRT_ERROR"
+
+
+def test_a_change_that_meets_a_removal_does_not_make_the_machine_anew(tmp_path: Path) -> None:
+    with running_host(write_host(tmp_path / "host.xml", running=(), halted=("gone",))) as host:
+        session, other = host.login(), host.login()
+        vm = only(session, "VM", "gone")
+        connection = host.toolstack._connection
+        call = connection.call
+        removing, changing, removed = threading.Event(), threading.Event(), threading.Event()
+
+        def interleaved(function: Callable[..., Any], *arguments: object) -> Any:
+            """Remove between the reading and the writing of the change, where that is possible."""
+            name = getattr(function, "__name__", "")
+            if name == "undefineFlags":
+                removing.set()
+                changing.wait(1)
+            elif name == "defineXML":
+                changing.set()
+                removed.wait(1)
+            try:
+                return call(function, *arguments)
+            finally:
+                if name == "undefineFlags":
+                    removed.set()
+
+        connection.call = interleaved  # type: ignore[method-assign]
+        with ThreadPoolExecutor() as pool:
+            removal = pool.submit(session.xenapi.VM.destroy, vm)
+            assert removing.wait(DEADLINE_S)
+            change = pool.submit(other.xenapi.VM.set_actions_after_reboot, vm, "destroy")
+            assert removal.result(DEADLINE_S) == ""
+            assert isinstance(change.exception(DEADLINE_S), XenAPI.Failure)
+        assert session.xenapi.VM.get_by_name_label("gone") == []
+        assert connection.handle.listAllDomains() == []
+        other("close")()
+        session("close")()

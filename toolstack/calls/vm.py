@@ -175,7 +175,11 @@ def destroy(context: Context, vm: str) -> None:
     if host is not None and host.driver == "QEMU":
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
         flags |= libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-    with change_machine(context, vm, "destroy", "Halted") as machine:
+    with (
+        change_machine(context, vm, "destroy", "Halted") as machine,
+        # A description that another call has read and writes back would make the VM anew.
+        context.services.inventory.changing(machine.uuid),
+    ):
         context.services.connection.call(machine.domain.undefineFlags, flags)
 
 
