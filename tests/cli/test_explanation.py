@@ -29,7 +29,10 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;]*m")
 
 def _on_terminal(width: int, language: str = "en") -> str:
     stream = io.StringIO()
-    console = Console(file=stream, force_terminal=True, width=width, color_system="standard")
+    # With a width alone, rich takes 80 wherever TERM says "dumb" or "unknown", as it does in CI.
+    console = Console(
+        file=stream, force_terminal=True, width=width, height=25, color_system="standard"
+    )
     console.print(on_terminal(explain(_NESTED), language))
     return stream.getvalue()
 
