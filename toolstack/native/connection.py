@@ -30,6 +30,9 @@ _CLOSE_REASONS = {
     libvirt.VIR_CONNECT_CLOSE_REASON_CLIENT: "it was closed here",
 }
 
+# How long the end of the process waits for the daemon to take note of it.
+_LAST_CLOSE_S = 5.0
+
 _event_loop_started = threading.Lock()
 
 
@@ -106,7 +109,8 @@ class LibvirtConnection:
     def open(self) -> None:
         """Open the connection; raises XapiFailure, which is also what ``require`` raises then."""
         _start_event_loop()
-        self._close_lost()
+        # Not here: closing waits for libvirt, and must not hold up the way back to it.
+        threading.Thread(target=self._close_lost, name="libvirt-close", daemon=True).start()
         try:
             self._statistics.count_libvirt_call()
             handle, sockets = _open(self.uri)
@@ -157,7 +161,9 @@ class LibvirtConnection:
     def close(self) -> None:
         """Close for good."""
         self.lose("the toolstack is stopping")
-        self._close_lost()
+        closing = threading.Thread(target=self._close_lost, name="libvirt-close", daemon=True)
+        closing.start()
+        closing.join(_LAST_CLOSE_S)
 
     def _close_lost(self) -> None:
         with self._lock:
