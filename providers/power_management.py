@@ -5,13 +5,11 @@ It only tells: the hypervisor offers no way to switch its own host off and on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-from virtcim.hypervisor.model import Host
-from virtcim.providers.host import HOST_CLASS
-from virtcim.providers.instance_class import InstanceClass, KeyShape, Node, Sources
+from virtcim.providers.host_service import host_service
+from virtcim.providers.instance_class import Node
 from virtcim.providers.records import Value
-from virtcim.providers.view import View
 
 __all__ = ["POWER_SERVICE", "power_state"]
 
@@ -20,47 +18,7 @@ _OTHER, _ON = 1, 2
 _NOT_APPLICABLE = 12
 
 
-def _find(view: View, identity: str) -> Sources | None:
-    host = view.inventory.hosts.get(identity.lower())
-    return None if host is None else (host,)
-
-
-def _all(view: View) -> Iterable[Sources]:
-    return ((host,) for host in view.inventory.hosts.values())
-
-
-def _values(host: Host) -> Mapping[str, Value]:
-    return {
-        "ElementName": f"Power management of {host.name_label}",
-        "Caption": "Power management service",
-        "EnabledState": 2,
-        "RequestedState": _NOT_APPLICABLE,
-        "TransitioningToState": _NOT_APPLICABLE,
-        "EnabledDefault": 2,
-        "AvailableRequestedStates": [],
-        "Started": True,
-        "OperationalStatus": [2],
-        "StatusDescriptions": ["OK"],
-        "HealthState": 5,
-    }
-
-
-POWER_SERVICE = InstanceClass(
-    name=_CLASS,
-    shape=KeyShape(
-        names=("SystemCreationClassName", "SystemName", "CreationClassName", "Name"),
-        variable="SystemName",
-        fixed={
-            "SystemCreationClassName": HOST_CLASS,
-            "CreationClassName": _CLASS,
-            "Name": "PowerManagementService",
-        },
-    ),
-    identity=lambda host: host.uuid,
-    find=_find,
-    all=_all,
-    values=_values,
-)
+POWER_SERVICE = host_service(_CLASS, "Power management")
 
 
 def power_state(_service: Node, host: Node) -> Mapping[str, Value]:
