@@ -10,7 +10,6 @@ from virtcim.providers.associations import ASSOCIATIONS
 from virtcim.providers.errors import failure, path_text
 from virtcim.providers.instance_class import ClassModel, InstanceClass
 from virtcim.providers.interop import INTEROP
-from virtcim.providers.job_store import StateError
 from virtcim.providers.method import Method
 from virtcim.providers.methods import METHODS
 from virtcim.providers.records import (
@@ -23,6 +22,7 @@ from virtcim.providers.records import (
     Value,
 )
 from virtcim.providers.service import IMPLEMENTATION_CLASSES, INTEROP_CLASSES, ROOT, Providers
+from virtcim.providers.state_database import StateError
 
 __all__ = [
     "ASSOCIATIONS",

@@ -6,32 +6,24 @@ on the same directory is refused.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import IntEnum
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-__all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobElement", "JobState", "JobStore", "StateError"]
+from virtcim.providers.state_database import StateDatabase
+
+__all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobElement", "JobState", "JobStore"]
 
 _log = logging.getLogger(__name__)
 
 # How long a job can be looked at after it ended (CIM_ConcreteJob.TimeBeforeRemoval).
 TIME_BEFORE_REMOVAL = timedelta(hours=1)
-_DATABASE = "virtcim.sqlite"
-_LOCK = "virtcim.lock"
-_IN_MEMORY = "sqlite://"
-
-
-class StateError(Exception):
-    """The state cannot be kept where it shall be; the text is a sentence for a person."""
 
 
 class JobState(IntEnum):
@@ -95,10 +87,10 @@ class Job:
             yield self.owner
 
 
-_METADATA = sa.MetaData()
+# The tables are made in state_database; nothing but names and types matters here.
 _JOBS = sa.Table(
     "job",
-    _METADATA,
+    sa.MetaData(),
     sa.Column("uuid", sa.String(36), primary_key=True),
     sa.Column("namespace", sa.Text, nullable=False),
     sa.Column("name", sa.Text, nullable=False),
@@ -119,78 +111,30 @@ _TIMES = ("submitted", "changed", "updated")
 _COLUMNS = tuple(column.name for column in _JOBS.columns)
 
 
-def _database_url(state: str) -> str:
-    """The SQLAlchemy URL for ``--state``: a URL as it is, a directory's database, or memory."""
-    if not state:
-        return _IN_MEMORY
-    if "://" in state:
-        return state
-    directory = Path(state)
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return f"sqlite:///{directory / _DATABASE}"
-
-
-def _lock(state: str) -> int | None:
-    """Take the state directory for this server alone; None where the state is no directory.
-
-    A second server would take the running jobs of the first for interrupted ones. The kernel
-    gives the lock back when the process ends, however it ends.
-    """
-    if not state or "://" in state:
-        return None
-    descriptor = os.open(Path(state) / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise StateError(f"another server keeps its state in {state}") from None
-    return descriptor
-
-
-def _open(url: str) -> sa.Engine:
-    if url != _IN_MEMORY:
-        return sa.create_engine(url)
-    # One connection for all threads: each would have a database of its own.
-    return sa.create_engine(url, poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
-
-
-def _add_missing_columns(connection: sa.Connection) -> None:
-    """Bring the table of an earlier version up to date."""
-    present = {column["name"] for column in sa.inspect(connection).get_columns(_JOBS.name)}
-    for column in _JOBS.columns:
-        if column.name not in present:
-            declared = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
-            connection.execute(sa.text(f"ALTER TABLE {_JOBS.name} ADD COLUMN {declared}"))
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
 class JobStore:
-    """All jobs; safe to use from many threads."""
+    """All jobs; safe to use from many threads.
+
+    ``database`` is where this server keeps whatever else has to outlive it.
+    """
 
     def __init__(self, state: str = "", clock: Callable[[], datetime] = _now) -> None:
         """Open the store; raises StateError where that cannot be."""
         self._lock = threading.Lock()
         self._closed = False
         self.clock = clock
-        self._held: int | None = None
+        self.database = StateDatabase(state)
+        self._engine = self.database.engine
         try:
-            url = _database_url(state)
-            self._held = _lock(state)
-            self._engine = _open(url)
             with self._engine.begin() as connection:
-                _METADATA.create_all(connection)
-                _add_missing_columns(connection)
                 rows = connection.execute(sa.select(_JOBS)).mappings()
                 self._jobs = {job.uuid: job for job in (_from_row(dict(row)) for row in rows)}
-        # ImportError: the driver of another database than SQLite is not installed.
-        except (OSError, sa.exc.SQLAlchemyError, ValueError, ImportError) as error:
-            self._give_back()
-            # What SQLAlchemy adds is the statement, over many lines.
-            reason = getattr(error, "orig", None) or error
-            raise StateError(f"the state cannot be kept in {state}: {reason}") from error
+        except (sa.exc.SQLAlchemyError, ValueError) as error:
+            self.database.close()
+            raise self.database.unusable(state, error) from error
         # The UUIDs of the jobs that have to do with an element; a tuple is never changed.
         self._by_element: dict[JobElement, tuple[str, ...]] = {}
         for job in self._jobs.values():
@@ -265,12 +209,7 @@ class JobStore:
         with self._lock:
             if not self._closed:
                 self._closed = True
-                self._engine.dispose()
-                self._give_back()
-
-    def _give_back(self) -> None:
-        if self._held is not None:
-            os.close(self._held)
+                self.database.close()
 
     def _remove_expired(self) -> None:
         for job in self._jobs.copy().values():

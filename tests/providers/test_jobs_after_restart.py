@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +14,7 @@ from tests.providers.simulated_endpoint import REPOSITORY, SimulatedEndpoint, id
 from tests.providers.waiting import ended, job_of, wait_for
 from virtcim.errormap import ErrorCode, HypervisorError, from_xapi
 from virtcim.providers import CimError, ObjectPath, Providers, Record, StateError, StatusCode
-from virtcim.providers.job_store import JobElement, JobStore
+from virtcim.providers.job_store import JobStore
 
 VM = "VirtCIM_ComputerSystem"
 TASK = "OpaqueRef:task"
@@ -292,28 +291,9 @@ def test_the_elements_of_a_job_outlive_the_server(
     assert providers.associator_names(system, assoc_class="VirtCIM_AffectedJobElement") == []
 
 
-def test_the_table_of_an_earlier_version_gets_its_new_columns(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "virtcim.sqlite") as database:
-        database.execute(
-            "create table job (uuid varchar(36) primary key, namespace text not null, "
-            "name text not null, state integer not null, percent_complete integer not null, "
-            "submitted float not null, changed float not null, updated float not null, "
-            "error_code integer not null, error json)"
-        )
-        database.execute(
-            "insert into job values ('u', 'root/virt', 'Start', 7, 100, 9e9, 9e9, 9e9, 0, null)"
-        )
-    database.close()
-    store = JobStore(str(tmp_path))
-    [job] = store.all(NAMESPACE)
-    assert (job.uuid, job.task_ref, job.affected, job.owner) == ("u", "", (), None)
-    assert store.concerning(NAMESPACE, JobElement(VM, "x")) == ()
-    store.close()
-
-
 def test_a_database_without_its_driver_is_refused_in_a_sentence() -> None:
-    with pytest.raises(StateError, match="cannot be kept in nosuch://"):
-        JobStore("nosuch://host/database")
+    with pytest.raises(StateError, match=r"cannot be kept in nosuch://me:\*\*\*@host/database: "):
+        JobStore("nosuch://me:secret@host/database")
 
 
 def test_a_second_server_on_the_same_state_is_refused_until_the_first_has_ended(

@@ -3,54 +3,30 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["State", "StateError"]
+from virtcim.toolstack.state.database import StateDatabase
 
-_SCHEMA = """
-create table if not exists life (started integer not null);
-create table if not exists introduced_vdi (
-    host text not null, path text not null, fields text not null, primary key (host, path));
-create table if not exists notes (
-    class text not null, uuid text not null, fields text not null, primary key (class, uuid));
-create table if not exists stop_detail (vm text primary key, fields text not null);
-"""
-
-
-class StateError(Exception):
-    """The state directory cannot be used; the text is one sentence for the administrator."""
+__all__ = ["State"]
 
 
 class State:
     """The state directory; without one everything is forgotten at the end of the process.
 
-    Everything raises StateError where the directory cannot be used.
+    ``database`` is what other modules keep tables of their own in. Everything raises StateError
+    where the directory cannot be used.
     """
 
     def __init__(self, directory: Path | None) -> None:
-        self._lock = threading.Lock()
-        self._directory = directory
-        try:
-            if directory is not None:
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._database = sqlite3.connect(
-                ":memory:" if directory is None else directory / "toolstack.sqlite",
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            self._database.executescript(_SCHEMA)
-        except (OSError, sqlite3.Error) as error:
-            raise self._unusable(error) from error
+        self.database = StateDatabase(directory)
+        self._query = self.database.query
 
     def close(self) -> None:
         """Close the database."""
-        with self._lock:
-            self._database.close()
+        self.database.close()
 
     def begin_life(self) -> int:
         """Give a number greater than that of any earlier process on this state directory."""
@@ -104,13 +80,3 @@ class State:
             self._query("delete from stop_detail where vm = ?", vm)
         else:
             self._query("insert or replace into stop_detail values (?, ?)", vm, json.dumps(fields))
-
-    def _query(self, statement: str, *values: str | int) -> list[tuple[Any, ...]]:
-        try:
-            with self._lock:
-                return self._database.execute(statement, values).fetchall()
-        except sqlite3.Error as error:
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: Exception) -> StateError:
-        return StateError(f"cannot use the state directory {self._directory}: {error}")

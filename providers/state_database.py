@@ -1,0 +1,190 @@
+"""The database that this server keeps its state in: one version of its tables, one server.
+
+It is SQLite in a directory or in memory, or whatever an SQLAlchemy URL names.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+
+__all__ = ["StateDatabase", "StateError"]
+
+_DATABASE = "virtcim.sqlite"
+_LOCK = "virtcim.lock"
+_IN_MEMORY = "sqlite://"
+_VERSION = sa.Table(
+    "schema_version", sa.MetaData(), sa.Column("version", sa.Integer, nullable=False)
+)
+
+
+class StateError(Exception):
+    """The state cannot be kept where it shall be; the text is a sentence for a person."""
+
+
+def _make_jobs(connection: sa.Connection) -> None:
+    sa.Table(
+        "job",
+        sa.MetaData(),
+        sa.Column("uuid", sa.String(36), primary_key=True),
+        sa.Column("namespace", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("state", sa.Integer, nullable=False),
+        sa.Column("percent_complete", sa.Integer, nullable=False),
+        sa.Column("submitted", sa.Float, nullable=False),
+        sa.Column("changed", sa.Float, nullable=False),
+        sa.Column("updated", sa.Float, nullable=False),
+        sa.Column("error_code", sa.Integer, nullable=False),
+        sa.Column("error", sa.JSON, nullable=True),
+    ).create(connection)
+
+
+def _tell_what_jobs_are_about(connection: sa.Connection) -> None:
+    _add_columns(
+        connection,
+        "job",
+        sa.Column("task_ref", sa.Text, nullable=False, server_default=""),
+        sa.Column("decides", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("owner", sa.JSON, nullable=True),
+        sa.Column("affected", sa.JSON, nullable=True),
+        sa.Column("created", sa.JSON, nullable=True),
+    )
+
+
+# The step at index n makes version n + 1 of version n. Those of a released version are never
+# changed: they are what its databases were made by.
+_MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_make_jobs, _tell_what_jobs_are_about)
+
+
+class StateDatabase:
+    """An open database with the tables of today.
+
+    ``state`` is a directory, an SQLAlchemy URL, or nothing for this process only. Raises
+    StateError where the state cannot be kept there: another server does, a newer version made
+    it, the database cannot be reached.
+    """
+
+    def __init__(self, state: str = "") -> None:
+        self._held: int | None = None
+        self._engine: sa.Engine | None = None
+        try:
+            url = _database_url(state)
+            self._held = _hold(state)
+            self._engine = _open(url)
+            with self._engine.begin() as connection:
+                _migrate(connection, state)
+        except StateError:
+            self.close()
+            raise
+        # ImportError: the driver of another database than SQLite is not installed.
+        except (OSError, sa.exc.SQLAlchemyError, ValueError, ImportError) as error:
+            self.close()
+            raise self.unusable(state, error) from error
+        self.engine = self._engine
+
+    def close(self) -> None:
+        """Let go of the database and of the directory; another server may use them now."""
+        if self._engine is not None:
+            self._engine.dispose()
+        held, self._held = self._held, None
+        if held is not None:
+            os.close(held)
+
+    @staticmethod
+    def unusable(state: str, error: Exception) -> StateError:
+        """Say that the state cannot be kept there."""
+        # What SQLAlchemy adds is the statement, over many lines.
+        reason = getattr(error, "orig", None) or error
+        return StateError(f"the state cannot be kept in {_shown(state)}: {reason}")
+
+
+def _database_url(state: str) -> str:
+    """The SQLAlchemy URL for ``--state``: a URL as it is, a directory's database, or memory."""
+    if not state:
+        return _IN_MEMORY
+    if "://" in state:
+        return state
+    directory = Path(state)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return f"sqlite:///{directory / _DATABASE}"
+
+
+def _shown(state: str) -> str:
+    """The state as a message may name it: without the password of a URL."""
+    try:
+        return sa.make_url(state).render_as_string() if "://" in state else state
+    except sa.exc.ArgumentError:
+        return state
+
+
+def _hold(state: str) -> int | None:
+    """Take the state directory for this server alone; None where the state is no directory.
+
+    A second server would take the running jobs of the first for interrupted ones. The kernel
+    gives the lock back when the process ends, however it ends.
+    """
+    if not state or "://" in state:
+        return None
+    descriptor = os.open(Path(state) / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise StateError(f"another server keeps its state in {state}") from None
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open(url: str) -> sa.Engine:
+    if url != _IN_MEMORY:
+        return sa.create_engine(url)
+    # One connection for all threads: each would have a database of its own.
+    return sa.create_engine(url, poolclass=sa.StaticPool, connect_args={"check_same_thread": False})
+
+
+def _migrate(connection: sa.Connection, state: str) -> None:
+    """Bring an older database to the version of today, all of the way or not at all."""
+    if connection.dialect.name == "sqlite":
+        # Its driver begins a transaction only before rows change, not before tables do.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    recorded = _recorded_version(connection)
+    version = _unrecorded_version(connection) if recorded is None else recorded
+    if version > len(_MIGRATIONS):
+        raise StateError(
+            f"the state in {_shown(state)} was made by a newer version of virtcim: "
+            f"its database has version {version}, and this one knows {len(_MIGRATIONS)}"
+        )
+    for step in _MIGRATIONS[version:]:
+        step(connection)
+    if recorded is None:
+        _VERSION.create(connection, checkfirst=True)
+        connection.execute(sa.insert(_VERSION).values(version=len(_MIGRATIONS)))
+    elif recorded < len(_MIGRATIONS):
+        connection.execute(sa.update(_VERSION).values(version=len(_MIGRATIONS)))
+
+
+def _recorded_version(connection: sa.Connection) -> int | None:
+    if not sa.inspect(connection).has_table(_VERSION.name):
+        return None
+    version: int | None = connection.execute(sa.select(_VERSION.c.version)).scalar_one_or_none()
+    return version
+
+
+def _unrecorded_version(connection: sa.Connection) -> int:
+    """The version of a database of before versions were kept: its columns tell."""
+    if not sa.inspect(connection).has_table("job"):
+        return 0
+    columns = {column["name"] for column in sa.inspect(connection).get_columns("job")}
+    return 2 if "task_ref" in columns else 1
+
+
+def _add_columns(connection: sa.Connection, table: str, *columns: sa.Column[object]) -> None:
+    for column in columns:
+        declared = sa.schema.CreateColumn(column).compile(dialect=connection.dialect)
+        connection.execute(sa.text(f"ALTER TABLE {table} ADD COLUMN {declared}"))

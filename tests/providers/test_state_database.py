@@ -1,0 +1,115 @@
+"""The database of the server's state: its versions."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from virtcim.providers import StateError, state_database
+from virtcim.providers.job_store import JobElement, JobStore
+from virtcim.providers.state_database import StateDatabase
+
+NAMESPACE = "root/virt"
+STEPS = state_database._MIGRATIONS
+# The tables of before versions were kept, as its two kinds of server made them.
+_FIRST = (
+    "create table job (uuid varchar(36) not null, namespace text not null, "
+    "name text not null, state integer not null, percent_complete integer not null, "
+    "submitted float not null, changed float not null, updated float not null, "
+    "error_code integer not null, error json{}, primary key (uuid));"
+    "insert into job (uuid, namespace, name, state, percent_complete, submitted, changed, updated,"
+    " error_code) values ('u', 'root/virt', 'Start', 7, 100, 9e9, 9e9, 9e9, 0);"
+)
+_SECOND = _FIRST.format(
+    ", task_ref text default '' not null, decides integer default '0' not null, owner json, "
+    "affected json, created json"
+)
+
+
+def file_of(directory: Path) -> Path:
+    return directory / "virtcim.sqlite"
+
+
+def execute(directory: Path, script: str) -> None:
+    with closing(sqlite3.connect(file_of(directory))) as database:
+        database.executescript(script)
+
+
+def rows(directory: Path, statement: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(file_of(directory))) as database:
+        return database.execute(statement).fetchall()
+
+
+def columns(directory: Path) -> dict[str, list[tuple[Any, ...]]]:
+    """What each table consists of, without the wording that made it."""
+    names = rows(directory, "select name from sqlite_master where type = 'table'")
+    return {name: rows(directory, f"pragma table_info({name})") for (name,) in names}
+
+
+@pytest.mark.parametrize("script", [_FIRST.format(""), _SECOND], ids=["first", "second"])
+def test_a_database_of_before_versions_is_taken_over_with_its_jobs(
+    tmp_path: Path, script: str
+) -> None:
+    execute(tmp_path, script)
+    store = JobStore(str(tmp_path))
+    [job] = store.all(NAMESPACE)
+    assert (job.uuid, job.task_ref, job.affected, job.owner) == ("u", "", (), None)
+    assert store.concerning(NAMESPACE, JobElement("VirtCIM_ComputerSystem", "x")) == ()
+    store.put(job)
+    store.close()
+    assert rows(tmp_path, "select version from schema_version") == [(len(STEPS),)]
+
+
+@pytest.mark.parametrize("known", range(len(STEPS)))
+def test_every_earlier_version_becomes_what_a_new_database_is(
+    tmp_path: Path, known: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    monkeypatch.setattr(state_database, "_MIGRATIONS", STEPS[:known])
+    StateDatabase(str(old)).close()
+    monkeypatch.undo()
+    for directory in (old, new):
+        StateDatabase(str(directory)).close()
+    assert columns(old) == columns(new)
+    assert rows(old, "select version from schema_version") == [(len(STEPS),)]
+
+
+def test_a_database_of_a_newer_version_is_refused_in_one_sentence_and_left_alone(
+    tmp_path: Path,
+) -> None:
+    StateDatabase(str(tmp_path)).close()
+    newer = len(STEPS) + 1
+    execute(tmp_path, f"update schema_version set version = {newer}")
+    before = file_of(tmp_path).read_bytes()
+    with pytest.raises(StateError) as refused:
+        JobStore(str(tmp_path))
+    assert str(refused.value) == (
+        f"the state in {tmp_path} was made by a newer version of virtcim: "
+        f"its database has version {newer}, and this one knows {len(STEPS)}"
+    )
+    assert file_of(tmp_path).read_bytes() == before
+    execute(tmp_path, f"update schema_version set version = {len(STEPS)}")
+    StateDatabase(str(tmp_path)).close()
+
+
+def test_a_migration_that_fails_leaves_the_database_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(tmp_path, _FIRST.format(""))
+    before = rows(tmp_path, "select * from sqlite_master")
+
+    def broken(connection: sa.Connection) -> None:
+        connection.execute(sa.text("create table other (x integer)"))
+        connection.execute(sa.text("insert into nowhere values (1)"))
+
+    monkeypatch.setattr(state_database, "_MIGRATIONS", (*STEPS, broken))
+    with pytest.raises(StateError, match="no such table: nowhere"):
+        StateDatabase(str(tmp_path))
+    assert rows(tmp_path, "select * from sqlite_master") == before
+    monkeypatch.undo()
+    StateDatabase(str(tmp_path)).close()

@@ -1,0 +1,24 @@
+"""The tables of the state database, version by version.
+
+The scripts of a released version are never changed: they are what its databases were made by.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MIGRATIONS"]
+
+# Databases of before versions were kept have these tables already, and version 0.
+_V1 = """
+create table if not exists life (started integer not null);
+create table if not exists introduced_vdi (
+    host text not null, path text not null, fields text not null, primary key (host, path));
+create table if not exists notes (
+    class text not null, uuid text not null, fields text not null, primary key (class, uuid));
+create table if not exists stop_detail (vm text primary key, fields text not null);
+"""
+
+_V2 = """
+"""
+
+# The script at index n makes version n + 1 of version n.
+MIGRATIONS = (_V1, _V2)
