@@ -13,6 +13,7 @@ from virtcim.hypervisor.xenapi_operations import TaskRunner
 from virtcim.hypervisor.xenapi_records import NULL_REF
 from virtcim.hypervisor.xenapi_rollback import Rollback
 from virtcim.hypervisor.xenapi_session import XenApiSession
+from virtcim.wire.labels import image_label
 
 __all__ = ["DeviceMaker", "free_device"]
 
@@ -127,8 +128,8 @@ class DeviceMaker:
         image_ref = self._tasks.run(
             "VDI.create",
             {
-                # Images outlive their machine, and some storage wants names to differ.
-                "name_label": f"{vm_name}-{spec.id or 'disk'}-{uuid4().hex[:8]}",
+                # Some storage wants names to differ.
+                "name_label": image_label(vm_name, spec.id or "disk", uuid4().hex[:8]),
                 "name_description": "",
                 "SR": sr_ref,
                 "virtual_size": str(spec.size_bytes),

@@ -126,8 +126,8 @@ def _read_system(
 
 def _names(settings: SettingReader) -> tuple[str, str]:
     """The label and the UUID, empty where the hypervisor shall choose one."""
-    label = settings.text("ElementName")
-    identifier = settings.text("VirtualSystemIdentifier")
+    label = settings.label("ElementName")
+    identifier = settings.label("VirtualSystemIdentifier")
     uuid = settings.text("UUID")
     if uuid and not _UUID.fullmatch(uuid):
         raise settings.refuse("UUID", uuid, "is no UUID")

@@ -86,7 +86,7 @@ def read_modified_system(
     check_class(classes, given, where, SYSTEM)
     system = _named_system(view, SettingReader(given, where))
     reader = SettingReader(differing(given, _present(SYSTEM_SETTINGS, (system,))), where)
-    label = reader.text("ElementName") if reader.has("ElementName") else None
+    label = reader.label("ElementName") if reader.has("ElementName") else None
     if label == "":
         raise rejected(f"{where}.ElementName: a name is needed")
     identifier = reader.text("VirtualSystemIdentifier")

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from fractions import Fraction
 
+from virtcim.hypervisor.labels import label_fault
 from virtcim.providers.cim_text import convert
 from virtcim.providers.errors import path_text, rejected
 from virtcim.providers.records import CimError, ObjectPath, Record, Value
@@ -60,6 +61,14 @@ class SettingReader:
         if "\0" in value:
             raise self.refuse(name, value, "holds a NUL character")
         return value.strip()
+
+    def label(self, name: str) -> str:
+        """A text of one line that is shown beside others, empty where it is not given."""
+        _, value = self._values.get(name.lower(), ("", None))
+        for text in value if isinstance(value, list) else [value]:
+            if isinstance(text, str) and (fault := label_fault(text)):
+                raise self.refuse(name, text, fault)
+        return self.text(name)
 
     def texts(self, name: str) -> list[str]:
         """A string array; one string is an array of one."""

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from virtcim.hypervisor.labels import label_fault
 from virtcim.hypervisor.model import StorageRepository
 from virtcim.hypervisor.storage import DiskImageSpec, StorageRepositorySpec
 from virtcim.providers.definition_devices import read_repository, read_size
@@ -44,7 +45,7 @@ def read_pool_settings(
         raise reader.refuse("ResourceSubType", kind, f"cannot be made; possible is {_DIRECTORY}")
     reader.accept("Type", _PEERS_DIRECTORY)
     name = _name(element_name, "ElementName")
-    own_name = reader.text("ElementName")
+    own_name = reader.label("ElementName")
     if own_name and name and own_name != name:
         raise reader.refuse("ElementName", own_name, f"is not the parameter ElementName, {name!r}")
     reader.ignore("AllocationUnits", "VirtualQuantityUnits")
@@ -67,7 +68,7 @@ def read_image_settings(
     named_pool = read_repository(reader, view)
     if named_pool is not None and named_pool is not pool:
         raise reader.refuse("PoolID", named_pool.name_label, "is another pool than Pool")
-    name = reader.text("ElementName")
+    name = reader.label("ElementName")
     if not name:
         raise reader.refuse("ElementName", None, "an image needs a name")
     reservation = reader.number("Reservation")
@@ -135,4 +136,7 @@ def _name(value: Value, where: str) -> str:
         return ""
     if not isinstance(value, str) or not value.strip():
         raise rejected(f"{where}: {value!r} is no name")
+    fault = label_fault(value)
+    if fault:
+        raise rejected(f"{where}: {value!r} {fault}")
     return value.strip()

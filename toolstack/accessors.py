@@ -8,6 +8,7 @@ from typing import Any
 from virtcim.toolstack.calltable import Call, Context
 from virtcim.toolstack.datamodel import CLASSES, Record, RecordClass
 from virtcim.toolstack.faults import XapiFailure, handle_invalid
+from virtcim.toolstack.names import check_label
 from virtcim.toolstack.parameters import Parameter
 
 __all__ = ["SetField", "accessor_calls", "setter_calls"]
@@ -29,6 +30,7 @@ _NOTES: Mapping[str, tuple[str, ...]] = {
 
 SetField = Callable[[Context, str, str, Any], None]  # context, ref, field, value
 _SELF = "self"
+_LABEL = "name_label"
 
 
 def accessor_calls() -> Iterator[Call]:
@@ -169,6 +171,8 @@ def setter_calls(record_class: RecordClass, field: str, set_field: SetField) -> 
 
 def _set_note(class_name: str) -> SetField:
     def set_note(context: Context, ref: str, field: str, value: object) -> None:
+        if field == _LABEL:
+            check_label(field, str(value))
         context.services.publisher.set_note(class_name, ref, field, value)
 
     return set_note

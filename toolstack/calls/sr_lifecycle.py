@@ -16,6 +16,7 @@ from virtcim.toolstack.calls.pools import find_pool, require_pool
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
+from virtcim.toolstack.names import POOL, check_name
 from virtcim.toolstack.native.domain_writer import set_text, to_xml
 from virtcim.toolstack.refs import reference
 
@@ -62,8 +63,7 @@ def create(
     location = device_config.get(_LOCATION, "")
     if not location.startswith("/"):
         raise value_not_supported("device_config:location", location, "must be an absolute path")
-    if not name_label:
-        raise value_not_supported("name_label", "", "must be given")
+    check_name(POOL, name_label)
     uuid = str(uuid4())
     pool = Element("pool", type=_DIRECTORY)
     set_text(pool, "name", name_label, field="name_label")

@@ -14,6 +14,7 @@ from virtcim.toolstack.calls.pools import find_pool, is_of_paths, require_pool
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
+from virtcim.toolstack.names import VOLUME, check_label, check_name
 from virtcim.toolstack.native.domain_writer import set_text, to_xml
 from virtcim.toolstack.progress import following
 from virtcim.toolstack.refs import reference
@@ -41,7 +42,7 @@ def create(context: Context, args: dict[str, object]) -> str:
         raise value_not_supported("virtual_size", size_bytes, "must not be negative")
     require_pool(sr, sr_ref)
     options = given.map("other_config") | given.map("sm_config")
-    name = given.text("name_label") or str(uuid4())
+    name = check_name(VOLUME, given.text("name_label") or str(uuid4()))
     fully = options.get("allocation") == "full"
     image_format = options.get("type") or ("qcow2" if sr["type"] in _FILE_POOLS else "")
     volume = _volume_xml(name, size_bytes, image_format)
@@ -197,7 +198,7 @@ def introduce(
     if sm_config:
         fields["sm_config"] = dict(sm_config)
     if name_label:
-        fields["name_label"] = name_label
+        fields["name_label"] = check_label("name_label", name_label)
     if uuid:
         fields["uuid"] = uuid
     return context.services.publisher.introduce(location, fields)

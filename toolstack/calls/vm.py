@@ -13,6 +13,7 @@ from virtcim.toolstack.calls.domains import change_machine
 from virtcim.toolstack.calls.fields import GivenRecord
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
+from virtcim.toolstack.names import MACHINE, check_name
 from virtcim.toolstack.native.domain_writer import DomainPlan, build_domain
 from virtcim.toolstack.native.views import HostView
 from virtcim.toolstack.records.identity import vm_ref
@@ -103,7 +104,7 @@ def _plan(given: GivenRecord, uuid: str, domain_type: str) -> DomainPlan:
     other_config = given.map("other_config")
     return DomainPlan(
         type=domain_type,
-        name=given.required("name_label"),
+        name=check_name(MACHINE, given.text("name_label")),
         uuid=uuid,
         description=given.text("name_description"),
         memory_max_bytes=static_max,

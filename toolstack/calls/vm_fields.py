@@ -13,6 +13,7 @@ from virtcim.toolstack.calls.domains import Machine, change_machine, redefine
 from virtcim.toolstack.calls.vm import FEATURES, boot_devices, check_actions
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
+from virtcim.toolstack.names import MACHINE, check_name, stays_named
 from virtcim.toolstack.native.domain_reader import EXTRA_NAMESPACE
 from virtcim.toolstack.native.domain_writer import child_of, extra_text, set_text, to_xml
 from virtcim.toolstack.records.vm import EXTRA_FIELDS
@@ -29,7 +30,8 @@ _EXTRA_PREFIX = "virtcim"
 def set_name_label(context: Context, vm: str, value: str) -> None:
     """Rename a VM; libvirt does it for halted ones only."""
     with change_machine(context, vm, "set_name_label") as machine:
-        if value != machine.view.config.name:
+        if not stays_named(machine.view.config.name, value):
+            check_name(MACHINE, value)
             context.services.connection.call(machine.domain.rename, value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Iterable, Mapping
 
+from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.native.views import HostView, NetworkView
 from virtcim.toolstack.records.identity import pool_uuid
 from virtcim.toolstack.refs import NULL, derived_uuid, reference
@@ -118,7 +119,7 @@ def network_values(network: NetworkView, vifs: Iterable[str]) -> dict[str, objec
     """Give the values of the record of a libvirt network."""
     return {
         "uuid": network.uuid,
-        "name_label": network.name,
+        "name_label": shown_name(network.name),
         "bridge": network.bridge,
         "MTU": network.mtu or _DEFAULT_MTU,
         "managed": True,
@@ -137,7 +138,9 @@ def pseudo_network_values(key: str, vifs: Iterable[str]) -> dict[str, object]:
     kind, _, source = key.partition("/")
     return {
         "uuid": derived_uuid("network", key),
-        "name_label": _USER_NETWORK_NAME if kind == "user" else f"{kind} {source}".strip(),
+        "name_label": _USER_NETWORK_NAME
+        if kind == "user"
+        else shown_name(f"{kind} {source}".strip()),
         "bridge": source if kind == "bridge" else "",
         "MTU": _DEFAULT_MTU,
         "managed": False,

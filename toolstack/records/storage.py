@@ -7,6 +7,7 @@ from typing import Any
 
 import libvirt
 
+from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.native.image_file import ImageFile
 from virtcim.toolstack.native.views import PoolView, VolumeView
 from virtcim.toolstack.records.identity import path_identity, path_sr_uuid, volume_identity
@@ -32,7 +33,7 @@ def pool_sr_values(pool: PoolView, vdis: Iterable[str]) -> dict[str, object]:
     """Give the values of the SR record of a storage pool."""
     return {
         "uuid": pool.uuid,
-        "name_label": pool.name,
+        "name_label": shown_name(pool.name),
         "name_description": pool.path,
         "type": pool.type,
         "content_type": "user",
@@ -78,7 +79,7 @@ def volume_vdi_values(pool: PoolView, volume: VolumeView, vbds: Iterable[str]) -
     """Give the values of the VDI record of a storage volume."""
     return {
         "uuid": derived_uuid("VDI", volume_identity(pool.uuid, volume.name)),
-        "name_label": volume.name,
+        "name_label": shown_name(volume.name),
         "SR": reference("SR", pool.uuid),
         "location": volume.path,
         "virtual_size": volume.capacity_bytes,
@@ -104,7 +105,7 @@ def path_vdi_values(
     """Give the values of the VDI record of a path; ``image`` is None when it cannot be read."""
     values: dict[str, object] = {
         "uuid": derived_uuid("VDI", path_identity(host_uuid, path)),
-        "name_label": path.rpartition("/")[2] or path,
+        "name_label": shown_name(path.rpartition("/")[2] or path),
         "SR": reference("SR", path_sr_uuid(host_uuid)),
         "location": path,
         "virtual_size": image.virtual_size_bytes if image else 0,

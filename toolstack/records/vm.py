@@ -9,6 +9,7 @@ from typing import Any
 import libvirt
 
 from virtcim.toolstack.datamodel import EPOCH
+from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.native.views import DomainView, DomainXml, HostView
 from virtcim.toolstack.records.identity import (
     console_identity,
@@ -110,7 +111,7 @@ def vm_values(
     resident = reference("host", host_uuid) if domain.live is not None else NULL
     values: dict[str, object] = {
         "uuid": domain.uuid,
-        "name_label": config.name,
+        "name_label": shown_name(config.name),
         "name_description": config.description,
         "power_state": state,
         "allowed_operations": list(_ALLOWED[state]),
