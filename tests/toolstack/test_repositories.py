@@ -58,7 +58,7 @@ def test_making_one_is_a_task_with_the_reference_as_its_result(
         ("more", "/more", {"type": "nfs"}, ["SR_UNKNOWN_DRIVER", "nfs"]),
         ("more", "more", {}, ["VALUE_NOT_SUPPORTED", "device_config:location", "more"]),
         ("more", "", {}, ["VALUE_NOT_SUPPORTED", "device_config:location", ""]),
-        ("", "/more", {}, ["VIRTCIM_NAME_REFUSED", "storage pool", "", "it is empty"]),
+        ("", "/more", {}, ["VALUE_NOT_SUPPORTED", "name_label", ""]),
     ],
 )
 def test_what_cannot_be_made_is_refused_by_field(

@@ -63,6 +63,8 @@ def create(
     location = device_config.get(_LOCATION, "")
     if not location.startswith("/"):
         raise value_not_supported("device_config:location", location, "must be an absolute path")
+    if not name_label:
+        raise value_not_supported("name_label", "", "must be given")
     check_name(POOL, name_label)
     uuid = str(uuid4())
     pool = Element("pool", type=_DIRECTORY)

@@ -104,7 +104,7 @@ def _plan(given: GivenRecord, uuid: str, domain_type: str) -> DomainPlan:
     other_config = given.map("other_config")
     return DomainPlan(
         type=domain_type,
-        name=check_name(MACHINE, given.text("name_label")),
+        name=check_name(MACHINE, given.required("name_label")),
         uuid=uuid,
         description=given.text("name_description"),
         memory_max_bytes=static_max,
