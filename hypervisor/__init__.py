@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from virtcim.hypervisor.change import (
     AddedDevices,
+    DiskChange,
     ImageSize,
     MediumChange,
+    NetworkPortChange,
     RolledBackError,
     VirtualSystemChange,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "AddedDevices",
     "Console",
     "Credentials",
+    "DiskChange",
     "DiskImageSpec",
     "DiskKind",
     "DiskSpec",
@@ -48,6 +51,7 @@ __all__ = [
     "MediumChange",
     "Monitor",
     "Network",
+    "NetworkPortChange",
     "NetworkPortSpec",
     "PowerOperation",
     "PowerState",

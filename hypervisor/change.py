@@ -12,8 +12,10 @@ from virtcim.hypervisor.model import DiskSpec, NetworkPortSpec
 
 __all__ = [
     "AddedDevices",
+    "DiskChange",
     "ImageSize",
     "MediumChange",
+    "NetworkPortChange",
     "RolledBackError",
     "VirtualSystemChange",
 ]
@@ -32,6 +34,31 @@ class MediumChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DiskChange:
+    """What shall be different in a disk that stays the same disk.
+
+    ``image`` names what it shall be on, by ``image_uuid`` or ``path``, and its ``format``; nothing
+    else of it counts.
+    """
+
+    id: str
+    image: DiskSpec | None = None
+    format: str | None = None
+    bus: str | None = None
+    read_only: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkPortChange:
+    """What shall be different in a network port that stays the same port."""
+
+    id: str
+    network_uuid: str | None = None
+    mac_address: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageSize:
     """Another size for the image of a disk."""
 
@@ -43,7 +70,8 @@ class ImageSize:
 class VirtualSystemChange:
     """Everything that one call shall change, in a defined and in a running virtual system.
 
-    A device that is added with the ``id`` of a removed one takes its place.
+    A device that is changed keeps its ``id``; one that is added with the ``id`` of a removed one
+    takes its place.
     """
 
     name_label: str | None = None
@@ -57,6 +85,8 @@ class VirtualSystemChange:
     vcpus_at_startup: int | None = None
     removed_disks: tuple[str, ...] = ()
     removed_network_ports: tuple[str, ...] = ()
+    changed_disks: tuple[DiskChange, ...] = ()
+    changed_network_ports: tuple[NetworkPortChange, ...] = ()
     media: tuple[MediumChange, ...] = ()
     added_disks: tuple[DiskSpec, ...] = ()
     added_network_ports: tuple[NetworkPortSpec, ...] = ()

@@ -128,6 +128,11 @@ class Assembly:
         """The reference of the pool, empty if there is none."""
         return next(iter(self._pools), "")
 
+    @property
+    def vendor(self) -> str:
+        """Who made the server of the API; empty while no host is known."""
+        return next((part.vendor for part in self._hosts.values()), "")
+
     def put(self, class_name: str, ref: str, part: object | None) -> None:
         """Take the new state of one object; None: it is gone."""
         table, touch = self._classes[class_name]

@@ -22,6 +22,7 @@ from virtcim.hypervisor.xenapi_follower import Follower
 from virtcim.hypervisor.xenapi_inquiry import Inquirer
 from virtcim.hypervisor.xenapi_modify import Modification, OneAtATime
 from virtcim.hypervisor.xenapi_operations import TaskRunner
+from virtcim.hypervisor.xenapi_own_calls import WholeChange, added_ids
 from virtcim.hypervisor.xenapi_session import Connect, Credentials, XenApiSession, connector
 from virtcim.hypervisor.xenapi_storage import XenApiStorage
 from virtcim.wire import EndpointUrl, TlsOptions
@@ -34,6 +35,9 @@ _log = logging.getLogger(__name__)
 _BARRIER_TIMEOUT_S = 20.0
 _JOIN_TIMEOUT_S = 5.0
 
+# host.API_version_vendor of our own toolstack, which has calls of its own.
+_OURS = "virtcim"
+
 # XenAPI VM.start and VM.resume: (start_paused, force).
 _EXTRA_PARAMETERS: dict[PowerOperation, tuple[object, ...]] = {
     PowerOperation.START: (False, False),
@@ -42,7 +46,11 @@ _EXTRA_PARAMETERS: dict[PowerOperation, tuple[object, ...]] = {
 
 
 class XenApiEndpoint:
-    """Implements ``Endpoint`` over the XenAPI; begins to connect at once, in the background."""
+    """Implements ``Endpoint`` over the XenAPI; begins to connect at once, in the background.
+
+    ``own_calls``: whether what only our own toolstack can is used where it is one; without it is
+    treated as a XenServer.
+    """
 
     def __init__(
         self,
@@ -52,7 +60,9 @@ class XenApiEndpoint:
         credentials: Credentials | None = None,
         tls: TlsOptions | None = None,
         connect: Connect | None = None,
+        own_calls: bool = True,
     ) -> None:
+        self._own_calls = own_calls
         self._name = name
         self._url = url
         self._session = XenApiSession(
@@ -116,12 +126,36 @@ class XenApiEndpoint:
             return AddedDevices()
         # Taking back one change must not meet another one half-way.
         with self._modified.alone(uuid.lower()):
+            try:
+                if self._is_ours:
+                    return self._modify_whole(uuid, change, monitor)
+            except HypervisorError as exc:
+                # An older toolstack of ours has only the calls of the XenAPI.
+                if exc.fault.code != "MESSAGE_METHOD_UNKNOWN":
+                    raise
             ref = self._vm_ref(uuid)
             modification = Modification(self._session, self._tasks, self._store.read(), monitor)
             try:
                 return modification.make(ref, change)
             finally:
                 self._wait_visible()
+
+    @property
+    def _is_ours(self) -> bool:
+        return self._own_calls and self._follower.vendor == _OURS
+
+    def _modify_whole(
+        self, uuid: str, change: VirtualSystemChange, monitor: Monitor | None
+    ) -> AddedDevices:
+        inventory = self._store.read()
+        system = inventory.virtual_systems.get(uuid.lower())
+        if system is None:
+            raise HypervisorError(from_xapi(["UUID_INVALID", "VM", uuid], operation="VM.modify"))
+        try:
+            added = WholeChange(self._tasks, inventory, monitor).make(system, change)
+        finally:
+            self._wait_visible()
+        return added_ids(self._store.read().virtual_systems.get(uuid.lower()), added)
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         """Stop the virtual system if it runs, and remove it; its disk images stay."""

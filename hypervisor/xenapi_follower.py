@@ -49,6 +49,7 @@ class Follower:
         self._tasks_changed = threading.Condition()
         self._tasks: dict[str, Task] = {}
         self._pool_ref = ""
+        self._vendor = ""
         self._thread = threading.Thread(
             target=self._run, name=f"virtcim-follower-{name}", daemon=True
         )
@@ -57,6 +58,11 @@ class Follower:
     def pool_ref(self) -> str:
         """The reference of the pool, an object that is always there; empty if it has none."""
         return self._pool_ref
+
+    @property
+    def vendor(self) -> str:
+        """Who made the server of the API that is followed; empty before the first connection."""
+        return self._vendor
 
     def start(self) -> None:
         """Begin to follow."""
@@ -148,6 +154,7 @@ class Follower:
         # Each class was read at another moment; with these events all of them are of one.
         token = self._take_changes(session, token, 0.0)
         self._pool_ref = self._assembly.pool_ref
+        self._vendor = self._assembly.vendor
         self._store.publish(self._assembly.inventory(), token, resynchronised=True)
         # What was read took several times the memory of what is kept of it.
         del records, parts

@@ -1,24 +1,32 @@
-"""Changing a virtual machine, defined or running, all of it or nothing."""
+"""Changing a virtual machine step by step, as a XenServer has calls for it: all of it or nothing.
+
+What a device has no call for is changed by removing it and making it again. Over our own toolstack
+``xenapi_own_calls`` changes it in place.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from virtcim.errormap import Fault, HypervisorError, from_xapi
 from virtcim.hypervisor.change import (
     AddedDevices,
+    DiskChange,
     MediumChange,
+    NetworkPortChange,
     RolledBackError,
     VirtualSystemChange,
 )
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.model import (
+    DiskSpec,
     Inventory,
+    NetworkPortSpec,
     PowerState,
     VirtualDisk,
     VirtualNetworkPort,
@@ -49,6 +57,7 @@ _KINDS_OF_DEVICES = ("bus", "type", "model")
 # The guest was asked for a device, and cannot be told that it may keep it (QEMU 7.2, PCI).
 _GUEST_KEEPS = "DEVICE_DETACH_TIMEOUT"
 _LIVE = (PowerState.RUNNING, PowerState.PAUSED)
+_MODES = {True: "RO", False: "RW"}
 
 
 class OneAtATime:
@@ -127,6 +136,7 @@ class Modification:
             raise HypervisorError(from_xapi(description, operation="VM.modify"))
         live = state in _LIVE
         system = self._system(vm_ref)
+        change = self._change_in_place(system, change, live=live)
         self._change_fields(vm_ref, record, change)
         resources = ResourceChange(self._tasks, self._rollback, vm_ref, record, self._monitor)
         resources.change_memory(change, live=live)
@@ -160,6 +170,58 @@ class Modification:
                 self._destroy(device)
         self._resize(system, change)
         return added
+
+    def _change_in_place(
+        self, system: VirtualSystem, change: VirtualSystemChange, *, live: bool
+    ) -> VirtualSystemChange:
+        """Change devices that there is a call for; gives the change with the others replaced."""
+        disks = {disk.id: disk for disk in system.disks}
+        ports = {port.id: port for port in system.network_ports}
+        replaced_disks: list[DiskSpec] = []
+        replaced_ports: list[NetworkPortSpec] = []
+        for wanted in change.changed_disks:
+            disk = disks.get(wanted.id)
+            if disk is None:
+                raise _gone("VBD", wanted.id)
+            if live or wanted != DiskChange(id=wanted.id, read_only=wanted.read_only):
+                replaced_disks.append(_disk_instead(disk, wanted))
+            elif wanted.read_only is not None and wanted.read_only != disk.read_only:
+                self._tasks.call("VBD.set_mode", disk.ref, _MODES[wanted.read_only])
+                self._rollback.add("VBD.set_mode", disk.ref, _MODES[disk.read_only])
+        for moved in change.changed_network_ports:
+            port = ports.get(moved.id)
+            if port is None:
+                raise _gone("VIF", moved.id)
+            alone = NetworkPortChange(id=moved.id, network_uuid=moved.network_uuid)
+            if moved != alone or not self._move(port, moved):
+                replaced_ports.append(_port_instead(port, moved))
+        return replace(
+            change,
+            changed_disks=(),
+            changed_network_ports=(),
+            removed_disks=(*change.removed_disks, *(one.id for one in replaced_disks)),
+            added_disks=(*change.added_disks, *replaced_disks),
+            removed_network_ports=(
+                *change.removed_network_ports,
+                *(one.id for one in replaced_ports),
+            ),
+            added_network_ports=(*change.added_network_ports, *replaced_ports),
+        )
+
+    def _move(self, port: VirtualNetworkPort, change: NetworkPortChange) -> bool:
+        """Connect a port to another network; False where the server is too old to have the call."""
+        before = self._inventory.networks.get(port.network_uuid)
+        after = self._inventory.networks.get((change.network_uuid or "").lower())
+        if before is None or after is None:
+            return False
+        try:
+            self._tasks.run("VIF.move", port.ref, after.ref, monitor=self._monitor)
+        except HypervisorError as exc:
+            if exc.fault.code == "MESSAGE_METHOD_UNKNOWN":
+                return False
+            raise
+        self._rollback.add("VIF.move", port.ref, before.ref)
+        return True
 
     def _system(self, vm_ref: str) -> VirtualSystem:
         systems = self._inventory.virtual_systems.values()
@@ -265,6 +327,33 @@ class Modification:
         if disk is None or disk.image is None:
             raise _gone("VBD", size.id)
         self._tasks.run("VDI.resize", disk.image.ref, str(size.size_bytes), monitor=self._monitor)
+
+
+def _disk_instead(disk: VirtualDisk, change: DiskChange) -> DiskSpec:
+    """The disk that takes the place of ``disk``, with everything that the XenAPI tells of it."""
+    image = change.image
+    if image is None:
+        # Never to be guessed anew: what a guest wrote could look like another format.
+        image = DiskSpec(image_uuid=disk.image.uuid if disk.image else "", format=disk.format)
+    return replace(
+        image,
+        id=disk.id,
+        kind=disk.kind,
+        format=change.format or image.format,
+        bus=disk.bus if change.bus is None else change.bus,
+        bootable=disk.bootable,
+        read_only=disk.read_only if change.read_only is None else change.read_only,
+    )
+
+
+def _port_instead(port: VirtualNetworkPort, change: NetworkPortChange) -> NetworkPortSpec:
+    return NetworkPortSpec(
+        id=port.id,
+        network_uuid=change.network_uuid or port.network_uuid,
+        mac_address=change.mac_address or port.mac_address,
+        mtu=port.mtu,
+        model=change.model or port.model,
+    )
 
 
 def _gone(class_name: str, name: str) -> HypervisorError:

@@ -95,10 +95,11 @@ class PlugPart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostPart:
-    """A ``host``."""
+    """A ``host``; ``vendor`` is who made the server of its API (XenAPI ``API_version_vendor``)."""
 
     host: Host
     metrics_ref: str
+    vendor: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -301,7 +301,11 @@ def _host(ref: str, record: Record) -> HostPart:
         software_version=_map(record, "software_version"),
         capabilities=_texts(record, "capabilities"),
     )
-    return HostPart(host=host, metrics_ref=_text(record, "metrics"))
+    return HostPart(
+        host=host,
+        metrics_ref=_text(record, "metrics"),
+        vendor=_text(record, "API_version_vendor"),
+    )
 
 
 def _host_metrics(_ref: str, record: Record) -> HostMetricsPart:

@@ -27,6 +27,8 @@ __all__ = [
     "IMAGE_NAMES",
     "NETWORK_NAMES",
     "read_disk",
+    "read_mac_address",
+    "read_network",
     "read_network_port",
     "read_repository",
     "read_size",
@@ -83,16 +85,21 @@ def read_network_port(reader: SettingReader, view: View) -> NetworkPortSpec:
     reader.accept("VirtualQuantity", 1)
     reader.accept("VirtualQuantityUnits", "count")
     reader.accept("AllocationUnits", "count")
+    return NetworkPortSpec(
+        id=reader.text("AddressOnParent") or reader.text("VirtualDevice"),
+        network_uuid=read_network(reader, view).uuid,
+        mac_address=read_mac_address(reader),
+        model=reader.text("ResourceSubType"),
+    )
+
+
+def read_mac_address(reader: SettingReader) -> str:
+    """The MAC address with colons; empty where it is not given. Raises CimError."""
     mac_address = reader.text("Address")
     if mac_address and not _MAC.fullmatch(mac_address):
         raise reader.refuse("Address", mac_address, "is no MAC address")
     digits = re.sub("[:-]", "", mac_address.lower())
-    return NetworkPortSpec(
-        id=reader.text("AddressOnParent") or reader.text("VirtualDevice"),
-        network_uuid=_network(reader, view).uuid,
-        mac_address=":".join(digits[at : at + 2] for at in range(0, len(digits), 2)),
-        model=reader.text("ResourceSubType"),
-    )
+    return ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
 
 
 def _kind(reader: SettingReader, resource_type: int) -> DiskKind:
@@ -182,8 +189,11 @@ def _plain(name: str) -> str:
     return unquote(urlsplit(name).path)
 
 
-def _network(reader: SettingReader, view: View) -> Network:
-    """The network that PoolID, Connection, HostResource or a peer's property names."""
+def read_network(reader: SettingReader, view: View) -> Network:
+    """The network that PoolID, Connection, HostResource or a peer's property names.
+
+    Raises CimError.
+    """
     networks = view.inventory.networks.values()
     found: Network | None = None
     for name in NETWORK_NAMES[:-1]:

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from virtcim.hypervisor.change import ImageSize, MediumChange, VirtualSystemChange
+from virtcim.hypervisor.change import (
+    DiskChange,
+    ImageSize,
+    MediumChange,
+    NetworkPortChange,
+    VirtualSystemChange,
+)
 from virtcim.hypervisor.model import DiskKind, DiskSpec, VirtualDisk, VirtualNetworkPort
 from virtcim.providers.definition_devices import (
     IMAGE_NAMES,
     NETWORK_NAMES,
     read_disk,
-    read_network_port,
+    read_mac_address,
+    read_network,
     read_repository,
     read_size,
 )
 from virtcim.providers.records import Record
 from virtcim.providers.resource_allocation import READ_WRITE, READABLE, RESOURCE_TYPES
-from virtcim.providers.resource_pool import NETWORK_POOL, pool_id
 from virtcim.providers.setting_reader import SettingReader
 from virtcim.providers.view import View
 
@@ -60,26 +66,27 @@ def change_disk(
             why = "bytes cannot be applied: one call can resize one image, as it cannot be undone"
             raise reader.refuse("VirtualQuantity", size_bytes, why)
         change = replace(change, image_size=ImageSize(id=disk.id, size_bytes=size_bytes))
-    read_only = _read_only(reader, disk)
-    bus = reader.text("BusType").lower() or disk.bus
-    reader.finish()
-    if (read_only, bus) == (disk.read_only, disk.bus):
-        return change
-    spec = DiskSpec(
+    image_format = _different(reader.text("ResourceSubType"), disk.format)
+    if image_format is not None and disk.kind is not DiskKind.DISK:
+        raise reader.refuse("ResourceSubType", image_format, "cannot be chosen for a medium")
+    wanted = DiskChange(
         id=disk.id,
-        kind=disk.kind,
-        image_uuid=image.uuid if image else "",
-        # Never to be guessed anew: what a guest wrote could look like another format.
-        format=disk.format,
-        bus=bus,
-        bootable=disk.bootable,
-        read_only=read_only,
+        format=image_format,
+        bus=_different(reader.text("BusType").lower(), disk.bus),
+        read_only=_read_only(reader, disk),
     )
-    if change.image_size is not None and change.image_size.id == disk.id:
-        raise reader.refuse(
-            "VirtualQuantity", size_bytes, "bytes cannot be applied together with Access or BusType"
-        )
-    return _replaced(change, disk, spec)
+    reader.finish()
+    return _with(change, wanted)
+
+
+def _different(wanted: str, present: str) -> str | None:
+    return wanted if wanted and wanted != present else None
+
+
+def _with(change: VirtualSystemChange, wanted: DiskChange) -> VirtualSystemChange:
+    if wanted == DiskChange(id=wanted.id):
+        return change
+    return replace(change, changed_disks=(*change.changed_disks, wanted))
 
 
 def _is_emptied(given: Record) -> bool:
@@ -117,7 +124,7 @@ def _with_image(
     """Another image: another medium of a drive, another disk at the same place."""
     read_only = _read_only(reader, disk)
     size = read_size(reader)
-    bus = reader.text("BusType").lower() or disk.bus
+    bus = _different(reader.text("BusType").lower(), disk.bus)
     # The pool may be needed to find the image, whether it is another one or not.
     pool = {name: value for name, value in given.values.items() if name.lower() == "poolid"}
     reader.ignore(*pool)
@@ -128,34 +135,26 @@ def _with_image(
     sizes = {image.virtual_size_bytes for image in (disk.image, known) if image is not None}
     if size is not None and size not in sizes:
         raise reader.refuse("VirtualQuantity", size, "bytes is not the image's size")
-    spec = replace(spec, id=disk.id, bootable=disk.bootable, read_only=read_only, bus=bus)
     if disk.kind is DiskKind.DISK:
-        return _replaced(change, disk, spec)
-    if bus != disk.bus:
+        image = DiskSpec(image_uuid=spec.image_uuid, path=spec.path, format=spec.format)
+        return _with(change, DiskChange(id=disk.id, image=image, bus=bus, read_only=read_only))
+    if bus is not None:
         raise reader.refuse("BusType", bus, "cannot be changed together with the medium")
     if spec.format:
         raise reader.refuse("ResourceSubType", spec.format, "cannot be chosen for a medium")
     return replace(change, media=(*change.media, MediumChange(id=disk.id, medium=spec)))
 
 
-def _read_only(reader: SettingReader, disk: VirtualDisk) -> bool:
+def _read_only(reader: SettingReader, disk: VirtualDisk) -> bool | None:
+    """Whether the disk shall be one that is only read; None where it stays as it is."""
     access = reader.number("Access")
     if access is None:
-        return disk.read_only
+        return None
     if access not in (READABLE, READ_WRITE) or disk.kind is DiskKind.CD:
         possible = "1" if disk.kind is DiskKind.CD else "1 and 3"
         raise reader.refuse("Access", access, f"cannot be applied; possible are {possible}")
-    return access == READABLE
-
-
-def _replaced(
-    change: VirtualSystemChange, disk: VirtualDisk, spec: DiskSpec
-) -> VirtualSystemChange:
-    return replace(
-        change,
-        removed_disks=(*change.removed_disks, disk.id),
-        added_disks=(*change.added_disks, spec),
-    )
+    wanted = access == READABLE
+    return None if wanted == disk.read_only else wanted
 
 
 def change_network_port(
@@ -169,32 +168,22 @@ def change_network_port(
     if reader.has("AddressOnParent"):
         address = reader.text("AddressOnParent")
         raise reader.refuse("AddressOnParent", address, "cannot be changed: it tells ports apart")
-    if not any(reader.has(name) for name in (*NETWORK_NAMES, "Address", "ResourceSubType")):
-        for name, value in (
-            ("VirtualQuantity", 1),
-            ("VirtualQuantityUnits", "count"),
-            ("AllocationUnits", "count"),
-        ):
-            reader.accept(name, value)
-        reader.finish()
-        return change
-    rest = reader.take_rest()
-    if port.network_uuid and not {name.lower() for name in rest} & _NETWORK_NAMES:
-        rest["PoolID"] = pool_id(NETWORK_POOL, port.network_uuid)
-    completed = SettingReader(Record(reader.class_name, rest), reader.where)
-    spec = read_network_port(completed, view)
-    completed.finish()
-    mac_address = spec.mac_address or port.mac_address
-    model = spec.model or port.model
-    wanted = (spec.network_uuid, mac_address, model)
-    if wanted == (port.network_uuid, port.mac_address, port.model):
-        return change
-    spec = replace(spec, id=port.id, mac_address=mac_address, model=model, mtu=port.mtu)
-    return replace(
-        change,
-        removed_network_ports=(*change.removed_network_ports, port.id),
-        added_network_ports=(*change.added_network_ports, spec),
+    for name, value in (
+        ("VirtualQuantity", 1),
+        ("VirtualQuantityUnits", "count"),
+        ("AllocationUnits", "count"),
+    ):
+        reader.accept(name, value)
+    network_uuid = ""
+    if any(reader.has(name) for name in NETWORK_NAMES):
+        network_uuid = read_network(reader, view).uuid
+    wanted = NetworkPortChange(
+        id=port.id,
+        network_uuid=_different(network_uuid, port.network_uuid),
+        mac_address=_different(read_mac_address(reader), port.mac_address),
+        model=_different(reader.text("ResourceSubType"), port.model),
     )
-
-
-_NETWORK_NAMES = frozenset(name.lower() for name in NETWORK_NAMES)
+    reader.finish()
+    if wanted == NetworkPortChange(id=port.id):
+        return change
+    return replace(change, changed_network_ports=(*change.changed_network_ports, wanted))

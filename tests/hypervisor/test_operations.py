@@ -376,7 +376,7 @@ def test_a_rollback_that_fails_is_said_beside_what_failed_first(
     fault = raised.value.fault
     assert fault.cause is not None
     assert fault.cause.code == "DEVICE_ALREADY_EXISTS"
-    assert _code(raised.value) is ErrorCode.ERR_ALREADY_EXIST
+    assert _code(raised.value) is ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
     message = translate(fault).message
     assert "VM.destroy" in message
     assert "OTHER_OPERATION_IN_PROGRESS" in message
