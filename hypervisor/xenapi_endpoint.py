@@ -8,7 +8,7 @@ from typing import Any
 
 from virtcim.errormap import Fault, HypervisorError, from_xapi
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
-from virtcim.hypervisor.endpoint import Monitor
+from virtcim.hypervisor.endpoint import Monitor, PowerStateError
 from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.model import (
     Inventory,
@@ -105,7 +105,14 @@ class XenApiEndpoint:
         """Change the state of a virtual system (XenAPI ``Async.VM.<operation>``)."""
         ref = self._vm_ref(uuid)
         extra = _EXTRA_PARAMETERS.get(operation, ())
-        self._tasks.run(f"VM.{operation}", ref, *extra, monitor=monitor, decisive=True)
+        try:
+            self._tasks.run(f"VM.{operation}", ref, *extra, monitor=monitor, decisive=True)
+        except HypervisorError as exc:
+            present = _present_state(exc.fault)
+            if present is None:
+                raise
+            self._wait_visible()
+            raise PowerStateError(exc.fault, present) from exc
         self._wait_visible()
 
     def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
@@ -191,16 +198,32 @@ class XenApiEndpoint:
             description = ["OPERATION_BLOCKED", ref, blocked["destroy"]]
             raise HypervisorError(from_xapi(description, operation="VM.destroy"))
         running = record["power_state"] != PowerState.HALTED
-        if running:
-            self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
+        stopped = running and self._stop(ref, monitor)
         try:
-            self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
+            try:
+                self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
+            except HypervisorError as exc:
+                if running or _present_state(exc.fault) in (None, PowerState.HALTED):
+                    raise
+                # It was started since it was looked at.
+                stopped = self._stop(ref, monitor)
+                self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
         except HypervisorError as exc:
-            if running:
+            if stopped:
                 raise HypervisorError(_only_stopped(exc)) from exc
             raise
         finally:
             self._wait_visible()
+
+    def _stop(self, ref: str, monitor: Monitor | None) -> bool:
+        """Stop a virtual machine hard; False where it had halted by itself."""
+        try:
+            self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
+        except HypervisorError as exc:
+            if _present_state(exc.fault) is PowerState.HALTED:
+                return False
+            raise
+        return True
 
     def _vm_ref(self, uuid: str) -> str:
         system = self._store.read().virtual_systems.get(uuid.lower())
@@ -222,6 +245,19 @@ class XenApiEndpoint:
             return
         if not self._store.wait_for(token, _BARRIER_TIMEOUT_S):
             _log.error("%s: a change is not visible after %g s", self.url, _BARRIER_TIMEOUT_S)
+
+
+def _present_state(fault: Fault) -> PowerState | None:
+    """The state that VM_BAD_POWER_STATE names as the present one; None for other faults.
+
+    Its arguments are the reference, the expected state and the actual one, in either case.
+    """
+    if fault.source != "xapi" or fault.code != "VM_BAD_POWER_STATE" or len(fault.arguments) < 3:
+        return None
+    try:
+        return PowerState(fault.arguments[2].capitalize())
+    except ValueError:
+        return None
 
 
 def _only_stopped(error: HypervisorError) -> Fault:
