@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from virtcim.errormap import Fault, HypervisorError, from_xapi
+from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
 from virtcim.hypervisor.endpoint import Monitor, PowerStateError
 from virtcim.hypervisor.inventory import InventoryStore
@@ -162,7 +163,11 @@ class XenApiEndpoint:
             added = WholeChange(self._tasks, inventory, monitor).make(system, change)
         finally:
             self._wait_visible()
-        return added_ids(self._store.read().virtual_systems.get(uuid.lower()), added)
+        try:
+            system = self._store.read().virtual_systems.get(uuid.lower())
+        except HypervisorError as exc:
+            raise HypervisorError(_unseen(exc, "VM.modify")) from exc
+        return added_ids(system, added)
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         """Stop the virtual system if it runs, and remove it; its disk images stay."""
@@ -258,6 +263,17 @@ def _present_state(fault: Fault) -> PowerState | None:
         return PowerState(fault.arguments[2].capitalize())
     except ValueError:
         return None
+
+
+def _unseen(error: HypervisorError, operation: str) -> Fault:
+    """The connection was lost right after the hypervisor had said that it is done."""
+    fault = from_transport(
+        phase="after_send",
+        exception="ConnectionLost",
+        message=f"it was done, but cannot be looked at: {error}",
+        operation=operation,
+    )
+    return replace(fault, cause=error.fault)
 
 
 def _only_stopped(error: HypervisorError) -> Fault:
