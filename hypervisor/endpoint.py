@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from virtcim.errormap import Fault, HypervisorError
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
-from virtcim.hypervisor.model import Inventory, PowerOperation, PowerState, VirtualSystemSpec
+from virtcim.hypervisor.model import Inventory, PowerOperation, VirtualSystemSpec
 from virtcim.hypervisor.monitor import Monitor
 from virtcim.hypervisor.storage import Storage
+from virtcim.hypervisor.undo import UndoLog
 
-__all__ = ["Endpoint", "Monitor", "PowerStateError"]
-
-
-class PowerStateError(HypervisorError):
-    """An operation was refused, as the virtual system is in another state; ``present`` names it."""
-
-    def __init__(self, fault: Fault, present: PowerState) -> None:
-        super().__init__(fault)
-        self.present = present
+__all__ = ["Endpoint", "Monitor"]
 
 
 class Endpoint(Protocol):
@@ -45,11 +37,7 @@ class Endpoint(Protocol):
     def change_power(
         self, uuid: str, operation: PowerOperation, monitor: Monitor | None = None
     ) -> None:
-        """Ask the virtual system ``uuid`` to change its state (XenAPI ``Async.VM.<operation>``).
-
-        Raises PowerStateError where its present state does not allow the operation;
-        ``inventory()`` shows that state then.
-        """
+        """Ask the virtual system ``uuid`` to change its state (XenAPI ``Async.VM.<operation>``)."""
 
     def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
         """Make a virtual system, all of it or none, and give its UUID.
@@ -67,6 +55,13 @@ class Endpoint(Protocol):
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         """Stop the virtual system ``uuid`` if it runs, and remove it; its disk images stay."""
+
+    def keep_undo_steps(self, log: UndoLog) -> None:
+        """Keep in ``log`` what takes unfinished operations back, so that it outlives the process.
+
+        What an earlier process left there is taken back as soon as there is a connection. To be
+        called before the first operation.
+        """
 
     @property
     def storage(self) -> Storage:

@@ -110,7 +110,6 @@ class VirtualDisk:
     bus: str = ""  # "virtio", "scsi", ... where the hypervisor says it
     format: str = ""  # as what the image is read: "raw", "qcow2", ... where the hypervisor says it
     image: VirtualDiskImage | None = None
-    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +124,6 @@ class VirtualNetworkPort:
     network_uuid: str = ""
     attached: bool = False
     model: str = ""
-    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +169,6 @@ class VirtualSystem:
     actions_after_crash: str = ""
     current_operations: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     other_config: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
-    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +184,6 @@ class VirtualDiskImage:
     location: str = ""
     format: str = ""
     read_only: bool = False
-    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,7 +201,6 @@ class StorageRepository:
     physical_utilisation_bytes: int = 0
     virtual_allocation_bytes: int = 0
     attached: bool = True
-    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,7 +214,6 @@ class Network:
     bridge: str = ""
     mtu: int = 0
     active: bool = True
-    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,7 +235,6 @@ class Host:
     cpu_mhz: int = 0
     software_version: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     capabilities: tuple[str, ...] = ()  # XenAPI host.capabilities: "hvm-3.0-x86_64", "kvm", ...
-    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from virtcim.errormap import HypervisorError
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.model import Inventory, VirtualSystemSpec
 from virtcim.hypervisor.xenapi_devices import DeviceMaker, free_device
@@ -55,12 +54,13 @@ class Definition:
         session: XenApiSession,
         tasks: TaskRunner,
         inventory: Inventory,
+        rollback: Rollback,
         monitor: Monitor | None,
     ) -> None:
         self._session = session
         self._tasks = tasks
-        self._rollback = Rollback(session)
-        self._devices = DeviceMaker(session, tasks, inventory, self._rollback, monitor)
+        self._rollback = rollback
+        self._devices = DeviceMaker(session, tasks, inventory, rollback, monitor)
 
     def make(self, spec: VirtualSystemSpec) -> str:
         """Make it and give its UUID.
@@ -68,9 +68,10 @@ class Definition:
         Raises RolledBackError with what failed; nothing then remains of it. If something could
         not be removed again, HypervisorError says so (``Rollback.failure``).
         """
-        try:
-            vm_ref = str(self._tasks.call("VM.create", _vm_record(spec)))
-            self._rollback.add("VM.destroy", vm_ref)
+        with self._rollback.all_or_nothing():
+            with self._rollback.making("VM") as step:
+                record = step.marked(_vm_record(spec))
+                vm_ref = step.made(str(self._tasks.call("VM.create", record)))
             uuid = str(self._session.call("VM.get_uuid", vm_ref)).lower()
             for disk in spec.disks:
                 self._devices.add_disk(vm_ref, disk, spec.name_label)
@@ -79,8 +80,6 @@ class Definition:
                 device = port.id or free_device(taken)
                 taken.add(device)
                 self._devices.add_port(vm_ref, port, device)
-        except HypervisorError as exc:
-            raise self._rollback.failure(exc) from exc
         return uuid
 
 

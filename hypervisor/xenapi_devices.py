@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -57,7 +57,7 @@ class DeviceMaker:
             "qos_algorithm_type": "",
             "qos_algorithm_params": {},
         }
-        return self.create("VBD", record)
+        return self._create("VBD", record)
 
     def add_port(self, vm_ref: str, spec: NetworkPortSpec, device: str) -> str:
         """Make a network port for the next start, and give its reference."""
@@ -77,13 +77,11 @@ class DeviceMaker:
             "qos_algorithm_type": "",
             "qos_algorithm_params": {},
         }
-        return self.create("VIF", record)
+        return self._create("VIF", record)
 
-    def create(self, class_name: str, record: dict[str, object]) -> str:
-        """Make a VBD or VIF, and give its reference."""
-        ref = str(self._tasks.call(f"{class_name}.create", record))
-        self._rollback.add(f"{class_name}.destroy", ref)
-        return ref
+    def _create(self, class_name: str, record: Mapping[str, object]) -> str:
+        with self._rollback.making(class_name) as step:
+            return step.made(str(self._tasks.call(f"{class_name}.create", step.marked(record))))
 
     def image(self, spec: DiskSpec, vm_name: str) -> str:
         """Find or make the image of a disk, and give its reference; null for an empty drive."""
@@ -109,15 +107,14 @@ class DeviceMaker:
             raise HypervisorError(fault)
         name = spec.path.rpartition("/")[2]
         sm_config = {"type": spec.format} if spec.format else {}
-        image_ref = str(
-            self._tasks.call(
+        found_by = {"SR": sr_ref, "location": spec.path}
+        with self._rollback.step("VDI.forget", does="VDI.introduce", found_by=found_by) as step:
+            image_ref = self._tasks.call(
                 "VDI.introduce",
                 *("", name, "", sr_ref, "user", False, spec.read_only, {}, spec.path),
                 *({}, sm_config, True, "0", "0", NULL_REF, False, _NEVER, NULL_REF),
             )
-        )
-        self._rollback.add("VDI.forget", image_ref)
-        return image_ref
+            return step.made(str(image_ref))
 
     def _new_image(self, spec: DiskSpec, vm_name: str) -> str:
         repository = self._inventory.storage_repositories.get(spec.sr_uuid.lower())
@@ -125,26 +122,24 @@ class DeviceMaker:
             sr_ref = repository.ref
         else:
             sr_ref = str(self._session.call("SR.get_by_uuid", spec.sr_uuid))
-        image_ref = self._tasks.run(
-            "VDI.create",
-            {
-                # Some storage wants names to differ.
-                "name_label": image_label(vm_name, spec.id or "disk", uuid4().hex[:8]),
-                "name_description": "",
-                "SR": sr_ref,
-                "virtual_size": str(spec.size_bytes),
-                "type": "user",
-                "sharable": False,
-                "read_only": False,
-                "other_config": {},
-                "xenstore_data": {},
-                "sm_config": {"type": spec.format} if spec.format else {},
-                "tags": [],
-            },
-            monitor=self._monitor,
-        )
-        self._rollback.add("VDI.destroy", image_ref)
-        return image_ref
+        record = {
+            # Some storage wants names to differ; and it is found again by its name.
+            "name_label": image_label(vm_name, spec.id or "disk", uuid4().hex[:8]),
+            "name_description": "",
+            "SR": sr_ref,
+            "virtual_size": str(spec.size_bytes),
+            "type": "user",
+            "sharable": False,
+            "read_only": False,
+            "other_config": {},
+            "xenstore_data": {},
+            "sm_config": {"type": spec.format} if spec.format else {},
+            "tags": [],
+        }
+        found_by = {"SR": sr_ref, "name_label": record["name_label"]}
+        with self._rollback.making("VDI", found_by) as step:
+            monitor = step.watched_by(self._monitor)
+            return step.made(self._tasks.run("VDI.create", record, monitor=monitor))
 
 
 def free_device(taken: Collection[str]) -> str:

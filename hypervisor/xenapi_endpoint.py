@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
+from virtcim.errormap import Fault, HypervisorError, from_xapi
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
-from virtcim.hypervisor.endpoint import Monitor, PowerStateError
+from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.model import (
     Inventory,
@@ -18,12 +17,14 @@ from virtcim.hypervisor.model import (
     VirtualSystemSpec,
 )
 from virtcim.hypervisor.storage import Storage
+from virtcim.hypervisor.undo import UndoLog
 from virtcim.hypervisor.xenapi_define import Definition, UnfinishedNames
 from virtcim.hypervisor.xenapi_follower import Follower
 from virtcim.hypervisor.xenapi_inquiry import Inquirer
 from virtcim.hypervisor.xenapi_modify import Modification, OneAtATime
 from virtcim.hypervisor.xenapi_operations import TaskRunner
 from virtcim.hypervisor.xenapi_own_calls import WholeChange, added_ids
+from virtcim.hypervisor.xenapi_recovery import Recovery
 from virtcim.hypervisor.xenapi_session import Connect, Credentials, XenApiSession, connector
 from virtcim.hypervisor.xenapi_storage import XenApiStorage
 from virtcim.wire import EndpointUrl, TlsOptions
@@ -76,7 +77,12 @@ class XenApiEndpoint:
         self._tasks = TaskRunner(
             self._session, self._follower, Inquirer(self._session, self._store)
         )
-        self._storage = XenApiStorage(self._session, self._tasks, self._store, self._wait_visible)
+        self._recovery = Recovery(
+            self._session, self._store, name or str(url), self._modified.alone
+        )
+        self._storage = XenApiStorage(
+            self._session, self._tasks, self._store, self._recovery, self._wait_visible
+        )
         self._follower.start()
 
     @property
@@ -106,19 +112,14 @@ class XenApiEndpoint:
         """Change the state of a virtual system (XenAPI ``Async.VM.<operation>``)."""
         ref = self._vm_ref(uuid)
         extra = _EXTRA_PARAMETERS.get(operation, ())
-        try:
-            self._tasks.run(f"VM.{operation}", ref, *extra, monitor=monitor, decisive=True)
-        except HypervisorError as exc:
-            present = _present_state(exc.fault)
-            if present is None:
-                raise
-            self._wait_visible()
-            raise PowerStateError(exc.fault, present) from exc
+        self._tasks.run(f"VM.{operation}", ref, *extra, monitor=monitor, decisive=True)
         self._wait_visible()
 
     def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
         """Make a virtual system, all of it or none, and give its UUID."""
-        definition = Definition(self._session, self._tasks, self._store.read(), monitor)
+        inventory = self._store.read()
+        rollback = self._recovery.begin("VM.create", spec.name_label)
+        definition = Definition(self._session, self._tasks, inventory, rollback, monitor)
         with self._unfinished.making(spec.name_label):
             uuid = definition.make(spec)
             # When the machine is shown, everything that belongs to it is known.
@@ -142,7 +143,10 @@ class XenApiEndpoint:
                 if exc.fault.code != "MESSAGE_METHOD_UNKNOWN":
                     raise
             ref = self._vm_ref(uuid)
-            modification = Modification(self._session, self._tasks, self._store.read(), monitor)
+            inventory = self._store.read()
+            self._recovery.finish(uuid.lower())
+            rollback = self._recovery.begin("VM.modify", uuid.lower())
+            modification = Modification(self._session, self._tasks, inventory, rollback, monitor)
             try:
                 return modification.make(ref, change)
             finally:
@@ -163,16 +167,16 @@ class XenApiEndpoint:
             added = WholeChange(self._tasks, inventory, monitor).make(system, change)
         finally:
             self._wait_visible()
-        try:
-            system = self._store.read().virtual_systems.get(uuid.lower())
-        except HypervisorError as exc:
-            raise HypervisorError(_unseen(exc, "VM.modify")) from exc
-        return added_ids(system, added)
+        return added_ids(self._store.read().virtual_systems.get(uuid.lower()), added)
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         """Stop the virtual system if it runs, and remove it; its disk images stay."""
         with self._modified.alone(uuid.lower()):
             self._destroy(uuid, monitor)
+
+    def keep_undo_steps(self, log: UndoLog) -> None:
+        """Keep in ``log`` what takes operations back, and take back what it holds already."""
+        self._recovery.keep_in(log)
 
     @property
     def storage(self) -> Storage:
@@ -192,6 +196,7 @@ class XenApiEndpoint:
         """Stop following, give the session back, and close the connections."""
         self._follower.stop()
         self._session.close()
+        self._recovery.stop()
         self._follower.join(_JOIN_TIMEOUT_S)
 
     def _destroy(self, uuid: str, monitor: Monitor | None) -> None:
@@ -203,32 +208,16 @@ class XenApiEndpoint:
             description = ["OPERATION_BLOCKED", ref, blocked["destroy"]]
             raise HypervisorError(from_xapi(description, operation="VM.destroy"))
         running = record["power_state"] != PowerState.HALTED
-        stopped = running and self._stop(ref, monitor)
+        if running:
+            self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
         try:
-            try:
-                self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
-            except HypervisorError as exc:
-                if running or _present_state(exc.fault) in (None, PowerState.HALTED):
-                    raise
-                # It was started since it was looked at.
-                stopped = self._stop(ref, monitor)
-                self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
+            self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
         except HypervisorError as exc:
-            if stopped:
+            if running:
                 raise HypervisorError(_only_stopped(exc)) from exc
             raise
         finally:
             self._wait_visible()
-
-    def _stop(self, ref: str, monitor: Monitor | None) -> bool:
-        """Stop a virtual machine hard; False where it had halted by itself."""
-        try:
-            self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
-        except HypervisorError as exc:
-            if _present_state(exc.fault) is PowerState.HALTED:
-                return False
-            raise
-        return True
 
     def _vm_ref(self, uuid: str) -> str:
         system = self._store.read().virtual_systems.get(uuid.lower())
@@ -250,30 +239,6 @@ class XenApiEndpoint:
             return
         if not self._store.wait_for(token, _BARRIER_TIMEOUT_S):
             _log.error("%s: a change is not visible after %g s", self.url, _BARRIER_TIMEOUT_S)
-
-
-def _present_state(fault: Fault) -> PowerState | None:
-    """The state that VM_BAD_POWER_STATE names as the present one; None for other faults.
-
-    Its arguments are the reference, the expected state and the actual one, in either case.
-    """
-    if fault.source != "xapi" or fault.code != "VM_BAD_POWER_STATE" or len(fault.arguments) < 3:
-        return None
-    try:
-        return PowerState(fault.arguments[2].capitalize())
-    except ValueError:
-        return None
-
-
-def _unseen(error: HypervisorError, operation: str) -> Fault:
-    """The connection was lost right after the hypervisor had said that it is done."""
-    fault = from_transport(
-        phase="after_send",
-        exception="ConnectionLost",
-        message=f"it was done, but cannot be looked at: {error}",
-        operation=operation,
-    )
-    return replace(fault, cause=error.fault)
 
 
 def _only_stopped(error: HypervisorError) -> Fault:

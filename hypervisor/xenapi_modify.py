@@ -53,6 +53,10 @@ _DEVICE_FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
+# What tells a device that was made again from one that has taken its place.
+_PLACES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"VBD": ("VM", "userdevice", "VDI"), "VIF": ("VM", "device", "MAC")}
+)
 _KINDS_OF_DEVICES = ("bus", "type", "model")
 # The guest was asked for a device, and cannot be told that it may keep it (QEMU 7.2, PCI).
 _GUEST_KEEPS = "DEVICE_DETACH_TIMEOUT"
@@ -103,14 +107,15 @@ class Modification:
         session: XenApiSession,
         tasks: TaskRunner,
         inventory: Inventory,
+        rollback: Rollback,
         monitor: Monitor | None,
     ) -> None:
         self._session = session
         self._tasks = tasks
         self._inventory = inventory
         self._monitor = monitor
-        self._rollback = Rollback(session)
-        self._devices = DeviceMaker(session, tasks, inventory, self._rollback, monitor)
+        self._rollback = rollback
+        self._devices = DeviceMaker(session, tasks, inventory, rollback, monitor)
 
     def make(self, vm_ref: str, change: VirtualSystemChange) -> AddedDevices:
         """Make the change and give the ids of the added devices.
@@ -120,12 +125,12 @@ class Modification:
         may still do what it did not do in time.
         """
         try:
-            return self._make(vm_ref, change)
-        except HypervisorError as exc:
-            failure = self._rollback.failure(exc)
-            if exc.fault.code == _GUEST_KEEPS and isinstance(failure, RolledBackError):
+            with self._rollback.all_or_nothing():
+                return self._make(vm_ref, change)
+        except RolledBackError as exc:
+            if exc.fault.code == _GUEST_KEEPS:
                 raise HypervisorError(_still_asked(exc)) from exc
-            raise failure from exc
+            raise
 
     def _make(self, vm_ref: str, change: VirtualSystemChange) -> AddedDevices:
         record: Mapping[str, Any] = self._session.call("VM.get_record", vm_ref)
@@ -186,8 +191,10 @@ class Modification:
             if live or wanted != DiskChange(id=wanted.id, read_only=wanted.read_only):
                 replaced_disks.append(_disk_instead(disk, wanted))
             elif wanted.read_only is not None and wanted.read_only != disk.read_only:
-                self._tasks.call("VBD.set_mode", disk.ref, _MODES[wanted.read_only])
-                self._rollback.add("VBD.set_mode", disk.ref, _MODES[disk.read_only])
+                mode = _MODES[wanted.read_only]
+                before = _MODES[disk.read_only]
+                with self._rollback.step("VBD.set_mode", disk.ref, before, expects={"mode": mode}):
+                    self._tasks.call("VBD.set_mode", disk.ref, mode)
         for moved in change.changed_network_ports:
             port = ports.get(moved.id)
             if port is None:
@@ -214,13 +221,15 @@ class Modification:
         after = self._inventory.networks.get((change.network_uuid or "").lower())
         if before is None or after is None:
             return False
+        moved = {"network": after.ref}
         try:
-            self._tasks.run("VIF.move", port.ref, after.ref, monitor=self._monitor)
+            with self._rollback.step("VIF.move", port.ref, before.ref, expects=moved) as step:
+                monitor = step.watched_by(self._monitor)
+                self._tasks.run("VIF.move", port.ref, after.ref, monitor=monitor)
         except HypervisorError as exc:
             if exc.fault.code == "MESSAGE_METHOD_UNKNOWN":
                 return False
             raise
-        self._rollback.add("VIF.move", port.ref, before.ref)
         return True
 
     def _system(self, vm_ref: str) -> VirtualSystem:
@@ -244,8 +253,9 @@ class Modification:
             wanted["other_config"] = {**record["other_config"], "auto_poweron": auto_poweron}
         for name, value in wanted.items():
             if value is not None and value != record.get(name):
-                self._tasks.call(f"VM.set_{name}", vm_ref, value)
-                self._rollback.add(f"VM.set_{name}", vm_ref, record[name])
+                call = f"VM.set_{name}"
+                with self._rollback.step(call, vm_ref, record[name], expects={name: value}):
+                    self._tasks.call(call, vm_ref, value)
 
     def _removed(
         self,
@@ -265,9 +275,9 @@ class Modification:
     def _unplug(self, device: _Device) -> None:
         if not device.record["currently_attached"]:
             return
-        self._tasks.run(f"{device.class_name}.unplug", device.ref, monitor=self._monitor)
-        plug = f"{device.class_name}.plug"
-        self._rollback.add_step(plug, device.ref, lambda: self._session.call(plug, device.ref))
+        unplug, plug = f"{device.class_name}.unplug", f"{device.class_name}.plug"
+        with self._rollback.step(plug, device.ref, does=unplug) as step:
+            self._tasks.run(unplug, device.ref, monitor=step.watched_by(self._monitor))
 
     def _destroy(self, device: _Device) -> None:
         fields = _DEVICE_FIELDS[device.class_name]
@@ -276,12 +286,10 @@ class Modification:
         found = device.record.get("runtime_properties", {})
         known = {name: found[name] for name in _KINDS_OF_DEVICES if name in found}
         record["other_config"] = {**known, **record.get("other_config", {})}
-
-        def make_again() -> None:
-            device.ref = str(self._session.call(f"{device.class_name}.create", record))
-
-        self._tasks.call(f"{device.class_name}.destroy", device.ref)
-        self._rollback.add_step(f"{device.class_name}.create", device.ref, make_again)
+        destroy, create = f"{device.class_name}.destroy", f"{device.class_name}.create"
+        place = {name: record[name] for name in _PLACES[device.class_name] if name in record}
+        with self._rollback.step(create, record, does=destroy, replaces=device.ref, found_by=place):
+            self._tasks.call(destroy, device.ref)
 
     def _add(
         self, vm_ref: str, system: VirtualSystem, change: VirtualSystemChange
@@ -300,10 +308,11 @@ class Modification:
         return disks, ports
 
     def _plug(self, class_name: str, ref: str) -> None:
-        # A machine that is not defined beyond its running has new devices at once.
-        if not self._session.call(f"{class_name}.get_currently_attached", ref):
-            self._tasks.run(f"{class_name}.plug", ref, monitor=self._monitor)
-        self._rollback.add(f"{class_name}.unplug", ref)
+        plug = f"{class_name}.plug"
+        with self._rollback.step(f"{class_name}.unplug", ref, does=plug) as step:
+            # A machine that is not defined beyond its running has new devices at once.
+            if not self._session.call(f"{class_name}.get_currently_attached", ref):
+                self._tasks.run(plug, ref, monitor=step.watched_by(self._monitor))
 
     def _change_medium(self, system: VirtualSystem, change: MediumChange) -> None:
         drive = next((disk for disk in system.disks if disk.id == change.id), None)
@@ -312,11 +321,20 @@ class Modification:
         image = "" if change.medium is None else self._devices.image(change.medium, "")
         record: Mapping[str, Any] = self._session.call("VBD.get_record", drive.ref)
         if not record["empty"]:
-            self._tasks.run("VBD.eject", drive.ref, monitor=self._monitor)
-            self._rollback.add("VBD.insert", drive.ref, record["VDI"])
+            former = (drive.ref, record["VDI"])
+            empty = {"empty": True}
+            with self._rollback.step(
+                "VBD.insert", *former, does="VBD.eject", expects=empty
+            ) as step:
+                monitor = step.watched_by(self._monitor)
+                self._tasks.run("VBD.eject", drive.ref, monitor=monitor)
         if image:
-            self._tasks.run("VBD.insert", drive.ref, image, monitor=self._monitor)
-            self._rollback.add("VBD.eject", drive.ref)
+            put_in = {"VDI": image}
+            with self._rollback.step(
+                "VBD.eject", drive.ref, does="VBD.insert", expects=put_in
+            ) as step:
+                monitor = step.watched_by(self._monitor)
+                self._tasks.run("VBD.insert", drive.ref, image, monitor=monitor)
 
     def _resize(self, system: VirtualSystem, change: VirtualSystemChange) -> None:
         """Resize an image; it cannot be undone, so nothing that can fail may come after it."""

@@ -70,8 +70,8 @@ class ResourceChange:
         # There must not be more at the start than at most, in between neither.
         for call, after, before in steps if new_most >= initial else reversed(steps):
             if after != before:
-                self._tasks.call(call, self._vm_ref, str(after))
-                self._rollback.add(call, self._vm_ref, str(before))
+                with self._rollback.step(call, self._vm_ref, str(before)):
+                    self._tasks.call(call, self._vm_ref, str(after))
 
     def change_vcpus_now(self, change: VirtualSystemChange) -> None:
         """Change the processors of a running machine, whose guest must go along."""
@@ -82,15 +82,16 @@ class ResourceChange:
         self._set("VM.set_VCPUs_number_live", (wanted,), (initial,))
         # XAPI keeps the number for the next start by itself, and refuses to set it meanwhile.
         if int(self._tasks.call("VM.get_VCPUs_at_startup", self._vm_ref)) != wanted:
-            self._tasks.call("VM.set_VCPUs_at_startup", self._vm_ref, str(wanted))
-            self._rollback.add("VM.set_VCPUs_at_startup", self._vm_ref, str(initial))
+            with self._rollback.step("VM.set_VCPUs_at_startup", self._vm_ref, str(initial)):
+                self._tasks.call("VM.set_VCPUs_at_startup", self._vm_ref, str(wanted))
 
     def _initial_vcpus(self) -> int:
         return int(self._record["VCPUs_at_startup"])
 
     def _set(self, call: str, after: tuple[int, ...], before: tuple[int, ...]) -> None:
-        self._tasks.run(call, self._vm_ref, *map(str, after), monitor=self._monitor)
-        self._rollback.add(call, self._vm_ref, *map(str, before))
+        with self._rollback.step(call, self._vm_ref, *map(str, before)) as step:
+            monitor = step.watched_by(self._monitor)
+            self._tasks.run(call, self._vm_ref, *map(str, after), monitor=monitor)
 
 
 def _wanted(value: int | None, otherwise: int) -> int:

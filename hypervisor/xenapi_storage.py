@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from virtcim.errormap import HypervisorError
 from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.monitor import Monitor
 from virtcim.hypervisor.storage import DiskImageSpec, StorageRepositorySpec
 from virtcim.hypervisor.xenapi_operations import TaskRunner
-from virtcim.hypervisor.xenapi_rollback import Rollback
+from virtcim.hypervisor.xenapi_recovery import Recovery
 from virtcim.hypervisor.xenapi_session import XenApiSession
 
 __all__ = ["XenApiStorage"]
@@ -23,11 +22,13 @@ class XenApiStorage:
         session: XenApiSession,
         tasks: TaskRunner,
         store: InventoryStore,
+        recovery: Recovery,
         wait_visible: Callable[[], None],
     ) -> None:
         self._session = session
         self._tasks = tasks
         self._store = store
+        self._recovery = recovery
         self._wait_visible = wait_visible
 
     def create_repository(self, spec: StorageRepositorySpec, monitor: Monitor | None = None) -> str:
@@ -55,16 +56,16 @@ class XenApiStorage:
         ref = self._repository_ref(uuid)
         # Afterwards a detached one may seem to be empty.
         holds_images = bool(self._session.call("SR.get_VDIs", ref))
-        rollback = Rollback(self._session)
+        removal = "SR.forget" if holds_images else "SR.destroy"
+        rollback = self._recovery.begin(removal, uuid.lower())
         try:
-            for plug in self._session.call("SR.get_PBDs", ref):
-                if self._session.call("PBD.get_currently_attached", plug):
-                    self._tasks.run("PBD.unplug", plug, monitor=monitor)
-                    rollback.add("PBD.plug", plug)
-            removal = "SR.forget" if holds_images else "SR.destroy"
-            self._tasks.run(removal, ref, monitor=monitor, decisive=True)
-        except HypervisorError as exc:
-            raise rollback.failure(exc) from exc
+            with rollback.all_or_nothing():
+                for plug in self._session.call("SR.get_PBDs", ref):
+                    if self._session.call("PBD.get_currently_attached", plug):
+                        with rollback.step("PBD.plug", plug, does="PBD.unplug") as step:
+                            watched = step.watched_by(monitor)
+                            self._tasks.run("PBD.unplug", plug, monitor=watched)
+                self._tasks.run(removal, ref, monitor=monitor, decisive=True)
         finally:
             self._wait_visible()
 

@@ -7,7 +7,6 @@ on the same directory is refused.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -123,10 +122,10 @@ class JobStore:
 
     def __init__(self, state: str = "", clock: Callable[[], datetime] = _now) -> None:
         """Open the store; raises StateError where that cannot be."""
-        self._lock = threading.Lock()
         self._closed = False
         self.clock = clock
         self.database = StateDatabase(state)
+        self._lock = self.database.lock
         self._engine = self.database.engine
         try:
             with self._engine.begin() as connection:

@@ -36,6 +36,7 @@ from virtcim.providers.resource_pool_configuration_capabilities import (
 from virtcim.providers.resource_pool_configuration_service import POOL_CONFIGURATION_SERVICE
 from virtcim.providers.settings import SYSTEM_SETTINGS
 from virtcim.providers.system_capabilities import SYSTEM_CAPABILITIES
+from virtcim.providers.undo_store import UndoStore
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM
 from virtcim.providers.virtual_system_management_capabilities import (
     MANAGEMENT_CAPABILITIES,
@@ -85,6 +86,8 @@ class Providers:
         self._classes = classes
         self._jobs = JobStore(state)
         endpoint_of = {_namespace_name(each): each for each in endpoints}
+        for name, endpoint in endpoint_of.items():
+            endpoint.keep_undo_steps(UndoStore(self._jobs.database, name))
         self._operations = Operations(self._jobs, job_after_s, endpoint_of)
         served = [
             Namespace(

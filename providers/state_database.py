@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,9 +56,26 @@ def _tell_what_jobs_are_about(connection: sa.Connection) -> None:
     )
 
 
+def _make_undo(connection: sa.Connection) -> None:
+    sa.Table(
+        "undo",
+        sa.MetaData(),
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("namespace", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("subject", sa.Text, nullable=False),
+        sa.Column("begun", sa.Float, nullable=False),
+        sa.Column("steps", sa.JSON, nullable=False),
+    ).create(connection)
+
+
 # The step at index n makes version n + 1 of version n. Those of a released version are never
 # changed: they are what its databases were made by.
-_MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (_make_jobs, _tell_what_jobs_are_about)
+_MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (
+    _make_jobs,
+    _tell_what_jobs_are_about,
+    _make_undo,
+)
 
 
 class StateDatabase:
@@ -65,10 +83,12 @@ class StateDatabase:
 
     ``state`` is a directory, an SQLAlchemy URL, or nothing for this process only. Raises
     StateError where the state cannot be kept there: another server does, a newer version made
-    it, the database cannot be reached.
+    it, the database cannot be reached. ``lock`` is held by whoever uses ``engine``: a database in
+    memory has one connection for all threads.
     """
 
     def __init__(self, state: str = "") -> None:
+        self.lock = threading.Lock()
         self._held: int | None = None
         self._engine: sa.Engine | None = None
         try:

@@ -18,6 +18,10 @@ create table if not exists stop_detail (vm text primary key, fields text not nul
 """
 
 _V2 = """
+create table provisional_volume (
+    pool text not null, volume text not null, machine text not null, since integer not null,
+    primary key (pool, volume));
+create table provisional_machine (uuid text primary key, autostart integer not null);
 """
 
 # The script at index n makes version n + 1 of version n.
