@@ -11,7 +11,7 @@ from virtcim.hypervisor.change import (
     RolledBackError,
     VirtualSystemChange,
 )
-from virtcim.hypervisor.endpoint import Endpoint, Monitor
+from virtcim.hypervisor.endpoint import Endpoint, Monitor, PowerStateError
 from virtcim.hypervisor.model import (
     Console,
     DiskKind,
@@ -55,6 +55,7 @@ __all__ = [
     "NetworkPortSpec",
     "PowerOperation",
     "PowerState",
+    "PowerStateError",
     "RolledBackError",
     "StopReason",
     "Storage",

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from virtcim.errormap import Fault, HypervisorError
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
-from virtcim.hypervisor.model import Inventory, PowerOperation, VirtualSystemSpec
+from virtcim.hypervisor.model import Inventory, PowerOperation, PowerState, VirtualSystemSpec
 from virtcim.hypervisor.monitor import Monitor
 from virtcim.hypervisor.storage import Storage
 from virtcim.hypervisor.undo import UndoLog
 
-__all__ = ["Endpoint", "Monitor"]
+__all__ = ["Endpoint", "Monitor", "PowerStateError"]
+
+
+class PowerStateError(HypervisorError):
+    """An operation was refused, as the virtual system is in another state; ``present`` names it."""
+
+    def __init__(self, fault: Fault, present: PowerState) -> None:
+        super().__init__(fault)
+        self.present = present
 
 
 class Endpoint(Protocol):
@@ -37,7 +46,11 @@ class Endpoint(Protocol):
     def change_power(
         self, uuid: str, operation: PowerOperation, monitor: Monitor | None = None
     ) -> None:
-        """Ask the virtual system ``uuid`` to change its state (XenAPI ``Async.VM.<operation>``)."""
+        """Ask the virtual system ``uuid`` to change its state (XenAPI ``Async.VM.<operation>``).
+
+        Raises PowerStateError where its present state does not allow the operation;
+        ``inventory()`` shows that state then.
+        """
 
     def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
         """Make a virtual system, all of it or none, and give its UUID.

@@ -110,6 +110,7 @@ class VirtualDisk:
     bus: str = ""  # "virtio", "scsi", ... where the hypervisor says it
     format: str = ""  # as what the image is read: "raw", "qcow2", ... where the hypervisor says it
     image: VirtualDiskImage | None = None
+    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +125,7 @@ class VirtualNetworkPort:
     network_uuid: str = ""
     attached: bool = False
     model: str = ""
+    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +171,7 @@ class VirtualSystem:
     actions_after_crash: str = ""
     current_operations: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     other_config: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +187,7 @@ class VirtualDiskImage:
     location: str = ""
     format: str = ""
     read_only: bool = False
+    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +205,7 @@ class StorageRepository:
     physical_utilisation_bytes: int = 0
     virtual_allocation_bytes: int = 0
     attached: bool = True
+    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,6 +219,7 @@ class Network:
     bridge: str = ""
     mtu: int = 0
     active: bool = True
+    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +241,7 @@ class Host:
     cpu_mhz: int = 0
     software_version: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     capabilities: tuple[str, ...] = ()  # XenAPI host.capabilities: "hvm-3.0-x86_64", "kvm", ...
+    problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from virtcim.errormap import Fault, HypervisorError, from_xapi
+from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
-from virtcim.hypervisor.endpoint import Monitor
+from virtcim.hypervisor.endpoint import Monitor, PowerStateError
 from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.model import (
     Inventory,
@@ -112,7 +113,14 @@ class XenApiEndpoint:
         """Change the state of a virtual system (XenAPI ``Async.VM.<operation>``)."""
         ref = self._vm_ref(uuid)
         extra = _EXTRA_PARAMETERS.get(operation, ())
-        self._tasks.run(f"VM.{operation}", ref, *extra, monitor=monitor, decisive=True)
+        try:
+            self._tasks.run(f"VM.{operation}", ref, *extra, monitor=monitor, decisive=True)
+        except HypervisorError as exc:
+            present = _present_state(exc.fault)
+            if present is None:
+                raise
+            self._wait_visible()
+            raise PowerStateError(exc.fault, present) from exc
         self._wait_visible()
 
     def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
@@ -167,7 +175,11 @@ class XenApiEndpoint:
             added = WholeChange(self._tasks, inventory, monitor).make(system, change)
         finally:
             self._wait_visible()
-        return added_ids(self._store.read().virtual_systems.get(uuid.lower()), added)
+        try:
+            system = self._store.read().virtual_systems.get(uuid.lower())
+        except HypervisorError as exc:
+            raise HypervisorError(_unseen(exc, "VM.modify")) from exc
+        return added_ids(system, added)
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         """Stop the virtual system if it runs, and remove it; its disk images stay."""
@@ -208,16 +220,32 @@ class XenApiEndpoint:
             description = ["OPERATION_BLOCKED", ref, blocked["destroy"]]
             raise HypervisorError(from_xapi(description, operation="VM.destroy"))
         running = record["power_state"] != PowerState.HALTED
-        if running:
-            self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
+        stopped = running and self._stop(ref, monitor)
         try:
-            self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
+            try:
+                self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
+            except HypervisorError as exc:
+                if running or _present_state(exc.fault) in (None, PowerState.HALTED):
+                    raise
+                # It was started since it was looked at.
+                stopped = self._stop(ref, monitor)
+                self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
         except HypervisorError as exc:
-            if running:
+            if stopped:
                 raise HypervisorError(_only_stopped(exc)) from exc
             raise
         finally:
             self._wait_visible()
+
+    def _stop(self, ref: str, monitor: Monitor | None) -> bool:
+        """Stop a virtual machine hard; False where it had halted by itself."""
+        try:
+            self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
+        except HypervisorError as exc:
+            if _present_state(exc.fault) is PowerState.HALTED:
+                return False
+            raise
+        return True
 
     def _vm_ref(self, uuid: str) -> str:
         system = self._store.read().virtual_systems.get(uuid.lower())
@@ -239,6 +267,30 @@ class XenApiEndpoint:
             return
         if not self._store.wait_for(token, _BARRIER_TIMEOUT_S):
             _log.error("%s: a change is not visible after %g s", self.url, _BARRIER_TIMEOUT_S)
+
+
+def _present_state(fault: Fault) -> PowerState | None:
+    """The state that VM_BAD_POWER_STATE names as the present one; None for other faults.
+
+    Its arguments are the reference, the expected state and the actual one, in either case.
+    """
+    if fault.source != "xapi" or fault.code != "VM_BAD_POWER_STATE" or len(fault.arguments) < 3:
+        return None
+    try:
+        return PowerState(fault.arguments[2].capitalize())
+    except ValueError:
+        return None
+
+
+def _unseen(error: HypervisorError, operation: str) -> Fault:
+    """The connection was lost right after the hypervisor had said that it is done."""
+    fault = from_transport(
+        phase="after_send",
+        exception="ConnectionLost",
+        message=f"it was done, but cannot be looked at: {error}",
+        operation=operation,
+    )
+    return replace(fault, cause=error.fault)
 
 
 def _only_stopped(error: HypervisorError) -> Fault:

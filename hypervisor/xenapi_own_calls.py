@@ -30,6 +30,7 @@ from virtcim.hypervisor.model import (
 )
 from virtcim.hypervisor.xenapi_operations import TaskRunner
 from virtcim.hypervisor.xenapi_records import NULL_REF
+from virtcim.wire.labels import image_label
 
 __all__ = ["DeviceRecords", "WholeChange", "added_devices", "added_ids", "settled"]
 
@@ -90,7 +91,7 @@ class DeviceRecords:
             "SR": repository.ref,
             "virtual_size": str(spec.size_bytes),
             # Images outlive their machine, and some storage wants names to differ.
-            "name_label": f"{self._vm_name}-{disk_id or 'disk'}-{uuid4().hex[:8]}",
+            "name_label": image_label(self._vm_name, disk_id or "disk", uuid4().hex[:8]),
             "sm_config": {"type": spec.format} if spec.format else {},
         }
 

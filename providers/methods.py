@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
+from virtcim.hypervisor import PowerStateError
 from virtcim.providers.errors import rejected
 from virtcim.providers.job_elements import element_of
 from virtcim.providers.job_store import Job, JobState
@@ -15,7 +16,7 @@ from virtcim.providers.method import SUCCESS, Call, Method
 from virtcim.providers.operations import Operation
 from virtcim.providers.pool_methods import POOL_METHODS
 from virtcim.providers.records import MethodResult
-from virtcim.providers.virtual_system import COMPUTER_SYSTEM, power_operation
+from virtcim.providers.virtual_system import COMPUTER_SYSTEM, is_reached, power_operation
 
 __all__ = ["METHODS"]
 
@@ -27,12 +28,23 @@ def _change_state(call: Call) -> MethodResult:
     """CIM_EnabledLogicalElement.RequestStateChange of a virtual system."""
     assert call.node is not None
     system = call.node.sources[0]
-    operation = power_operation(system, call.parameter("RequestedState"))
+    requested = call.parameter("RequestedState")
+    operation = power_operation(system.power_state, requested)
     if _limits_time(call):
         return MethodResult(return_value=_TIMEOUT_NOT_SUPPORTED)
 
     def change(monitor: Operation) -> MethodResult:
-        call.endpoint.change_power(system.uuid, operation, monitor)
+        try:
+            call.endpoint.change_power(system.uuid, operation, monitor)
+        except PowerStateError as refused:
+            # It was chosen for a state that the system has left meanwhile: choose again, once.
+            if refused.present is system.power_state:
+                raise
+            if not is_reached(refused.present, requested):
+                again = power_operation(refused.present, requested)
+                if again is operation:
+                    raise
+                call.endpoint.change_power(system.uuid, again, monitor)
         return MethodResult(return_value=SUCCESS)
 
     return call.run("RequestStateChange", change, affected=[element_of(call.node)])

@@ -13,7 +13,13 @@ from virtcim.providers.instance_class import InstanceClass, KeyShape, Sources
 from virtcim.providers.records import ObjectPath, Value
 from virtcim.providers.view import View
 
-__all__ = ["COMPUTER_SYSTEM", "REQUESTABLE_STATES", "path_of_system", "power_operation"]
+__all__ = [
+    "COMPUTER_SYSTEM",
+    "REQUESTABLE_STATES",
+    "is_reached",
+    "path_of_system",
+    "power_operation",
+]
 
 _NAME = "VirtCIM_ComputerSystem"
 _NOT_APPLICABLE = 12
@@ -85,23 +91,38 @@ _ENABLING: Mapping[PowerState, PowerOperation] = MappingProxyType(
         PowerState.SUSPENDED: PowerOperation.RESUME,
     }
 )
+# Where each leads to; a reboot and a reset lead nowhere else.
+_REACHED: Mapping[int, PowerState] = MappingProxyType(
+    {
+        _ENABLED: PowerState.RUNNING,
+        3: PowerState.HALTED,
+        4: PowerState.HALTED,
+        6: PowerState.SUSPENDED,
+        9: PowerState.PAUSED,
+    }
+)
 _STATE_NAMES = "2 Enabled, 3 Disabled, 4 Shut Down, 6 Offline, 9 Quiesce, 10 Reboot, 11 Reset"
 
 
-def power_operation(system: VirtualSystem, requested_state: Value) -> PowerOperation:
-    """The operation that brings ``system`` into a requested state.
+def power_operation(present: PowerState, requested_state: Value) -> PowerOperation:
+    """The operation that brings a system that is in a state into the requested one.
 
     Whether its present state allows the operation is for the hypervisor to say. Raises CimError
     for a state that no virtual system can be brought into.
     """
     if requested_state == _ENABLED:
-        return _ENABLING.get(system.power_state, PowerOperation.START)
+        return _ENABLING.get(present, PowerOperation.START)
     if not isinstance(requested_state, int) or requested_state not in _OPERATIONS:
         raise rejected(
             f"RequestedState: {'NULL' if requested_state is None else requested_state} cannot be "
             f"requested of a virtual system; possible are {_STATE_NAMES}"
         )
     return _OPERATIONS[requested_state]
+
+
+def is_reached(present: PowerState, requested_state: Value) -> bool:
+    """Whether a system in that state is where the request would bring it."""
+    return isinstance(requested_state, int) and _REACHED.get(requested_state) is present
 
 
 def _find(view: View, identity: str) -> Sources | None:

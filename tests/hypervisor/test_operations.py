@@ -24,6 +24,7 @@ from virtcim.hypervisor import (
     NetworkPortSpec,
     PowerOperation,
     PowerState,
+    PowerStateError,
     VirtualSystemSpec,
     XenApiEndpoint,
 )
@@ -142,6 +143,8 @@ def test_a_failed_task_is_the_fault_that_it_carries(
     fault = raised.value.fault
     assert (fault.code, fault.operation) == ("VM_BAD_POWER_STATE", "VM.start")
     assert _code(raised.value) is ErrorCode.ERR_WRONG_STATE_FOR_OP
+    assert isinstance(raised.value, PowerStateError)
+    assert raised.value.present is PowerState.RUNNING
 
 
 def test_a_libvirt_fault_in_a_task_travels_whole(
@@ -468,6 +471,48 @@ def test_a_machine_that_was_stopped_and_could_not_be_destroyed_is_said_to_be_sto
     assert _code(raised.value) is translate(cause).code
     assert "it has been stopped" in translate(raised.value.fault).message
     assert endpoint.inventory().virtual_systems["one"].power_state is PowerState.HALTED
+
+
+def test_a_machine_that_halts_by_itself_before_it_is_stopped_is_destroyed(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    def too_late(task: str, ref: str) -> None:
+        server.put("VM", ref, power_state="Halted")
+        server.end_task(task, "VM_BAD_POWER_STATE", ref, "running, paused", "halted")
+
+    def destroy(task: str, ref: str) -> None:
+        server.remove("VM", ref)
+        server.end_task(task)
+
+    server.put("VM", ONE, power_state="Running")
+    server.task("VM.hard_shutdown", too_late)
+    server.task("VM.destroy", destroy)
+    endpoint.destroy("one")
+    assert "one" not in endpoint.inventory().virtual_systems
+
+
+def test_a_machine_that_is_started_before_it_is_destroyed_is_stopped(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    def shut_down(task: str, ref: str) -> None:
+        server.put("VM", ref, power_state="Halted")
+        server.end_task(task)
+
+    def destroy(task: str, ref: str) -> None:
+        if server.tables["VM"][ref]["power_state"] == "Halted" and destroy_asked:
+            server.remove("VM", ref)
+            server.end_task(task)
+            return
+        destroy_asked.append(ref)
+        server.put("VM", ref, power_state="Running")
+        server.end_task(task, "VM_BAD_POWER_STATE", ref, "halted", "running")
+
+    destroy_asked: list[str] = []
+    server.put("VM", ONE, power_state="Halted")
+    server.task("VM.hard_shutdown", shut_down)
+    server.task("VM.destroy", destroy)
+    endpoint.destroy("one")
+    assert "one" not in endpoint.inventory().virtual_systems
 
 
 def test_waiting_for_a_token_ends_with_it_with_a_resynchronisation_or_with_a_disconnection(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -13,7 +13,7 @@ from typing import Any
 from tests.providers.simulated_storage import SimulatedStorage
 from virtcim.errormap import HypervisorError, from_libvirt, from_transport, from_xapi
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
-from virtcim.hypervisor.endpoint import Monitor
+from virtcim.hypervisor.endpoint import Monitor, PowerStateError
 from virtcim.hypervisor.model import (
     Console,
     DiskKind,
@@ -205,6 +205,8 @@ class SimulatedEndpoint:
         self.decisive = True
         self.cancelled: list[str] = []
         self.inventories_read = 0
+        self.powered: list[PowerOperation] = []
+        self.meanwhile: list[Callable[[], None]] = []
         self.defined: list[VirtualSystemSpec] = []
         self.modified: list[tuple[str, VirtualSystemChange]] = []
         self.monitor: Monitor | None = None
@@ -221,16 +223,20 @@ class SimulatedEndpoint:
         self, uuid: str, operation: PowerOperation, monitor: Monitor | None = None
     ) -> None:
         self._begin(monitor)
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
         system = self.current.virtual_systems[uuid]
         allowed, after = _ALLOWED[operation]
         if system.power_state not in allowed:
             expected = allowed[0].value.lower()
-            raise HypervisorError(
+            raise PowerStateError(
                 from_xapi(
                     ["VM_BAD_POWER_STATE", system.ref, expected, system.power_state.lower()],
                     operation=f"VM.{operation.value}",
-                )
+                ),
+                system.power_state,
             )
+        self.powered.append(operation)
         self.replace(replace(system, power_state=after, stop=None))
 
     def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:

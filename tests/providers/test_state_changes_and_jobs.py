@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from tests.providers.simulated_endpoint import SimulatedEndpoint, identity
 from tests.providers.test_conformance import check_scalar
 from tests.providers.waiting import ended, job_of, wait_for
 from virtcim.errormap import ErrorCode, HypervisorError, from_libvirt
-from virtcim.hypervisor.model import PowerState
+from virtcim.hypervisor.model import PowerOperation, PowerState
 from virtcim.mof import Schema
 from virtcim.providers import (
     CimError,
@@ -71,6 +73,73 @@ def test_a_requested_state_becomes_the_right_operation(
     result = change(providers, number, requested)
     assert result == MethodResult(return_value=0, output={})
     assert endpoint.current.virtual_systems[identity("vm", number)].power_state is state
+
+
+def becomes(endpoint: SimulatedEndpoint, number: int, state: PowerState) -> Callable[[], None]:
+    """A change of state by the system itself."""
+
+    def happen() -> None:
+        system = endpoint.current.virtual_systems[identity("vm", number)]
+        endpoint.replace(replace(system, power_state=state))
+
+    return happen
+
+
+@pytest.mark.parametrize(
+    ("number", "requested", "meanwhile", "operations"),
+    [
+        (1, 2, PowerState.PAUSED, [PowerOperation.UNPAUSE]),
+        (1, 2, PowerState.SUSPENDED, [PowerOperation.RESUME]),
+        (2, 2, PowerState.HALTED, [PowerOperation.START]),
+        (1, 2, PowerState.RUNNING, []),
+        (0, 3, PowerState.HALTED, []),
+        (0, 4, PowerState.HALTED, []),
+        (0, 9, PowerState.PAUSED, []),
+        (0, 6, PowerState.SUSPENDED, []),
+    ],
+)
+def test_what_is_done_depends_on_the_state_that_the_system_has_by_then(
+    endpoint: SimulatedEndpoint,
+    providers: Providers,
+    number: int,
+    requested: int,
+    meanwhile: PowerState,
+    operations: list[PowerOperation],
+) -> None:
+    endpoint.meanwhile.append(becomes(endpoint, number, meanwhile))
+    assert change(providers, number, requested) == MethodResult(return_value=0, output={})
+    assert endpoint.powered == operations
+
+
+@pytest.mark.parametrize(("requested", "meanwhile"), [(9, 1), (10, 1), (11, 1), (4, 2)])
+def test_a_state_that_allows_no_way_to_the_requested_one_is_refused(
+    endpoint: SimulatedEndpoint, providers: Providers, requested: int, meanwhile: int
+) -> None:
+    states = {1: PowerState.HALTED, 2: PowerState.PAUSED}
+    endpoint.meanwhile.append(becomes(endpoint, 0, states[meanwhile]))
+    with pytest.raises(CimError, match="ERR_WRONG_STATE_FOR_OP"):
+        change(providers, 0, requested)
+    assert endpoint.powered == []
+
+
+def test_an_operation_is_chosen_again_only_once(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    endpoint.meanwhile += [
+        becomes(endpoint, 1, PowerState.PAUSED),
+        becomes(endpoint, 1, PowerState.SUSPENDED),
+    ]
+    with pytest.raises(CimError, match="ERR_WRONG_STATE_FOR_OP"):
+        change(providers, 1, 2)
+    assert endpoint.powered == []
+
+
+def test_a_system_that_was_seen_in_the_requested_state_is_not_brought_there(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    with pytest.raises(CimError, match="ERR_WRONG_STATE_FOR_OP"):
+        change(providers, 0, 2)
+    assert endpoint.powered == []
 
 
 @pytest.mark.parametrize("requested", [0, 5, 7, 8, 12, 13, 32768, None, "2", True])

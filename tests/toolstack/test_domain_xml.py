@@ -177,8 +177,9 @@ def test_consoles_are_those_that_can_be_opened() -> None:
         "<serial type='pty'><source path='/dev/pts/3'/></serial><serial type='pty'/>"
         "</devices></domain>"
     )
-    assert [(console.protocol, console.location) for console in read.consoles] == [
+    assert [(console.protocol, console.location_at("")) for console in read.consoles] == [
         ("rfb", "vnc://127.0.0.1:5901"),
+        ("spice", "spice://127.0.0.1:5902"),
         ("vt100", "file:///dev/pts/3"),
     ]
 
@@ -194,9 +195,9 @@ def test_disks_of_every_kind_are_read() -> None:
         "</devices></domain>"
     ).disks
     assert [(disk.source, disk.pool, disk.volume) for disk in read] == [
-        ("", "p", "v"),
+        ("volume:///p/v", "p", "v"),
         ("/dev/sda", "", ""),
-        ("nbd:x", "", ""),
+        ("nbd:///x", "", ""),
         ("", "", ""),
         ("/i", "", ""),
     ]

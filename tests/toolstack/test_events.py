@@ -20,6 +20,7 @@ from tests.toolstack.host import (
     only,
     running_host,
     vm_record,
+    wait_for,
 )
 
 
@@ -241,3 +242,15 @@ def test_names_given_by_others_are_seen(host: Host, session: XenAPI.Session) -> 
         batch = events(session, ["vm"], batch["token"], DEADLINE_S)
     assert batch["events"][-1]["ref"] == vm
     assert session.xenapi.VM.get_uuid(vm) == domain_uuid("rests")
+
+
+def test_an_object_that_somebody_works_on_for_long_keeps_no_other_from_being_seen(
+    host: Host, session: XenAPI.Session
+) -> None:
+    api = session.xenapi
+    busy, other = only(session, "VM", "runs"), only(session, "VM", "rests")
+    with host.toolstack._inventory.changing(domain_uuid("runs")):
+        host.libvirt.lookupByUUIDString(domain_uuid("runs")).suspend()
+        host.libvirt.lookupByUUIDString(domain_uuid("rests")).create()
+        wait_for(session, ["vm"], lambda: api.VM.get_power_state(other) == "Running", "its start")
+    wait_for(session, ["vm"], lambda: api.VM.get_power_state(busy) == "Paused", "its pause")

@@ -25,6 +25,8 @@ class ImageFile:
 
 def look_at_image(path: str) -> ImageFile | None:
     """Give the image at ``path``, or None where there is none that can be looked at."""
+    if not path.startswith("/"):
+        return None  # the URI of an image that is not on this host
     try:
         status = Path(path).stat()
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode)):

@@ -20,6 +20,7 @@ import libvirt
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.native import watch
 from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.native.object_locks import ObjectLocks
 from virtcim.toolstack.native.queries import (
     read_domain,
     read_host,
@@ -36,7 +37,7 @@ __all__ = ["Inventory", "Observer"]
 _log = logging.getLogger(__name__)
 
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-_LOCKS = 64
+_POSTPONE_S = 0.2
 _JOIN_S = 5.0
 _GONE = frozenset(
     {
@@ -97,7 +98,8 @@ class Inventory:
             vm: StopDetail.from_fields(fields) for vm, fields in state.stop_details().items()
         }
         self._started: dict[str, datetime] = {}
-        self._locks = tuple(threading.RLock() for _ in range(_LOCKS))
+        self._locks = ObjectLocks()
+        self._postponed: set[tuple[str, str]] = set()
         self._messages: queue.SimpleQueue[tuple[str, str, Any]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="inventory", daemon=True)
@@ -122,7 +124,7 @@ class Inventory:
 
     def changing(self, uuid: str) -> AbstractContextManager[object]:
         """Give the lock under which an object is read and changed, so that none is lost."""
-        return self._locks[hash(uuid) % _LOCKS]
+        return self._locks.of(uuid)
 
     # What handlers call
 
@@ -281,11 +283,14 @@ class Inventory:
         next_reconcile = time.monotonic() + self._reconcile_s
         while not self._stopping.is_set():
             self._connection.require()
+            left_s = max(0.0, next_reconcile - time.monotonic())
             try:
-                self._handle(self._take(max(0.0, next_reconcile - time.monotonic())))
+                self._handle(self._take(min(left_s, _POSTPONE_S) if self._postponed else left_s))
             except queue.Empty:
-                self._reconcile()
-                next_reconcile = time.monotonic() + self._reconcile_s
+                self._handle([(*postponed, None) for postponed in self._postponed])
+                if time.monotonic() >= next_reconcile:
+                    self._reconcile()
+                    next_reconcile = time.monotonic() + self._reconcile_s
 
     def _take(self, timeout_s: float) -> Iterable[tuple[str, str, Any]]:
         """Wait for messages; several that say the same are one."""
@@ -301,14 +306,9 @@ class Inventory:
         ]
 
     def _handle(self, messages: Iterable[tuple[str, str, Any]]) -> None:
-        refresh = {
-            watch.DOMAIN: self.refresh_domain,
-            watch.POOL: self.refresh_pool,
-            watch.NETWORK: self.refresh_network,
-        }
         for kind, uuid, payload in messages:
-            if kind in refresh:
-                refresh[kind](uuid)
+            if kind in (watch.DOMAIN, watch.POOL, watch.NETWORK):
+                self._refresh_if_free(kind, uuid)
             elif kind == watch.DETAIL:
                 with self.lock:
                     self._set_detail(uuid, payload)
@@ -317,6 +317,26 @@ class Inventory:
             elif kind == watch.REBOOTED:
                 self.reboots[uuid] = self.reboots.get(uuid, 0) + 1
                 self._observer.domain_rebooted()
+
+    def _refresh_if_free(self, kind: str, uuid: str) -> None:
+        """Read an object now, or later where somebody who changes it waits for a machine.
+
+        A machine that does not answer must not keep the others from being seen.
+        """
+        refresh = {
+            watch.DOMAIN: self.refresh_domain,
+            watch.POOL: self.refresh_pool,
+            watch.NETWORK: self.refresh_network,
+        }
+        lock = self._locks.of(uuid)
+        if not lock.acquire(blocking=False):
+            self._postponed.add((kind, uuid))
+            return
+        try:
+            self._postponed.discard((kind, uuid))
+            refresh[kind](uuid)
+        finally:
+            lock.release()
 
     def _reconcile(self) -> None:
         """Find what changed without an event, with few calls."""
@@ -332,26 +352,26 @@ class Inventory:
             found.add(uuid)
             known = self.domains.get(uuid)
             now = (state, reason, domain.name())
-            if everything or known is None or now != (known.state, known.reason, known.config.name):
+            if everything:
                 with self.changing(uuid):
                     view = self._read_domain(domain)
                     with self.lock:
                         self._put_domain(uuid, view)
-                        if not everything:
-                            self._observer.flush()
+            elif known is None or now != (known.state, known.reason, known.config.name):
+                self._refresh_if_free(watch.DOMAIN, uuid)
         with self.lock:
             self._observer.flush()
         for uuid in set(self.domains) - found:
-            self.refresh_domain(uuid)
+            self._refresh_if_free(watch.DOMAIN, uuid)
 
     def _reconcile_pools(self, *, everything: bool) -> None:
         pools = self._list(self._connection.handle.listAllStoragePools)
         for pool in pools:
             uuid = pool.UUIDString()
             if everything or self._pool_differs(pool, self.pools.get(uuid)):
-                self.refresh_pool(uuid)
+                self._refresh_if_free(watch.POOL, uuid)
         for uuid in set(self.pools) - {pool.UUIDString() for pool in pools}:
-            self.refresh_pool(uuid)
+            self._refresh_if_free(watch.POOL, uuid)
 
     def _pool_differs(self, pool: Any, known: PoolView | None) -> bool:
         """There is no event for volumes that others make or delete."""

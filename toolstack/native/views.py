@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from virtcim.toolstack.native.uris import uri_host, uri_path
+
 __all__ = [
     "ConsoleView",
     "DiskView",
@@ -20,26 +22,35 @@ __all__ = [
     "VolumeView",
 ]
 
+# Where a server listens on all addresses of its host: no client can connect to these.
+_WILDCARDS = frozenset({"0.0.0.0", "::", "*"})  # noqa: S104 - read, never listened on
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskView:
-    """``<disk>``: ``source`` is a path, or ``pool`` and ``volume``; empty without a medium."""
+    """``<disk>``: ``sources`` is where its image is, one for each host; none without a medium."""
 
     target: str
     device: str  # disk, cdrom, floppy, lun
     bus: str
-    source: str = ""
+    kind: str = ""  # file, block, dir, network, volume, nvme, vhostuser, vhostvdpa
+    sources: tuple[str, ...] = ()  # URIs; local files, directories and devices are plain paths
+    source: str = ""  # the first of them
     pool: str = ""
     volume: str = ""
     format: str = ""
     read_only: bool = False
     boot_order: int = 0
+    alias: str = ""  # a user's alias (ua-...), never one that libvirt makes at each start
+    address: str = ""  # canonical: pci:0000:00:05.0, drive:0:0:0:1
+    id: str = ""  # what it keeps for its life
+    number: int = -1
     attached: bool = False  # in the running domain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InterfaceView:
-    """``<interface>``: ``kind`` is its type, ``source`` the network, bridge or device."""
+    """``<interface>``: ``kind`` is its type, ``source`` the network, bridge, device, socket, ..."""
 
     mac: str
     number: int
@@ -47,16 +58,36 @@ class InterfaceView:
     source: str = ""
     model: str = ""
     mtu: int = 0
+    link_up: bool = True
+    boot_order: int = 0
+    alias: str = ""  # as for disks
+    address: str = ""
+    id: str = ""
     attached: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleView:
-    """A console that can be opened now; ``protocol`` is XenAPI's: rfb or vt100."""
+    """A console that can be opened now; ``protocol`` is XenAPI's (rfb, vt100), or spice.
+
+    Its location is a URI in parts, as a wildcard ``host`` means another one to each client.
+    ``id`` is unique in the domain and stays.
+    """
 
     id: str
     protocol: str
-    location: str
+    scheme: str
+    host: str = ""
+    port: str = ""
+    path: str = ""
+    query: str = ""
+
+    def location_at(self, hostname: str) -> str:
+        """Give the URI for clients that find this host as ``hostname`` (empty: not known)."""
+        host = hostname if hostname and self.host in _WILDCARDS else self.host
+        port = f":{self.port}" if self.port else ""
+        query = f"?{self.query}" if self.query else ""
+        return f"{self.scheme}://{uri_host(host)}{port}{uri_path(self.path)}{query}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +95,7 @@ class DomainXml:
     """What one domain description says."""
 
     name: str
+    title: str = ""
     description: str = ""
     type: str = ""
     os_type: str = "hvm"

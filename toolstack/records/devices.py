@@ -11,18 +11,20 @@ from virtcim.toolstack.records.identity import (
 )
 from virtcim.toolstack.refs import derived_uuid
 
-__all__ = ["console_values", "vbd_values", "vif_values"]
+__all__ = ["CONSOLE_ID", "console_values", "vbd_values", "vif_values"]
 
 # libvirt's <disk device=...> and XenAPI's vbd_type.
 _DISK_TYPES = {"disk": "Disk", "lun": "Disk", "cdrom": "CD", "floppy": "Floppy"}
 
 _DEFAULT_MTU = 1500
+# The key in a console's other_config that holds the name that it keeps.
+CONSOLE_ID = "virtcim-id"
 
 
 def vbd_values(domain: DomainView, disk: DiskView, vdi: str) -> dict[str, object]:
     """Give the values of a VBD record; ``vdi`` is the reference of its medium."""
     kind = _DISK_TYPES.get(disk.device, "Disk")
-    empty = not (disk.source or disk.volume)
+    empty = not disk.sources
     removable = kind != "Disk"
     attach = "unplug" if disk.attached else "attach"
     return {
@@ -77,11 +79,12 @@ def vif_values(domain: DomainView, interface: InterfaceView, network: str) -> di
     }
 
 
-def console_values(domain: DomainView, console: ConsoleView) -> dict[str, object]:
-    """Give the values of a console record."""
+def console_values(domain: DomainView, console: ConsoleView, hostname: str) -> dict[str, object]:
+    """Give the values of a console record; ``hostname`` is where clients find the host."""
     return {
         "uuid": derived_uuid("console", console_identity(domain.uuid, console.id)),
         "VM": vm_ref(domain.uuid),
         "protocol": console.protocol,
-        "location": console.location,
+        "location": console.location_at(hostname),
+        "other_config": {CONSOLE_ID: console.id},
     }

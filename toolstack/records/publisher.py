@@ -98,7 +98,7 @@ class Publisher:
 
     def host_changed(self, host: HostView) -> None:
         """Publish the host and what is part of it."""
-        first = self._host is None
+        first, moved = self._host is None, self._host and self._host.hostname != host.hostname
         self._host = host
         self._publish(
             "host_metrics", reference("host_metrics", host.uuid), host_metrics_values(host)
@@ -110,6 +110,9 @@ class Publisher:
             self._storage_records.host_known(host.uuid)
             self._network_of("user", "")
             self._dirty_networks.add(user_network_key())
+        if moved:
+            for uuid in tuple(self._domains):
+                self._publish_domain(uuid)  # their consoles are at its name
 
     def domain_changed(self, uuid: str, _old: DomainView | None, new: DomainView | None) -> None:
         """Publish a domain, its devices and whatever these use."""
@@ -272,7 +275,7 @@ class Publisher:
             objects["VIF", ref] = vif_values(domain, interface, links[ref])
         for console in () if domain.live is None else domain.live.consoles:
             ref = reference("console", console_identity(uuid, console.id))
-            objects["console", ref] = console_values(domain, console)
+            objects["console", ref] = console_values(domain, console, host.hostname)
         operations = self._operations.get(uuid, {})
         objects["VM_metrics", reference("VM_metrics", uuid)] = vm_metrics_values(domain, host)
         objects["VM", vm_ref(uuid)] = vm_values(domain, host.uuid, operations)
