@@ -123,6 +123,8 @@ class VirtualNetworkPort:
     mac_address: str
     mtu: int = 0
     network_uuid: str = ""
+    network_name: str = ""  # of a network that does not exist
+    link_up: bool = True
     attached: bool = False
     model: str = ""
     problem: str = ""  # one sentence, where it could not be read or understood in full
@@ -132,7 +134,7 @@ class VirtualNetworkPort:
 class Console:
     """A console of one virtual system that can be opened now (XenAPI ``console``).
 
-    ``protocol`` is XenAPI's: rfb, vt100 or rdp.
+    ``protocol`` is XenAPI's (rfb, vt100 or rdp), or spice.
     """
 
     ref: str
@@ -150,6 +152,7 @@ class VirtualSystem:
     uuid: str
     name_label: str
     name_description: str = ""
+    title: str = ""  # a short text beside the name, where the hypervisor has one
     power_state: PowerState
     stop: StopReason | None = None
     memory_static_max_bytes: int
@@ -185,6 +188,7 @@ class VirtualDiskImage:
     virtual_size_bytes: int
     physical_utilisation_bytes: int = 0
     location: str = ""
+    uris: tuple[str, ...] = ()  # of an image elsewhere, one for each host that has it
     format: str = ""
     read_only: bool = False
     problem: str = ""  # one sentence, where it could not be read or understood in full

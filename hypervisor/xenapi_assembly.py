@@ -310,8 +310,9 @@ class Assembly:
             part.system,
             disks=tuple(sorted(disks, key=_device_order)),
             network_ports=tuple(sorted(ports, key=_device_order)),
+            # One that has no name of its own is numbered.
             consoles=tuple(
-                replace(console, id=f"{console.protocol}-{number}")
+                console if console.id else replace(console, id=f"{console.protocol}-{number}")
                 for number, console in enumerate(consoles)
             ),
             resident_on=host.host.uuid if host else "",
@@ -326,6 +327,7 @@ class Assembly:
             vcpus_actual=metrics.vcpus_actual,
             start_time=metrics.start_time,
             stop=None if running else metrics.stop,
+            title=metrics.title,
         )
 
     def _build_disk(self, ref: str) -> VirtualDisk:

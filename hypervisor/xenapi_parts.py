@@ -47,6 +47,7 @@ class MetricsPart:
     memory_actual_bytes: int
     vcpus_actual: int
     start_time: datetime | None
+    title: str
     stop: StopReason | None
 
 

@@ -156,11 +156,14 @@ def _os_type(record: Record) -> str:
 
 
 def _metrics(_ref: str, record: Record) -> MetricsPart:
+    other_config = _map(record, "other_config")
     return MetricsPart(
         memory_actual_bytes=_integer(record, "memory_actual"),
         vcpus_actual=_integer(record, "VCPUs_number"),
         start_time=_time(record, "start_time"),
-        stop=_stop_reason(_map(record, "other_config")),
+        # Our toolstack's: the XenAPI has no titles.
+        title=other_config.get("title", ""),
+        stop=_stop_reason(other_config),
     )
 
 
@@ -208,15 +211,18 @@ def _disk(ref: str, record: Record) -> DiskPart:
 
 
 def _port(ref: str, record: Record) -> PortPart:
+    properties = _map(record, "runtime_properties")
     port = VirtualNetworkPort(
         ref=ref,
         uuid=_text(record, "uuid").lower(),
         id=_text(record, "device"),
         mac_address=_text(record, "MAC").lower(),
         mtu=_integer(record, "MTU"),
+        # Our toolstack's: a XenServer has neither ports without a network nor cut links.
+        network_name=properties.get("network", ""),
+        link_up=properties.get("link") != "down",
         attached=_flag(record, "currently_attached"),
-        model=_map(record, "other_config").get("model")
-        or _map(record, "runtime_properties").get("model", ""),
+        model=_map(record, "other_config").get("model") or properties.get("model", ""),
     )
     return PortPart(port=port, vm_ref=_text(record, "VM"), network_ref=_text(record, "network"))
 
@@ -225,6 +231,8 @@ def _console(ref: str, record: Record) -> ConsolePart:
     console = Console(
         ref=ref,
         uuid=_text(record, "uuid").lower(),
+        # Our toolstack's; consoles of others are numbered.
+        id=_map(record, "other_config").get("virtcim-id", ""),
         protocol=_text(record, "protocol"),
         location=_text(record, "location"),
     )
@@ -242,6 +250,7 @@ def _image(ref: str, record: Record) -> ImagePart:
         virtual_size_bytes=_integer(record, "virtual_size"),
         physical_utilisation_bytes=_integer(record, "physical_utilisation"),
         location=_text(record, "location"),
+        uris=tuple(sm_config.get("uris", "").split()),
         format=sm_config.get("image-format") or sm_config.get("type", ""),
         read_only=_flag(record, "read_only"),
     )

@@ -25,6 +25,7 @@ from virtcim.providers.view import View
 
 __all__ = [
     "IMAGE_NAMES",
+    "IMAGE_NAME_KINDS",
     "NETWORK_NAMES",
     "read_disk",
     "read_mac_address",
@@ -36,6 +37,11 @@ __all__ = [
 
 # The properties that name the image of a disk, and the network of a port.
 IMAGE_NAMES = ("HostResource", "HostExtentName", "Address")
+# What only says of which kind a name of an image is.
+IMAGE_NAME_KINDS = (
+    *("HostExtentNameFormat", "OtherHostExtentNameFormat", "HostResourceBlockSize"),
+    *("HostExtentNameNamespace", "OtherHostExtentNameNamespace"),
+)
 NETWORK_NAMES = ("PoolID", "Connection", "HostResource", "NetworkName", "NetworkType")
 
 _DVD_DRIVE = 16
@@ -150,20 +156,21 @@ def _image(
 ) -> tuple[VirtualDiskImage | None, str]:
     """The known image, or the path, that HostResource, HostExtentName or Address name."""
     named = reader.texts("HostResource")
-    if len(named) > 1:
-        raise reader.refuse("HostResource", named, "names more than one image")
     given = named[0] if named else ""
     for name in IMAGE_NAMES[1:]:
         other = reader.text(name)
-        if other and given and _plain(other) != _plain(given):
+        # The blanks at the end of a path are in a URI only.
+        if other and given and _plain(other).strip() != _plain(given).strip():
             raise reader.refuse(name, other, f"is another image than {given!r}")
         given = given or other
-    # They only say what kind of name HostExtentName is.
-    reader.ignore("HostExtentNameFormat", "HostExtentNameNamespace", "HostResourceBlockSize")
+    reader.ignore(*IMAGE_NAME_KINDS)
     given = _plain(given)
-    if not given:
-        return None, ""
     images = view.inventory.disk_images
+    elsewhere = next((each for each in images.values() if given in each.uris), None)
+    if len(named) > 1 and not (elsewhere and set(named) <= set(elsewhere.uris)):
+        raise reader.refuse("HostResource", named, "names more than one image")
+    if not given or elsewhere:
+        return elsewhere, ""
     if given.lower() in images:
         return images[given.lower()], ""
     if given.startswith("/"):

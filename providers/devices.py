@@ -38,7 +38,7 @@ __all__ = [
     "processors_of",
 ]
 
-_NOT_APPLICABLE = 12
+_ENABLED, _NOT_APPLICABLE = 2, 12
 _HEALTHY = 5
 _UNKNOWN_FAMILY = 2
 _FIXED_BLOCK = 2
@@ -57,7 +57,9 @@ _STATES: Mapping[PowerState, tuple[int, int, str, int]] = MappingProxyType(
     }
 )
 _DETACHED = (3, 10, "Not attached", _HEALTHY)
-_GRAPHICAL = ("rfb", "rdp")
+# Enabled but Offline: the port works, and drops what it is given.
+_UNLINKED = (6, 10, "The link is down", _HEALTHY)
+_GRAPHICAL = ("rfb", "rdp", "spice")
 
 
 def device_shape(system_class: str, device_class: str) -> KeyShape:
@@ -71,10 +73,20 @@ def device_shape(system_class: str, device_class: str) -> KeyShape:
 
 
 def _common(
-    system: VirtualSystem, name: str, caption: str, *, attached: bool = True
+    system: VirtualSystem,
+    name: str,
+    caption: str,
+    *,
+    attached: bool = True,
+    link_up: bool = True,
 ) -> dict[str, Value]:
     plugged = attached or system.power_state is not PowerState.RUNNING
-    enabled, operational, text, health = _STATES[system.power_state] if plugged else _DETACHED
+    state = _STATES[system.power_state] if plugged else _DETACHED
+    if not link_up and state[0] == _ENABLED:
+        state = _UNLINKED
+    enabled, operational, text, health = state
+    if not link_up and state is not _UNLINKED:
+        text = f"{text}; the link is down"
     return {
         "ElementName": f"{name} of {system.name_label}",
         "Caption": caption,
@@ -144,10 +156,9 @@ def _drive_values(system: VirtualSystem, drive: VirtualDisk) -> Mapping[str, Val
 def _port_values(system: VirtualSystem, port: VirtualNetworkPort) -> Mapping[str, Value]:
     # CIM_NetworkPort writes a MAC address as twelve hexadecimal digits.
     address = port.mac_address.replace(":", "").upper() or None
+    name, caption = f"Network port {port.id}", "Virtual network port"
     return {
-        **_common(
-            system, f"Network port {port.id}", "Virtual network port", attached=port.attached
-        ),
+        **_common(system, name, caption, attached=port.attached, link_up=port.link_up),
         "PortType": 0,
         "LinkTechnology": _ETHERNET,
         "PermanentAddress": address,
@@ -161,8 +172,8 @@ def _display_values(system: VirtualSystem, console: Console) -> Mapping[str, Val
     return {
         **_common(system, f"Display {console.id}", "Virtual display"),
         "VideoArchitecture": 0,
-        "OtherIdentifyingInfo": [console.location],
-        "IdentifyingDescriptions": ["Console"],
+        "OtherIdentifyingInfo": [console.location] if console.location else None,
+        "IdentifyingDescriptions": ["Console"] if console.location else None,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 
 from virtcim.hypervisor.model import Host, VirtualDiskImage
 from virtcim.providers.devices import device_shape
@@ -20,7 +21,20 @@ _OK, _NO_CONTACT, _HEALTHY = 2, 12, 5
 _UNKNOWN_FAMILY = 2
 _READABLE, _READ_WRITE = 1, 3
 _FIXED_BLOCK = 2
-_OS_DEVICE_NAME, _OS_DEVICE_NAMESPACE = 12, 8
+_OTHER, _OS_DEVICE_NAME, _OS_DEVICE_NAMESPACE = 1, 12, 8
+# What the name of an image is: nothing, a path on the host, or the URI of one elsewhere.
+_NO_NAME: Mapping[str, Value] = MappingProxyType({"NameFormat": None, "NameNamespace": None})
+_PATH_NAME: Mapping[str, Value] = MappingProxyType(
+    {"NameFormat": _OS_DEVICE_NAME, "NameNamespace": _OS_DEVICE_NAMESPACE}
+)
+_URI_NAME: Mapping[str, Value] = MappingProxyType(
+    {
+        "NameFormat": _OTHER,
+        "OtherNameFormat": "URI",
+        "NameNamespace": _OTHER,
+        "OtherNameNamespace": "URI",
+    }
+)
 
 
 def _common(name: str, caption: str, *, known: bool = True) -> dict[str, Value]:
@@ -66,16 +80,15 @@ def _image_values(image: VirtualDiskImage, _: str) -> Mapping[str, Value]:
     return {
         **_common(image.name_label, "Disk image"),
         "Name": image.location or None,
-        "NameFormat": _OS_DEVICE_NAME if image.location else None,
-        "NameNamespace": _OS_DEVICE_NAMESPACE if image.location else None,
+        **(_URI_NAME if image.uris else _PATH_NAME if image.location else _NO_NAME),
         "DataOrganization": _FIXED_BLOCK,
         "Access": _READABLE if image.read_only else _READ_WRITE,
         "BlockSize": 1,
         "NumberOfBlocks": size,
         "ConsumableBlocks": size,
         "Primordial": False,
-        "OtherIdentifyingInfo": [image.uuid],
-        "IdentifyingDescriptions": ["UUID"],
+        "OtherIdentifyingInfo": [image.uuid, *image.uris],
+        "IdentifyingDescriptions": ["UUID", *["URI"] * len(image.uris)],
     }
 
 

@@ -13,6 +13,7 @@ from virtcim.hypervisor.change import (
 )
 from virtcim.hypervisor.model import DiskKind, DiskSpec, VirtualDisk, VirtualNetworkPort
 from virtcim.providers.definition_devices import (
+    IMAGE_NAME_KINDS,
     IMAGE_NAMES,
     NETWORK_NAMES,
     read_disk,
@@ -109,7 +110,7 @@ def _ejected(
             raise reader.refuse(name, None, "names an image, and another property none")
     # They are about the medium that is taken out.
     reader.ignore("VirtualQuantity", "VirtualQuantityUnits", "AllocationUnits", "PoolID")
-    reader.ignore("VirtualResourceBlockSize", "HostExtentNameFormat", "HostExtentNameNamespace")
+    reader.ignore("VirtualResourceBlockSize", *IMAGE_NAME_KINDS)
     reader.finish()
     return replace(change, media=(*change.media, MediumChange(id=disk.id)))
 

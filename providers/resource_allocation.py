@@ -51,7 +51,22 @@ __all__ = [
 FLOPPY_DRIVE, CD_DRIVE = 14, 15
 READABLE, READ_WRITE = 1, 3
 _VIRTUALIZED = 3
-_OS_DEVICE_NAME, _OS_DEVICE_NAMESPACE = 12, 8
+_OTHER, _OS_DEVICE_NAME, _OS_DEVICE_NAMESPACE = 1, 12, 8
+# What the name of an image is: a path on the host, or the URI of one elsewhere.
+_PATH_NAME: Mapping[str, Value] = MappingProxyType(
+    {
+        "HostExtentNameFormat": _OS_DEVICE_NAME,
+        "HostExtentNameNamespace": _OS_DEVICE_NAMESPACE,
+    }
+)
+_URI_NAME: Mapping[str, Value] = MappingProxyType(
+    {
+        "HostExtentNameFormat": _OTHER,
+        "OtherHostExtentNameFormat": "URI",
+        "HostExtentNameNamespace": _OTHER,
+        "OtherHostExtentNameNamespace": "URI",
+    }
+)
 RESOURCE_TYPES: Mapping[DiskKind, int] = MappingProxyType(
     {DiskKind.DISK: DISK_DRIVE, DiskKind.CD: CD_DRIVE, DiskKind.FLOPPY: FLOPPY_DRIVE}
 )
@@ -112,18 +127,18 @@ def _disk_values(system: VirtualSystem, disk: VirtualDisk) -> Mapping[str, Value
     image = disk.image
     if image is not None:
         values |= {
+            # As what the machine reads the image is what counts, not what it was made as.
+            "ResourceSubType": disk.format or image.format or None,
             "PoolID": pool_id(STORAGE_POOL, image.sr_uuid),
             # An image that cannot be looked into has no size that is known.
             "VirtualQuantity": image.virtual_size_bytes or None,
-            "ResourceSubType": image.format or None,
         }
         if image.location:
             values |= {
                 "Address": image.location,
-                "HostResource": [_location_uri(image.location)],
+                "HostResource": [*image.uris] or [_location_uri(image.location)],
                 "HostExtentName": image.location,
-                "HostExtentNameFormat": _OS_DEVICE_NAME,
-                "HostExtentNameNamespace": _OS_DEVICE_NAMESPACE,
+                **(_URI_NAME if image.uris else _PATH_NAME),
             }
     return values
 
@@ -142,7 +157,8 @@ def _port_values(system: VirtualSystem, port: VirtualNetworkPort) -> Mapping[str
         "AllocationUnits": "count",
         "VirtualQuantity": 1,
         "VirtualQuantityUnits": "count",
-        "Connection": None if pool is None else [pool],
+        # A network that does not exist has a name, and no pool.
+        "Connection": [pool or port.network_name] if pool or port.network_name else None,
     }
 
 

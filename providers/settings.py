@@ -10,6 +10,7 @@ from virtcim.providers.identities import instance_id, parse_instance_id
 from virtcim.providers.instance_class import InstanceClass, Sources
 from virtcim.providers.records import Value
 from virtcim.providers.view import View
+from virtcim.providers.virtual_system import caption_of
 
 __all__ = [
     "BOOT_DEVICES",
@@ -56,7 +57,7 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
     boot = [_BOOT_LETTERS[letter] for letter in system.boot_order if letter in _BOOT_LETTERS]
     return {
         "ElementName": system.name_label,
-        "Caption": "Settings of a virtual system",
+        "Caption": caption_of(system, "Settings of a virtual system"),
         "Description": system.name_description or None,
         "VirtualSystemIdentifier": system.uuid,
         "VirtualSystemType": f"{TYPE_PREFIX}:{system.os_type}"

@@ -16,6 +16,7 @@ from virtcim.providers.view import View
 __all__ = [
     "COMPUTER_SYSTEM",
     "REQUESTABLE_STATES",
+    "caption_of",
     "is_reached",
     "path_of_system",
     "power_operation",
@@ -23,6 +24,7 @@ __all__ = [
 
 _NAME = "VirtCIM_ComputerSystem"
 _NOT_APPLICABLE = 12
+_MAX_CAPTION = 64  # CIM_ManagedElement
 _NO_CHANGE = 5
 _ERROR_STATUS, _ERROR_PRIMARY = 6, 3
 _MAJOR_FAILURE, _CRITICAL_FAILURE = 20, 25
@@ -134,6 +136,12 @@ def _all(view: View) -> Iterable[Sources]:
     return ((system,) for system in view.inventory.virtual_systems.values())
 
 
+def caption_of(system: VirtualSystem, default: str) -> str:
+    """The title of a system, as much of it as Caption holds; ``default`` where it has none."""
+    title = " ".join(system.title.split()) or default
+    return title if len(title) <= _MAX_CAPTION else f"{title[: _MAX_CAPTION - 3]}..."
+
+
 def _values(system: VirtualSystem) -> Mapping[str, Value]:
     state = _STATES[system.power_state]
     stop = system.stop
@@ -153,7 +161,7 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
     return {
         "NameFormat": "UUID",
         "ElementName": system.name_label,
-        "Caption": "Virtual system",
+        "Caption": caption_of(system, "Virtual system"),
         "Description": system.name_description or None,
         "Dedicated": [0],
         "OtherIdentifyingInfo": [system.name_label, system.uuid],

@@ -8,6 +8,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from virtcim.toolstack.native.uris import is_uri
+
 __all__ = ["ImageFile", "look_at_image", "probe_format"]
 
 _SECTOR = 512
@@ -25,8 +27,8 @@ class ImageFile:
 
 def look_at_image(path: str) -> ImageFile | None:
     """Give the image at ``path``, or None where there is none that can be looked at."""
-    if not path.startswith("/"):
-        return None  # the URI of an image that is not on this host
+    if is_uri(path):
+        return None
     try:
         status = Path(path).stat()
         if not (stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode)):

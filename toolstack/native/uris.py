@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
-__all__ = ["QUERY_CHARACTERS", "uri_host", "uri_path", "uri_value"]
+__all__ = ["QUERY_CHARACTERS", "is_uri", "uri_host", "uri_path", "uri_value"]
 
 # pchar and "/"; a query may hold "?" as well.
 _PATH_CHARACTERS = "/:@!$&'()*+,;="
 QUERY_CHARACTERS = f"{_PATH_CHARACTERS}?"
+
+_URI = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
+
+def is_uri(location: str) -> bool:
+    """Whether a location is a URI, not a path on this host."""
+    return _URI.match(location) is not None
 
 
 def uri_host(host: str) -> str:

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from virtcim.toolstack.native.views import ConsoleView, DiskView, DomainView, InterfaceView
+from virtcim.toolstack.records.boot import has_device_order
 from virtcim.toolstack.records.identity import (
     console_identity,
     vbd_identity,
     vif_identity,
     vm_ref,
 )
-from virtcim.toolstack.refs import derived_uuid
+from virtcim.toolstack.refs import NULL, derived_uuid
 
-__all__ = ["CONSOLE_ID", "console_values", "vbd_values", "vif_values"]
+__all__ = [
+    "CONSOLE_ID",
+    "LINK",
+    "LINK_DOWN",
+    "NETWORK_NAME",
+    "console_values",
+    "vbd_values",
+    "vif_values",
+]
 
 # libvirt's <disk device=...> and XenAPI's vbd_type.
 _DISK_TYPES = {"disk": "Disk", "lun": "Disk", "cdrom": "CD", "floppy": "Floppy"}
 
 _DEFAULT_MTU = 1500
+# Keys in a VIF's runtime_properties, and the value where the link is cut.
+LINK, LINK_DOWN = "link", "down"
+NETWORK_NAME = "network"
 # The key in a console's other_config that holds the name that it keeps.
 CONSOLE_ID = "virtcim-id"
 
@@ -51,7 +63,7 @@ def vbd_values(domain: DomainView, disk: DiskView, vdi: str) -> dict[str, object
 
 def _bootable(domain: DomainView, disk: DiskView) -> bool:
     """The firmware tries the device: by its own order, or as the first of a kind that it tries."""
-    if any(other.boot_order for other in domain.config.disks):
+    if has_device_order(domain.config):
         return disk.boot_order > 0
     kinds = {"disk": "hd", "lun": "hd", "cdrom": "cdrom", "floppy": "fd"}
     kind = kinds.get(disk.device, "")
@@ -60,7 +72,13 @@ def _bootable(domain: DomainView, disk: DiskView) -> bool:
 
 
 def vif_values(domain: DomainView, interface: InterfaceView, network: str) -> dict[str, object]:
-    """Give the values of a VIF record; ``network`` is the reference of its network."""
+    """Give the values of a VIF record; ``network`` is the reference of its network, or NULL."""
+    properties = {
+        "model": interface.model,
+        LINK: "" if interface.link_up else LINK_DOWN,
+        # libvirt defines domains with networks that do not exist.
+        NETWORK_NAME: interface.source if network == NULL else "",
+    }
     return {
         "uuid": derived_uuid("VIF", vif_identity(domain.uuid, interface)),
         "VM": vm_ref(domain.uuid),
@@ -72,7 +90,7 @@ def vif_values(domain: DomainView, interface: InterfaceView, network: str) -> di
         "allowed_operations": (
             [] if domain.live is None else ["unplug" if interface.attached else "plug"]
         ),
-        "runtime_properties": {"model": interface.model} if interface.model else {},
+        "runtime_properties": {name: value for name, value in properties.items() if value},
         "locking_mode": "network_default",
         "ipv4_configuration_mode": "None",
         "ipv6_configuration_mode": "None",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import libvirt
 
@@ -15,6 +16,7 @@ from virtcim.toolstack.refs import derived_uuid, reference
 
 __all__ = [
     "PATH_SR",
+    "URIS",
     "path_sr_values",
     "path_vdi_values",
     "pbd_values",
@@ -22,6 +24,8 @@ __all__ = [
     "volume_vdi_values",
 ]
 
+# The key in a VDI's sm_config that holds the URIs of an image elsewhere, with blanks between them.
+URIS = "uris"
 # The type of the SR that holds the disk paths outside storage pools.
 PATH_SR = "path"
 _PATH_SR_NAME = "Paths outside storage pools"
@@ -98,24 +102,38 @@ def volume_vdi_values(pool: PoolView, volume: VolumeView, vbds: Iterable[str]) -
 def path_vdi_values(
     host_uuid: str,
     path: str,
+    uris: Sequence[str],
     image: ImageFile | None,
     introduced: Mapping[str, Any],
     vbds: Iterable[str],
 ) -> dict[str, object]:
-    """Give the values of the VDI record of a path; ``image`` is None when it cannot be read."""
-    values: dict[str, object] = {
+    """Give the values of the VDI record of a path, or of an image elsewhere that has ``uris``.
+
+    ``image`` is None when it cannot be read.
+    """
+    own: dict[str, object] = {
         "uuid": derived_uuid("VDI", path_identity(host_uuid, path)),
-        "name_label": shown_name(path.rpartition("/")[2] or path),
+        "name_label": shown_name(_label(path, uris)),
         "SR": reference("SR", path_sr_uuid(host_uuid)),
         "location": path,
         "virtual_size": image.virtual_size_bytes if image else 0,
         "physical_utilisation": image.allocated_bytes if image else 0,
-        "sm_config": {"type": image.format} if image else {},
         "managed": True,
         "type": "user",
         "on_boot": "persist",
         "VBDs": list(vbds),
         "allowed_operations": ["forget"],
-        "missing": image is None,
+        # Whether an image elsewhere is there is not known.
+        "missing": image is None and not uris,
     }
-    return values | dict(introduced)
+    sm_config = dict(introduced.get("sm_config", {}))
+    if uris:
+        sm_config[URIS] = " ".join(uris)
+    return {**own, **introduced, "sm_config": sm_config}
+
+
+def _label(path: str, uris: Sequence[str]) -> str:
+    if not uris:
+        return path.rpartition("/")[2] or path
+    uri = urlsplit(uris[0])
+    return unquote(uri.path.rpartition("/")[2]) or unquote(uri.query.rpartition("/")[2]) or path

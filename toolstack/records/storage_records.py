@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from virtcim.toolstack.native.image_file import ImageFile, look_at_image
+from virtcim.toolstack.native.uris import is_uri
 from virtcim.toolstack.native.views import DiskView, PoolView
 from virtcim.toolstack.records.identity import path_identity, path_sr_uuid, volume_identity
 from virtcim.toolstack.records.storage import (
@@ -49,6 +50,7 @@ class StorageRecords:
         self._host = ""
         self._introduced: dict[str, dict[str, Any]] = {}
         self._paths: dict[str, str] = {}  # of the VDIs outside pools, by reference
+        self._uris: dict[str, tuple[str, ...]] = {}  # of those that are no files or devices here
         self._images: dict[str, ImageFile | None] = {}
         self._volumes: dict[str, VolumeKey] = {}  # of the VDIs in pools, by reference
         self._dirty_pools: set[str] = set()
@@ -72,8 +74,14 @@ class StorageRecords:
         key = self._index.find(disk)
         if key is not None:
             return self._volume_ref(key)
-        # A volume of a pool that is not active is not known, and its path neither.
-        return self._path_ref(disk.source) if disk.source else NULL
+        if not disk.sources:
+            return NULL
+        # A volume of a pool that is not active is known by the names of both alone.
+        ref = self._path_ref(disk.source)
+        if is_uri(disk.source) and self._uris.get(ref) != disk.sources:
+            self._uris[ref] = disk.sources
+            self._dirty_vdis.add(ref)
+        return ref
 
     def volume_name(self, ref: str) -> str:
         """Give the name of a VDI in its pool, empty if it is in none."""
@@ -161,16 +169,19 @@ class StorageRecords:
         # A volume's path can have been introduced before its pool was there.
         if not vbds and (introduced is None or self._index.holds_path(path)):
             del self._paths[ref]
+            self._uris.pop(ref, None)
             self._images.pop(path, None)
             self._dirty_paths = True
             self._remove("VDI", ref)
             return
         if path not in self._images:
             self._images[path] = look_at_image(path)
+        uris = self._uris.get(ref, (path,)) if is_uri(path) else ()
+        image = self._images[path]
         self._publish(
             "VDI",
             ref,
-            path_vdi_values(self._host, path, self._images[path], introduced or {}, sorted(vbds)),
+            path_vdi_values(self._host, path, uris, image, introduced or {}, sorted(vbds)),
         )
 
     def _vbds(self, ref: str) -> set[str]:

@@ -11,6 +11,7 @@ import libvirt
 from virtcim.toolstack.datamodel import EPOCH
 from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.native.views import DomainView, DomainXml, HostView
+from virtcim.toolstack.records.boot import boot_words
 from virtcim.toolstack.records.identity import (
     console_identity,
     vbd_identity,
@@ -23,11 +24,14 @@ __all__ = [
     "CRASH_ACTIONS",
     "EXIT_ACTIONS",
     "EXTRA_FIELDS",
+    "TITLE",
     "power_state",
     "vm_metrics_values",
     "vm_values",
 ]
 
+# The key in VM_metrics.other_config that holds the domain's <title>.
+TITLE = "title"
 # XenAPI's letters for boot devices (QEMU's -boot order) and libvirt's words.
 BOOT_LETTERS = {"a": "fd", "c": "hd", "d": "cdrom", "n": "network"}
 _LETTERS = {word: letter for letter, word in BOOT_LETTERS.items()}
@@ -159,7 +163,7 @@ def _extra_values(domain: DomainView) -> dict[str, object]:
         name: dict(extra.get(name, {})) for name, kind in EXTRA_FIELDS.items() if kind == "map"
     }
     maps["other_config"]["auto_poweron"] = "true" if domain.autostart else "false"
-    order = "".join(_LETTERS.get(word, "") for word in config.boot)
+    order = "".join(_LETTERS.get(word, "") for word in boot_words(config))
     if order:
         maps["HVM_boot_params"]["order"] = order
     for name in ("acpi", "apic", "pae"):
@@ -182,8 +186,12 @@ def vm_metrics_values(domain: DomainView, host: HostView) -> dict[str, object]:
         "state": [state.lower()],
         "hvm": domain.config.os_type == "hvm",
         "current_domain_type": "hvm" if running else "unspecified",
-        "other_config": _stop(domain) | {"hypervisor": host.driver},
+        "other_config": _stop(domain) | _title(domain) | {"hypervisor": host.driver},
     }
+
+
+def _title(domain: DomainView) -> dict[str, str]:
+    return {TITLE: domain.config.title} if domain.config.title else {}
 
 
 def _stop(domain: DomainView) -> dict[str, Any]:
