@@ -304,7 +304,7 @@ class Assembly:
         disks = [self._build_disk(disk_ref) for disk_ref in self._disks.referring(ref)]
         ports = [self._build_port(port_ref) for port_ref in self._ports.referring(ref)]
         consoles = [self._consoles[each].console for each in self._consoles.referring(ref)]
-        consoles.sort(key=lambda each: (each.protocol, each.uuid))
+        consoles.sort(key=lambda each: (each.protocol, each.id, each.uuid))
         host = self._hosts.get(part.host_ref)
         system = replace(
             part.system,

@@ -193,7 +193,10 @@ def _plain(name: str) -> str:
     """The path in a file URI; anything else as it is."""
     if not name.lower().startswith("file:"):
         return name
-    return unquote(urlsplit(name).path)
+    try:
+        return unquote(urlsplit(name).path)
+    except ValueError:
+        return name  # a host in it is none
 
 
 def read_network(reader: SettingReader, view: View) -> Network:

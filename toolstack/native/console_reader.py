@@ -78,10 +78,13 @@ def _port(text: str | None) -> str:
 def _character_devices(tag: str, elements: Iterable[Element]) -> Iterable[ConsoleView]:
     taken: set[str] = set()
     for position, element in enumerate(elements):
-        number = _target(element).get("port") or str(position)
-        identity = f"{tag}{number}"
+        target = _target(element)
+        # libvirt numbers the ports of each type of target.
+        number = target.get("port", str(position))
+        names = (f"{tag}{number}", f"{tag}-{target.get('type')}{number}", f"{tag}-{position}")
+        identity = next(name for name in names if name not in taken)
         address = _character_address(element.get("type", ""), element)
-        if address is not None and identity not in taken:
+        if address is not None:
             taken.add(identity)
             yield ConsoleView(id=identity, protocol="vt100", **address)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from ipaddress import AddressValueError, IPv6Address
 from urllib.parse import quote
 
 __all__ = ["QUERY_CHARACTERS", "is_uri", "uri_host", "uri_path", "uri_value"]
 
+_SUB_DELIMITERS = "!$&'()*+,;="
 # pchar and "/"; a query may hold "?" as well.
-_PATH_CHARACTERS = "/:@!$&'()*+,;="
+_PATH_CHARACTERS = f"/:@{_SUB_DELIMITERS}"
 QUERY_CHARACTERS = f"{_PATH_CHARACTERS}?"
 
 _URI = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -22,10 +24,13 @@ def is_uri(location: str) -> bool:
 def uri_host(host: str) -> str:
     """Give a host, an IPv6 address in brackets; never a user or password before it."""
     host = host.rpartition("@")[2]
-    if ":" in host:
-        # RFC 6874: the zone of an address follows an encoded percent sign.
-        return f"[{host.strip('[]').replace('%', '%25')}]"
-    return quote(host)
+    address, percent, zone = host.removeprefix("[").removesuffix("]").partition("%")
+    try:
+        IPv6Address(address)
+    except AddressValueError:
+        return quote(host, safe=_SUB_DELIMITERS)
+    # RFC 6874: the zone of an address follows an encoded percent sign.
+    return f"[{address}%25{quote(zone)}]" if percent else f"[{address}]"
 
 
 def uri_path(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import libvirt
 
@@ -135,5 +135,5 @@ def path_vdi_values(
 def _label(path: str, uris: Sequence[str]) -> str:
     if not uris:
         return path.rpartition("/")[2] or path
-    uri = urlsplit(uris[0])
-    return unquote(uri.path.rpartition("/")[2]) or unquote(uri.query.rpartition("/")[2]) or path
+    name = uris[0].partition("?")[0].partition("://")[2].rpartition("/")[2]
+    return unquote(name or uris[0].rpartition("/")[2])
