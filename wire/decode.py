@@ -6,6 +6,7 @@ declarations are refused as such, so there are no entities to expand and nothing
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ RESPONSE_LIMITS: Final = Limits(max_bytes=512 * 2**20, max_elements=40_000_000)
 
 _METHOD_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,255}")
 _WHITE = " \t\r\n"
+# As many bytes as a character of UTF-8 may have.
+_CHARACTER_BYTES = 4
 
 
 class _Decoder:
@@ -62,7 +65,7 @@ class _Decoder:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._size = 0
-        self._elements = 0
+        self._tail = b""
         self._states: list[int] = [State.DOCUMENT]
         self._text: list[str] = []
         self._values: list[Any] = []
@@ -70,30 +73,36 @@ class _Decoder:
         self._names: dict[str, str] = {}
         self.method = ""
         self.is_fault = False
-        self._closers = self._make_closers()
         # The encoding is fixed, whatever the document says: no second reading of the same bytes.
         parser = self._parser = expat.ParserCreate("utf-8")
         parser.buffer_text = True
         parser.buffer_size = 2**16
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
+        parser.StartElementHandler = self._make_start()
+        parser.EndElementHandler = self._make_end()
         parser.CharacterDataHandler = self._text.append
         parser.StartDoctypeDeclHandler = self._refuse_doctype
         parser.XmlDeclHandler = self._check_declaration
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes of the message. Raises MalformedMessage as soon as it is known."""
-        # Each element ends once; those that never end are limited by the depth.
-        self._elements += data.count(b"</") + data.count(b"/>")
-        if self._elements > self._limits.max_elements:
-            raise MessageTooLarge(f"more than {self._limits.max_elements} elements")
+        """Take the next bytes of the message. Raises MalformedMessage as soon as it is known.
+
+        However the message is cut, what is wrong first in it is what is raised.
+        """
+        refusal: MalformedMessage | None = None
+        if self._size + len(data) > self._limits.max_bytes:
+            data = data[: self._limits.max_bytes - self._size]
+            refusal = MessageTooLarge(f"message is larger than {self._limits.max_bytes} bytes")
         # expat reads UTF-16 where it finds signs of it, whatever encoding it was told.
         if b"\0" in data or (not self._size and data[:1] in (b"\xfe", b"\xff")):
-            raise NotXml("not UTF-8: it holds NUL bytes or begins as UTF-16")
+            data = b"" if data[:1] in (b"\xfe", b"\xff") else data[: data.index(b"\0")]
+            refusal = NotXml("not UTF-8: it holds NUL bytes or begins as UTF-16")
         self._size += len(data)
-        if self._size > self._limits.max_bytes:
-            raise MessageTooLarge(f"message is larger than {self._limits.max_bytes} bytes")
         self._parse(data, final=False)
+        if refusal is not None:
+            # expat may have put off looking at the last bytes: what is wrong in them comes first.
+            with contextlib.suppress(TruncatedMessage):
+                self._parse(b"", final=True)
+            raise refusal
 
     def _finish(self) -> list[Any]:
         if not self._size:
@@ -105,9 +114,10 @@ class _Decoder:
         try:
             self._parser.Parse(data, final)
         except expat.ExpatError as exc:
-            raise self._explain(exc, data) from exc
+            raise self._explain(exc, self._tail + data) from exc
+        self._tail = (self._tail + data[-_CHARACTER_BYTES:])[-_CHARACTER_BYTES:]
 
-    def _explain(self, exc: expat.ExpatError, data: bytes) -> MalformedMessage:
+    def _explain(self, exc: expat.ExpatError, last: bytes) -> MalformedMessage:
         reason = expat.errors.messages[exc.code]
         place = f"line {exc.lineno}, column {exc.offset}"
         truncated = (
@@ -118,9 +128,10 @@ class _Decoder:
         )
         if reason in truncated:
             return TruncatedMessage(f"message ends before it is complete: {reason}, {place}")
-        index = self._parser.ErrorByteIndex - (self._size - len(data))
-        if 0 <= index < len(data) and data[index] >= 0x80:
-            return NotXml(f"not UTF-8: byte 0x{data[index]:02x} at {place}")
+        index = self._parser.ErrorByteIndex - (self._size - len(last))
+        invalid = reason == expat.errors.XML_ERROR_INVALID_TOKEN
+        if invalid and 0 <= index < len(last) and last[index] >= 0x80:
+            return NotXml(f"not UTF-8: byte 0x{last[index]:02x} at {place}")
         return NotXml(f"not XML: {reason}, {place}")
 
     def _refuse_doctype(self, *_args: object) -> None:
@@ -130,21 +141,32 @@ class _Decoder:
         if encoding is not None and encoding.lower() not in ("utf-8", "utf8", "us-ascii", "ascii"):
             raise NotXml(f"encoding {encoding[:40]!r} is refused, only UTF-8 is read")
 
-    def _start(self, tag: str, _attributes: object) -> None:
-        states = self._states
-        if self._text:
-            self._expect_white_space(tag)
-        try:
-            own, parent = GRAMMAR[states[-1]][tag]
-        except KeyError:
-            own, parent = self._start_root(tag)
-        states[-1] = parent
-        states.append(own)
-        if own in CONTAINERS:
-            # By the grammar, nothing else can nest without end.
-            if len(states) > self._limits.max_depth:
-                raise MessageTooLarge(f"elements nested deeper than {self._limits.max_depth}")
-            self._marks.append(len(self._values))
+    def _make_start(self) -> Callable[[str, object], None]:
+        # What runs for each element; names of the closure are found faster than attributes.
+        states, text, marks, values = self._states, self._text, self._marks, self._values
+        max_depth, max_elements = self._limits.max_depth, self._limits.max_elements
+        elements = 0
+
+        def start(tag: str, _attributes: object) -> None:
+            nonlocal elements
+            elements += 1
+            if elements > max_elements:
+                raise MessageTooLarge(f"more than {max_elements} elements")
+            if text:
+                self._expect_white_space(tag)
+            try:
+                own, parent = GRAMMAR[states[-1]][tag]
+            except KeyError:
+                own, parent = self._start_root(tag)
+            states[-1] = parent
+            states.append(own)
+            if own in CONTAINERS:
+                # By the grammar, nothing else can nest without end.
+                if len(states) > max_depth:
+                    raise MessageTooLarge(f"elements nested deeper than {max_depth}")
+                marks.append(len(values))
+
+        return start
 
     def _start_root(self, tag: str) -> tuple[int, int]:
         if self._states[-1] != State.DOCUMENT:
@@ -153,16 +175,20 @@ class _Decoder:
             raise NotXmlRpc(f"expected <{self.root}>, found <{tag[:40]}>")
         return self.root_state, State.DONE
 
-    def _end(self, tag: str) -> None:
-        state = self._states.pop()
-        try:
-            closer = self._closers[state]
-        except KeyError:
-            raise NotXmlRpc(f"<{tag[:40]}> lacks something it must contain") from None
-        if closer is not None:
-            closer()
-        elif self._text:
-            self._expect_white_space(tag)
+    def _make_end(self) -> Callable[[str], None]:
+        states, text, closers = self._states, self._text, self._make_closers()
+
+        def end(tag: str) -> None:
+            try:
+                closer = closers[states.pop()]
+            except KeyError:
+                raise NotXmlRpc(f"<{tag[:40]}> lacks something it must contain") from None
+            if closer is not None:
+                closer()
+            elif text:
+                self._expect_white_space(tag)
+
+        return end
 
     def _expect_white_space(self, tag: str) -> None:
         text = self._take_text()

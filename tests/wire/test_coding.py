@@ -6,6 +6,7 @@ import ast
 import importlib
 import xmlrpc.client
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from virtcim.wire import (
     encode_fault,
     encode_response,
 )
-from virtcim.wire.decode import ResponseDecoder
+from virtcim.wire.decode import CallDecoder, ResponseDecoder
 from virtcim.wire.errors import (
     IntegerOutOfRange,
     MessageTooLarge,
@@ -62,13 +63,76 @@ def test_a_call_survives_the_wire(params: list[object]) -> None:
     assert decode_call(encode_call("VM.start", params)) == ("VM.start", params)
 
 
-@given(_VALUES, st.integers(1, 50))
-def test_splitting_the_input_changes_nothing(value: object, size: int) -> None:
-    data = encode_response(value)
-    decoder = ResponseDecoder()
+def _response(content: str) -> bytes:
+    return f"<methodResponse><params><param>{content}</param></params></methodResponse>".encode()
+
+
+# What a message may be damaged with: what looks like elements and is none, and what is refused.
+_INSERTIONS = st.sampled_from(
+    (
+        *(b"", b"<![CDATA[</a></a></a><b/>]]>", b"<!-- </a><a/></a> -->", b"<?a </a> ?>"),
+        *(b"</value>", b"<value>", b"<", b"&", b"&amp;", b"x", b" ", b"<!DOCTYPE a>"),
+        *(b"\0", b"\xff", b"\xfe", b"\xc3", b"\xe4\xb8", b"\xef\xbb\xbf"),
+    )
+)
+_LIMITS = st.builds(
+    Limits,
+    max_bytes=st.integers(1, 600) | st.just(2**20),
+    max_depth=st.integers(3, 20) | st.just(200),
+    max_elements=st.integers(1, 60) | st.just(10**6),
+)
+
+
+@st.composite
+def _messages(draw: st.DrawFn) -> tuple[bool, bytes]:
+    """Whether it is a call, and the bytes of a message that may be damaged or go on too long."""
+    value, is_call = draw(_VALUES), draw(st.booleans())
+    message = encode_call("VM.start", [value]) if is_call else encode_response(value)
+    for insertion in draw(st.lists(_INSERTIONS, max_size=3)):
+        place = draw(st.integers(0, len(message)))
+        message = message[:place] + insertion + message[place:]
+    return is_call, message[: draw(st.integers(0, len(message)) | st.just(len(message)))]
+
+
+def _outcome(decoder: CallDecoder | ResponseDecoder, pieces: list[bytes]) -> tuple[object, ...]:
+    """What a client gets: a value, or which refusal with which words."""
+    try:
+        for piece in pieces:
+            decoder.feed(piece)
+        return "value", decoder.close()
+    except (MalformedMessage, RemoteFault) as exc:
+        return type(exc), str(exc)
+
+
+@settings(max_examples=500)
+@given(_messages(), _LIMITS, st.lists(st.integers(0, 2000), max_size=5))
+def test_cutting_changes_nothing(
+    drawn: tuple[bool, bytes], limits: Limits, cuts: list[int]
+) -> None:
+    is_call, message = drawn
+    decoder = CallDecoder if is_call else ResponseDecoder
+    whole = _outcome(decoder(limits), [message])
+    assert _outcome(decoder(limits), [bytes([one]) for one in message]) == whole
+    places = [0, *sorted(cut % (len(message) + 1) for cut in cuts), len(message)]
+    pieces = [message[start:end] for start, end in pairwise(places)]
+    assert _outcome(decoder(limits), pieces) == whole
+
+
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+def test_what_only_looks_like_elements_is_not_counted(size: int) -> None:
+    data = _response(f"<value><!-- {'</a>' * 99} --><![CDATA[{'<a/></a>' * 99}]]></value>")
+    decoder = ResponseDecoder(Limits(max_elements=4))
     for start in range(0, len(data), size):
         decoder.feed(data[start : start + size])
-    assert decoder.close() == value
+    assert decoder.close() == "<a/></a>" * 99
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 10**6])
+def test_elements_are_limited_however_they_arrive(size: int) -> None:
+    data = encode_response([""] * 200)
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    outcome = _outcome(ResponseDecoder(Limits(max_elements=50)), pieces)
+    assert outcome == (MessageTooLarge, "more than 50 elements")
 
 
 @given(st.recursive(st.text(_CARRIABLE) | st.integers(0, 9) | st.booleans(), st.lists))
@@ -157,10 +221,6 @@ def test_values_as_other_servers_write_them() -> None:
         *({}, []),
         "<raw>",
     ]
-
-
-def _response(content: str) -> bytes:
-    return f"<methodResponse><params><param>{content}</param></params></methodResponse>".encode()
 
 
 @pytest.mark.parametrize(
@@ -287,10 +347,12 @@ def test_bytes_are_limited_while_they_arrive() -> None:
         decoder.feed(b"x" * 1000)
 
 
-def test_elements_are_limited() -> None:
-    data = encode_response([""] * 1000)
-    with pytest.raises(MessageTooLarge, match="more than 500 elements"):
-        decode_response(data, Limits(max_elements=500))
+def test_as_many_elements_as_the_limit_allows_are_read() -> None:
+    data = encode_response([""] * 100)
+    count = data.count(b"</") + data.count(b"/>")
+    assert decode_response(data, Limits(max_elements=count)) == [""] * 100
+    with pytest.raises(MessageTooLarge, match=f"more than {count - 1} elements"):
+        decode_response(data, Limits(max_elements=count - 1))
 
 
 @pytest.mark.parametrize(
