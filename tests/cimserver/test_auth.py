@@ -97,6 +97,31 @@ def test_a_wrong_password_is_never_remembered() -> None:
     assert len(verify.checked) == 2
 
 
+@pytest.mark.parametrize(
+    ("user", "password"),
+    [
+        *(("anna", "wrong"), ("anna", ""), ("anna", _PASSWORD[:-1]), ("anna", f"{_PASSWORD}x")),
+        *(("anna", _PASSWORD.upper()), ("Anna", _PASSWORD), ("bert", _PASSWORD), ("", _PASSWORD)),
+    ],
+)
+def test_a_wrong_password_is_refused_after_a_right_one_was_remembered(
+    guarded: Served, user: str, password: str
+) -> None:
+    right = _basic("anna", _PASSWORD)
+    for _ in range(2):
+        assert guarded.post(_NAMES, Authorization=right).status_code == 200
+        assert guarded.post(_NAMES, Authorization=_basic(user, password)).status_code == 401
+
+
+def test_what_is_remembered_of_a_right_password_is_not_the_user() -> None:
+    verify = _Verifier()
+    authenticator = BasicAuthenticator(verify)
+    assert authenticator.principal(_basic("anna", _PASSWORD), "peer") == "anna"
+    assert authenticator.remembered(_basic("anna", "wrong")) is None
+    assert authenticator.principal(_basic("anna", "wrong"), "peer") is None
+    assert verify.checked == ["anna", "anna"]
+
+
 def test_user_and_password_cannot_be_split_another_way() -> None:
     authenticator = BasicAuthenticator(lambda _user, _password: True)
     authenticator.principal(_basic("a", "b\0c"), "peer")

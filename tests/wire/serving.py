@@ -68,41 +68,70 @@ def serving(app: ASGIApp, sock: socket.socket | None = None, **options: object) 
 
 @contextlib.contextmanager
 def scripted(*connections: Callable[[socket.socket], None]) -> Iterator[int]:
-    """Accept one connection after the other, and treat each as its function says."""
+    """Accept one connection after the other, and treat each as its function says.
+
+    The block fails at its end for every connection that was not expected, for everything that came
+    over one after its function was done, and for every connection that was not made.
+    """
+    surprises: list[bytes] = []
+    expected = list(connections)
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(DEADLINE_S)
+    # Made at the end of the block, so that all that came before it has been accepted before.
+    last = socket.socket()
+    last.bind(("127.0.0.1", 0))
+    last_address = last.getsockname()
 
     def run() -> None:
-        for treat in connections:
-            try:
-                conn, _ = listener.accept()
-            except OSError:
-                return  # the test needed no more connections
-            with conn, contextlib.suppress(OSError):
+        while True:
+            conn, address = listener.accept()
+            with conn, contextlib.suppress(ConnectionError, BlockingIOError):
+                if address == last_address:
+                    return
                 conn.settimeout(DEADLINE_S)
-                treat(conn)
+                if expected:
+                    expected.pop(0)(conn)
+                    conn.setblocking(False)
+                    if left := conn.recv(65536):
+                        surprises.append(left)
+                else:
+                    surprises.append(b"a connection")
+                    surprises.append(conn.recv(65536))
 
-    with ThreadPoolExecutor(1) as executor:
+    with ThreadPoolExecutor(1) as executor, listener, last:
         running = executor.submit(run)
         try:
             yield listener.getsockname()[1]
         finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            listener.close()
+            last.connect(listener.getsockname())
         running.result(DEADLINE_S)
+    assert not surprises, f"not expected: {surprises}"
+    assert not expected, f"{len(expected)} expected connections were not made"
 
 
 def read_request(conn: socket.socket) -> bytes:
-    """Read one HTTP request with its body."""
-    data = b""
+    """Read one HTTP request and give its body."""
+    return read_message(conn)[1]
+
+
+def read_message(conn: socket.socket) -> tuple[bytes, bytes]:
+    """Read one HTTP request and give its head, in lower case, and its body."""
+    data = _read(conn)
     while b"\r\n\r\n" not in data:
-        data += conn.recv(65536)
+        data += _read(conn)
     head, _, body = data.partition(b"\r\n\r\n")
-    lines = head.lower().split(b"\r\n")
+    head = head.lower()
+    lines = head.split(b"\r\n")
     length = int(next(line for line in lines if line.startswith(b"content-length")).split(b":")[1])
     while len(body) < length:
-        body += conn.recv(65536)
-    return body
+        body += _read(conn)
+    return head, body
+
+
+def _read(conn: socket.socket) -> bytes:
+    data = conn.recv(65536)
+    if not data:
+        raise ConnectionError("closed in the middle of a request")
+    return data
 
 
 def http_answer(body: bytes, *, status: str = "200 OK", kind: str = "text/xml") -> bytes:
