@@ -23,9 +23,10 @@ def shared_providers(schema: Schema) -> FixedProviders:
 
 
 @pytest.fixture
-def providers(shared_providers: FixedProviders) -> FixedProviders:
+def providers(shared_providers: FixedProviders) -> Iterator[FixedProviders]:
     shared_providers.reset([host(), system(1), system(2), system(3)])
-    return shared_providers
+    yield shared_providers
+    assert not shared_providers.surprises, f"not expected: {shared_providers.surprises}"
 
 
 @pytest.fixture(scope="session")

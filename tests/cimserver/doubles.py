@@ -140,7 +140,8 @@ class FixedProviders:
     """Implements the provider boundary over a list of records that a test may change.
 
     The host is associated with every virtual system. ``methods`` holds what to do by method name;
-    ``calls`` every method call that came in. ``failure`` is raised by every read when it is set.
+    ``calls`` every method call that came in, ``surprises`` those that nothing was ordered for and
+    that are not ``unknown``. ``failure`` is raised by every read when it is set.
     """
 
     def __init__(self, schema: Schema, records: Sequence[Record] = ()) -> None:
@@ -153,6 +154,8 @@ class FixedProviders:
         self.records = list(records)
         self.methods: dict[str, Callable[[ObjectPath, Mapping[str, Value]], MethodResult]] = {}
         self.calls: list[tuple[ObjectPath, str, dict[str, Value]]] = []
+        self.unknown: set[str] = set()
+        self.surprises: list[str] = []
         self.failure: Exception | None = None
 
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
@@ -226,6 +229,8 @@ class FixedProviders:
         self._check()
         self.calls.append((path, method_name, dict(parameters)))
         if method_name not in self.methods:
+            if method_name not in self.unknown:
+                self.surprises.append(f"{method_name} of {path!r}")
             raise CimError(StatusCode.METHOD_NOT_AVAILABLE, f"{method_name} does nothing here")
         return self.methods[method_name](path, parameters)
 

@@ -288,6 +288,7 @@ def test_storage_without_a_reason_is_explained_by_its_record(
     expected: ErrorCode,
 ) -> None:
     spoil(server)
+    server.unknown.add("VM.assert_can_boot_here")
     fault = failed_start(server, endpoint, *description)
     assert fault.cause is not None
     assert fault.cause.code == cause

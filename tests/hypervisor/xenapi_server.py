@@ -34,7 +34,10 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error of the test
 
 
 class XenApiServer:
-    """What a toolstack holds, and how it answers; ``orders`` replace the answer of a method."""
+    """What a toolstack holds, and how it answers; ``orders`` replace the answer of a method.
+
+    Whoever serves it fails at the end for calls that it has not and that are not ``unknown``.
+    """
 
     def __init__(self) -> None:
         self.tables: dict[str, dict[str, Record]] = {
@@ -49,6 +52,8 @@ class XenApiServer:
         self.calls: Counter[str] = Counter()
         self.orders: dict[str, Callable[..., Any]] = {}
         self.sessions: set[str] = set()
+        self.unknown: set[str] = set()  # calls that this server is expected not to have
+        self.surprises: list[str] = []  # calls of nobody's order
         self.frozen = False  # events are held back
         self.password = ""
 
@@ -108,6 +113,11 @@ class XenApiServer:
         if method == "session.logout":
             self.sessions.discard(params[0])
             return ""
+        return self._refuse_unknown(method, params)
+
+    def _refuse_unknown(self, method: str, params: list[Any]) -> None:
+        if method not in self.unknown:
+            self.surprises.append(f"{method}{tuple(params[1:])}")
         raise Refusal("MESSAGE_METHOD_UNKNOWN", method)
 
     def _log_in(self, user: str, password: str, *_rest: str) -> str:
@@ -279,6 +289,7 @@ class XenApiServer:
         """Serve on a loopback port and give it."""
         with serving(XmlRpcApplication(self.dispatch), sock) as port:
             yield port
+        assert not self.surprises, f"not expected: {self.surprises}"
 
 
 @contextlib.contextmanager

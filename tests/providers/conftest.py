@@ -19,8 +19,10 @@ def schema() -> Schema:
 
 
 @pytest.fixture
-def endpoint() -> SimulatedEndpoint:
-    return SimulatedEndpoint(systems=20)
+def endpoint() -> Iterator[SimulatedEndpoint]:
+    simulated = SimulatedEndpoint(systems=20)
+    yield simulated
+    assert simulated.refusal is None, "the operation that shall be refused never came"
 
 
 MakeProviders = Callable[..., Providers]

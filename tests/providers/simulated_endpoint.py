@@ -190,7 +190,8 @@ class SimulatedEndpoint:
     """An Endpoint whose hypervisor is a dictionary.
 
     ``gate`` holds operations back until it is set; ``refusal`` is raised by the next operation;
-    ``disconnected`` makes everything fail as a lost connection does.
+    ``disconnected`` makes everything fail as a lost connection does. What it does not have cannot
+    be changed: a KeyError of its own, not a refusal.
     """
 
     def __init__(self, systems: int = 4, name: str = "") -> None:
@@ -269,13 +270,14 @@ class SimulatedEndpoint:
     ) -> AddedDevices:
         """What was asked for is kept in ``modified``; only names and amounts are changed."""
         self._begin(monitor)
+        system = self.current.virtual_systems[uuid]
         self.modified.append((uuid, change))
         changed = {
             name: value
             for name in ("name_label", "name_description", "vcpus_at_startup", "vcpus_max")
             if (value := getattr(change, name)) is not None
         }
-        self.replace(replace(self.current.virtual_systems[uuid], **changed))
+        self.replace(replace(system, **changed))
         return AddedDevices(
             disks=tuple(disk.id or f"new{at}" for at, disk in enumerate(change.added_disks)),
             network_ports=tuple(
@@ -285,9 +287,8 @@ class SimulatedEndpoint:
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         self._begin(monitor)
-        remaining = {
-            key: system for key, system in self.current.virtual_systems.items() if key != uuid
-        }
+        remaining = dict(self.current.virtual_systems)
+        del remaining[uuid]
         self._publish(remaining)
 
     def keep_undo_steps(self, log: UndoLog) -> None:
@@ -305,6 +306,7 @@ class SimulatedEndpoint:
             raise failure
 
     def cancel(self, task_ref: str) -> None:
+        assert task_ref in {self.task_ref, *self.known_tasks}
         self.cancelled.append(task_ref)
         self.refusal = HypervisorError(
             from_xapi(["TASK_CANCELLED", task_ref], operation="VM.start", task_status="cancelled")

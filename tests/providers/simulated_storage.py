@@ -49,6 +49,7 @@ class SimulatedStorage:
 
     def create_image(self, spec: DiskImageSpec, monitor: Monitor | None = None) -> str:
         self._endpoint.begin(monitor)
+        assert spec.sr_uuid in self._endpoint.current.storage_repositories
         known = self._endpoint.current.disk_images
         if any(each.name_label == spec.name_label for each in known.values()):
             raise _taken("storage volume", spec.name_label, "VDI.create")
