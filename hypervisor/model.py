@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _EMPTY: Mapping[str, str] = MappingProxyType({})
+_NO_MEMORY: Mapping[str, int] = MappingProxyType({})
 
 
 class PowerState(StrEnum):
@@ -210,6 +211,7 @@ class StorageRepository:
     virtual_allocation_bytes: int = 0
     attached: bool = True
     problem: str = ""  # one sentence, where it could not be read or understood in full
+    makes_images: bool = True  # whether new disk images can be made in it while it is attached
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +226,7 @@ class Network:
     mtu: int = 0
     active: bool = True
     problem: str = ""  # one sentence, where it could not be read or understood in full
+    takes_ports: bool = True  # whether new network ports can be connected to it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +242,7 @@ class Host:
     live: bool = True
     memory_total_bytes: int = 0
     memory_free_bytes: int = 0
+    memory_increment_bytes: int = 1024  # the memory of a virtual system is a multiple of it
     cpu_count: int = 0
     cpu_model: str = ""
     cpu_vendor: str = ""
@@ -246,6 +250,7 @@ class Host:
     software_version: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     capabilities: tuple[str, ...] = ()  # XenAPI host.capabilities: "hvm-3.0-x86_64", "kvm", ...
     problem: str = ""  # one sentence, where it could not be read or understood in full
+    name_limit_bytes: int = 0  # of the UTF-8 of a virtual system's name; 0: any length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,6 +279,8 @@ class Inventory:
     disk_images: Mapping[str, VirtualDiskImage]
     networks: Mapping[str, Network]
     pool_uuid: str = ""
+    # The bytes of memory that the virtual systems which are on at a host have.
+    memory_in_use: Mapping[str, int] = field(default_factory=lambda: _NO_MEMORY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ costs what changes, and an object that did not change stays the same object.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -114,6 +115,7 @@ class Assembly:
         }
         self._dirty: dict[str, set[str]] = {kind: set() for kind in _BUILT}
         self._built: dict[str, dict[str, Any]] = {kind: {} for kind in _BUILT}
+        self._memory_in_use: Counter[str] = Counter()  # by the UUID of the host
         self._inventory = Inventory(
             generation=0,
             hosts=_NOTHING,
@@ -175,7 +177,11 @@ class Assembly:
         if changed or pool_uuid != self._inventory.pool_uuid:
             generation = self._inventory.generation + 1
             self._inventory = replace(
-                self._inventory, generation=generation, pool_uuid=pool_uuid, **changed
+                self._inventory,
+                generation=generation,
+                pool_uuid=pool_uuid,
+                memory_in_use=MappingProxyType(dict(self._memory_in_use)),
+                **changed,
             )
         return self._inventory
 
@@ -183,16 +189,26 @@ class Assembly:
         built = self._built[kind]
         changed = False
         for ref in self._dirty[kind]:
-            new = build(ref)
-            if new == built.get(ref):
+            old, new = built.get(ref), build(ref)
+            if new == old:
                 continue
             changed = True
             if new is None:
                 del built[ref]
             else:
                 built[ref] = new
+            if kind == "virtual_systems":
+                self._count_memory(old, -1)
+                self._count_memory(new, 1)
         self._dirty[kind].clear()
         return changed
+
+    def _count_memory(self, system: VirtualSystem | None, sign: int) -> None:
+        """Add the memory of a system to what is in use at its host, or take it away."""
+        if system is None or system.power_state not in _ON or not system.resident_on:
+            return
+        memory_bytes = system.memory_actual_bytes or system.memory_dynamic_max_bytes
+        self._memory_in_use[system.resident_on] += sign * memory_bytes
 
     @staticmethod
     def _table_getter(table: Mapping[str, _Part]) -> Callable[[str], _Part | None]:
@@ -343,6 +359,8 @@ class Assembly:
 
 _BUILT = ("hosts", "networks", "storage_repositories", "disk_images", "virtual_systems")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+# What is off or suspended has no memory of a host.
+_ON = (PowerState.RUNNING, PowerState.PAUSED)
 
 
 def _touch_nothing(_ref: str) -> None:

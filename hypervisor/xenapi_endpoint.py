@@ -17,6 +17,11 @@ from virtcim.hypervisor.model import (
     PowerState,
     VirtualSystemSpec,
 )
+from virtcim.hypervisor.placement import (
+    change_in_order,
+    in_given_order,
+    specification_in_order,
+)
 from virtcim.hypervisor.storage import Storage
 from virtcim.hypervisor.undo import UndoLog
 from virtcim.hypervisor.xenapi_define import Definition, UnfinishedNames
@@ -129,7 +134,7 @@ class XenApiEndpoint:
         rollback = self._recovery.begin("VM.create", spec.name_label)
         definition = Definition(self._session, self._tasks, inventory, rollback, monitor)
         with self._unfinished.making(spec.name_label):
-            uuid = definition.make(spec)
+            uuid = definition.make(specification_in_order(spec))
             # When the machine is shown, everything that belongs to it is known.
             self._wait_visible()
         self._wait_visible()
@@ -141,11 +146,13 @@ class XenApiEndpoint:
         """Change a virtual system, now and for its next start; all of it or nothing."""
         if change.is_empty:
             return AddedDevices()
+        in_order = change_in_order(change)
         # Taking back one change must not meet another one half-way.
         with self._modified.alone(uuid.lower()):
             try:
                 if self._is_ours:
-                    return self._modify_whole(uuid, change, monitor)
+                    added = self._modify_whole(uuid, in_order, monitor)
+                    return in_given_order(change, added)
             except HypervisorError as exc:
                 # An older toolstack of ours has only the calls of the XenAPI.
                 if exc.fault.code != "MESSAGE_METHOD_UNKNOWN":
@@ -156,7 +163,8 @@ class XenApiEndpoint:
             rollback = self._recovery.begin("VM.modify", uuid.lower())
             modification = Modification(self._session, self._tasks, inventory, rollback, monitor)
             try:
-                return modification.make(ref, change)
+                added = modification.make(ref, in_order)
+                return in_given_order(change, added)
             finally:
                 self._wait_visible()
 

@@ -257,6 +257,21 @@ def _image(ref: str, record: Record) -> ImagePart:
     return ImagePart(image=image, sr_ref=_text(record, "SR"))
 
 
+# SRs of XenServer whose disk images come from elsewhere: ISO libraries, devices of the host.
+_LIBRARIES = frozenset({"iso", "udev"})
+
+
+def _makes_images(record: Record) -> bool:
+    """Whether VDI.create is possible.
+
+    By its kind where the SR lists no operations, or not all of them while there is one under way.
+    """
+    allowed = _texts(record, "allowed_operations")
+    if allowed and not record.get("current_operations"):
+        return "vdi_create" in allowed
+    return not {_text(record, "type"), _text(record, "content_type")} & {*_LIBRARIES, "path"}
+
+
 def _repository(ref: str, record: Record) -> StorageRepository:
     return StorageRepository(
         ref=ref,
@@ -269,6 +284,7 @@ def _repository(ref: str, record: Record) -> StorageRepository:
         physical_utilisation_bytes=max(_integer(record, "physical_utilisation"), 0),
         virtual_allocation_bytes=max(_integer(record, "virtual_allocation"), 0),
         attached=False,
+        makes_images=_makes_images(record),
     )
 
 
@@ -292,11 +308,19 @@ def _network(ref: str, record: Record) -> Network:
         bridge=_text(record, "bridge"),
         mtu=_integer(record, "MTU"),
         active=other_config.get("active", "true") == "true",
+        takes_ports=other_config.get("takes-ports", "true") == "true",
     )
+
+
+# libvirt counts memory in KiB, XAPI's ballooning in MiB.
+_OUR_MEMORY_INCREMENT, _MEMORY_INCREMENT = 2**10, 2**20
+# A file of libvirt's is named after the machine: NAME_MAX less the longest of the other parts.
+_OUR_NAME_LIMIT_BYTES = 245
 
 
 def _host(ref: str, record: Record) -> HostPart:
     cpu_info = _map(record, "cpu_info")
+    is_ours = _text(record, "API_version_vendor") == "virtcim"
     host = Host(
         ref=ref,
         uuid=_text(record, "uuid").lower(),
@@ -304,11 +328,13 @@ def _host(ref: str, record: Record) -> HostPart:
         hostname=_text(record, "hostname"),
         address=_text(record, "address"),
         enabled=_flag(record, "enabled", default=True),
+        memory_increment_bytes=_OUR_MEMORY_INCREMENT if is_ours else _MEMORY_INCREMENT,
         cpu_count=_integer(cpu_info, "cpu_count"),
         cpu_model=cpu_info.get("modelname", ""),
         cpu_vendor=cpu_info.get("vendor", ""),
         software_version=_map(record, "software_version"),
         capabilities=_texts(record, "capabilities"),
+        name_limit_bytes=_OUR_NAME_LIMIT_BYTES if is_ours else 0,
     )
     return HostPart(
         host=host,

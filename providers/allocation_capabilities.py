@@ -11,8 +11,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from virtcim.hypervisor.model import Host, Network, StorageRepository
-from virtcim.providers.definition import DEFAULT_MEMORY_BYTES, DEFAULT_PROCESSORS
+from virtcim.providers.allocation_ranges import (
+    AllocationRange,
+    image_range,
+    memory_range,
+    port_range,
+    processor_range,
+)
 from virtcim.providers.identities import instance_id, parse_instance_id
 from virtcim.providers.instance_class import InstanceClass, Node, Sources
 from virtcim.providers.records import Value
@@ -22,6 +27,8 @@ from virtcim.providers.resource_pool import (
     MEMORY,
     MEMORY_POOL,
     NETWORK_POOL,
+    PRIMORDIAL_NETWORK_POOL,
+    PRIMORDIAL_STORAGE_POOL,
     PROCESSOR,
     PROCESSOR_POOL,
     STORAGE_POOL,
@@ -40,9 +47,8 @@ __all__ = [
 ]
 
 _PART = "AllocationCapabilities"
-_MIB = 2**20
 # AllocationCapabilities.RequestTypesSupported and SharingMode.
-_GENERAL, _SPECIFIC_AND_GENERAL = 3, 4
+_SPECIFIC, _GENERAL, _SPECIFIC_AND_GENERAL = 2, 3, 4
 _DEDICATED, _SHARED = 2, 3
 _ENABLED, _DISABLED = 2, 3
 # SettingsDefineCapabilities: (PropertyPolicy, ValueRole, ValueRange) of each setting.
@@ -53,78 +59,61 @@ _ROLES: Mapping[str, tuple[int, int, int]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kind:
-    """What can be had from one class of pools; ``amounts`` by the names of the settings."""
+    """What can be had from one class of pools.
+
+    ``request_types`` are RequestTypesSupported of a pool that has something to give, and of one
+    that has not; ``range`` is None where resources come from child pools only.
+    """
 
     resource_type: int
-    units: str
-    request_types: int
+    request_types: tuple[int, int]
     sharing_mode: int
     # Whether resources come and go in running systems; in those that are stopped they always do.
     pluggable: bool = False
-    amounts: Callable[[Any], Mapping[str, int | None]]
-
-
-def _processors(host: Host) -> Mapping[str, int | None]:
-    # More virtual processors than physical ones can be had, but nobody is served well by them.
-    return {
-        "Default": DEFAULT_PROCESSORS,
-        "Minimum": 1,
-        "Maximum": host.cpu_count or None,
-        "Increment": 1,
-    }
-
-
-def _memory(host: Host) -> Mapping[str, int | None]:
-    return {
-        "Default": DEFAULT_MEMORY_BYTES,
-        "Minimum": _MIB,
-        "Maximum": host.memory_total_bytes or None,
-        "Increment": _MIB,
-    }
-
-
-def _storage(repository: StorageRepository) -> Mapping[str, int | None]:
-    # There is no default: who wants a new image says how large.
-    free = repository.physical_size_bytes - repository.physical_utilisation_bytes
-    known = bool(repository.physical_size_bytes)
-    return {"Minimum": _MIB, "Maximum": max(free, 0) if known else None, "Increment": _MIB}
-
-
-def _ports(_: Network) -> Mapping[str, int | None]:
-    return {"Default": 1, "Minimum": 1, "Maximum": 1, "Increment": 1}
+    range: Callable[[Any], AllocationRange] | None
 
 
 _KINDS: Mapping[InstanceClass, _Kind] = MappingProxyType(
     {
         PROCESSOR_POOL: _Kind(
             resource_type=PROCESSOR,
-            units="count",
-            request_types=_GENERAL,
+            request_types=(_GENERAL, _GENERAL),
             sharing_mode=_SHARED,
-            amounts=_processors,
+            range=processor_range,
         ),
         MEMORY_POOL: _Kind(
             resource_type=MEMORY,
-            units="byte",
-            request_types=_GENERAL,
+            request_types=(_GENERAL, _GENERAL),
             sharing_mode=_DEDICATED,
-            amounts=_memory,
+            range=memory_range,
         ),
+        # A child pool is made of a directory that is named.
+        PRIMORDIAL_STORAGE_POOL: _Kind(
+            resource_type=DISK_DRIVE,
+            request_types=(_SPECIFIC, _SPECIFIC),
+            sharing_mode=_DEDICATED,
+            range=None,
+        ),
+        # Images that are there can be had from every pool.
         STORAGE_POOL: _Kind(
             resource_type=DISK_DRIVE,
-            units="byte",
-            request_types=_SPECIFIC_AND_GENERAL,
+            request_types=(_SPECIFIC_AND_GENERAL, _SPECIFIC),
             sharing_mode=_DEDICATED,
             pluggable=True,
-            amounts=_storage,
+            range=image_range,
+        ),
+        PRIMORDIAL_NETWORK_POOL: _Kind(
+            resource_type=ETHERNET_ADAPTER,
+            request_types=(_SPECIFIC, _SPECIFIC),
+            sharing_mode=_SHARED,
+            range=None,
         ),
         NETWORK_POOL: _Kind(
             resource_type=ETHERNET_ADAPTER,
-            units="count",
-            request_types=_GENERAL,
+            request_types=(_GENERAL, _GENERAL),
             sharing_mode=_SHARED,
             pluggable=True,
-            amounts=_ports,
+            range=port_range,
         ),
     }
 )
@@ -132,9 +121,9 @@ DESCRIBED_POOLS = tuple(_KINDS)
 
 
 def _amounts(pool: InstanceClass, source: Any) -> Mapping[str, int]:
-    """The amounts that are known."""
-    amounts = _KINDS[pool].amounts(source)
-    return {role: amount for role, amount in amounts.items() if amount is not None}
+    """The amounts that can be had now, by the names of the settings that tell them."""
+    range_of = _KINDS[pool].range
+    return range_of(source).amounts() if range_of is not None else {}
 
 
 def _find_pool(view: View, pool_text: str) -> Sources | None:
@@ -142,12 +131,12 @@ def _find_pool(view: View, pool_text: str) -> Sources | None:
     for pool in DESCRIBED_POOLS:
         found = pool.find(view, pool_text)
         if found is not None:
-            return (pool, *found)
+            return (pool, found[0])
     return None
 
 
 def _all_pools(view: View) -> Iterable[Sources]:
-    return ((pool, *sources) for pool in DESCRIBED_POOLS for sources in pool.all(view))
+    return ((pool, sources[0]) for pool in DESCRIBED_POOLS for sources in pool.all(view))
 
 
 def _split(identity: str) -> tuple[str, str]:
@@ -171,7 +160,7 @@ def _capabilities_values(pool: InstanceClass, source: Any) -> Mapping[str, Value
         "ElementName": f"Allocation capabilities of {pool_id(pool, source.uuid)}",
         "Caption": "Allocation capabilities",
         "ResourceType": kind.resource_type,
-        "RequestTypesSupported": kind.request_types,
+        "RequestTypesSupported": kind.request_types[not _amounts(pool, source)],
         "SharingMode": kind.sharing_mode,
         "SupportedAddStates": states,
         "SupportedRemoveStates": states,
@@ -201,15 +190,17 @@ def _all_settings(view: View) -> Iterable[Sources]:
 
 def _setting_values(pool: InstanceClass, source: Any, role: str) -> Mapping[str, Value]:
     kind = _KINDS[pool]
+    assert kind.range is not None
+    offered = kind.range(source)
     identity = pool_id(pool, source.uuid)
     return {
         "ElementName": f"{role} of {identity}",
         "Caption": f"{role} allocation",
         "ResourceType": kind.resource_type,
         "PoolID": identity,
-        "AllocationUnits": kind.units,
-        "VirtualQuantity": _amounts(pool, source)[role],
-        "VirtualQuantityUnits": kind.units,
+        "AllocationUnits": offered.units,
+        "VirtualQuantity": offered.amounts()[role],
+        "VirtualQuantityUnits": offered.units,
     }
 
 
@@ -222,10 +213,10 @@ CAPABILITY_SETTINGS = InstanceClass(
 )
 
 
-def pool_of_capabilities(capabilities: Node) -> Node:
+def pool_of_capabilities(view: View, capabilities: Node) -> Node:
     """The pool whose capabilities these are."""
     pool, source = capabilities.sources
-    return Node(pool, (source,))
+    return Node(pool, pool.find(view, pool_id(pool, source.uuid)) or (source,))
 
 
 def capabilities_of_setting(_: View, setting: Node) -> Iterable[Node]:

@@ -42,6 +42,7 @@ from virtcim.providers.resource_pool import (
     PRIMORDIAL_STORAGE_POOL,
     PROCESSOR_POOL,
     STORAGE_POOL,
+    memory_pool,
 )
 from virtcim.providers.settings import SYSTEM_SETTINGS
 from virtcim.providers.view import View
@@ -190,7 +191,7 @@ def pools_of_host(view: View, node: Node) -> Iterator[Node]:
     """The resource pools of a host."""
     host = node.sources[0]
     yield Node(PROCESSOR_POOL, (host,))
-    yield Node(MEMORY_POOL, (host,))
+    yield memory_pool(view, host)
     # What all hosts of a pool share is shown at the one that stands for the pool.
     if host is view.first_host:
         for primordial in (PRIMORDIAL_STORAGE_POOL, PRIMORDIAL_NETWORK_POOL):
@@ -202,7 +203,7 @@ def hosts_of_pool(view: View, node: Node) -> Iterable[Node]:
     """The host that a resource pool belongs to."""
     if node.instance_class in _CHILD_OF:
         return _first_host(view)
-    return (Node(HOST_SYSTEM, node.sources),)
+    return (Node(HOST_SYSTEM, node.sources[:1]),)
 
 
 def child_pools(view: View, node: Node) -> Iterable[Node]:
@@ -252,7 +253,7 @@ def pool_of_allocation(view: View, node: Node) -> Iterator[Node]:
         host = view.home(system)
         is_processor = node.instance_class is PROCESSOR_ALLOCATION
         if host:
-            yield Node(PROCESSOR_POOL if is_processor else MEMORY_POOL, (host,))
+            yield Node(PROCESSOR_POOL, (host,)) if is_processor else memory_pool(view, host)
 
 
 def devices_from_pool(view: View, node: Node) -> Iterator[Node]:
@@ -301,8 +302,9 @@ def pools_of_part(view: View, node: Node) -> Iterator[Node]:
         if repository is not None:
             yield Node(STORAGE_POOL, (repository,))
     else:
+        host = node.sources[0]
         is_processor = node.instance_class is HOST_PROCESSOR
-        yield Node(PROCESSOR_POOL if is_processor else MEMORY_POOL, node.sources[:1])
+        yield Node(PROCESSOR_POOL, (host,)) if is_processor else memory_pool(view, host)
 
 
 def images_in_disk(view: View, node: Node) -> Iterable[Node]:

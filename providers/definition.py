@@ -7,9 +7,11 @@ docs/cim-model.md lists them.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from virtcim.hypervisor.model import DiskSpec, NetworkPortSpec, VirtualSystem, VirtualSystemSpec
+from virtcim.providers.allocation_ranges import DEFAULT_MEMORY_BYTES, DEFAULT_PROCESSORS
 from virtcim.providers.definition_devices import read_disk, read_network_port
 from virtcim.providers.definition_reference import complemented
 from virtcim.providers.embedded import read_instance
@@ -33,11 +35,8 @@ from virtcim.providers.setting_reader import SettingReader
 from virtcim.providers.system_settings import auto_start, boot_order, recovery
 from virtcim.providers.view import View
 
-__all__ = ["DEFAULT_MEMORY_BYTES", "DEFAULT_PROCESSORS", "read_definition"]
+__all__ = ["read_definition"]
 
-# What a virtual system gets where no setting says it (DSP1042 clause 8.2.2 leaves it to us).
-DEFAULT_PROCESSORS = 1
-DEFAULT_MEMORY_BYTES = 512 * 2**20
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -66,23 +65,25 @@ def read_definition(
         check_class(classes, record, where, RESOURCE)
     if reference is not None:
         system, resources = complemented(view, reference, system, resources)
+    present = _present(reference) if reference is not None else {}
     amounts: dict[str, Amount] = {}
     disks: list[DiskSpec] = []
     ports: list[NetworkPortSpec] = []
-    for record, where in resources:
-        reader = SettingReader(record, where)
-        kind_number = resource_type(reader)
+    readers = [SettingReader(record, where) for record, where in resources]
+    numbers = [resource_type(reader) for reader in readers]
+    _refuse_second(readers, numbers)
+    for reader, kind_number in zip(readers, numbers, strict=True):
         kind = KINDS[kind_number]
         accept_usual(reader)
         reader.ignore(*DESCRIPTIVE)
-        if kind in amounts:
-            raise rejected(f"{where}: there is already a setting of this resource type")
         if kind == "processor":
-            amounts[kind] = _amount(reader, read_processors(reader), DEFAULT_PROCESSORS)
+            given = read_processors(reader, view, present.get(kind, ()))
+            amounts[kind] = _amount(reader, given, DEFAULT_PROCESSORS)
         elif kind == "memory":
-            amounts[kind] = _amount(reader, read_memory(reader), DEFAULT_MEMORY_BYTES)
+            given = read_memory(reader, view, present.get(kind, ()))
+            amounts[kind] = _amount(reader, given, DEFAULT_MEMORY_BYTES)
         elif kind == "disk":
-            disks.append(read_disk(reader, view, kind_number))
+            disks.append(read_disk(reader, view, kind_number, present.get(kind, ())))
         else:
             ports.append(read_network_port(reader, view))
         reader.finish()
@@ -93,6 +94,24 @@ def read_definition(
         tuple(disks),
         tuple(ports),
     )
+
+
+def _refuse_second(readers: Iterable[SettingReader], numbers: Iterable[int]) -> None:
+    """Refuse a second setting of what a system has once."""
+    seen: set[str] = set()
+    for reader, number in zip(readers, numbers, strict=True):
+        if KINDS[number] in seen & {"processor", "memory"}:
+            raise rejected(f"{reader.where}: there is already a setting of this resource type")
+        seen.add(KINDS[number])
+
+
+def _present(system: VirtualSystem) -> Mapping[str, Collection[int]]:
+    """The amounts that a system has of each kind of resource."""
+    return {
+        "processor": (system.vcpus_at_startup, system.vcpus_max),
+        "memory": (system.memory_dynamic_max_bytes, system.memory_static_max_bytes),
+        "disk": [disk.image.virtual_size_bytes for disk in system.disks if disk.image],
+    }
 
 
 def _read_system(

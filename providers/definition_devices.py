@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fractions import Fraction
 from pathlib import PurePosixPath
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
+from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.model import (
     DiskKind,
     DiskSpec,
@@ -17,8 +18,11 @@ from virtcim.hypervisor.model import (
     StorageRepository,
     VirtualDiskImage,
 )
+from virtcim.providers.allocation_ranges import image_range
+from virtcim.providers.errors import failure, rejected
 from virtcim.providers.identities import parse_instance_id
 from virtcim.providers.resource_allocation import CD_DRIVE, FLOPPY_DRIVE, READ_WRITE, READABLE
+from virtcim.providers.resource_pool import STORAGE_POOL, pool_id
 from virtcim.providers.setting_reader import SettingReader
 from virtcim.providers.units import Unit
 from virtcim.providers.view import View
@@ -27,6 +31,7 @@ __all__ = [
     "IMAGE_NAMES",
     "IMAGE_NAME_KINDS",
     "NETWORK_NAMES",
+    "check_new_image",
     "read_disk",
     "read_mac_address",
     "read_network",
@@ -55,8 +60,13 @@ _INSTANCE_ID_KEY = re.compile(r'InstanceID="([^"]*)"', re.IGNORECASE)
 _Named = TypeVar("_Named", Network, StorageRepository)
 
 
-def read_disk(reader: SettingReader, view: View, resource_type: int) -> DiskSpec:
-    """The disk or drive that a setting asks for. Raises CimError."""
+def read_disk(
+    reader: SettingReader, view: View, resource_type: int, present: Collection[int] = ()
+) -> DiskSpec:
+    """The disk or drive that a setting asks for; ``present`` are sizes that can always be had.
+
+    Raises CimError.
+    """
     kind = _kind(reader, resource_type)
     repository = read_repository(reader, view)
     image, path = _image(reader, view, repository)
@@ -69,6 +79,8 @@ def read_disk(reader: SettingReader, view: View, resource_type: int) -> DiskSpec
         if image is None or size_bytes != image.virtual_size_bytes:
             raise reader.refuse("VirtualQuantity", size_bytes, "bytes is not the image's size")
         size_bytes = None
+    if size_bytes is not None and repository is not None:
+        check_new_image(reader, repository, size_bytes, present)
     if kind is DiskKind.DISK and not (image or path) and not (repository and size_bytes):
         raise reader.refuse(
             "HostResource", None, "a disk needs an image, or a PoolID and a VirtualQuantity"
@@ -138,6 +150,27 @@ def read_size(reader: SettingReader) -> int | None:
     if quantity == 0:
         raise reader.refuse("VirtualQuantity", quantity, "is no size of a disk")
     return quantity
+
+
+def check_new_image(
+    reader: SettingReader,
+    repository: StorageRepository,
+    size_bytes: int,
+    present: Collection[int] = (),
+) -> None:
+    """Refuse an image that cannot be made in a storage pool. Raises CimError."""
+    pool = f"{repository.name_label} ({pool_id(STORAGE_POOL, repository.uuid)})"
+    if not repository.makes_images:
+        raise rejected(
+            f"{reader.where}.PoolID: no disk image can be made in the storage pool {pool}; "
+            "name an image that is there, or another pool"
+        )
+    if not repository.attached:
+        raise failure(
+            ErrorCode.ERR_WRONG_STATE_FOR_OP,
+            f"{reader.where}.PoolID: the storage pool {pool} is not active",
+        )
+    reader.check_range("VirtualQuantity", size_bytes, image_range(repository), present)
 
 
 def read_repository(reader: SettingReader, view: View) -> StorageRepository | None:

@@ -41,7 +41,6 @@ _NEW_DISK = (
     *("VirtualQuantity", "VirtualQuantityUnits"),
 )
 _PORT = ("ResourceType", "AddressOnParent", "PoolID", "ResourceSubType")
-_PATH_SR_TYPE = "path"
 _SINGLE = (("processor", PROCESSOR_ALLOCATION), ("memory", MEMORY_ALLOCATION))
 
 
@@ -98,7 +97,7 @@ def _disk(view: View, reference: VirtualSystem, disk: VirtualDisk) -> Record:
     if disk.image is None or disk.read_only:
         return _setting(values, _DISK)
     repository = view.inventory.storage_repositories.get(disk.image.sr_uuid)
-    if repository is None or repository.type == _PATH_SR_TYPE or not disk.image.virtual_size_bytes:
+    if repository is None or not repository.makes_images or not disk.image.virtual_size_bytes:
         raise failure(
             ErrorCode.ERR_OPERATION_FAILED,
             f"{_WHERE}: the disk {disk.id} writes to {disk.image.location!r}, which is in no pool "

@@ -7,7 +7,7 @@ by name; docs/cim-model.md lists them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
@@ -276,7 +276,7 @@ def _changed(
         return change_network_port(reader, view, node.sources[1], change)
     amount = _AMOUNTS.get(node.instance_class)
     if amount is not None:
-        change = amount.changed(reader, system_of(node), change)
+        change = amount.changed(reader, view, system_of(node), change)
     else:
         reader.accept("VirtualQuantity", 1)
         reader.accept("VirtualQuantityUnits", "count")
@@ -288,18 +288,22 @@ def _changed(
 class _Amount(NamedTuple):
     """How an amount is read, and where it is in VirtualSystem and VirtualSystemChange."""
 
-    read: Callable[[SettingReader], Quantities]
+    read: Callable[[SettingReader, View, Collection[int]], Quantities]
     initial: str
     most: str
 
     def changed(
-        self, reader: SettingReader, system: VirtualSystem, change: VirtualSystemChange
+        self, reader: SettingReader, view: View, system: VirtualSystem, change: VirtualSystemChange
     ) -> VirtualSystemChange:
-        """``change`` with what a setting asks for; more than the limit raises a limit not given."""
-        wanted = self.read(reader)
+        """``change`` with what a setting asks for; more than the limit raises a limit not given.
+
+        A limit that is sent back as it was is not given.
+        """
         initial, most = getattr(system, self.initial), getattr(system, self.most)
+        wanted = self.read(reader, view, (initial, most))
         new_initial = wanted.quantity or initial
-        new_most = wanted.limit or max(most, new_initial)
+        limit = None if wanted.limit == most else wanted.limit
+        new_most = limit or max(most, new_initial)
         if new_most < new_initial:
             raise reader.refuse("Limit", new_most, f"is below VirtualQuantity, {new_initial}")
         changed = {

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.model import StorageRepository, VirtualDiskImage
+from virtcim.providers.allocation_ranges import IMAGE_SIZES
 from virtcim.providers.errors import failure, path_text, rejected
 from virtcim.providers.host_devices import DISK_IMAGE
 from virtcim.providers.instance_class import InstanceClass, Node
@@ -97,6 +98,9 @@ def _resize_in_pool(call: Call) -> MethodResult:
     if isinstance(size_bytes, bool) or not isinstance(size_bytes, int) or size_bytes <= 0:
         shown = "NULL" if size_bytes is None else size_bytes
         raise rejected(f"Size: {shown} is no size of a disk image")
+    objection = IMAGE_SIZES.objection(size_bytes, (image.virtual_size_bytes,))
+    if objection:
+        raise rejected(f"Size: {size_bytes} (in bytes) {objection}")
 
     def resize(monitor: Operation) -> MethodResult:
         call.endpoint.storage.resize_image(image.uuid, size_bytes, monitor)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from virtcim.hypervisor.model import Host, Network, StorageRepository
 from virtcim.providers.identities import instance_id, parse_instance_id
-from virtcim.providers.instance_class import InstanceClass, Sources
+from virtcim.providers.instance_class import InstanceClass, Node, Sources
 from virtcim.providers.records import Value
 from virtcim.providers.view import View
 
@@ -22,6 +23,7 @@ __all__ = [
     "PROCESSOR",
     "PROCESSOR_POOL",
     "STORAGE_POOL",
+    "memory_pool",
     "pool_id",
 ]
 
@@ -33,26 +35,38 @@ _HEALTHY = 5
 
 def _pool_class(
     part: str,
-    objects: Callable[[View], Mapping[str, object]],
+    objects: Callable[[View], Mapping[str, Any]],
     values: Callable[..., Mapping[str, Value]],
+    more: Callable[[View, Any], Sources] = lambda *_: (),
 ) -> InstanceClass:
+    """A class of pools, each of one domain object; ``more`` gives what else it is told from."""
+
     def find(view: View, identity: str) -> Sources | None:
         parsed = parse_instance_id(identity)
         if parsed is None or parsed[1] != part:
             return None
         found = objects(view).get(parsed[0])
-        return None if found is None else (found,)
+        return None if found is None else (found, *more(view, found))
 
     def all_pools(view: View) -> Iterable[Sources]:
-        return ((each,) for each in objects(view).values())
+        return ((each, *more(view, each)) for each in objects(view).values())
 
     return InstanceClass(
         name=f"VirtCIM_{part}",
-        identity=lambda each: instance_id(each.uuid, part),
+        identity=lambda each, *_: instance_id(each.uuid, part),
         find=find,
         all=all_pools,
         values=values,
     )
+
+
+def memory_pool(view: View, host: Host) -> Node:
+    """The memory pool of a host."""
+    return Node(MEMORY_POOL, (host, _memory_in_use(view, host)))
+
+
+def _memory_in_use(view: View, host: Host) -> int:
+    return view.inventory.memory_in_use.get(host.uuid, 0)
 
 
 def pool_id(pool: InstanceClass, uuid: str) -> str:
@@ -100,14 +114,14 @@ def _processor_values(host: Host) -> Mapping[str, Value]:
     }
 
 
-def _memory_values(host: Host) -> Mapping[str, Value]:
-    used = max(host.memory_total_bytes - host.memory_free_bytes, 0)
+def _memory_values(host: Host, in_use_bytes: int) -> Mapping[str, Value]:
     return {
         **_common(pool_id(MEMORY_POOL, host.uuid), f"Memory of {host.name_label}", MEMORY, "byte"),
         "Caption": "Memory pool",
         "Capacity": host.memory_total_bytes,
-        "Reserved": used,
-        "CurrentlyConsumedResource": used,
+        # What the host itself uses was not had from the pool.
+        "Reserved": in_use_bytes,
+        "CurrentlyConsumedResource": in_use_bytes,
         "MaxConsumableResource": host.memory_total_bytes,
     }
 
@@ -176,7 +190,12 @@ def _first_host(view: View) -> Mapping[str, Host]:
 
 
 PROCESSOR_POOL = _pool_class("ProcessorPool", lambda view: view.inventory.hosts, _processor_values)
-MEMORY_POOL = _pool_class("MemoryPool", lambda view: view.inventory.hosts, _memory_values)
+MEMORY_POOL = _pool_class(
+    "MemoryPool",
+    lambda view: view.inventory.hosts,
+    _memory_values,
+    lambda view, host: (_memory_in_use(view, host),),
+)
 STORAGE_POOL = _pool_class(
     "StoragePool", lambda view: view.inventory.storage_repositories, _storage_values
 )

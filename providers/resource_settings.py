@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from virtcim.hypervisor.model import Host
+from virtcim.providers.allocation_ranges import (
+    AllocationRange,
+    memory_range,
+    processor_range,
+    widest,
+)
 from virtcim.providers.embedded import read_instance
 from virtcim.providers.errors import rejected
+from virtcim.providers.identities import parse_instance_id
 from virtcim.providers.instance_class import ClassModel
 from virtcim.providers.records import Record, Value
 from virtcim.providers.resource_allocation import CD_DRIVE, FLOPPY_DRIVE
 from virtcim.providers.resource_pool import DISK_DRIVE, ETHERNET_ADAPTER, MEMORY, PROCESSOR
 from virtcim.providers.setting_reader import SettingReader
 from virtcim.providers.units import Unit
+from virtcim.providers.view import View
 
 __all__ = [
     "DESCRIPTIVE",
@@ -128,40 +137,58 @@ def accept_usual(reader: SettingReader) -> None:
     reader.accept("MappingBehavior", 0, 2)
 
 
-def read_processors(reader: SettingReader) -> Quantities:
-    """Numbers of processors."""
+def read_processors(reader: SettingReader, view: View, present: Collection[int] = ()) -> Quantities:
+    """Numbers of processors that can be had.
+
+    Those that a system has already (``present``) can be had whatever the range is.
+    """
     allocation_unit = reader.unit("AllocationUnits") or _COUNT
     quantity_unit = reader.unit("VirtualQuantityUnits") or allocation_unit
-    _accept_pool(reader, "ProcessorPool")
+    possible = _possible(reader, view, "ProcessorPool", processor_range)
     quantity = reader.quantity("VirtualQuantity", quantity_unit, "count")
     limit = reader.quantity("Limit", allocation_unit, "count")
-    return _quantities(reader, quantity, limit)
+    return _quantities(reader, quantity, limit, possible, present)
 
 
-def read_memory(reader: SettingReader) -> Quantities:
-    """Sizes of memory in bytes."""
+def read_memory(reader: SettingReader, view: View, present: Collection[int] = ()) -> Quantities:
+    """Sizes of memory in bytes that can be had; ``present`` as in `read_processors`."""
     allocation_unit = reader.unit("AllocationUnits")
     quantity_unit = reader.unit("VirtualQuantityUnits")
     # "count" is the default that the schema declares: it was not chosen by anybody.
     if quantity_unit is None or quantity_unit == _COUNT:
         quantity_unit = allocation_unit or _BYTE
-    _accept_pool(reader, "MemoryPool")
+    possible = _possible(reader, view, "MemoryPool", memory_range)
     quantity = reader.quantity("VirtualQuantity", quantity_unit, "byte")
     limit = reader.quantity("Limit", allocation_unit or quantity_unit, "byte")
-    return _quantities(reader, quantity, limit)
+    return _quantities(reader, quantity, limit, possible, present)
 
 
-def _accept_pool(reader: SettingReader, part: str) -> None:
-    """Processors and memory come from the host that the hypervisor chooses."""
+def _possible(
+    reader: SettingReader, view: View, part: str, range_of: Callable[[Host], AllocationRange]
+) -> AllocationRange | None:
+    """What the pool that PoolID names can give, else any host: the hypervisor chooses it."""
     pool = reader.text("PoolID")
     if pool and part.lower() not in pool.lower():
         raise reader.refuse("PoolID", pool, f"is no {part}")
+    hosts = view.inventory.hosts
+    parsed = parse_instance_id(pool)
+    named = hosts.get(parsed[0]) if parsed is not None else None
+    return widest(range_of(host) for host in ((named,) if named else hosts.values()))
 
 
-def _quantities(reader: SettingReader, quantity: int | None, limit: int | None) -> Quantities:
+def _quantities(
+    reader: SettingReader,
+    quantity: int | None,
+    limit: int | None,
+    possible: AllocationRange | None,
+    present: Collection[int],
+) -> Quantities:
     # A reservation or weight of nothing is what happens anyway.
     reader.accept("Reservation", 0)
     reader.accept("Weight", 0)
     if quantity == 0:
         raise reader.refuse("VirtualQuantity", quantity, "is too little for a virtual system")
+    for name, amount in (("VirtualQuantity", quantity), ("Limit", limit)):
+        if amount and possible is not None:
+            reader.check_range(name, amount, possible, present)
     return Quantities(quantity, limit)

@@ -26,7 +26,7 @@ from virtcim.providers.resource_pool_configuration_capabilities import (
     POOL_CONFIGURATION_CAPABILITIES,
 )
 from virtcim.providers.resource_pool_configuration_service import POOL_CONFIGURATION_SERVICE
-from virtcim.providers.system_capabilities import SYSTEM_CAPABILITIES
+from virtcim.providers.system_capabilities import SYSTEM_CAPABILITIES, name_limit
 from virtcim.providers.view import View
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM
 from virtcim.providers.virtual_system_management_capabilities import MANAGEMENT_CAPABILITIES
@@ -41,11 +41,11 @@ __all__ = [
 ]
 
 
-def capabilities_of(_: View, node: Node) -> Iterator[Node]:
+def capabilities_of(view: View, node: Node) -> Iterator[Node]:
     """The capabilities of a system, a pool, or the service that manages systems."""
-    (source,) = node.sources
+    source = node.sources[0]
     if node.instance_class is COMPUTER_SYSTEM:
-        yield Node(SYSTEM_CAPABILITIES, (source,))
+        yield Node(SYSTEM_CAPABILITIES, (source, name_limit(view, source)))
     elif node.instance_class in (MANAGEMENT_SERVICE, HOST_SYSTEM):
         yield Node(MANAGEMENT_CAPABILITIES, (source,))
     elif node.instance_class is POOL_CONFIGURATION_SERVICE:
@@ -54,14 +54,14 @@ def capabilities_of(_: View, node: Node) -> Iterator[Node]:
         yield Node(ALLOCATION_CAPABILITIES, (node.instance_class, source))
 
 
-def capable_elements(_: View, node: Node) -> Iterator[Node]:
+def capable_elements(view: View, node: Node) -> Iterator[Node]:
     """What has the capabilities."""
     if node.instance_class is SYSTEM_CAPABILITIES:
-        yield Node(COMPUTER_SYSTEM, node.sources)
+        yield Node(COMPUTER_SYSTEM, node.sources[:1])
     elif node.instance_class is POOL_CONFIGURATION_CAPABILITIES:
         yield Node(POOL_CONFIGURATION_SERVICE, node.sources)
     elif node.instance_class is ALLOCATION_CAPABILITIES:
-        yield pool_of_capabilities(node)
+        yield pool_of_capabilities(view, node)
     else:
         yield Node(HOST_SYSTEM, node.sources)
         yield Node(MANAGEMENT_SERVICE, node.sources)

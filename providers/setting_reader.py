@@ -6,11 +6,12 @@ value is what happens anyway, or refused by name when the reading is finished.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from fractions import Fraction
 
 from virtcim.hypervisor.labels import label_fault
+from virtcim.providers.allocation_ranges import AllocationRange
 from virtcim.providers.cim_text import convert
 from virtcim.providers.errors import path_text, rejected
 from virtcim.providers.records import CimError, ObjectPath, Record, Value
@@ -19,6 +20,9 @@ from virtcim.providers.units import Unit, UnitError, parse_unit
 __all__ = ["SettingReader"]
 
 _MAX_SHOWN = 120
+# The properties that can say in what unit a quantity is.
+_LIMIT_UNITS = ("AllocationUnits",)
+_QUANTITY_UNITS = ("VirtualQuantityUnits", "AllocationUnits", "VirtualResourceBlockSize")
 
 
 class SettingReader:
@@ -36,6 +40,7 @@ class SettingReader:
             for name, value in record.values.items()
             if value is not None and value != []
         }
+        self._taken: dict[str, Value] = {}
 
     def has(self, name: str) -> bool:
         """Whether a property is given and was not taken yet."""
@@ -129,6 +134,30 @@ class SettingReader:
             raise self.refuse(name, number, f"is no whole number of {base} below 2^64")
         return int(total)
 
+    def check_range(
+        self,
+        name: str,
+        amount: int,
+        possible: AllocationRange,
+        present: Collection[int] = (),
+    ) -> None:
+        """Refuse an amount of a quantity that was read, unless it can be had.
+
+        What there is already (``present``) can be had again.
+        """
+        objection = possible.objection(amount, present)
+        if not objection:
+            return
+        number = self._taken.get(name.lower(), amount)
+        given = [
+            f"{unit} {self._taken[unit.lower()]!r}"
+            for unit in (_LIMIT_UNITS if name == "Limit" else _QUANTITY_UNITS)
+            if unit.lower() in self._taken
+        ]
+        units = ", ".join(given) or f"{_QUANTITY_UNITS[0]} not given: {possible.units}"
+        total = "" if number == amount else f", that is {amount} {possible.units},"
+        raise rejected(f"{self.where}.{name}: {number} ({units}){total} {objection}")
+
     def accept(self, name: str, *allowed: object) -> None:
         """Take a property whose only acceptable values are what happens anyway."""
         value = self._take(name)
@@ -152,6 +181,8 @@ class SettingReader:
 
     def _take(self, name: str) -> Value:
         _, value = self._values.pop(name.lower(), ("", None))
+        if value is not None:
+            self._taken[name.lower()] = value
         return value
 
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from virtcim.hypervisor.labels import label_fault
 from virtcim.hypervisor.model import StorageRepository
 from virtcim.hypervisor.storage import DiskImageSpec, StorageRepositorySpec
-from virtcim.providers.definition_devices import read_repository, read_size
+from virtcim.providers.definition_devices import check_new_image, read_repository, read_size
 from virtcim.providers.embedded import read_instance
 from virtcim.providers.errors import rejected
 from virtcim.providers.instance_class import ClassModel
@@ -75,6 +75,7 @@ def read_image_settings(
     size_bytes = read_size(reader)
     if size_bytes is None:
         raise reader.refuse("VirtualQuantity", None, "an image needs a size")
+    check_new_image(reader, pool, size_bytes)
     if reservation and _in_bytes(record, reservation) != size_bytes:
         raise reader.refuse(
             "Reservation", reservation, "cannot be applied; possible are 0 and the whole size"

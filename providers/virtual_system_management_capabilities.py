@@ -15,6 +15,7 @@ from virtcim.providers.instance_class import InstanceClass, Sources
 from virtcim.providers.methods import METHODS
 from virtcim.providers.records import Value
 from virtcim.providers.settings import TYPE_PREFIX
+from virtcim.providers.system_capabilities import name_characters
 from virtcim.providers.view import View
 from virtcim.providers.virtual_system_management_service import MANAGEMENT_SERVICE
 
@@ -72,7 +73,9 @@ def _values(host: Host) -> Mapping[str, Value]:
         "SynchronousMethodsSupported": [*methods],
         "AsynchronousMethodsSupported": [*methods],
         "IndicationsSupported": [],
-        "ElementNameEditSupported": False,
+        # The names of the virtual systems; that of the service is fixed.
+        "ElementNameEditSupported": True,
+        "MaxElementNameLen": name_characters(host),
         "RequestedStatesSupported": [],
         "ErrorTableVersion": TABLE_VERSION,
     }

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -352,3 +353,55 @@ def test_closing_waits_for_no_time_limit_and_gives_the_session_back(server: XenA
             started = time.monotonic()
         assert time.monotonic() - started < 10
         assert not server.sessions
+
+
+def test_the_memory_of_what_is_on_is_in_use_at_its_host(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    eventually(endpoint, lambda now: not now.memory_in_use.get("host"))
+    server.put("VM_metrics", "OpaqueRef:m", memory_actual=str(GIB))
+    server.put("VM", "OpaqueRef:one", power_state="Running", resident_on="OpaqueRef:host")
+    eventually(endpoint, lambda now: now.memory_in_use.get("host") == GIB)
+    server.put_vm(
+        "two", power_state="Paused", resident_on="OpaqueRef:host", memory_dynamic_max=str(2 * GIB)
+    )
+    eventually(endpoint, lambda now: now.memory_in_use["host"] == 3 * GIB)
+    server.put("VM_metrics", "OpaqueRef:m", memory_actual=str(GIB // 2))
+    eventually(endpoint, lambda now: now.memory_in_use["host"] == 2 * GIB + GIB // 2)
+    server.put("VM", "OpaqueRef:one", power_state="Halted", resident_on="OpaqueRef:NULL")
+    eventually(endpoint, lambda now: now.memory_in_use["host"] == 2 * GIB)
+    server.remove("VM", "OpaqueRef:two")
+    eventually(endpoint, lambda now: now.memory_in_use["host"] == 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "makes_images"),
+    [
+        ({}, True),
+        ({"allowed_operations": ["vdi_create", "scan"]}, True),
+        ({"allowed_operations": ["scan", "vdi_introduce"]}, False),
+        # One that is under way keeps others away for a moment.
+        ({"allowed_operations": ["scan"], "current_operations": {"t": "scan"}}, True),
+        ({"type": "iso", "content_type": "iso"}, False),
+        ({"type": "udev"}, False),
+        ({"type": "path"}, False),
+    ],
+    ids=str,
+)
+def test_a_repository_tells_whether_images_are_made_in_it(
+    server: XenApiServer, endpoint: XenApiEndpoint, fields: dict[str, Any], makes_images: bool
+) -> None:
+    server.put("SR", "OpaqueRef:new", name_label="new", **fields)
+    found = eventually(endpoint, lambda now: "new" in now.storage_repositories)
+    assert found.storage_repositories["new"].makes_images is makes_images
+
+
+def test_a_host_tells_the_steps_of_memory_and_the_length_of_names(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    host = endpoint.inventory().hosts["host"]
+    assert (host.memory_increment_bytes, host.name_limit_bytes) == (2**20, 0)
+    server.put("host", "OpaqueRef:host", API_version_vendor="virtcim")
+    now = eventually(endpoint, lambda now: bool(now.hosts["host"].name_limit_bytes))
+    host = now.hosts["host"]
+    assert (host.memory_increment_bytes, host.name_limit_bytes) == (2**10, 245)

@@ -492,3 +492,42 @@ def test_what_a_machine_that_was_switched_off_meanwhile_lost_is_taken_back(
     assert translate(raised.value.fault).code is ErrorCode.ERR_WRONG_STATE_FOR_OP
     assert plugged == ["OpaqueRef:new-vdb"]
     assert set(server.tables["VBD"]) == {"OpaqueRef:vbd"}
+
+
+def test_wanted_places_are_served_before_others_are_chosen(
+    endpoint: XenApiEndpoint, uuid: str
+) -> None:
+    disks = (
+        DiskSpec(path="/elsewhere/first.img", format="raw", bus="virtio"),
+        DiskSpec(id="vdc", path="/elsewhere/second.img", format="raw", bus="virtio"),
+    )
+    ports = tuple(
+        NetworkPortSpec(id=each, network_uuid=_network(endpoint.inventory(), "default"))
+        for each in ("", "1")
+    )
+    added = endpoint.modify(uuid, VirtualSystemChange(added_disks=disks, added_network_ports=ports))
+    assert (added.disks, added.network_ports) == (("vdd", "vdc"), ("2", "1"))
+    found = {disk.id: disk.image for disk in _system(endpoint, uuid).disks}
+    assert [found[each].location for each in added.disks] == [  # type: ignore[union-attr]
+        "/elsewhere/first.img",
+        "/elsewhere/second.img",
+    ]
+    made = endpoint.define(
+        VirtualSystemSpec(
+            name_label=f"{uuid}-2",
+            memory_static_max_bytes=GIB,
+            memory_dynamic_max_bytes=GIB,
+            vcpus_max=1,
+            vcpus_at_startup=1,
+            disks=(
+                DiskSpec(path="/elsewhere/first.img", format="raw", bus="virtio"),
+                DiskSpec(id="vda", path="/elsewhere/second.img", format="raw", bus="virtio"),
+            ),
+        )
+    )
+    places = {disk.id: disk.image for disk in _system(endpoint, made).disks}
+    endpoint.destroy(made)
+    assert {place: image.location for place, image in places.items() if image} == {
+        "vda": "/elsewhere/second.img",
+        "vdb": "/elsewhere/first.img",
+    }

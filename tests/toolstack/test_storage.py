@@ -212,8 +212,10 @@ def test_a_pool_is_stopped_and_started(api: Any, session: XenAPI.Session, pool: 
     [pbd] = api.SR.get_PBDs(pool)
     vdi = api.VDI.create(vdi_record(pool, "x", name_description="kept"))
     assert api.PBD.get_device_config(pbd) == {"location": "/images"}
+    assert "vdi_create" in api.SR.get_allowed_operations(pool)
     api.PBD.unplug(pbd)
     api.PBD.unplug(pbd)
+    assert "vdi_create" not in api.SR.get_allowed_operations(pool)
     assert api.PBD.get_currently_attached(pbd) is False
     assert api.SR.get_VDIs(pool) == []
     refused = failure(api.VDI.create, vdi_record(pool, "y"))

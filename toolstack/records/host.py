@@ -23,6 +23,8 @@ _API_VERSION = (2, 21)
 _API_VENDOR = "virtcim"
 _USER_NETWORK_NAME = "User networking"
 _DEFAULT_MTU = 1500
+# What a new interface can be made for: the others need more than a name.
+_CONNECTABLE = frozenset({"user", "bridge", "direct"})
 
 
 def host_values(
@@ -146,5 +148,8 @@ def pseudo_network_values(key: str, vifs: Iterable[str]) -> dict[str, object]:
         "managed": False,
         "VIFs": list(vifs),
         "default_locking_mode": "unlocked",
-        "other_config": {"active": "true"},
+        "other_config": {
+            "active": "true",
+            "takes-ports": "true" if kind in _CONNECTABLE else "false",
+        },
     }

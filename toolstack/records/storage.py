@@ -29,7 +29,10 @@ URIS = "uris"
 # The type of the SR that holds the disk paths outside storage pools.
 PATH_SR = "path"
 _PATH_SR_NAME = "Paths outside storage pools"
-_POOL_OPERATIONS = ["scan", "plug", "unplug", "vdi_create", "vdi_destroy", "vdi_resize"]
+_POOL_OPERATIONS = ["scan", "plug", "unplug"]
+_IMAGE_OPERATIONS = ["vdi_create", "vdi_destroy", "vdi_resize"]
+# The pools whose volumes exist before libvirt sees them.
+_GIVEN_POOLS = frozenset({"iscsi", "iscsi-direct", "scsi", "mpath", "gluster"})
 _PATH_OPERATIONS = ["scan", "vdi_introduce"]
 
 
@@ -46,7 +49,10 @@ def pool_sr_values(pool: PoolView, vdis: Iterable[str]) -> dict[str, object]:
         "virtual_allocation": sum(volume.capacity_bytes for volume in pool.volumes),
         "VDIs": list(vdis),
         "PBDs": [reference("PBD", pool.uuid)],
-        "allowed_operations": _POOL_OPERATIONS,
+        "allowed_operations": [
+            *_POOL_OPERATIONS,
+            *(_IMAGE_OPERATIONS if pool.active and pool.type not in _GIVEN_POOLS else ()),
+        ],
         "sm_config": {"autostart": "true" if pool.autostart else "false"},
     }
 
