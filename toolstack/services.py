@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from virtcim.toolstack.database import Database
+from virtcim.toolstack.images import Provisional
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.native.inventory import Inventory
 from virtcim.toolstack.records.publisher import Publisher
@@ -31,6 +32,7 @@ class Services:
     sessions: Sessions
     tasks: Tasks
     state: State
+    provisional: Provisional
     statistics: Statistics
     authenticate: Callable[[str, str], bool] | None
     shutdown_timeout_s: float

@@ -11,6 +11,7 @@ from virtcim.toolstack.accessors import accessor_calls
 from virtcim.toolstack.calls import ALL_CALLS
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.dispatcher import Dispatcher
+from virtcim.toolstack.images import Provisional, clean_up
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.native.inventory import Inventory
 from virtcim.toolstack.records.publisher import Publisher, TogetherLock
@@ -53,7 +54,11 @@ class Toolstack:
         database = Database(self._state.begin_life())
         lock = TogetherLock(database)
         self._connection = LibvirtConnection(options.libvirt_uri, statistics)
-        publisher = Publisher(database, self._state, options.libvirt_uri, lock)
+        provisional = Provisional(self._state.database)
+        publisher = Publisher(
+            database, self._state, options.libvirt_uri, lock, hidden=provisional.names
+        )
+        self._connection.on_opened = lambda: clean_up(self._connection, provisional)
         self._inventory = Inventory(
             self._connection,
             self._state,
@@ -72,11 +77,13 @@ class Toolstack:
             sessions=Sessions(idle_s=options.session_idle_s),
             tasks=Tasks(database),
             state=self._state,
+            provisional=provisional,
             statistics=statistics,
             authenticate=options.authenticate,
             shutdown_timeout_s=options.shutdown_timeout_s,
             domain_type=options.domain_type,
         )
+        self._services = services
         calls = [*accessor_calls(), *ALL_CALLS]
         self._dispatcher = Dispatcher(services, calls, threads=options.threads)
         self.application = XmlRpcApplication(self._dispatcher.dispatch)

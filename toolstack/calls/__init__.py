@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import chain
 
+from virtcim.toolstack.calls.definition import DEFINITION_CALLS
 from virtcim.toolstack.calls.event import EVENT_CALLS
 from virtcim.toolstack.calls.host import HOST_CALLS
 from virtcim.toolstack.calls.power import POWER_CALLS
@@ -26,6 +27,7 @@ ALL_CALLS = tuple(
         VM_CALLS,
         VM_FIELD_CALLS,
         VM_RESOURCE_CALLS,
+        DEFINITION_CALLS,
         POWER_CALLS,
         VBD_CALLS,
         VIF_CALLS,

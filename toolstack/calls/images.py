@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from virtcim.toolstack.calltable import Context
+from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.native.image_file import probe_format
 
-__all__ = ["Image", "find_image"]
+__all__ = ["Image", "find_image", "image_at", "image_of_volume"]
 
 # Pools whose volumes are block devices.
 _BLOCK_POOLS = frozenset({"disk", "logical", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"})
@@ -33,4 +34,22 @@ def find_image(context: Context, vdi: str, wanted_format: str) -> Image:
         path=path,
         format=wanted_format or (known if known in _DISK_FORMATS else probe_format(path)),
         block=(sr is not None and sr["type"] in _BLOCK_POOLS) or path.startswith("/dev/"),
+    )
+
+
+def image_at(path: str, wanted_format: str) -> Image:
+    """Give the image at a path that a client names."""
+    return Image(
+        path=path,
+        format=wanted_format or probe_format(path),
+        block=path.startswith("/dev/"),
+    )
+
+
+def image_of_volume(sr: Record, path: str, image_format: str) -> Image:
+    """Give the image of a volume that was made just now in the pool behind an SR."""
+    return Image(
+        path=path,
+        format=image_format,
+        block=sr["type"] in _BLOCK_POOLS or path.startswith("/dev/"),
     )

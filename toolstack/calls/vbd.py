@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement
 
 import libvirt
@@ -18,13 +18,14 @@ from virtcim.toolstack.calls.devices import (
 )
 from virtcim.toolstack.calls.domains import change_machine, redefine
 from virtcim.toolstack.calls.fields import GivenRecord
-from virtcim.toolstack.calls.images import Image, find_image
+from virtcim.toolstack.calls.images import Image, find_image, image_at
+from virtcim.toolstack.calls.new_images import NewImages
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.native.domain_writer import DiskXml, build_disk, find_disk, to_xml
 from virtcim.toolstack.refs import reference
 
-__all__ = ["VBD_CALLS"]
+__all__ = ["VBD_CALLS", "NewDisk", "note_fields", "read_disk"]
 
 VBD_CALLS = CallTable()
 
@@ -32,6 +33,9 @@ VBD_CALLS = CallTable()
 _DEVICES = {"Disk": ("disk", "vd"), "CD": ("cdrom", "sd"), "Floppy": ("floppy", "fd")}
 _MODES = {"RW": "", "RO": "yes"}
 _TARGET = re.compile(r"(vd|sd|hd|fd|xvd)[a-z]{1,3}")
+_ANY_PLACE = frozenset({"", "autodetect"})
+# Fields of a VBD that a VDI has too, with another meaning.
+_DISK_FIELDS = frozenset({"type", "other_config", "uuid"})
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _MOST_TARGETS = 26 * 27
 
@@ -49,40 +53,99 @@ def create(context: Context, args: dict[str, object]) -> str:
     """
     given = GivenRecord("VBD", args)
     vm = given.required_reference(context, "VM", "VM")
-    vdi = given.reference(context, "VDI", "VDI")
-    kind = given.text("type") or "Disk"
-    device, prefix = given.choice("type", _DEVICES, "Disk")
-    read_only = bool(given.choice("mode", _MODES, "RO" if kind == "CD" else "RW"))
-    other_config = given.map("other_config")
-    image = None
-    if vdi is not None and not given.get("empty"):
-        image = find_image(context, vdi, other_config.get("type", ""))
-    elif kind == "Disk":
-        raise XapiFailure("HANDLE_INVALID", "VDI", given.text("VDI"))
+    disk = read_disk(context, args)
     with change_machine(context, vm, "attach") as machine:
-        target = _target(given.text("userdevice"), prefix, machine.view.config.disks)
-        element = build_disk(
-            DiskXml(
-                target=target,
-                device=device,
-                source=image.path if image else "",
-                format=image.format if image else "raw",
-                block=bool(image and image.block),
-                read_only=read_only,
-                bus=other_config.get("bus", ""),
-            )
-        )
-        add_device(context, machine, element)
+        target = disk.target({one.target for one in machine.view.config.disks})
+        add_device(context, machine, disk.build(target))
     ref = reference("VBD", f"{machine.uuid}/{target}")
-    for field in ("other_config", "bootable", "unpluggable"):
-        if value := given.get(field):
-            context.services.publisher.set_note("VBD", ref, field, value)
+    note_fields(context, ref, given)
     return ref
 
 
-def _target(wanted: str, prefix: str, disks: Iterable[Any]) -> str:
-    taken = {disk.target for disk in disks}
-    if wanted in {"", "autodetect"}:
+def note_fields(context: Context, ref: str, given: GivenRecord) -> None:
+    """Keep what a client gave for a disk that libvirt has no place for."""
+    for field in ("other_config", "bootable", "unpluggable"):
+        if value := given.get(field):
+            context.services.publisher.set_note("VBD", ref, field, value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewDisk:
+    """A disk or drive that a client wants; no ``image`` is an empty drive."""
+
+    given: GivenRecord
+    device: str
+    prefix: str
+    read_only: bool
+    image: Image | None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the client wants a certain place for it."""
+        return self.given.text("userdevice") not in _ANY_PLACE
+
+    def target(self, taken: Container[str]) -> str:
+        """Choose libvirt's target. Raises ``DEVICE_ALREADY_EXISTS``."""
+        return _target(self.given.text("userdevice"), self.prefix, taken)
+
+    def build(self, target: str) -> Element:
+        """Build ``<disk>``."""
+        image = self.image
+        return build_disk(
+            DiskXml(
+                target=target,
+                device=self.device,
+                source=image.path if image else "",
+                format=image.format if image else "raw",
+                block=bool(image and image.block),
+                read_only=self.read_only,
+                bus=self.given.map("other_config").get("bus", ""),
+            )
+        )
+
+
+def read_disk(
+    context: Context, args: Mapping[str, object], images: NewImages | None = None
+) -> NewDisk:
+    """Read a VBD.create record.
+
+    Where ``images`` are given it may hold, instead of ``VDI``, a ``location`` with ``sm_config``,
+    or ``SR`` and ``virtual_size`` with what else VDI.create takes: a new image is then made.
+    """
+    given = GivenRecord("VBD", args)
+    kind = given.text("type") or "Disk"
+    device, prefix = given.choice("type", _DEVICES, "Disk")
+    image = None if given.get("empty") else _image(context, given, args, images)
+    if image is None and kind == "Disk":
+        raise XapiFailure("HANDLE_INVALID", "VDI", given.text("VDI"))
+    return NewDisk(
+        given=given,
+        device=device,
+        prefix=prefix,
+        read_only=bool(given.choice("mode", _MODES, "RO" if kind == "CD" else "RW")),
+        image=image,
+    )
+
+
+def _image(
+    context: Context, given: GivenRecord, args: Mapping[str, object], images: NewImages | None
+) -> Image | None:
+    vdi = given.reference(context, "VDI", "VDI")
+    wanted_format = given.map("other_config").get("type", "")
+    if vdi is not None:
+        return find_image(context, vdi, wanted_format)
+    if images is None:
+        return None
+    storage = GivenRecord("VDI", args)
+    if path := storage.text("location"):
+        return image_at(path, storage.map("sm_config").get("type", "") or wanted_format)
+    # What is an option of the disk is none of its image.
+    image_args = {name: value for name, value in args.items() if name not in _DISK_FIELDS}
+    return images.make(image_args) if storage.text("SR") else None
+
+
+def _target(wanted: str, prefix: str, taken: Container[str]) -> str:
+    if wanted in _ANY_PLACE:
         return next(
             name for number in range(_MOST_TARGETS) if (name := _name(prefix, number)) not in taken
         )

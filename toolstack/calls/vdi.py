@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
-from xml.etree.ElementTree import Element, SubElement
 
 import libvirt
 
 from virtcim.toolstack.calls.fields import GivenRecord
 from virtcim.toolstack.calls.pools import find_pool, is_of_paths, require_pool
+from virtcim.toolstack.calls.volumes import create_volume, read_volume
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
-from virtcim.toolstack.names import VOLUME, check_label, check_name
-from virtcim.toolstack.native.domain_writer import set_text, to_xml
-from virtcim.toolstack.progress import following
+from virtcim.toolstack.names import check_label
 from virtcim.toolstack.refs import reference
 
 __all__ = ["VDI_CALLS"]
 
 VDI_CALLS = CallTable()
 
-# Pools of files: the others hold raw volumes only.
-_FILE_POOLS = frozenset({"dir", "fs", "netfs", "gluster"})
 _INT64_MAX = 2**63 - 1
 
 
@@ -35,54 +30,16 @@ def create(context: Context, args: dict[str, object]) -> str:
     Raises ``SR_OPERATION_NOT_SUPPORTED`` for the SR of paths, where libvirt makes no files.
     """
     given = GivenRecord("VDI", args)
-    sr_ref = given.required_reference(context, "SR", "SR")
-    sr = context.record("SR", sr_ref)
-    size_bytes = given.required("virtual_size")
-    if size_bytes < 0:
-        raise value_not_supported("virtual_size", size_bytes, "must not be negative")
-    require_pool(sr, sr_ref)
-    options = given.map("other_config") | given.map("sm_config")
-    name = check_name(VOLUME, given.text("name_label") or str(uuid4()))
-    fully = options.get("allocation") == "full"
-    image_format = options.get("type") or ("qcow2" if sr["type"] in _FILE_POOLS else "")
-    volume = _volume_xml(name, size_bytes, image_format)
-    if fully or sr["type"] in _FILE_POOLS:
-        allocated_bytes = size_bytes if fully else 0
-        SubElement(volume, "allocation", unit="bytes").text = str(allocated_bytes)
+    plan = read_volume(context, given)
     services = context.services
-    with services.inventory.changing(sr["uuid"]):
-        pool = find_pool(context, sr)
-        call = services.connection.call
-
-        def allocated() -> float:
-            _, capacity, allocation = call(call(pool.storageVolLookupByName, name).info)
-            return float(allocation / max(capacity, 1))
-
-        with following(context, allocated if fully else lambda: None):
-            call(pool.createXML, to_xml(volume), _flags(context, image_format) if fully else 0)
-        services.inventory.refresh_pool(sr["uuid"])
-    ref = reference("VDI", f"{sr['uuid']}/{name}")
+    with services.inventory.changing(plan.pool):
+        create_volume(context, plan)
+        services.inventory.refresh_pool(plan.pool)
+    ref = reference("VDI", f"{plan.pool}/{plan.name}")
     for field in ("name_description", "other_config", "xenstore_data", "tags"):
         if value := given.get(field):
             services.publisher.set_note("VDI", ref, field, value)
     return ref
-
-
-def _volume_xml(name: str, size_bytes: int, image_format: str) -> Element:
-    volume = Element("volume")
-    set_text(volume, "name", name, field="name_label")
-    SubElement(volume, "capacity", unit="bytes").text = str(size_bytes)
-    if image_format:
-        SubElement(SubElement(volume, "target"), "format", type=image_format)
-    return volume
-
-
-def _flags(context: Context, image_format: str) -> int:
-    """Without its flag libvirt allocates nothing of a qcow2 image, whatever the XML says."""
-    host = context.services.inventory.host
-    simulated = host is not None and host.driver == "TEST"
-    whole = image_format == "qcow2" and not simulated
-    return libvirt.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA if whole else 0
 
 
 def _find(context: Context, vdi: str) -> tuple[Record, Record]:

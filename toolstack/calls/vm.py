@@ -24,7 +24,7 @@ from virtcim.toolstack.records.vm import (
     EXTRA_FIELDS,
 )
 
-__all__ = ["FEATURES", "VM_CALLS", "boot_devices", "check_actions"]
+__all__ = ["FEATURES", "VM_CALLS", "boot_devices", "check_actions", "plan_machine", "require_new"]
 
 VM_CALLS = CallTable()
 
@@ -45,16 +45,11 @@ def create(context: Context, args: dict[str, object]) -> str:
     """
     services = context.services
     given = GivenRecord("VM", args)
-    uuid = _wanted_uuid(given.text("uuid"))
-    host = services.inventory.host
-    if host is None:
-        raise services.connection.failure()
-    plan = _plan(given, uuid, _domain_type(services.domain_type, host))
+    plan = plan_machine(context, given)
+    uuid = plan.uuid
     call, handle = services.connection.call, services.connection.handle
     with services.inventory.changing(uuid):
-        if _exists(context, uuid):
-            # libvirt would take this for a change of the domain that has the UUID.
-            raise XapiFailure("DB_UNIQUENESS_CONSTRAINT_VIOLATION", "VM", "uuid", uuid)
+        require_new(context, uuid)
         domain = call(handle.defineXML, build_domain(plan))
         try:
             if given.map("other_config").get("auto_poweron") == "true":
@@ -64,6 +59,25 @@ def create(context: Context, args: dict[str, object]) -> str:
             raise
         services.inventory.refresh_domain(uuid)
     return vm_ref(uuid)
+
+
+def plan_machine(context: Context, given: GivenRecord) -> DomainPlan:
+    """Read a VM.create record; a UUID is chosen where it has none."""
+    services = context.services
+    uuid = _wanted_uuid(given.text("uuid"))
+    host = services.inventory.host
+    if host is None:
+        raise services.connection.failure()
+    return _plan(given, uuid, _domain_type(services.domain_type, host))
+
+
+def require_new(context: Context, uuid: str) -> None:
+    """Refuse a UUID that is taken: libvirt would change the domain that has it.
+
+    Raises ``DB_UNIQUENESS_CONSTRAINT_VIOLATION``.
+    """
+    if _exists(context, uuid):
+        raise XapiFailure("DB_UNIQUENESS_CONSTRAINT_VIOLATION", "VM", "uuid", uuid)
 
 
 def _wanted_uuid(text: str) -> str:

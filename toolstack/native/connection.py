@@ -79,7 +79,8 @@ class LibvirtConnection:
     """Calls libvirt, and knows whether it can be reached.
 
     ``require`` and ``call`` raise XapiFailure ``LIBVIRT_ERROR`` while there is no connection.
-    ``on_lost`` is called from any thread, once per loss.
+    ``on_lost`` is called from any thread, once per loss; ``on_opened`` once per connection, before
+    calls may come.
     """
 
     def __init__(
@@ -87,6 +88,7 @@ class LibvirtConnection:
     ) -> None:
         self.uri = uri
         self.on_lost = on_lost
+        self.on_opened: Callable[[], None] = lambda: None
         self._statistics = statistics
         self._lock = threading.Lock()
         self._readiness = threading.Event()
@@ -128,6 +130,7 @@ class LibvirtConnection:
                 handle, sockets, lambda: self.lose("the daemon does not answer", epoch)
             )
         handle.registerCloseCallback(self._closed, epoch)
+        self.on_opened()
 
     def mark_ready(self) -> None:
         """Everything has been read: calls may come."""

@@ -26,6 +26,7 @@ __all__ = [
     "build_domain",
     "build_interface",
     "child_of",
+    "domain_element",
     "edit",
     "extra_text",
     "find_disk",
@@ -105,6 +106,11 @@ def extra_text(extra: Mapping[str, Any]) -> str:
 
 def build_domain(plan: DomainPlan) -> str:
     """Build a domain description without devices for disks and networks."""
+    return to_xml(domain_element(plan))
+
+
+def domain_element(plan: DomainPlan) -> Element:
+    """Build ``<domain>`` without devices for disks and networks."""
     root = Element("domain", type=plan.type)
     set_text(root, "name", plan.name, field="name_label")
     if plan.uuid:
@@ -128,7 +134,7 @@ def build_domain(plan: DomainPlan) -> str:
         SubElement(SubElement(devices, "serial", type="pty"), "target", port="0")
     if plan.vnc:
         SubElement(devices, "graphics", type="vnc", autoport="yes", listen="127.0.0.1")
-    return to_xml(root)
+    return root
 
 
 def _add_os(root: Element, plan: DomainPlan) -> None:

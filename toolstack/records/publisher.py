@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from virtcim.toolstack.database import Database
@@ -62,7 +63,17 @@ class TogetherLock:
 class Publisher:
     """The observer of the inventory; all methods are called with the inventory's lock held."""
 
-    def __init__(self, database: Database, state: State, uri: str, lock: TogetherLock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        state: State,
+        uri: str,
+        lock: TogetherLock,
+        *,
+        hidden: Callable[[str], Collection[str]] = lambda _: (),
+    ) -> None:
+        """``hidden`` gives the names of the volumes of a pool that are not to be seen yet."""
+        self._hidden = hidden
         self.lock = lock
         self._database = database
         self._state = state
@@ -129,6 +140,9 @@ class Publisher:
 
     def pool_changed(self, uuid: str, _old: PoolView | None, new: PoolView | None) -> None:
         """Publish a storage pool and its volumes, and the disks that are found in it now."""
+        if new is not None and (hidden := self._hidden(uuid)):
+            shown = tuple(volume for volume in new.volumes if volume.name not in hidden)
+            new = replace(new, volumes=shown)
         moved = self._storage.put_pool(uuid, new)
         self._storage_records.pool_changed(uuid, moved)
         if moved:

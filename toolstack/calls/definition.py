@@ -1,0 +1,154 @@
+"""Defining a whole virtual machine in one call of our own (``virtcim.VM.define``)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from typing import Any
+from xml.etree.ElementTree import Element
+
+import libvirt
+
+from virtcim.toolstack.calls.fields import GivenRecord
+from virtcim.toolstack.calls.new_images import NewImages
+from virtcim.toolstack.calls.vbd import NewDisk, note_fields, read_disk
+from virtcim.toolstack.calls.vif import NewInterface, read_interface
+from virtcim.toolstack.calls.vm import plan_machine, require_new
+from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.faults import XapiFailure, field_type_error, libvirt_failure
+from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.native.domain_writer import child_of, domain_element, to_xml
+from virtcim.toolstack.records.identity import vm_ref
+from virtcim.toolstack.refs import reference
+
+__all__ = ["DEFINITION_CALLS"]
+
+DEFINITION_CALLS = CallTable()
+
+_log = logging.getLogger(__name__)
+
+
+@DEFINITION_CALLS.add("virtcim.VM.define", "record args", asynchronous=True)
+def define(context: Context, args: dict[str, object]) -> str:
+    """Define a machine with all its disks and interfaces, or nothing of it.
+
+    ``args`` is a VM.create record with two lists more: ``VBDs`` and ``VIFs``, records as VBD.create
+    and VIF.create take them, without ``VM``. Instead of ``VDI`` a disk may have ``location`` and
+    ``sm_config``, or what VDI.create takes (``SR``, ``virtual_size``, ...) for a new image.
+
+    Gives ``{"VM": ref, "VBDs": [refs], "VIFs": [refs]}`` as JSON. Raises
+    ``DB_UNIQUENESS_CONSTRAINT_VIOLATION`` when a wanted UUID is taken, and ``ROLLBACK_FAILED`` when
+    new images could not be deleted again, or when nobody knows whether the machine was defined.
+    """
+    plan = plan_machine(context, GivenRecord("VM", args))
+    interfaces = [read_interface(context, one) for one in _records(args, "VIFs")]
+    # A name that is taken is known before anything is written for it.
+    require_new(context, plan.uuid)
+    with NewImages(context, plan.uuid) as images:
+        disks = [read_disk(context, one, images) for one in _records(args, "VBDs")]
+        root = domain_element(plan)
+        devices = child_of(root, "devices")
+        targets = _add_disks(devices, disks)
+        macs = _add_interfaces(devices, interfaces)
+        autostart = GivenRecord("VM", args).map("other_config").get("auto_poweron") == "true"
+        _define(context, plan.uuid, to_xml(root), images, autostart=autostart)
+    vbds = [reference("VBD", f"{plan.uuid}/{target}") for target in targets]
+    vifs = [reference("VIF", f"{plan.uuid}/{mac}") for mac in macs]
+    for ref, disk in zip(vbds, disks, strict=True):
+        note_fields(context, ref, disk.given)
+    for ref, interface in zip(vifs, interfaces, strict=True):
+        if other_config := interface.given.map("other_config"):
+            context.services.publisher.set_note("VIF", ref, "other_config", other_config)
+    return json.dumps({"VM": vm_ref(plan.uuid), "VBDs": vbds, "VIFs": vifs})
+
+
+def _records(args: Mapping[str, Any], name: str) -> list[dict[str, object]]:
+    records = args.get(name, [])
+    if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
+        raise field_type_error(name)
+    return records
+
+
+def _add_disks(devices: Element, disks: Sequence[NewDisk]) -> list[str]:
+    """Add the disks, in their order, and give their targets: those named are served first."""
+    targets: dict[int, str] = {}
+    for number in sorted(range(len(disks)), key=lambda one: not disks[one].is_named):
+        targets[number] = disks[number].target(set(targets.values()))
+    for number, disk in enumerate(disks):
+        devices.append(disk.build(targets[number]))
+    return [targets[number] for number in range(len(disks))]
+
+
+def _add_interfaces(devices: Element, interfaces: Sequence[NewInterface]) -> list[str]:
+    """Add the interfaces, in their order, and give their MAC addresses."""
+    numbers: dict[int, int] = {}
+    for at in sorted(range(len(interfaces)), key=lambda one: not interfaces[one].is_named):
+        numbers[at] = interfaces[at].number(set(numbers.values()))
+    macs = [interface.mac for interface in interfaces]
+    for at, interface in enumerate(interfaces):
+        if interface.mac in macs[:at]:
+            raise XapiFailure("DEVICE_ALREADY_EXISTS", interface.mac)
+        devices.append(interface.build(numbers[at]))
+    return macs
+
+
+def _define(context: Context, uuid: str, xml: str, images: NewImages, *, autostart: bool) -> None:
+    services = context.services
+    inventory = services.inventory
+    with inventory.changing(uuid):
+        require_new(context, uuid)
+        services.provisional.begin_machine(uuid, autostart=autostart)
+        try:
+            _define_now(context, uuid, xml, autostart=autostart)
+        except XapiFailure as failure:
+            if failure.code == "ROLLBACK_FAILED":
+                services.provisional.leave((), uuid)
+            else:
+                services.provisional.end((), uuid)
+            raise
+        images.keep(machine=uuid)
+        try:
+            with ExitStack() as locks:
+                for pool in images.pools:
+                    locks.enter_context(inventory.changing(pool))
+                # What belongs together is seen together.
+                locks.enter_context(inventory.lock)
+                for pool in images.pools:
+                    inventory.refresh_pool(pool)
+                inventory.refresh_domain(uuid)
+        except (XapiFailure, libvirt.libvirtError) as error:
+            # It is defined. Everything is read anew as soon as libvirt is reached again.
+            _log.warning("machine %s is defined, but cannot be read: %s", uuid, error)
+
+
+def _define_now(context: Context, uuid: str, xml: str, *, autostart: bool) -> None:
+    """Define it and let it start with the host, or raise XapiFailure."""
+    connection = context.services.connection
+    handle = connection.handle
+    try:
+        domain = connection.call(handle.defineXML, xml)
+    except libvirt.libvirtError as error:
+        if _is_same(connection, handle):
+            raise libvirt_failure(error) from error
+        # The answer was lost with the connection: it may be there.
+        raise XapiFailure("ROLLBACK_FAILED", "VM.destroy", vm_ref(uuid), str(error)) from error
+    if not autostart:
+        return
+    try:
+        connection.call(domain.setAutostart, 1)
+    except (libvirt.libvirtError, XapiFailure) as error:
+        try:
+            connection.call(domain.undefine)
+        except (libvirt.libvirtError, XapiFailure) as remains:
+            described = ("VM.destroy", vm_ref(uuid), str(remains), str(error))
+            raise XapiFailure("ROLLBACK_FAILED", *described) from error
+        raise error if isinstance(error, XapiFailure) else libvirt_failure(error) from error
+
+
+def _is_same(connection: LibvirtConnection, handle: object) -> bool:
+    try:
+        return connection.handle is handle
+    except XapiFailure:
+        return False
