@@ -15,6 +15,7 @@ import XenAPI
 
 from tests.wire.serving import serving
 from virtcim.toolstack import Toolstack, ToolstackOptions
+from virtcim.toolstack.native.reconcile import Reconciliation
 from virtcim.wire.application import ASGIApp, Receive, Scope, Send
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "finished",
     "host_xml",
     "only",
+    "reconcile",
     "running_host",
     "switchable_server",
     "vm_record",
@@ -87,6 +89,13 @@ class Host:
         session = XenAPI.Session(self.url)
         session.login_with_password("root", "", "1.0", "tests")
         return session
+
+
+def reconcile(host: Host) -> None:
+    """Look at everything now, as the toolstack does by itself every few seconds."""
+    toolstack = host.toolstack
+    for _ in Reconciliation(toolstack._inventory, toolstack._connection, reconcile_s=60.0).round():
+        pass
 
 
 class Switch:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import XenAPI
 
-from tests.toolstack.host import NULL, Host, failure, only
+from tests.toolstack.host import NULL, Host, failure, only, reconcile, wait_for
 
 TARGETS = {
     "": "vdb",
@@ -201,9 +201,9 @@ def test_an_interface_on_a_network_that_is_not_there_has_none(
 ) -> None:
     host.libvirt.networkLookupByName("default").destroy()
     host.libvirt.networkLookupByName("default").undefine()
-    host.toolstack._inventory._reconcile_networks()
+    reconcile(host)
     [vif] = api.VM.get_VIFs(only(session, "VM", "rests"))
-    assert api.VIF.get_network(vif) == NULL
+    wait_for(session, ["vif"], lambda: api.VIF.get_network(vif) == NULL, "no network")
     assert api.network.get_by_name_label("default") == []
 
 
@@ -214,7 +214,8 @@ def test_domains_on_bridges_have_networks_of_their_own(
         "<domain type='test'><name>bridged</name><memory>65536</memory><os><type>hvm</type></os>"
         "<devices><interface type='bridge'><source bridge='br7'/></interface></devices></domain>"
     )
-    host.toolstack._inventory._reconcile_domains(everything=False)
+    reconcile(host)
+    wait_for(session, ["vm"], lambda: api.VM.get_by_name_label("bridged") != [], "the domain")
     [vif] = api.VM.get_VIFs(only(session, "VM", "bridged"))
     network = api.VIF.get_network(vif)
     assert api.network.get_bridge(network) == "br7"
@@ -223,5 +224,8 @@ def test_domains_on_bridges_have_networks_of_their_own(
     assert api.VIF.get_network(another) == network
     host.libvirt.lookupByName("bridged").undefine()
     api.VIF.destroy(another)
-    host.toolstack._inventory._reconcile_domains(everything=False)
+    reconcile(host)
+    wait_for(
+        session, ["network"], lambda: network not in api.network.get_all(), "no network of bridges"
+    )
     assert failure(api.network.get_record, network) == ["HANDLE_INVALID", "network", network]

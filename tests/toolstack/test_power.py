@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 import XenAPI
 
-from tests.toolstack.host import Host, events, failure, finished, only, running_host, write_host
+from tests.toolstack.host import (
+    Host,
+    events,
+    failure,
+    finished,
+    only,
+    reconcile,
+    running_host,
+    write_host,
+)
 
 STATES = ("Halted", "Running", "Paused", "Suspended")
 
@@ -247,7 +256,7 @@ def test_a_driver_without_statistics_is_followed_too(host_uri: str) -> None:
         connection.call = old_driver  # type: ignore[method-assign]
         session = host.login()
         token = events(session, ["vm"])["token"]
-        host.toolstack._inventory._reconcile_domains(everything=True)
+        reconcile(host)
         session.xenapi.VM.pause(only(session, "VM", "runs"))
         assert events(session, ["vm"], token)["events"] != []
         session("close")()

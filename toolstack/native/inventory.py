@@ -10,8 +10,9 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -20,16 +21,22 @@ import libvirt
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.native import watch
 from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.native.first_reading import read_everything
+from virtcim.toolstack.native.listing import ListedDomain, ListedObject
 from virtcim.toolstack.native.object_locks import ObjectLocks
-from virtcim.toolstack.native.queries import (
-    read_domain,
-    read_host,
-    read_network,
-    read_pool,
-    read_states,
-)
+from virtcim.toolstack.native.oddities import Oddities
+from virtcim.toolstack.native.queries import read_domain, read_host, read_memory, read_network
+from virtcim.toolstack.native.reading import GONE, unreadable
+from virtcim.toolstack.native.reconcile import Reconciliation
 from virtcim.toolstack.native.stop_reason import StopDetail
-from virtcim.toolstack.native.views import DomainView, HostView, NetworkView, PoolView
+from virtcim.toolstack.native.storage_queries import read_pool
+from virtcim.toolstack.native.views import (
+    DomainView,
+    HostView,
+    NetworkView,
+    PoolView,
+    VolumeView,
+)
 from virtcim.toolstack.state import State
 
 __all__ = ["Inventory", "Observer"]
@@ -37,15 +44,9 @@ __all__ = ["Inventory", "Observer"]
 _log = logging.getLogger(__name__)
 
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-_POSTPONE_S = 0.2
 _JOIN_S = 5.0
-_GONE = frozenset(
-    {
-        libvirt.VIR_ERR_NO_DOMAIN,
-        libvirt.VIR_ERR_NO_STORAGE_POOL,
-        libvirt.VIR_ERR_NO_NETWORK,
-    }
-)
+# How soon an object is looked at again that an operation was working on.
+_POSTPONE_S = 0.2
 
 
 class Observer(Protocol):
@@ -92,14 +93,15 @@ class Inventory:
         self._connection = connection
         self._state = state
         self._observer = observer
-        self._reconcile_s = reconcile_s
         self._mark_background = mark_background
         self._details = {
             vm: StopDetail.from_fields(fields) for vm, fields in state.stop_details().items()
         }
         self._started: dict[str, datetime] = {}
+        self._oddities = Oddities()
         self._locks = ObjectLocks()
         self._postponed: set[tuple[str, str]] = set()
+        self._reconciliation = Reconciliation(self, connection, reconcile_s=reconcile_s)
         self._messages: queue.SimpleQueue[tuple[str, str, Any]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="inventory", daemon=True)
@@ -131,63 +133,166 @@ class Inventory:
     def refresh_domain(self, uuid: str) -> DomainView | None:
         """Read one domain now."""
         with self.changing(uuid):
-            domain = self._lookup(self._connection.handle.lookupByUUIDString, uuid)
-            view = None if domain is None else self._read_domain(domain)
+            with self.same_connection() as handle:
+                domain = self._lookup(handle.lookupByUUIDString, uuid)
+                view = None if domain is None else self.read_domain(domain)
             with self.lock:
-                self._put_domain(uuid, view)
+                self.put_domain(uuid, view)
                 self._observer.flush()
         return view
 
     def refresh_pool(self, uuid: str) -> PoolView | None:
         """Read one storage pool and its volumes now."""
         with self.changing(uuid):
-            pool = self._lookup(self._connection.handle.storagePoolLookupByUUIDString, uuid)
-            view = None if pool is None else self._gone_is_none(read_pool, pool)
+            with self.same_connection() as handle:
+                pool = self._lookup(handle.storagePoolLookupByUUIDString, uuid)
+                view = None if pool is None else self.gone_is_none(read_pool, pool)
             with self.lock:
-                old = _replace(self.pools, uuid, view)
-                self._observer.pool_changed(uuid, old, view)
+                self.put_pool(uuid, view)
                 self._observer.flush()
         return view
 
     def refresh_network(self, uuid: str) -> NetworkView | None:
         """Read one network now."""
         with self.changing(uuid):
-            network = self._lookup(self._connection.handle.networkLookupByUUIDString, uuid)
-            view = None if network is None else self._gone_is_none(read_network, network)
+            with self.same_connection() as handle:
+                network = self._lookup(handle.networkLookupByUUIDString, uuid)
+                view = None if network is None else self.gone_is_none(read_network, network)
             with self.lock:
-                old = _replace(self.networks, uuid, view)
-                self._observer.network_changed(uuid, old, view)
+                self.put_network(uuid, view)
                 self._observer.flush()
         return view
 
     def refresh_host(self) -> HostView:
         """Read the host now."""
         view = read_host(self._connection)
-        with self.lock:
-            self.host = view
-            self._observer.host_changed(view)
-            self._observer.flush()
+        self._put_host(replace(view, problem=self._oddities.left_out))
         return view
 
+    # What the rounds of the reconciliation call
+
+    def refresh_memory(self) -> None:
+        """Read how much memory of the host is free."""
+        host = self.host
+        if host is None:
+            return
+        try:
+            with self.same_connection():
+                total, free = read_memory(self._connection)
+        except libvirt.libvirtError as error:
+            self._require_connection()
+            self._oddities.note("host", host.uuid, host.hostname, f"its memory {unreadable(error)}")
+            return
+        self._oddities.note("host", host.uuid, host.hostname, "")
+        self._put_host(replace(host, memory_bytes=total, memory_free_bytes=free))
+
+    def refresh_unless_busy(self, kind: str, uuid: str) -> None:
+        """Read one object now, or soon where an operation is working on it."""
+        refresh: Mapping[str, Callable[[str], object]] = {
+            watch.DOMAIN: self.refresh_domain,
+            watch.POOL: self.refresh_pool,
+            watch.NETWORK: self.refresh_network,
+        }
+        lock = self._locks.of(uuid)
+        if not lock.acquire(blocking=False):
+            self._postponed.add((kind, uuid))
+            return
+        try:
+            refresh[kind](uuid)
+        except XapiFailure:
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd object costs only itself
+            self._require_connection()
+            self._oddities.note(kind, uuid, uuid, f"it {unreadable(error)}")
+        finally:
+            lock.release()
+
+    def replace_pool(self, known: PoolView, view: PoolView) -> None:
+        """Take what a look at a pool has seen, unless it was read anew meanwhile."""
+        lock = self._locks.of(known.uuid)
+        if not lock.acquire(blocking=False):
+            return
+        try:
+            with self.lock:
+                if self.pools.get(known.uuid) is known:
+                    self.put_pool(known.uuid, view)
+                    self._observer.flush()
+        finally:
+            lock.release()
+
+    def replace_volumes(self, uuid: str, volumes: Mapping[str, VolumeView]) -> None:
+        """Take what looks at volumes of a pool have seen."""
+        known = self.pools.get(uuid)
+        if known is not None:
+            self.replace_pool(
+                known,
+                replace(
+                    known,
+                    volumes=tuple(volumes.get(volume.name, volume) for volume in known.volumes),
+                ),
+            )
+
+    def listed(
+        self, function: Callable[[LibvirtConnection], list[ListedObject]], what: str
+    ) -> list[ListedObject] | None:
+        """Give a list of libvirt's; None: it cannot be had, which costs only what is on it."""
+        try:
+            with self.same_connection():
+                listed = function(self._connection)
+        except libvirt.libvirtError as error:
+            self._require_connection()
+            problem = f"the list of {what} {unreadable(error)}"
+            self._oddities.leave_out("list", what, problem)
+            return None
+        self._oddities.leave_out("list", what, "")
+        return listed
+
+    def tell_what_is_left_out(self) -> None:
+        """Show on the host what cannot be shown itself."""
+        host, problem = self.host, self._oddities.left_out
+        if host is not None and host.problem != problem:
+            self._put_host(replace(host, problem=problem))
+
+    def flush(self) -> None:
+        """Show what was put."""
+        self._observer.flush()
+
     # Reading
+
+    @contextmanager
+    def same_connection(self) -> Iterator[Any]:
+        """Give libvirt's connection; raises XapiFailure if it was lost while all seemed well.
+
+        What could not be read then says nothing about the object.
+        """
+        handle = self._connection.handle
+        yield handle
+        if self._connection.handle is not handle:
+            raise self._connection.failure()
+
+    def _require_connection(self) -> None:
+        """Raise XapiFailure where a failure is due to a lost connection, and to nothing else."""
+        _handle = self._connection.handle
 
     def _lookup(self, function: Callable[[str], Any], uuid: str) -> Any:
         try:
             return self._connection.call(function, uuid)
         except libvirt.libvirtError as error:
-            if error.get_error_code() in _GONE:
+            if error.get_error_code() in GONE:
                 return None
             raise
 
-    def _gone_is_none(self, read: Callable[..., Any], native: Any) -> Any:
+    def gone_is_none(self, read: Callable[..., Any], native: Any, *more: Any) -> Any:
+        """Read an object; None when it is gone."""
         try:
-            return read(self._connection, native)
+            return read(self._connection, native, *more)
         except libvirt.libvirtError as error:
-            if error.get_error_code() in _GONE:
+            if error.get_error_code() in GONE:
                 return None
             raise
 
-    def _read_domain(self, domain: Any) -> DomainView | None:
+    def read_domain(self, domain: Any, listed: ListedDomain | None = None) -> DomainView | None:
+        """Read one domain; None when it is gone."""
         uuid = domain.UUIDString()
         try:
             view = read_domain(
@@ -196,9 +301,10 @@ class Inventory:
                 detail=self._details.get(uuid),
                 started=self._started.get(uuid),
                 now=datetime.now(UTC),
+                listed=listed,
             )
         except libvirt.libvirtError as error:
-            if error.get_error_code() in _GONE:
+            if error.get_error_code() in GONE:
                 return None
             raise
         known = self._details.get(uuid)
@@ -216,16 +322,66 @@ class Inventory:
                     event=view.stop.event,
                 ),
             )
+        before = self.domains.get(uuid)
+        if not view.texts and before is not None:
+            # The last description that could be read is still the best that is known.
+            live = before.live or before.config
+            view = replace(view, config=before.config, live=None if view.live is None else live)
         return view
 
-    def _put_domain(self, uuid: str, view: DomainView | None) -> None:
+    def put_domain(self, uuid: str, view: DomainView | None) -> None:
+        """Take how a domain is now; None: it is gone. Called with ``lock`` held."""
         with self.lock:
             old = _replace(self.domains, uuid, view)
             if view is None:
                 self._set_detail(uuid, None)
                 self._started.pop(uuid, None)
                 self.reboots.pop(uuid, None)
-            self._observer.domain_changed(uuid, old, view)
+            if view is not None:
+                self._oddities.note(watch.DOMAIN, uuid, view.config.name, view.problem)
+            self._published(
+                watch.DOMAIN, uuid, lambda: self._observer.domain_changed(uuid, old, view)
+            )
+
+    def put_pool(self, uuid: str, view: PoolView | None) -> None:
+        """Take how a storage pool is now; None: it is gone. Called with ``lock`` held."""
+        old = _replace(self.pools, uuid, view)
+        if view is not None:
+            self._oddities.note(watch.POOL, uuid, view.name, view.problem)
+            before = {} if old is None else {volume.name: volume.problem for volume in old.volumes}
+            for volume in view.volumes:
+                if volume.problem or before.get(volume.name):
+                    name = f"{view.name}/{volume.name}"
+                    self._oddities.note("volume", name, name, volume.problem)
+        self._published(watch.POOL, uuid, lambda: self._observer.pool_changed(uuid, old, view))
+
+    def put_network(self, uuid: str, view: NetworkView | None) -> None:
+        """Take how a network is now; None: it is gone. Called with ``lock`` held."""
+        old = _replace(self.networks, uuid, view)
+        if view is not None:
+            self._oddities.note(watch.NETWORK, uuid, view.name, view.problem)
+        self._published(
+            watch.NETWORK, uuid, lambda: self._observer.network_changed(uuid, old, view)
+        )
+
+    def _put_host(self, view: HostView) -> None:
+        with self.lock:
+            self.host = view
+            self._observer.host_changed(view)
+            self._observer.flush()
+
+    def _published(self, kind: str, uuid: str, publish: Callable[[], None]) -> None:
+        """Make records; where that fails for one object, it costs only that one."""
+        try:
+            publish()
+        except Exception as error:  # noqa: BLE001 - one odd object costs only itself
+            if not self._oddities.is_left_out(kind, uuid):
+                _log.exception("%s %s: no record can be made of it", kind, uuid)
+            problem = f"{kind} {uuid} is not shown: no record can be made of it ({error!r:.200})"
+            self._oddities.leave_out(kind, uuid, problem)
+        else:
+            if self._oddities.is_left_out(kind, uuid):
+                self._oddities.leave_out(kind, uuid, "")
 
     def _set_detail(self, uuid: str, detail: StopDetail | None) -> None:
         if detail is not None:
@@ -263,9 +419,7 @@ class Inventory:
         self._connection.open()
         watch.register_events(self._connection.handle, self._report)
         self.refresh_host()
-        self._reconcile_networks()
-        self._reconcile_pools(everything=True)
-        self._reconcile_domains(everything=True)
+        read_everything(self, self._connection)
         self._connection.mark_ready()
         _log.info(
             "connected to libvirt at %s: %d domains, %d pools, %d networks",
@@ -280,21 +434,29 @@ class Inventory:
 
     def _follow(self) -> None:
         """Handle messages until the connection is lost (raises XapiFailure) or all stops."""
-        next_reconcile = time.monotonic() + self._reconcile_s
+        steps: Iterator[None] | None = None
+        due_s = time.monotonic() + self._reconciliation.pause_s()
         while not self._stopping.is_set():
             self._connection.require()
-            left_s = max(0.0, next_reconcile - time.monotonic())
+            wait_s = 0.0 if steps is not None else max(0.0, due_s - time.monotonic())
             try:
-                self._handle(self._take(min(left_s, _POSTPONE_S) if self._postponed else left_s))
+                self._handle(self._take(min(wait_s, _POSTPONE_S) if self._postponed else wait_s))
             except queue.Empty:
-                self._handle([(*postponed, None) for postponed in self._postponed])
-                if time.monotonic() >= next_reconcile:
-                    self._reconcile()
-                    next_reconcile = time.monotonic() + self._reconcile_s
+                self._look_at_the_postponed()
+                now_s = time.monotonic()
+                if steps is None and now_s >= due_s:
+                    began_s, steps = now_s, self._reconciliation.round()
+                if steps is not None and next(steps, self) is self:
+                    steps, due_s = None, began_s + self._reconciliation.pause_s()
+
+    def _look_at_the_postponed(self) -> None:
+        postponed, self._postponed = self._postponed, set()
+        for kind, uuid in postponed:
+            self.refresh_unless_busy(kind, uuid)
 
     def _take(self, timeout_s: float) -> Iterable[tuple[str, str, Any]]:
         """Wait for messages; several that say the same are one."""
-        messages = [self._messages.get(timeout=timeout_s)]
+        messages = [self._messages.get(block=timeout_s > 0, timeout=timeout_s)]
         while not self._messages.empty():
             messages.append(self._messages.get())
         # The last of equal messages counts: it was sent after all the changes before it.
@@ -308,7 +470,7 @@ class Inventory:
     def _handle(self, messages: Iterable[tuple[str, str, Any]]) -> None:
         for kind, uuid, payload in messages:
             if kind in (watch.DOMAIN, watch.POOL, watch.NETWORK):
-                self._refresh_if_free(kind, uuid)
+                self.refresh_unless_busy(kind, uuid)
             elif kind == watch.DETAIL:
                 with self.lock:
                     self._set_detail(uuid, payload)
@@ -317,88 +479,6 @@ class Inventory:
             elif kind == watch.REBOOTED:
                 self.reboots[uuid] = self.reboots.get(uuid, 0) + 1
                 self._observer.domain_rebooted()
-
-    def _refresh_if_free(self, kind: str, uuid: str) -> None:
-        """Read an object now, or later where somebody who changes it waits for a machine.
-
-        A machine that does not answer must not keep the others from being seen.
-        """
-        refresh = {
-            watch.DOMAIN: self.refresh_domain,
-            watch.POOL: self.refresh_pool,
-            watch.NETWORK: self.refresh_network,
-        }
-        lock = self._locks.of(uuid)
-        if not lock.acquire(blocking=False):
-            self._postponed.add((kind, uuid))
-            return
-        try:
-            self._postponed.discard((kind, uuid))
-            refresh[kind](uuid)
-        finally:
-            lock.release()
-
-    def _reconcile(self) -> None:
-        """Find what changed without an event, with few calls."""
-        self.refresh_host()
-        self._reconcile_networks()
-        self._reconcile_pools(everything=False)
-        self._reconcile_domains(everything=False)
-
-    def _reconcile_domains(self, *, everything: bool) -> None:
-        found = set()
-        for domain, state, reason in read_states(self._connection):
-            uuid = domain.UUIDString()
-            found.add(uuid)
-            known = self.domains.get(uuid)
-            now = (state, reason, domain.name())
-            if everything:
-                with self.changing(uuid):
-                    view = self._read_domain(domain)
-                    with self.lock:
-                        self._put_domain(uuid, view)
-            elif known is None or now != (known.state, known.reason, known.config.name):
-                self._refresh_if_free(watch.DOMAIN, uuid)
-        with self.lock:
-            self._observer.flush()
-        for uuid in set(self.domains) - found:
-            self._refresh_if_free(watch.DOMAIN, uuid)
-
-    def _reconcile_pools(self, *, everything: bool) -> None:
-        pools = self._list(self._connection.handle.listAllStoragePools)
-        for pool in pools:
-            uuid = pool.UUIDString()
-            if everything or self._pool_differs(pool, self.pools.get(uuid)):
-                self._refresh_if_free(watch.POOL, uuid)
-        for uuid in set(self.pools) - {pool.UUIDString() for pool in pools}:
-            self._refresh_if_free(watch.POOL, uuid)
-
-    def _pool_differs(self, pool: Any, known: PoolView | None) -> bool:
-        """There is no event for volumes that others make or delete."""
-        if known is None or bool(self._connection.call(pool.isActive)) != known.active:
-            return True
-        if not known.active:
-            return False
-        try:
-            names = set(self._connection.call(pool.listVolumes))
-        except libvirt.libvirtError as error:
-            if error.get_error_code() in _GONE | {libvirt.VIR_ERR_OPERATION_INVALID}:
-                return True
-            raise
-        return names != {volume.name for volume in known.volumes}
-
-    def _reconcile_networks(self) -> None:
-        networks = self._list(self._connection.handle.listAllNetworks)
-        for uuid in {network.UUIDString() for network in networks} | set(self.networks):
-            self.refresh_network(uuid)
-
-    def _list(self, function: Callable[[], list[Any]]) -> list[Any]:
-        try:
-            return self._connection.call(function)
-        except libvirt.libvirtError as error:
-            if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
-                return []  # an embedded driver: there really are none
-            raise
 
 
 def _replace(views: dict[str, Any], uuid: str, view: Any) -> Any:

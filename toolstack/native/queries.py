@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
-from xml.etree.ElementTree import Element, fromstring
 
 import libvirt
 
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.native.domain_reader import parse_domain
+from virtcim.toolstack.native.listing import ListedDomain, ListedObject
+from virtcim.toolstack.native.reading import GONE, attribute, parse_xml, unreadable, whole
 from virtcim.toolstack.native.stop_reason import StopDetail, stop_view, stopped_by_itself
 from virtcim.toolstack.native.views import (
     DiskView,
@@ -20,8 +21,6 @@ from virtcim.toolstack.native.views import (
     HostView,
     InterfaceView,
     NetworkView,
-    PoolView,
-    VolumeView,
 )
 from virtcim.toolstack.refs import derived_uuid
 
@@ -30,8 +29,7 @@ __all__ = [
     "read_host",
     "read_memory",
     "read_network",
-    "read_pool",
-    "read_states",
+    "texts_of_domain",
 ]
 
 _Result = TypeVar("_Result")
@@ -45,10 +43,6 @@ _RUNNING = frozenset(
         libvirt.VIR_DOMAIN_PMSUSPENDED,
     }
 )
-
-
-def _parse(xml: str) -> Element:
-    return fromstring(xml)  # noqa: S314 - libvirt wrote it
 
 
 def _supported(
@@ -70,17 +64,41 @@ def read_domain(
     detail: StopDetail | None,
     started: datetime | None,
     now: datetime,
+    listed: ListedDomain | None = None,
 ) -> DomainView:
-    """Read one domain; raises libvirt.libvirtError, with VIR_ERR_NO_DOMAIN when it is gone."""
+    """Read one domain; what ``listed`` tells is not asked again.
+
+    Raises libvirt.libvirtError with one of ``GONE`` when it is gone. Whatever else cannot be read
+    or understood is its ``problem``, and it is shown with what is known.
+    """
     call = connection.call
-    state, reason = call(domain.state)
-    active = domain.ID() != -1 and (state in _RUNNING or bool(call(domain.isActive)))
-    persistent = bool(call(domain.isPersistent))
-    current = parse_domain(call(domain.XMLDesc))
-    config = current
-    if active and persistent:
-        config = parse_domain(call(domain.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE))
-    live = current if active else None
+    problems: list[str] = []
+    if listed is None:
+        state, reason = _tried(
+            problems, "its state", (libvirt.VIR_DOMAIN_NOSTATE, 0), call, domain.state
+        )
+        persistent = autostart = saved = None
+    else:
+        state, reason = listed.state, listed.reason
+        persistent, autostart, saved = listed.persistent, listed.autostart, listed.saved
+    active = _is_active(call, domain, state)
+    if persistent is None:
+        persistent = bool(
+            _tried(problems, "whether it is persistent", 1, call, domain.isPersistent)
+        )
+    if autostart is None:
+        autostart = persistent and bool(
+            _tried(problems, "whether it starts with the host", 0, call, domain.autostart)
+        )
+    if saved is None:
+        saved = not active and bool(_supported(connection, 0, domain.hasManagedSaveImage))
+    nothing: tuple[str, ...] = ()
+    texts = _tried(problems, "its description", nothing, _texts, call, domain, active, persistent)
+    documents = tuple(_parse_domain(domain, text, problems) for text in texts)
+    if not documents:
+        documents = (DomainXml(name=_name(domain)),)
+    config = documents[-1]
+    live = documents[0] if active else None
     if live is not None:
         config = _with_attached(config, live)
     if detail is not None and live is not None:
@@ -94,25 +112,76 @@ def read_domain(
         state=state,
         reason=reason,
         persistent=persistent,
-        autostart=persistent and bool(call(domain.autostart)),
-        saved=not active and bool(_supported(connection, 0, domain.hasManagedSaveImage)),
+        autostart=persistent and autostart,
+        saved=saved and not active,
         config=config,
         live=live,
         started=started if active else None,
         stop=stop_view(state, reason, detail, disk_errors, now),
+        problem="; ".join(dict.fromkeys(problems)),
+        texts=tuple(map(hash, texts)),
     )
 
 
-def read_states(connection: LibvirtConnection) -> list[tuple[Any, int, int]]:
-    """Give all domains with state and reason, in one call where the driver can."""
-    call, handle = connection.call, connection.handle
+def texts_of_domain(
+    connection: LibvirtConnection, domain: Any, known: DomainView
+) -> tuple[int, ...]:
+    """Give the hashes of the descriptions of a domain now, nothing where they cannot be read."""
+    active = known.live is not None
     try:
-        stats = call(handle.getAllDomainStats, libvirt.VIR_DOMAIN_STATS_STATE, 0)
+        texts = _texts(connection.call, domain, active, known.persistent)
+    except (libvirt.libvirtError, ValueError):
+        return ()
+    return tuple(map(hash, texts))
+
+
+def _is_active(call: Callable[..., Any], domain: Any, state: int) -> bool:
+    return domain.ID() != -1 and (state in _RUNNING or bool(call(domain.isActive)))
+
+
+def _texts(
+    call: Callable[..., str], domain: Any, active: bool, persistent: bool
+) -> tuple[str, ...]:
+    """Give the description of what runs, if it does, and then that of the next start."""
+    current = call(domain.XMLDesc)
+    if active and persistent:
+        return current, call(domain.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE)
+    return (current,)
+
+
+def _parse_domain(domain: Any, xml: str, problems: list[str]) -> DomainXml:
+    try:
+        return parse_domain(xml)
+    except Exception as error:  # noqa: BLE001 - one odd description costs only itself
+        problems.append(f"its description {unreadable(error)}")
+        return DomainXml(name=_name(domain))
+
+
+def _name(native: Any) -> str:
+    try:
+        return str(native.name())
+    except UnicodeDecodeError:
+        return str(native.UUIDString())
+
+
+def _tried(
+    problems: list[str],
+    what: str,
+    default: _Result,
+    function: Callable[..., _Result],
+    *args: object,
+) -> _Result:
+    """Read one thing of an object; raises libvirt.libvirtError only where the object is gone."""
+    try:
+        return function(*args)
     except libvirt.libvirtError as error:
-        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+        if error.get_error_code() in GONE:
             raise
-        return [(domain, *call(domain.state)) for domain in call(handle.listAllDomains)]
-    return [(domain, fields["state.state"], fields["state.reason"]) for domain, fields in stats]
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            problems.append(f"{what} {unreadable(error)}")
+    except ValueError as error:
+        problems.append(f"{what} {unreadable(error)}")
+    return default
 
 
 def _with_attached(config: DomainXml, live: DomainXml) -> DomainXml:
@@ -131,66 +200,42 @@ def _with_attached(config: DomainXml, live: DomainXml) -> DomainXml:
     return replace(config, disks=tuple(disks.values()), interfaces=tuple(interfaces.values()))
 
 
-def read_pool(connection: LibvirtConnection, pool: Any) -> PoolView:
-    """Read one storage pool with its volumes."""
+def read_network(
+    connection: LibvirtConnection, network: Any, listed: ListedObject | None = None
+) -> NetworkView:
+    """Read one network; raises libvirt.libvirtError only when it is gone."""
     call = connection.call
-    root = _parse(call(pool.XMLDesc))
-    active = bool(call(pool.isActive))
-    _state, capacity, allocation, _available = call(pool.info)
-    volumes = call(pool.listAllVolumes) if active else []
-    return PoolView(
-        uuid=pool.UUIDString(),
-        name=pool.name(),
-        type=root.get("type", ""),
-        path=root.findtext("target/path") or "",
-        active=active,
-        autostart=bool(call(pool.autostart)),
-        capacity_bytes=capacity,
-        allocation_bytes=allocation,
-        volumes=tuple(
-            view for volume in volumes if (view := _read_volume(connection, volume)) is not None
-        ),
-    )
-
-
-def _read_volume(connection: LibvirtConnection, volume: Any) -> VolumeView | None:
+    problems: list[str] = []
+    active = None if listed is None else listed.active
+    autostart = None if listed is None else listed.autostart
+    if active is None:
+        active = bool(_tried(problems, "whether it is active", 0, call, network.isActive))
+    if autostart is None:
+        autostart = bool(
+            _tried(problems, "whether it starts with the host", 0, call, network.autostart)
+        )
+    xml = _tried(problems, "its description", "", call, network.XMLDesc)
+    bridge = forward = ""
+    mtu = 0
     try:
-        root = _parse(connection.call(volume.XMLDesc))
-        kind, capacity, allocation = connection.call(volume.info)
-    except libvirt.libvirtError as error:
-        # It was deleted since it was listed.
-        if error.get_error_code() == libvirt.VIR_ERR_NO_STORAGE_VOL:
-            return None
-        raise
-    target_format = root.find("target/format")
-    return VolumeView(
-        name=volume.name(),
-        key=volume.key(),
-        path=root.findtext("target/path") or "",
-        type=kind,
-        capacity_bytes=capacity,
-        allocation_bytes=allocation,
-        format="" if target_format is None else target_format.get("type", ""),
-    )
-
-
-def read_network(connection: LibvirtConnection, network: Any) -> NetworkView:
-    """Read one network."""
-    root = _parse(connection.call(network.XMLDesc))
+        if xml:
+            root = parse_xml(xml)
+            bridge = attribute(root, "bridge", "name")
+            forward = attribute(root, "forward", "mode")
+            mtu = whole(attribute(root, "mtu", "size") or "0", "its MTU")
+    except (ValueError, SyntaxError) as error:
+        problems.append(f"its description {unreadable(error)}")
     return NetworkView(
         uuid=network.UUIDString(),
-        name=network.name(),
-        active=bool(connection.call(network.isActive)),
-        autostart=bool(connection.call(network.autostart)),
-        bridge=_attribute(root, "bridge", "name"),
-        forward=_attribute(root, "forward", "mode"),
-        mtu=int(_attribute(root, "mtu", "size") or 0),
+        name=_name(network),
+        active=active,
+        autostart=autostart,
+        bridge=bridge,
+        forward=forward,
+        mtu=mtu,
+        problem="; ".join(problems),
+        text=hash(xml),
     )
-
-
-def _attribute(root: Element, path: str, name: str) -> str:
-    element = root.find(path)
-    return "" if element is None else element.get(name, "")
 
 
 def read_memory(connection: LibvirtConnection) -> tuple[int, int]:
@@ -212,7 +257,7 @@ def read_memory(connection: LibvirtConnection) -> tuple[int, int]:
 def read_host(connection: LibvirtConnection) -> HostView:
     """Read the host and what its hypervisor can do."""
     call, handle = connection.call, connection.handle
-    root = _parse(call(handle.getCapabilities))
+    root = parse_xml(call(handle.getCapabilities))
     hostname = call(handle.getHostname)
     arch, _memory_mib, cpus, mhz, nodes, sockets, cores, threads = call(handle.getInfo)
     memory_bytes, memory_free_bytes = read_memory(connection)

@@ -146,6 +146,9 @@ class DomainView:
     live: DomainXml | None = None
     started: datetime | None = None
     stop: StopView | None = None
+    problem: str = ""  # what of it cannot be read or understood, one sentence
+    # Hashes of the descriptions that it was read from, to see whether they have changed.
+    texts: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +162,7 @@ class VolumeView:
     capacity_bytes: int
     allocation_bytes: int
     format: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +178,8 @@ class PoolView:
     capacity_bytes: int = 0
     allocation_bytes: int = 0
     volumes: tuple[VolumeView, ...] = ()
+    problem: str = ""
+    text: int = field(default=0, compare=False, repr=False)  # hash of its description
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +193,8 @@ class NetworkView:
     bridge: str = ""
     forward: str = ""
     mtu: int = 0
+    problem: str = ""
+    text: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,3 +218,4 @@ class HostView:
     cpu_vendor: str = ""
     cpu_features: tuple[str, ...] = ()
     domain_types: frozenset[str] = frozenset()
+    problem: str = ""  # what of it, or which of its objects, cannot be shown at all
