@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from virtcim.toolstack.services import Services
     from virtcim.toolstack.tasks import RunningTask
 
-__all__ = ["Call", "CallTable", "Context", "Handler"]
+__all__ = ["Call", "CallTable", "Context", "Gate", "Handler"]
 
 Handler = Callable[..., Any]
+Gate = Callable[[], AbstractAsyncContextManager[None]]
 _Result = TypeVar("_Result")
 _Handler = TypeVar("_Handler", bound=Handler)
 
@@ -48,13 +50,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What a handler knows of its call; ``session`` is empty where the call needs none."""
+    """What a handler knows of its call; ``session`` is empty where the call needs none.
+
+    ``gate`` bounds how many threads work for the same machine.
+    """
 
     services: Services
     client: ClientInfo
     threads: ThreadPoolExecutor
     session: str = ""
     task: RunningTask | None = None
+    gate: Gate = nullcontext
 
     def record(self, class_name: str, ref: str) -> Record:
         """Give the record of an object; raises ``HANDLE_INVALID`` where there is none."""
@@ -66,7 +72,8 @@ class Context:
     async def run(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Run what calls libvirt in the pool of threads."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self.threads, lambda: function(*arguments))
+        async with self.gate():
+            return await loop.run_in_executor(self.threads, lambda: function(*arguments))
 
 
 class CallTable:

@@ -14,6 +14,7 @@ import libvirt
 
 from virtcim.toolstack.calltable import Call, Context
 from virtcim.toolstack.faults import XapiFailure, handle_invalid, libvirt_failure
+from virtcim.toolstack.gates import Gates
 from virtcim.toolstack.parameters import check_value, count_mismatch
 from virtcim.toolstack.services import Services
 from virtcim.toolstack.state import StateError
@@ -32,6 +33,7 @@ class Dispatcher:
     def __init__(self, services: Services, calls: Iterable[Call], *, threads: int) -> None:
         self._services = services
         self._calls = {call.name: call for call in calls}
+        self._gates = Gates(services.database)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="libvirt")
 
     def close(self) -> None:
@@ -56,7 +58,11 @@ class Dispatcher:
             raise XapiFailure("Fault", f"No async mode for this operation (rpc: {method})")
         session, arguments = self._check(call, params)
         context = Context(
-            services=self._services, client=client, threads=self._executor, session=session
+            services=self._services,
+            client=client,
+            threads=self._executor,
+            session=session,
+            gate=self._gates.of(call, arguments),
         )
         if name == method:
             return await self._call(call, context, arguments)

@@ -40,7 +40,7 @@ class ToolstackOptions:
     session_idle_s: float = 24 * 60 * 60
     shutdown_timeout_s: float = 120.0
     reconcile_s: float = 10.0
-    threads: int = 16
+    threads: int = 24
 
 
 class Toolstack:

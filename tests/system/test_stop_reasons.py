@@ -17,6 +17,7 @@ from private_libvirt import PrivateLibvirt
 from tests.system.cim import define, request_state, system_path, wait_for_system
 from tests.system.file_systems import enlarge
 from tests.system.machines import domain_xml
+from tests.system.qemu_processes import qemu_process
 from tests.system.stack import Stack, running_stack
 from tests.system.waiting import wait_for
 
@@ -148,22 +149,8 @@ def test_a_machine_whose_qemu_is_killed_has_a_stop_error(
 ) -> None:
     uuid = define(cim, "murdered", disks=[make_disk(IDLE)])
     request_state(cim, uuid, "run")
-    os.kill(_qemu_pid(shared_libvirt, uuid), signal.SIGKILL)
+    os.kill(qemu_process(shared_libvirt, uuid), signal.SIGKILL)
     system = wait_for_system(cim, uuid, EnabledState=_HALTED)
     assert system["StopReason"] is not None
     assert system["StopErrorCode"] not in (None, 0, _OUT_OF_DISK_SPACE)
     assert re.match("ERR_[A-Z_]+: ", system["StopDescription"])
-
-
-def _qemu_pid(private_libvirt: PrivateLibvirt, uuid: str) -> int:
-    """The process of a running machine: QEMU has the machine's UUID on its command line."""
-    found = []
-    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = command_line.read_bytes().split(b"\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if uuid.encode() in words and str(private_libvirt.directory).encode() in b" ".join(words):
-            found.append(int(command_line.parent.name))
-    [pid] = found
-    return pid

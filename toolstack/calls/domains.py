@@ -14,6 +14,7 @@ import libvirt
 from virtcim.toolstack.calltable import Context
 from virtcim.toolstack.faults import XapiFailure, bad_power_state, handle_invalid
 from virtcim.toolstack.native.domain_writer import edit
+from virtcim.toolstack.native.operation_connections import Lease
 from virtcim.toolstack.native.views import DomainView
 from virtcim.toolstack.records.vm import power_state
 from virtcim.toolstack.refs import random_reference
@@ -31,12 +32,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """A VM as a handler works with it: libvirt's object, and its state at the beginning."""
+    """A VM as a handler works with it: libvirt's object, and its state at the beginning.
+
+    ``domain`` belongs to a connection of the operation's own, as its calls may wait for the VM.
+    """
 
     ref: str
     uuid: str
     domain: Any
     view: DomainView
+    lease: Lease
 
     @property
     def power_state(self) -> str:
@@ -51,8 +56,13 @@ def _find_machine(context: Context, ref: str) -> Machine:
     view = services.inventory.refresh_domain(uuid)
     if view is None:
         raise handle_invalid("VM", ref)
-    domain = services.connection.call(services.connection.handle.lookupByUUIDString, uuid)
-    return Machine(ref=ref, uuid=uuid, domain=domain, view=view)
+    lease = services.connection.lease()
+    try:
+        domain = services.connection.call(lease.handle.lookupByUUIDString, uuid)
+    except BaseException:
+        lease.release()
+        raise
+    return Machine(ref=ref, uuid=uuid, domain=domain, view=view, lease=lease)
 
 
 def begin_operation(
@@ -65,18 +75,27 @@ def begin_operation(
     administrator blocked the operation.
     """
     machine = _find_machine(context, ref)
-    if states and machine.power_state not in states:
-        raise bad_power_state(ref, ", ".join(states), machine.power_state)
-    blocked = machine.view.config.extra.get("blocked_operations", {})
-    if operation in blocked:
-        raise XapiFailure("OPERATION_BLOCKED", ref, str(blocked[operation]))
+    try:
+        _check_allowed(machine, operation, states)
+    except XapiFailure:
+        machine.lease.release()
+        raise
     key = context.task.ref if context.task else random_reference()
     context.services.publisher.set_operation(machine.uuid, key, operation)
     return machine, key
 
 
+def _check_allowed(machine: Machine, operation: str, states: tuple[str, ...]) -> None:
+    if states and machine.power_state not in states:
+        raise bad_power_state(machine.ref, ", ".join(states), machine.power_state)
+    blocked = machine.view.config.extra.get("blocked_operations", {})
+    if operation in blocked:
+        raise XapiFailure("OPERATION_BLOCKED", machine.ref, str(blocked[operation]))
+
+
 def end_operation(context: Context, machine: Machine, key: str) -> None:
     """Show the operation as ended, and its outcome as far as libvirt can be asked."""
+    machine.lease.release()
     context.services.publisher.set_operation(machine.uuid, key, None)
     _refresh_quietly(context, machine.uuid)
 
@@ -94,6 +113,7 @@ def change_machine(context: Context, ref: str, operation: str, *states: str) -> 
     except BaseException:
         end_operation(context, machine, key)
         raise
+    machine.lease.release()
     context.services.publisher.set_operation(machine.uuid, key, None)
     context.services.inventory.refresh_domain(machine.uuid)
 

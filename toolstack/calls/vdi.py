@@ -80,13 +80,14 @@ def _resize(context: Context, vdi: str, size: int) -> None:
     if attached:
         vm = context.record("VM", attached[0]["VM"])
         connection = services.connection
-        domain = connection.call(connection.handle.lookupByUUIDString, vm["uuid"])
-        connection.call(
-            domain.blockResize,
-            attached[0]["userdevice"],
-            size,
-            libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES,
-        )
+        with connection.operating() as handle:
+            domain = connection.call(handle.lookupByUUIDString, vm["uuid"])
+            connection.call(
+                domain.blockResize,
+                attached[0]["userdevice"],
+                size,
+                libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES,
+            )
     else:
         require_pool(sr, record["SR"])
         services.connection.call(_volume(context, record, sr).resize, size, 0)

@@ -1,21 +1,24 @@
-"""The one connection to libvirt: opened, watched, lost, opened again.
+"""The connection to libvirt: opened, watched, lost, opened again.
 
-libvirt's test driver keeps its state per connection (``test:///file.xml``), and events come per
-connection, so there is exactly one.
+Events come by one connection, and reading goes by it. Operations have others beside it, which come
+and go with it, unless the driver runs in this process or keeps its state per connection, as
+libvirt's test driver does (``test:///file.xml``).
 """
 
 from __future__ import annotations
 
 import logging
-import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import libvirt
 
 from virtcim.toolstack.faults import XapiFailure, libvirt_failure, lost_connection
-from virtcim.toolstack.native.liveness import Liveness, connections
+from virtcim.toolstack.native.liveness import Liveness
+from virtcim.toolstack.native.operation_connections import Lease, OperationConnections
+from virtcim.toolstack.native.sockets import Sockets, open_connection
 from virtcim.toolstack.statistics import Statistics
 
 __all__ = ["LibvirtConnection"]
@@ -54,18 +57,17 @@ def _start_event_loop() -> None:
     threading.Thread(target=run, name="libvirt-events", daemon=True).start()
 
 
-def _open(uri: str) -> tuple[Any, list[socket.socket]]:
-    """Open a connection, and give the sockets that belong to it."""
-    before = connections()
-    try:
-        handle = libvirt.open(uri)
-    finally:
-        for one in before.values():
-            one.close()
-    after = connections()
-    for inode in before.keys() & after.keys():
-        after.pop(inode).close()
-    return handle, list(after.values())
+def _is_shared(uri: str, handle: Any, sockets: Sockets) -> bool:
+    """Whether what one connection does is seen by another one, in a daemon that serves both."""
+    remote = bool(sockets) or "+" in uri.partition(":")[0]
+    return remote and handle.getType() != "TEST"
+
+
+def _connection_of(function: Callable[..., object]) -> Any:
+    """The ``virConnect`` that a bound method of one of libvirt's objects works on."""
+    native = getattr(function, "__self__", None)
+    connect = getattr(native, "connect", None)
+    return native if connect is None else connect()
 
 
 def _is_alive(handle: Any) -> bool:
@@ -95,8 +97,9 @@ class LibvirtConnection:
         self._attempted = threading.Event()
         self._handle: Any = None
         self._liveness: Liveness | None = None
+        self._operations: OperationConnections | None = None
         # Lost connections: closed where it cannot disturb libvirt's own threads.
-        self._lost: list[tuple[Any, Liveness]] = []
+        self._lost: list[tuple[Any, Liveness, OperationConnections | None]] = []
         self._epoch = 0
         self._failure = lost_connection(uri, "it has not been opened yet")
 
@@ -115,7 +118,8 @@ class LibvirtConnection:
         threading.Thread(target=self._close_lost, name="libvirt-close", daemon=True).start()
         try:
             self._statistics.count_libvirt_call()
-            handle, sockets = _open(self.uri)
+            handle, sockets = open_connection(self.uri)
+            shared = _is_shared(self.uri, handle, sockets)
         except libvirt.libvirtError as error:
             failure = libvirt_failure(error)
             with self._lock:
@@ -124,6 +128,7 @@ class LibvirtConnection:
             raise failure from error
         with self._lock:
             self._handle = handle
+            self._operations = OperationConnections(self.uri, sockets) if shared else None
             self._epoch += 1
             epoch = self._epoch
             self._liveness = Liveness(
@@ -154,11 +159,14 @@ class LibvirtConnection:
             if self._handle is None or (epoch is not None and epoch != self._epoch):
                 return
             assert self._liveness is not None
-            self._lost.append((self._handle, self._liveness))
-            self._handle = self._liveness = None
+            operations = self._operations
+            self._lost.append((self._handle, self._liveness, operations))
+            self._handle = self._liveness = self._operations = None
             self._readiness.clear()
             self._failure = lost_connection(self.uri, reason)
         _log.warning("connection to libvirt at %s has ended: %s", self.uri, reason)
+        if operations is not None:
+            operations.cut()
         self.on_lost()
 
     def close(self) -> None:
@@ -171,8 +179,10 @@ class LibvirtConnection:
     def _close_lost(self) -> None:
         with self._lock:
             lost, self._lost = self._lost, []
-        for handle, liveness in lost:
+        for handle, liveness, operations in lost:
             liveness.stop()
+            if operations is not None:
+                operations.close()
             for close in (handle.unregisterCloseCallback, handle.close):
                 try:
                     close()
@@ -189,9 +199,33 @@ class LibvirtConnection:
         if not self._readiness.is_set():
             raise self.failure()
 
+    def lease(self) -> Lease:
+        """Give a connection for calls that may wait for a machine, until it is released.
+
+        Raises XapiFailure when there is none.
+        """
+        handle, operations = self.handle, self._operations
+        if operations is None:
+            return Lease(handle)
+        try:
+            return operations.lease()
+        except libvirt.libvirtError as error:
+            # Perhaps the daemon serves no more clients; if it is gone, the first call finds out.
+            _log.warning("no further connection to libvirt can be opened: %s", error)
+            return Lease(handle)
+
+    @contextmanager
+    def operating(self) -> Iterator[Any]:
+        """Give the ``virConnect`` of a lease while the block runs."""
+        lease = self.lease()
+        try:
+            yield lease.handle
+        finally:
+            lease.release()
+
     def call(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Call one function of libvirt's API; raises XapiFailure or ``libvirt.libvirtError``."""
-        epoch, handle = self._epoch, self.handle
+        epoch, _ = self._epoch, self.handle
         self._statistics.count_libvirt_call()
         try:
             return function(*arguments)
@@ -200,9 +234,18 @@ class LibvirtConnection:
                 # It was closed at this very moment: the call has not been made.
                 raise self.failure() from error
             # The call that finds the daemon gone knows it before the event loop does.
-            if error.get_error_domain() == libvirt.VIR_FROM_RPC and not _is_alive(handle):
+            if error.get_error_domain() == libvirt.VIR_FROM_RPC and self._has_lost_one(function):
                 self.lose(error.get_error_message() or "a call failed", epoch)
             raise
+
+    def _has_lost_one(self, function: Callable[..., object]) -> bool:
+        """Whether the connection has ended: the main one, or one for operations that was used."""
+        with self._lock:
+            handle, operations = self._handle, self._operations
+        if handle is None or not _is_alive(handle):
+            return True
+        used = _connection_of(function)
+        return operations is not None and operations.has(used) and not _is_alive(used)
 
     def _closed(self, _connection: object, reason: int, epoch: int) -> None:
         self.lose(_CLOSE_REASONS.get(reason, f"reason {reason}"), epoch)

@@ -7,55 +7,22 @@ itself all calls fail as they should; so that end is brought about.
 
 from __future__ import annotations
 
-import os
-import socket
-import stat
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import libvirt
 
-__all__ = ["Liveness", "connections"]
+from virtcim.toolstack.native.sockets import Sockets
+
+__all__ = ["Liveness"]
 
 # The daemon has workers of their own for short questions, so that it answers them even while all
 # its other workers wait for virtual machines.
 _PATIENCE_S = 8.0
 _INTERVAL_S = 2.0
 _LAST_ANSWER_S = 0.5
-
-
-def connections() -> dict[int, socket.socket]:
-    """Give duplicates of the sockets that this process has connected to others, by inode."""
-    found: dict[int, socket.socket] = {}
-    accepted_from: set[int] = set()
-    for name in tuple(Path("/proc/self/fd").iterdir()):
-        with suppress(OSError):  # closed meanwhile
-            _note(int(name.name), found, accepted_from)
-    for inode, one in tuple(found.items()):
-        # What was accepted has the port that is listened on.
-        if one.family != socket.AF_UNIX and one.getsockname()[1] in accepted_from:
-            found.pop(inode).close()
-    return found
-
-
-def _note(descriptor: int, found: dict[int, socket.socket], accepted_from: set[int]) -> None:
-    status = os.fstat(descriptor)
-    if not stat.S_ISSOCK(status.st_mode) or status.st_ino in found:
-        return
-    duplicate = socket.socket(fileno=os.dup(descriptor))
-    if duplicate.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-        if duplicate.family != socket.AF_UNIX:
-            accepted_from.add(duplicate.getsockname()[1])
-    else:
-        with suppress(OSError):  # not connected
-            if duplicate.getpeername():  # a client that was accepted on a Unix socket has no name
-                found[status.st_ino] = duplicate
-                return
-    duplicate.close()
 
 
 class Liveness:
@@ -65,9 +32,7 @@ class Liveness:
     this object's own, are cut, and every call that waits fails.
     """
 
-    def __init__(
-        self, handle: Any, sockets: list[socket.socket], on_hang: Callable[[], None]
-    ) -> None:
+    def __init__(self, handle: Any, sockets: Sockets, on_hang: Callable[[], None]) -> None:
         self._handle = handle
         self._sockets = sockets
         self._on_hang = on_hang
@@ -84,11 +49,10 @@ class Liveness:
         self._stopping.set()
         if self._sockets:
             self._asking.join(_LAST_ANSWER_S)
-            self._cut()
+            self._sockets.cut()
             self._asking.join()
             self._watching.join()
-        for one in self._sockets:
-            one.close()
+        self._sockets.close()
 
     def _ask(self) -> None:
         while not self._stopping.wait(_INTERVAL_S):
@@ -105,10 +69,5 @@ class Liveness:
             asked_at = self._asked_at
             if asked_at is not None and time.monotonic() - asked_at > _PATIENCE_S:
                 self._on_hang()
-                self._cut()
+                self._sockets.cut()
                 return
-
-    def _cut(self) -> None:
-        for one in self._sockets:
-            with suppress(OSError):  # it has ended already
-                one.shutdown(socket.SHUT_RDWR)

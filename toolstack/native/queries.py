@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import libvirt
 
 from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.native.disk_errors import read_disk_errors
 from virtcim.toolstack.native.domain_reader import parse_domain
 from virtcim.toolstack.native.listing import ListedDomain, ListedObject
 from virtcim.toolstack.native.reading import GONE, attribute, parse_xml, unreadable, whole
@@ -105,7 +106,7 @@ def read_domain(
         detail = detail.naming_disks(live.aliases)
     disk_errors: Mapping[str, int] = {}
     if stopped_by_itself(state, reason) and active and detail is None:
-        disk_errors = _supported(connection, {}, domain.diskErrors)
+        disk_errors = read_disk_errors(connection, domain.UUIDString())
     return DomainView(
         uuid=domain.UUIDString(),
         id=domain.ID() if active else -1,

@@ -1,0 +1,93 @@
+"""How many threads may wait for one virtual machine.
+
+A machine whose emulator does not answer keeps every thread that works on it, perhaps for ever. The
+threads are few and serve all machines: so only some of them may be with one machine at a time, and
+further calls wait without a thread, not for ever either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from virtcim.toolstack.calltable import Call, Gate
+from virtcim.toolstack.database import Database
+from virtcim.toolstack.faults import XapiFailure
+
+__all__ = ["Gates"]
+
+_AT_ONCE = 2
+# As long as libvirt lets an operation wait for another one on the same machine.
+_PATIENCE_S = 30.0
+# What ends a machine that does not answer must get through to it.
+_ENDING = frozenset({"VM.hard_shutdown"})
+
+
+class Gates:
+    """The gates of all machines; used on the event loop only."""
+
+    def __init__(self, database: Database, *, patience_s: float = _PATIENCE_S) -> None:
+        self._database = database
+        self._patience_s = patience_s
+        self._within: dict[tuple[str, bool], asyncio.Semaphore] = {}
+        self._users: dict[tuple[str, bool], int] = {}
+
+    def of(self, call: Call, arguments: list[object]) -> Gate:
+        """Give what a call passes with each piece of its work."""
+        machine = self._machine(call, arguments)
+        ending = call.name in _ENDING
+        return lambda: self._pass(machine, ending)
+
+    @asynccontextmanager
+    async def _pass(self, machine: str, ending: bool) -> AsyncIterator[None]:
+        if not machine:
+            yield
+            return
+        key = (machine, ending)
+        gate = self._within.setdefault(key, asyncio.Semaphore(1 if ending else _AT_ONCE))
+        self._users[key] = self._users.get(key, 0) + 1
+        try:
+            try:
+                await asyncio.wait_for(gate.acquire(), self._patience_s)
+            except TimeoutError:
+                raise self._busy(machine) from None
+            try:
+                yield
+            finally:
+                gate.release()
+        finally:
+            self._users[key] -= 1
+            if not self._users[key]:
+                del self._users[key], self._within[key]
+
+    def _machine(self, call: Call, arguments: list[object]) -> str:
+        """The machine that a call may have to wait for, or whose operation it ends; else nothing.
+
+        The first reference among the parameters tells.
+        """
+        for parameter, value in zip(call.parameters, arguments, strict=False):
+            if parameter.is_reference:
+                return self._machine_of(parameter.kind, str(value))
+        return ""
+
+    def _machine_of(self, class_name: str, ref: str) -> str:
+        if class_name in ("VM", "task"):
+            return ref
+        record = self._database.get(class_name, ref)
+        if record is None:
+            return ""
+        if class_name in ("VBD", "VIF"):
+            return str(record["VM"])
+        if class_name == "VDI":
+            for vbd in record["VBDs"]:
+                user = self._database.get("VBD", vbd)
+                if user is not None and user["currently_attached"]:
+                    return str(user["VM"])
+        return ""
+
+    def _busy(self, machine: str) -> XapiFailure:
+        record = self._database.get("VM", machine) or {}
+        operations = dict(record.get("current_operations", {}))
+        task, operation = next(iter(operations.items()), ("", "unknown"))
+        return XapiFailure("OTHER_OPERATION_IN_PROGRESS", "VM", machine, str(operation), str(task))
