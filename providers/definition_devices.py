@@ -227,9 +227,9 @@ def _plain(name: str) -> str:
     if not name.lower().startswith("file:"):
         return name
     try:
-        return unquote(urlsplit(name).path)
+        return unquote(urlsplit(name).path, errors="strict")
     except ValueError:
-        return name  # a host in it is none
+        return name  # its host is none, or its path no UTF-8
 
 
 def read_network(reader: SettingReader, view: View) -> Network:

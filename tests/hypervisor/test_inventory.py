@@ -158,6 +158,43 @@ def test_the_consoles_of_a_machine_come_and_go(
     eventually(endpoint, lambda now: not now.virtual_systems["one"].consoles)
 
 
+def test_a_console_keeps_the_name_that_the_toolstack_gave_it(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    for ref, name in (("OpaqueRef:a", "vnc0"), ("OpaqueRef:b", "spice0"), ("OpaqueRef:c", "")):
+        other_config = {"virtcim-id": name} if name else {}
+        server.put("console", ref, VM="OpaqueRef:one", protocol="rfb", other_config=other_config)
+
+    def names() -> list[str]:
+        return [each.id for each in endpoint.inventory().virtual_systems["one"].consoles]
+
+    eventually(endpoint, lambda now: len(now.virtual_systems["one"].consoles) == 3)
+    # One that has no name, as on a XenServer, is numbered.
+    assert names() == ["rfb-0", "spice0", "vnc0"]
+    server.remove("console", "OpaqueRef:b")
+    eventually(endpoint, lambda now: len(now.virtual_systems["one"].consoles) == 2)
+    assert names() == ["rfb-0", "vnc0"]
+
+
+def test_what_only_our_toolstack_tells_is_read(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    inventory = endpoint.inventory()
+    image, system = inventory.disk_images["vdi"], inventory.virtual_systems["one"]
+    assert (image.uris, system.title) == ((), "")
+    [port] = system.network_ports
+    assert (port.link_up, port.network_name) == (True, "")
+    server.put("VDI", "OpaqueRef:vdi", sm_config={"uris": "nbd://a/x nbd://b/x"})
+    properties = {"link": "down", "network": "missing"}
+    server.put("VIF", "OpaqueRef:vif", network="OpaqueRef:NULL", runtime_properties=properties)
+    server.put("VM_metrics", "OpaqueRef:metrics", other_config={"title": "A title"})
+    server.put("VM", "OpaqueRef:one", metrics="OpaqueRef:metrics")
+    read = eventually(endpoint, lambda now: now.virtual_systems["one"].title == "A title")
+    [port] = read.virtual_systems["one"].network_ports
+    assert (port.link_up, port.network_name, port.network_uuid) == (False, "missing", "")
+    assert read.disk_images["vdi"].uris == ("nbd://a/x", "nbd://b/x")
+
+
 def test_parts_that_arrive_after_what_refers_to_them_are_joined(
     server: XenApiServer, endpoint: XenApiEndpoint
 ) -> None:
