@@ -211,6 +211,7 @@ class StorageRepository:
     virtual_allocation_bytes: int = 0
     attached: bool = True
     problem: str = ""  # one sentence, where it could not be read or understood in full
+    image_increment_bytes: int = 512  # the size of an image is a multiple of it
     makes_images: bool = True  # whether new disk images can be made in it while it is attached
 
 

@@ -261,6 +261,16 @@ def _image(ref: str, record: Record) -> ImagePart:
 _LIBRARIES = frozenset({"iso", "udev"})
 
 
+# The blocks that XenServer's storage manager makes images of; our toolstack tells its own.
+_IMAGE_INCREMENT = 2**21
+
+
+def _image_increment(record: Record) -> int:
+    told = _map(record, "sm_config").get("image-increment", "")
+    valid = told.isascii() and told.isdigit() and len(told) < 12 and int(told) > 0
+    return int(told) if valid else _IMAGE_INCREMENT
+
+
 def _makes_images(record: Record) -> bool:
     """Whether VDI.create is possible.
 
@@ -284,6 +294,7 @@ def _repository(ref: str, record: Record) -> StorageRepository:
         physical_utilisation_bytes=max(_integer(record, "physical_utilisation"), 0),
         virtual_allocation_bytes=max(_integer(record, "virtual_allocation"), 0),
         attached=False,
+        image_increment_bytes=_image_increment(record),
         makes_images=_makes_images(record),
     )
 

@@ -13,7 +13,6 @@ from virtcim.hypervisor.model import Host, Network, StorageRepository
 __all__ = [
     "DEFAULT_MEMORY_BYTES",
     "DEFAULT_PROCESSORS",
-    "IMAGE_SIZES",
     "AllocationRange",
     "image_range",
     "memory_range",
@@ -28,8 +27,6 @@ DEFAULT_PROCESSORS = 1
 DEFAULT_MEMORY_BYTES = 512 * _MIB
 _DEFAULT_IMAGE_BYTES = 8 * _GIB
 _LEAST_MEMORY_BYTES = _MIB
-# Disks are divided into sectors, and have at least one.
-_SECTOR_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +75,6 @@ class AllocationRange:
         return f"{self.minimum} {most} ({self.units}{steps})"
 
 
-# The sizes that a disk image can have. There is no maximum: an image that takes space as it is
-# written may be larger than what is free, and where it takes all of it at once the storage says
-# what is too much.
-IMAGE_SIZES = AllocationRange(
-    units="byte", default=None, minimum=_SECTOR_BYTES, maximum=None, increment=_SECTOR_BYTES
-)
-
-
 def processor_range(host: Host) -> AllocationRange:
     """The processors that one virtual system can have.
 
@@ -114,13 +103,24 @@ def memory_range(host: Host) -> AllocationRange:
 
 
 def image_range(repository: StorageRepository) -> AllocationRange:
-    """The sizes that a new disk image in a repository can have; by default one that fits."""
+    """The sizes that a disk image in a repository can have; a new one by default one that fits.
+
+    There is no maximum: an image that takes space as it is written may be larger than what is
+    free, and where it takes all of it at once the storage says what is too much.
+    """
+    step = repository.image_increment_bytes
     size, used = repository.physical_size_bytes, repository.physical_utilisation_bytes
     default: int | None = _DEFAULT_IMAGE_BYTES
     if size:
-        default = min(_DEFAULT_IMAGE_BYTES, max(size - used, 0) // _MIB * _MIB) or None
+        default = min(_DEFAULT_IMAGE_BYTES, max(size - used, 0) // step * step) or None
     offered = repository.makes_images and repository.attached
-    return replace(IMAGE_SIZES, default=default if offered else None)
+    return AllocationRange(
+        units="byte",
+        default=default if offered else None,
+        minimum=step,
+        maximum=None,
+        increment=step,
+    )
 
 
 def port_range(network: Network) -> AllocationRange:

@@ -31,6 +31,7 @@ __all__ = [
     "IMAGE_NAMES",
     "IMAGE_NAME_KINDS",
     "NETWORK_NAMES",
+    "check_image_size",
     "check_new_image",
     "read_disk",
     "read_mac_address",
@@ -150,6 +151,16 @@ def read_size(reader: SettingReader) -> int | None:
     if quantity == 0:
         raise reader.refuse("VirtualQuantity", quantity, "is no size of a disk")
     return quantity
+
+
+def check_image_size(
+    reader: SettingReader, view: View, image: VirtualDiskImage, size_bytes: int
+) -> None:
+    """Refuse a size that an image cannot be given. Raises CimError."""
+    repository = view.inventory.storage_repositories.get(image.sr_uuid)
+    if repository is not None:
+        present = (image.virtual_size_bytes,)
+        reader.check_range("VirtualQuantity", size_bytes, image_range(repository), present)
 
 
 def check_new_image(

@@ -12,11 +12,11 @@ from virtcim.hypervisor.change import (
     VirtualSystemChange,
 )
 from virtcim.hypervisor.model import DiskKind, DiskSpec, VirtualDisk, VirtualNetworkPort
-from virtcim.providers.allocation_ranges import IMAGE_SIZES
 from virtcim.providers.definition_devices import (
     IMAGE_NAME_KINDS,
     IMAGE_NAMES,
     NETWORK_NAMES,
+    check_image_size,
     read_disk,
     read_mac_address,
     read_network,
@@ -64,7 +64,7 @@ def change_disk(
                 "bytes cannot be applied: only the image of a disk has a size, and it can only grow"
             )
             raise reader.refuse("VirtualQuantity", size_bytes, why)
-        reader.check_range("VirtualQuantity", size_bytes, IMAGE_SIZES)
+        check_image_size(reader, view, image, size_bytes)
         if change.image_size is not None:
             why = "bytes cannot be applied: one call can resize one image, as it cannot be undone"
             raise reader.refuse("VirtualQuantity", size_bytes, why)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.model import StorageRepository, VirtualDiskImage
-from virtcim.providers.allocation_ranges import IMAGE_SIZES
+from virtcim.providers.allocation_ranges import image_range
 from virtcim.providers.errors import failure, path_text, rejected
 from virtcim.providers.host_devices import DISK_IMAGE
 from virtcim.providers.instance_class import InstanceClass, Node
@@ -98,7 +98,9 @@ def _resize_in_pool(call: Call) -> MethodResult:
     if isinstance(size_bytes, bool) or not isinstance(size_bytes, int) or size_bytes <= 0:
         shown = "NULL" if size_bytes is None else size_bytes
         raise rejected(f"Size: {shown} is no size of a disk image")
-    objection = IMAGE_SIZES.objection(size_bytes, (image.virtual_size_bytes,))
+    repository = call.view.inventory.storage_repositories.get(image.sr_uuid)
+    possible = None if repository is None else image_range(repository)
+    objection = possible and possible.objection(size_bytes, (image.virtual_size_bytes,))
     if objection:
         raise rejected(f"Size: {size_bytes} (in bytes) {objection}")
 

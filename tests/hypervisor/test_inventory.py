@@ -433,6 +433,19 @@ def test_a_repository_tells_whether_images_are_made_in_it(
     assert found.storage_repositories["new"].makes_images is makes_images
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"), [({}, 2**21), ({"image-increment": "1024"}, 1024)]
+    + [({"image-increment": odd}, 2**21) for odd in ("", "0", "-1", "x", "9" * 30)],
+    ids=str,
+)  # fmt: skip
+def test_a_repository_tells_the_steps_of_sizes(
+    server: XenApiServer, endpoint: XenApiEndpoint, told: dict[str, str], expected: int
+) -> None:
+    server.put("SR", "OpaqueRef:new", name_label="new", sm_config=told)
+    found = eventually(endpoint, lambda now: "new" in now.storage_repositories)
+    assert found.storage_repositories["new"].image_increment_bytes == expected
+
+
 def test_a_host_tells_the_steps_of_memory_and_the_length_of_names(
     server: XenApiServer, endpoint: XenApiEndpoint
 ) -> None:

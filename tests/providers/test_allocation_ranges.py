@@ -166,7 +166,7 @@ def test_whatever_a_pool_offers_can_be_asked_for_as_it_is(
 
 @pytest.mark.parametrize(
     ("name", "default"),
-    [("default", 8 * GIB), ("small", 5 * MIB)],
+    [("default", 8 * GIB), ("small", 5 * MIB + 512)],
 )
 def test_the_default_image_is_of_a_usual_size_and_fits(
     providers: Providers, name: str, default: int

@@ -31,6 +31,8 @@ PATH_SR = "path"
 _PATH_SR_NAME = "Paths outside storage pools"
 _POOL_OPERATIONS = ["scan", "plug", "unplug"]
 _IMAGE_OPERATIONS = ["vdi_create", "vdi_destroy", "vdi_resize"]
+# libvirt's drivers make volumes of whole KiB.
+_IMAGE_INCREMENT = 1024
 # The pools whose volumes exist before libvirt sees them.
 _GIVEN_POOLS = frozenset({"iscsi", "iscsi-direct", "scsi", "mpath", "gluster"})
 _PATH_OPERATIONS = ["scan", "vdi_introduce"]
@@ -53,7 +55,10 @@ def pool_sr_values(pool: PoolView, vdis: Iterable[str]) -> dict[str, object]:
             *_POOL_OPERATIONS,
             *(_IMAGE_OPERATIONS if pool.active and pool.type not in _GIVEN_POOLS else ()),
         ],
-        "sm_config": {"autostart": "true" if pool.autostart else "false"},
+        "sm_config": {
+            "autostart": "true" if pool.autostart else "false",
+            "image-increment": str(_IMAGE_INCREMENT),
+        },
     }
 
 
