@@ -122,6 +122,7 @@ def test_ports_say_what_they_are_connected_to(api: Any, odd: str) -> None:
     assert api.network.get_name_label(first["network"]) == "default"
     assert second["network"] == NULL
     assert second["runtime_properties"]["network"] == "missing"
+    assert second["runtime_properties"]["problem"] == "the network 'missing' does not exist"
     assert "link" not in second["runtime_properties"]
     assert api.network.get_name_label(third["network"]) == "mcast 230.0.0.1:5558"
 

@@ -17,6 +17,7 @@ __all__ = [
     "LINK",
     "LINK_DOWN",
     "NETWORK_NAME",
+    "PROBLEM",
     "console_values",
     "vbd_values",
     "vif_values",
@@ -26,6 +27,8 @@ __all__ = [
 _DISK_TYPES = {"disk": "Disk", "lun": "Disk", "cdrom": "CD", "floppy": "Floppy"}
 
 _DEFAULT_MTU = 1500
+# The key in a device's runtime_properties that holds what is wrong with it.
+PROBLEM = "problem"
 # Keys in a VIF's runtime_properties, and the value where the link is cut.
 LINK, LINK_DOWN = "link", "down"
 NETWORK_NAME = "network"
@@ -78,6 +81,7 @@ def vif_values(domain: DomainView, interface: InterfaceView, network: str) -> di
         LINK: "" if interface.link_up else LINK_DOWN,
         # libvirt defines domains with networks that do not exist.
         NETWORK_NAME: interface.source if network == NULL else "",
+        PROBLEM: f"the network {interface.source!r} does not exist" if network == NULL else "",
     }
     return {
         "uuid": derived_uuid("VIF", vif_identity(domain.uuid, interface)),
