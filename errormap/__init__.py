@@ -4,7 +4,7 @@
 Needs nothing but the standard library.
 """
 
-from virtcim.errormap._libvirt import from_libvirt
+from virtcim.errormap._libvirt import from_libvirt, from_libvirt_event
 from virtcim.errormap._qemu import from_qemu
 from virtcim.errormap._record import from_record
 from virtcim.errormap._transport import from_transport
@@ -45,6 +45,7 @@ __all__ = [
     "environment_language",
     "explain",
     "from_libvirt",
+    "from_libvirt_event",
     "from_qemu",
     "from_record",
     "from_transport",

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from virtcim.errormap._qemu import wrapped_qemu
 from virtcim.errormap._text import as_text
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
 
-__all__ = ["from_libvirt"]
+__all__ = ["from_libvirt", "from_libvirt_event"]
 
 _QEMU_COMMAND = re.compile(r"unable to execute QEMU command '([^']{1,80})': ", re.IGNORECASE)
 _QEMU_EXIT = re.compile(
@@ -51,6 +52,25 @@ def from_libvirt(
         arguments=(name, as_text(domain), as_text(str1), as_text(int1)),
         text=text,
         cause=_qemu_cause(text, operation),
+    )
+
+
+def from_libvirt_event(
+    raw: Mapping[str, object], *, operation: str = "", version: str = ""
+) -> Fault:
+    """The Fault of what libvirt tells of a domain, in the names of its constants.
+
+    ``raw`` is ``event``+``detail`` (VIR_DOMAIN_EVENT_STOPPED, VIR_DOMAIN_EVENT_STOPPED_FAILED) or
+    ``state``+``reason`` (VIR_DOMAIN_SHUTOFF, VIR_DOMAIN_SHUTOFF_CRASHED): ``code`` and the only
+    argument of the Fault.
+    """
+    of, more = ("event", "detail") if "event" in raw else ("state", "reason")
+    return Fault(
+        source="libvirt",
+        source_version=version,
+        operation=operation,
+        code=as_text(raw.get(of)),
+        arguments=(as_text(raw.get(more)),),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from virtcim.errormap._libvirt import from_libvirt
+from virtcim.errormap._libvirt import from_libvirt, from_libvirt_event
 from virtcim.errormap._qemu import from_qemu
 from virtcim.errormap._text import as_integer, as_text
 from virtcim.errormap._transport import from_transport
@@ -48,6 +48,8 @@ def _xapi(raw: Mapping[str, object], operation: str, version: str) -> Fault:
 
 
 def _libvirt(raw: Mapping[str, object], operation: str, version: str) -> Fault:
+    if "event" in raw or "state" in raw:
+        return from_libvirt_event(raw, operation=operation, version=version)
     return from_libvirt(
         code=as_integer(raw.get("code")),
         code_name=as_text(raw.get("code_name")),
