@@ -6,16 +6,23 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
+from virtcim.errormap import HypervisorError
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.model import Inventory, VirtualSystemSpec
 from virtcim.hypervisor.xenapi_devices import DeviceMaker, free_device
 from virtcim.hypervisor.xenapi_operations import TaskRunner
+from virtcim.hypervisor.xenapi_own_calls import DeviceRecords, settled
 from virtcim.hypervisor.xenapi_records import NULL_REF
 from virtcim.hypervisor.xenapi_rollback import Rollback
 from virtcim.hypervisor.xenapi_session import XenApiSession
 
-__all__ = ["Definition", "UnfinishedNames"]
+__all__ = ["Definition", "UnfinishedNames", "WholeDefinition"]
+
+_DEFINE = "virtcim.VM.define"
+# How faults call it: what it is for the error table, whoever serves it.
+_OPERATION = "VM.create"
 
 
 class UnfinishedNames:
@@ -81,6 +88,36 @@ class Definition:
                 taken.add(device)
                 self._devices.add_port(vm_ref, port, device)
         return uuid
+
+
+class WholeDefinition:
+    """A definition made by the one call that our own toolstack has for it."""
+
+    def __init__(self, tasks: TaskRunner, inventory: Inventory, monitor: Monitor | None) -> None:
+        self._tasks = tasks
+        self._inventory = inventory
+        self._monitor = monitor
+
+    def make(self, spec: VirtualSystemSpec) -> str:
+        """Make it and give its UUID.
+
+        Raises RolledBackError where it was refused or failed, and HypervisorError where it is not
+        known whether it took effect, or where something of it remains.
+        """
+        uuid = spec.uuid or str(uuid4())
+        try:
+            self._tasks.run(_DEFINE, self._record(spec, uuid), monitor=self._monitor, decisive=True)
+        except HypervisorError as exc:
+            raise settled(exc, _OPERATION) from exc
+        return uuid
+
+    def _record(self, spec: VirtualSystemSpec, uuid: str) -> dict[str, object]:
+        devices = DeviceRecords(self._inventory, spec.name_label)
+        return _vm_record(spec) | {
+            "uuid": uuid,
+            "VBDs": [devices.disk(disk) for disk in spec.disks],
+            "VIFs": [devices.port(port) for port in spec.network_ports],
+        }
 
 
 def _vm_record(spec: VirtualSystemSpec) -> dict[str, object]:

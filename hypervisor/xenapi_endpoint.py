@@ -24,7 +24,7 @@ from virtcim.hypervisor.placement import (
 )
 from virtcim.hypervisor.storage import Storage
 from virtcim.hypervisor.undo import UndoLog
-from virtcim.hypervisor.xenapi_define import Definition, UnfinishedNames
+from virtcim.hypervisor.xenapi_define import Definition, UnfinishedNames, WholeDefinition
 from virtcim.hypervisor.xenapi_follower import Follower
 from virtcim.hypervisor.xenapi_inquiry import Inquirer
 from virtcim.hypervisor.xenapi_modify import Modification, OneAtATime
@@ -131,14 +131,30 @@ class XenApiEndpoint:
     def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
         """Make a virtual system, all of it or none, and give its UUID."""
         inventory = self._store.read()
+        in_order = specification_in_order(spec)
+        if self._is_ours:
+            try:
+                return self._define_whole(inventory, in_order, monitor)
+            except HypervisorError as exc:
+                # An older toolstack of ours has only the calls of the XenAPI.
+                if exc.fault.code != "MESSAGE_METHOD_UNKNOWN":
+                    raise
         rollback = self._recovery.begin("VM.create", spec.name_label)
         definition = Definition(self._session, self._tasks, inventory, rollback, monitor)
         with self._unfinished.making(spec.name_label):
-            uuid = definition.make(specification_in_order(spec))
+            uuid = definition.make(in_order)
             # When the machine is shown, everything that belongs to it is known.
             self._wait_visible()
         self._wait_visible()
         return uuid
+
+    def _define_whole(
+        self, inventory: Inventory, spec: VirtualSystemSpec, monitor: Monitor | None
+    ) -> str:
+        try:
+            return WholeDefinition(self._tasks, inventory, monitor).make(spec)
+        finally:
+            self._wait_visible()
 
     def modify(
         self, uuid: str, change: VirtualSystemChange, monitor: Monitor | None = None

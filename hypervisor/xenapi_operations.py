@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from dataclasses import replace
+from html import unescape
 from typing import Any
 
 from virtcim.errormap import Fault, HypervisorError, from_transport
@@ -82,7 +83,7 @@ class TaskRunner:
             with contextlib.suppress(HypervisorError):  # the server drops ended tasks itself
                 self._session.call("task.destroy", ref)
         found = _RESULT.fullmatch(task.result)
-        return found[1] if found else task.result
+        return unescape(found[1]) if found else task.result
 
     def _wait(self, ref: str, method: str, monitor: Monitor | None) -> Task:
         known = self._follower.task(ref)

@@ -327,6 +327,10 @@ def test_a_definition_makes_everything_and_is_seen_at_once(
     assert any(image.virtual_size_bytes == 5 * GIB for image in inventory.disk_images.values())
     assert [port.id for port in system.network_ports] == ["0", "1"]
     assert system.network_ports[1].model == "e1000"
+    for class_name in ("VM", "VBD", "VIF"):
+        for record in server.tables[class_name].values():
+            # What marked them while they were being made is gone.
+            assert "virtcim-unfinished" not in record.get("other_config", {})
 
 
 @pytest.mark.parametrize("failing", ["VBD.create", "VIF.create", "VDI.introduce"])

@@ -98,22 +98,35 @@ class XenApiServer:
             self._happened(params[1], "mod", params[2])
             return f"{self.token:020}"
         class_name, _, call = method.partition(".")
-        if call == "get_all_records":
-            return self.tables[class_name]
-        if call == "get_record":
-            return self._record(class_name, params[1])
-        if call.startswith("get_by_uuid"):
-            return self._by_uuid(class_name, params[1])
         if call.startswith("get_"):
-            return self._record(class_name, params[1])[call.removeprefix("get_")]
+            return self._read(class_name, call, *params[1:])
         if call == "destroy":
-            self._record(class_name, params[1])
-            self.remove(class_name, params[1])
-            return ""
+            return self._destroy(class_name, params[1])
+        if call == "remove_from_other_config":
+            return self._remove_note(class_name, *params[1:])
         if method == "session.logout":
             self.sessions.discard(params[0])
             return ""
         return self._refuse_unknown(method, params)
+
+    def _read(self, class_name: str, call: str, *params: Any) -> Any:
+        if call == "get_all_records":
+            return self.tables[class_name]
+        if call == "get_record":
+            return self._record(class_name, params[0])
+        if call.startswith("get_by_uuid"):
+            return self._by_uuid(class_name, params[0])
+        return self._record(class_name, params[0])[call.removeprefix("get_")]
+
+    def _destroy(self, class_name: str, ref: str) -> str:
+        self._record(class_name, ref)
+        self.remove(class_name, ref)
+        return ""
+
+    def _remove_note(self, class_name: str, ref: str, key: str) -> str:
+        notes = self._record(class_name, ref)["other_config"]
+        self.put(class_name, ref, other_config={k: v for k, v in notes.items() if k != key})
+        return ""
 
     def _refuse_unknown(self, method: str, params: list[Any]) -> None:
         if method not in self.unknown:
