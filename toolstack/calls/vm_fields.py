@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from xml.etree.ElementTree import Element, SubElement
 
 import libvirt
 
-from virtcim.toolstack.accessors import SetField, setter_calls
+from virtcim.toolstack.accessors import Change, SetField, setter_calls
 from virtcim.toolstack.calls.domains import Machine, change_machine, redefine
 from virtcim.toolstack.calls.vm import FEATURES, boot_devices, check_actions
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
+from virtcim.toolstack.faults import handle_invalid
 from virtcim.toolstack.names import MACHINE, check_name, stays_named
 from virtcim.toolstack.native.domain_reader import EXTRA_NAMESPACE
 from virtcim.toolstack.native.domain_writer import child_of, extra_text, set_text, to_xml
@@ -52,19 +55,37 @@ def _change_config(
         redefine(context, machine, change)
 
 
-def _set_action(context: Context, vm: str, field: str, value: str) -> None:
+@contextmanager
+def _changing_field(
+    context: Context, vm: str, field: str, change: Change
+) -> Iterator[tuple[Machine, Any]]:
+    """Give a VM and what a field of it shall be; meanwhile nobody else changes the VM through us.
+
+    Its state is read anew: what others changed since is not taken back.
+    """
+    inventory = context.services.inventory
+    with change_machine(context, vm, f"set_{field}") as machine, inventory.changing(machine.uuid):
+        view = inventory.refresh_domain(machine.uuid)
+        if view is None:
+            raise handle_invalid("VM", vm)
+        yield replace(machine, view=view), change(context.record("VM", vm)[field])
+
+
+def _set_action(context: Context, vm: str, field: str, change: Change) -> None:
     tags = {
         "actions_after_shutdown": "on_poweroff",
         "actions_after_reboot": "on_reboot",
         "actions_after_crash": "on_crash",
     }
-    word = check_actions(field, value)
-    _change_config(context, vm, f"set_{field}", _text_setter(tags[field], word, field))
+    with _changing_field(context, vm, field, change) as (machine, value):
+        word = check_actions(field, value)
+        redefine(context, machine, _text_setter(tags[field], word, field))
 
 
-def _set_kernel(context: Context, vm: str, field: str, value: str) -> None:
+def _set_kernel(context: Context, vm: str, field: str, change: Change) -> None:
     tags = {"PV_kernel": "kernel", "PV_ramdisk": "initrd", "PV_args": "cmdline"}
-    _change_config(context, vm, f"set_{field}", _text_setter(f"os/{tags[field]}", value, field))
+    with _changing_field(context, vm, field, change) as (machine, value):
+        redefine(context, machine, _text_setter(f"os/{tags[field]}", value, field))
 
 
 def _text_setter(path: str, value: str, field: str) -> Callable[[Element], None]:
@@ -77,8 +98,8 @@ def _text_setter(path: str, value: str, field: str) -> Callable[[Element], None]
     return change
 
 
-def _set_extra(context: Context, vm: str, field: str, value: Any) -> None:
-    with change_machine(context, vm, f"set_{field}") as machine:
+def _set_extra(context: Context, vm: str, field: str, change: Change) -> None:
+    with _changing_field(context, vm, field, change) as (machine, value):
         write_extra(context, machine, field, value)
 
 
@@ -104,21 +125,18 @@ def write_extra(context: Context, machine: Machine, field: str, value: Any) -> N
         )
 
 
-def _set_other_config(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
+def _set_other_config(context: Context, vm: str, field: str, change: Change) -> None:
     """Keep the map, and let libvirt start the VM with the host or not."""
-    kept = dict(value)
-    autostart = kept.pop("auto_poweron", "false") == "true"
-    with change_machine(context, vm, "set_other_config") as machine:
+    with _changing_field(context, vm, field, change) as (machine, value):
+        kept = dict(value)
+        autostart = kept.pop("auto_poweron", "false") == "true"
         if autostart != machine.view.autostart:
             context.services.connection.call(machine.domain.setAutostart, int(autostart))
         write_extra(context, machine, field, kept)
 
 
-def _set_boot_params(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
-    kept = dict(value)
-    devices = boot_devices(kept.pop("order", ""))
-
-    def change(root: Element) -> None:
+def _set_boot_params(context: Context, vm: str, field: str, change: Change) -> None:
+    def set_order(root: Element) -> None:
         os_element = child_of(root, "os")
         for boot in os_element.findall("boot"):
             os_element.remove(boot)
@@ -129,15 +147,15 @@ def _set_boot_params(context: Context, vm: str, field: str, value: dict[str, str
         for name in devices:
             SubElement(os_element, "boot", dev=name)
 
-    with change_machine(context, vm, "set_HVM_boot_params") as machine:
-        redefine(context, machine, change)
+    with _changing_field(context, vm, field, change) as (machine, value):
+        kept = dict(value)
+        devices = boot_devices(kept.pop("order", ""))
+        redefine(context, machine, set_order)
         write_extra(context, machine, field, kept)
 
 
-def _set_platform(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
-    kept = {key: text for key, text in value.items() if key not in {*FEATURES, "machine"}}
-
-    def change(root: Element) -> None:
+def _set_platform(context: Context, vm: str, field: str, change: Change) -> None:
+    def set_features(root: Element) -> None:
         features = child_of(root, "features")
         for name in FEATURES:
             known = features.find(name)
@@ -149,8 +167,9 @@ def _set_platform(context: Context, vm: str, field: str, value: dict[str, str]) 
         if os_type is not None and value.get("machine"):
             os_type.set("machine", value["machine"])
 
-    with change_machine(context, vm, "set_platform") as machine:
-        redefine(context, machine, change)
+    with _changing_field(context, vm, field, change) as (machine, value):
+        kept = {key: text for key, text in value.items() if key not in {*FEATURES, "machine"}}
+        redefine(context, machine, set_features)
         write_extra(context, machine, field, kept)
 
 

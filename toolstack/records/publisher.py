@@ -79,6 +79,9 @@ class Publisher:
         self._state = state
         self._uri = uri
         self._notes = state.all_notes()
+        # Held while a note is written, by those alone who write notes.
+        self._note_lock = threading.Lock()
+        self._note_in_progress: tuple[str, str] | None = None
         self._host: HostView | None = None
         self._domains: dict[str, DomainView] = {}
         self._networks: dict[str, NetworkView] = {}
@@ -192,14 +195,35 @@ class Publisher:
 
     def set_note(self, class_name: str, ref: str, field: str, value: object) -> None:
         """Keep a field that a client sets on an object that libvirt has no place for."""
-        with self.lock:
-            record = self._database.get(class_name, ref)
-            if record is None:
-                return
-            key = (class_name, record["uuid"])
-            self._notes[key] = {**self._notes.get(key, {}), field: value}
-            self._state.set_notes(*key, self._notes[key])
-            self._database.publish(class_name, ref, {**record, field: value})
+        self.change_note(class_name, ref, field, lambda _: value)
+
+    def change_note(
+        self, class_name: str, ref: str, field: str, change: Callable[[Any], Any]
+    ) -> None:
+        """Keep what ``change`` makes of the present value of a field that a client sets.
+
+        It is shown when it is kept. Nobody but those who keep notes waits for the disk meanwhile,
+        so ``lock`` must not be held. Raises what ``change`` raises, and StateError.
+        """
+        with self._note_lock:
+            with self.lock:
+                record = self._database.get(class_name, ref)
+                if record is None:
+                    return
+                key = (class_name, record["uuid"])
+                value = change(record[field])
+                self._note_in_progress = key
+                kept = self._state.set_notes(*key, {**self._notes.get(key, {}), field: value})
+            failure = kept.exception()
+            with self.lock:
+                # An object that was forgotten meanwhile took the note with it.
+                is_there, self._note_in_progress = self._note_in_progress == key, None
+                record = self._database.get(class_name, ref)
+                if failure is None and is_there and record is not None:
+                    self._notes[key] = {**self._notes.get(key, {}), field: value}
+                    self._database.publish(class_name, ref, {**record, field: value})
+        if failure is not None:
+            raise failure
 
     def forget(self, class_name: str, ref: str) -> None:
         """Remove an object that is gone for good, with what clients noted on it."""
@@ -297,8 +321,11 @@ class Publisher:
 
     def _forget(self, class_name: str, ref: str) -> None:
         record = self._database.get(class_name, ref)
-        if record is not None and self._notes.pop((class_name, record["uuid"]), {}):
-            self._state.set_notes(class_name, record["uuid"], {})
+        if record is not None:
+            key = (class_name, record["uuid"])
+            if self._notes.pop(key, {}) or self._note_in_progress == key:
+                self._note_in_progress = None
+                self._state.forget_notes(*key)
         self._database.remove(class_name, ref)
 
     def _relink(self, uuid: str, links: dict[str, str]) -> None:
