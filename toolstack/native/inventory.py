@@ -417,7 +417,7 @@ class Inventory:
 
     def _connect(self) -> None:
         self._connection.open()
-        watch.register_events(self._connection.handle, self._report)
+        watch.register_events(self._connection.handle, self._report, self._connection.at_close)
         self.refresh_host()
         read_everything(self, self._connection)
         self._connection.mark_ready()
