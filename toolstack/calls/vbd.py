@@ -18,10 +18,11 @@ from virtcim.toolstack.calls.devices import (
 )
 from virtcim.toolstack.calls.domains import change_machine, redefine
 from virtcim.toolstack.calls.fields import GivenRecord
-from virtcim.toolstack.calls.images import Image, find_image, image_at
+from virtcim.toolstack.calls.images import Image, find_image, find_path
 from virtcim.toolstack.calls.new_images import NewImages
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.image_rules import RAW
 from virtcim.toolstack.native.domain_writer import DiskXml, build_disk, find_disk, to_xml
 from virtcim.toolstack.refs import reference
 
@@ -131,14 +132,16 @@ def _image(
     context: Context, given: GivenRecord, args: Mapping[str, object], images: NewImages | None
 ) -> Image | None:
     vdi = given.reference(context, "VDI", "VDI")
-    wanted_format = given.map("other_config").get("type", "")
+    # A medium is what a drive reads: raw, unless somebody states something else.
+    usual_format = "" if (given.text("type") or "Disk") == "Disk" else RAW
+    wanted_format = given.map("other_config").get("type") or usual_format
     if vdi is not None:
-        return find_image(context, vdi, wanted_format)
+        return find_image(context, vdi, wanted_format, vm=given.text("VM"))
     if images is None:
         return None
     storage = GivenRecord("VDI", args)
     if path := storage.text("location"):
-        return image_at(path, storage.map("sm_config").get("type", "") or wanted_format)
+        return find_path(context, path, storage.map("sm_config").get("type", "") or wanted_format)
     # What is an option of the disk is none of its image.
     image_args = {name: value for name, value in args.items() if name not in _DISK_FIELDS}
     return images.make(image_args) if storage.text("SR") else None
@@ -171,7 +174,7 @@ def insert(context: Context, vbd: str, vdi: str) -> None:
     device = _find_drive(context, vbd)
     if not device.record["empty"]:
         raise XapiFailure("VBD_NOT_EMPTY", vbd)
-    _change_medium(context, device, find_image(context, vdi, "raw"))
+    _change_medium(context, device, find_image(context, vdi, RAW, vm=device.record["VM"]))
 
 
 @VBD_CALLS.add("VBD.eject", "VBD vbd", asynchronous=True)

@@ -12,7 +12,8 @@ import libvirt
 
 from virtcim.toolstack.accessors import Change, SetField, setter_calls
 from virtcim.toolstack.calls.domains import Machine, change_machine, redefine
-from virtcim.toolstack.calls.vm import FEATURES, boot_devices, check_actions
+from virtcim.toolstack.calls.images import require_inside
+from virtcim.toolstack.calls.vm import BOOT_FILES, FEATURES, boot_devices, check_actions
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.faults import handle_invalid
@@ -85,6 +86,9 @@ def _set_action(context: Context, vm: str, field: str, change: Change) -> None:
 def _set_kernel(context: Context, vm: str, field: str, change: Change) -> None:
     tags = {"PV_kernel": "kernel", "PV_ramdisk": "initrd", "PV_args": "cmdline"}
     with _changing_field(context, vm, field, change) as (machine, value):
+        # What the machine has already it may keep.
+        if value and field in BOOT_FILES and value != context.record("VM", vm)[field]:
+            require_inside(context, BOOT_FILES[field], value, field=field)
         redefine(context, machine, _text_setter(f"os/{tags[field]}", value, field))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.datamodel import CLASSES
+from virtcim.toolstack.image_rules.known import KnownImages
 from virtcim.toolstack.native.views import DomainView, HostView, NetworkView, PoolView
 from virtcim.toolstack.records.devices import console_values, vbd_values, vif_values
 from virtcim.toolstack.records.host import (
@@ -67,6 +68,7 @@ class Publisher:
         self,
         database: Database,
         state: State,
+        images: KnownImages,
         uri: str,
         lock: TogetherLock,
         *,
@@ -95,7 +97,14 @@ class Publisher:
         self._dirty_host = False
         self._storage = StorageIndex()
         self._storage_records = StorageRecords(
-            self._storage, self._users, state, self._publish, database.remove, self._forget
+            self._storage,
+            self._users,
+            state,
+            images,
+            self._stated_format,
+            self._publish,
+            database.remove,
+            self._forget,
         )
 
     @property
@@ -344,7 +353,16 @@ class Publisher:
         for ref in changed:
             if ref in self._network_keys:
                 self._dirty_networks.add(self._network_keys[ref])
-        self._storage_records.users_changed(changed - self._network_keys.keys())
+        # Also where only the format changed that the machine states of an image.
+        images = (changed | set(links.values())) - self._network_keys.keys()
+        self._storage_records.users_changed(images - {NULL})
+
+    def _stated_format(self, vdi: str) -> str:
+        """Give the format that the machines state that have an image; empty where they differ."""
+        vbds = (self._database.get("VBD", ref) for ref in self._users.get(vdi, ()))
+        stated = {vbd["runtime_properties"].get("type", "") for vbd in vbds if vbd is not None}
+        stated.discard("")
+        return stated.pop() if len(stated) == 1 else ""
 
     def _network_of(self, kind: str, source: str) -> str:
         if kind == "network":
