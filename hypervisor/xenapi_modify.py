@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from virtcim.errormap import Fault, HypervisorError, from_xapi
+from virtcim.errormap import HypervisorError, from_xapi
 from virtcim.hypervisor.change import (
     AddedDevices,
     DiskChange,
@@ -34,8 +34,9 @@ from virtcim.hypervisor.model import (
 )
 from virtcim.hypervisor.xenapi_devices import DeviceMaker, free_device
 from virtcim.hypervisor.xenapi_operations import TaskRunner
+from virtcim.hypervisor.xenapi_records import device_id
 from virtcim.hypervisor.xenapi_resources import ResourceChange
-from virtcim.hypervisor.xenapi_rollback import Rollback
+from virtcim.hypervisor.xenapi_rollback import GUEST_KEEPS, Rollback, still_asked
 from virtcim.hypervisor.xenapi_session import XenApiSession
 
 __all__ = ["Modification", "OneAtATime"]
@@ -58,8 +59,6 @@ _PLACES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"VBD": ("VM", "userdevice", "VDI"), "VIF": ("VM", "device", "MAC")}
 )
 _KINDS_OF_DEVICES = ("bus", "type", "model")
-# The guest was asked for a device, and cannot be told that it may keep it (QEMU 7.2, PCI).
-_GUEST_KEEPS = "DEVICE_DETACH_TIMEOUT"
 _LIVE = (PowerState.RUNNING, PowerState.PAUSED)
 _MODES = {True: "RO", False: "RW"}
 
@@ -128,8 +127,8 @@ class Modification:
             with self._rollback.all_or_nothing():
                 return self._make(vm_ref, change)
         except RolledBackError as exc:
-            if exc.fault.code == _GUEST_KEEPS:
-                raise HypervisorError(_still_asked(exc)) from exc
+            if exc.fault.code == GUEST_KEEPS:
+                raise HypervisorError(still_asked(exc)) from exc
             raise
 
     def _make(self, vm_ref: str, change: VirtualSystemChange) -> AddedDevices:
@@ -167,8 +166,8 @@ class Modification:
                 self._plug("VIF", ref)
             resources.change_vcpus_now(change)
         added = AddedDevices(
-            disks=tuple(str(self._session.call("VBD.get_userdevice", ref)) for ref in disks),
-            network_ports=tuple(str(self._session.call("VIF.get_device", ref)) for ref in ports),
+            disks=tuple(self._id("VBD", ref, "userdevice") for ref in disks),
+            network_ports=tuple(self._id("VIF", ref, "device") for ref in ports),
         )
         for device in removed:
             if device not in replaced:
@@ -231,6 +230,9 @@ class Modification:
                 return False
             raise
         return True
+
+    def _id(self, class_name: str, ref: str, field: str) -> str:
+        return device_id(self._session.call(f"{class_name}.get_record", ref), field)
 
     def _system(self, vm_ref: str) -> VirtualSystem:
         systems = self._inventory.virtual_systems.values()
@@ -376,16 +378,3 @@ def _port_instead(port: VirtualNetworkPort, change: NetworkPortChange) -> Networ
 
 def _gone(class_name: str, name: str) -> HypervisorError:
     return HypervisorError(from_xapi(["HANDLE_INVALID", class_name, name], operation="VM.modify"))
-
-
-def _still_asked(error: HypervisorError) -> Fault:
-    return Fault(
-        source="xapi",
-        operation=error.fault.operation,
-        code="UNPLUG_PENDING",
-        text=(
-            f"{error}; everything else has been taken back, but the guest may still let go of the "
-            "device, at its next reset at the latest; the next start gives it back"
-        ),
-        cause=error.fault,
-    )

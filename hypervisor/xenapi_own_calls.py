@@ -30,6 +30,7 @@ from virtcim.hypervisor.model import (
 )
 from virtcim.hypervisor.xenapi_operations import TaskRunner
 from virtcim.hypervisor.xenapi_records import NULL_REF
+from virtcim.hypervisor.xenapi_rollback import GUEST_KEEPS, still_asked
 from virtcim.wire.labels import image_label
 
 __all__ = ["DeviceRecords", "WholeChange", "added_devices", "added_ids", "settled"]
@@ -185,6 +186,8 @@ def settled(error: HypervisorError, operation: str) -> HypervisorError:
     unknown = fault.source == "transport" and fault.sent
     if unknown or fault.code in _REMAINS:
         return HypervisorError(fault)
+    if fault.code == GUEST_KEEPS:
+        return HypervisorError(still_asked(HypervisorError(fault)))
     return RolledBackError(fault)
 
 

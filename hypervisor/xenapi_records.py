@@ -47,6 +47,7 @@ __all__ = [
     "PARTS",
     "Record",
     "RecordError",
+    "device_id",
     "task_from_record",
 ]
 
@@ -192,12 +193,17 @@ def _stop_reason(other_config: Mapping[str, str]) -> StopReason | None:
 _DISK_KINDS: Mapping[str, DiskKind] = {str(kind): kind for kind in DiskKind}
 
 
+def device_id(record: Record, field: str) -> str:
+    """Give the name that a VBD or VIF keeps: ``field``, unless our own toolstack says better."""
+    return _map(record, "runtime_properties").get("id", "") or _text(record, field)
+
+
 def _disk(ref: str, record: Record) -> DiskPart:
     kind = _text(record, "type")
     disk = VirtualDisk(
         ref=ref,
         uuid=_text(record, "uuid").lower(),
-        id=_text(record, "userdevice"),
+        id=device_id(record, "userdevice"),
         kind=_DISK_KINDS.get(kind, DiskKind.DISK),
         bootable=_flag(record, "bootable"),
         read_only=_text(record, "mode") == "RO",
@@ -215,7 +221,7 @@ def _port(ref: str, record: Record) -> PortPart:
     port = VirtualNetworkPort(
         ref=ref,
         uuid=_text(record, "uuid").lower(),
-        id=_text(record, "device"),
+        id=device_id(record, "device"),
         mac_address=_text(record, "MAC").lower(),
         mtu=_integer(record, "MTU"),
         # Our toolstack's: a XenServer has neither ports without a network nor cut links.

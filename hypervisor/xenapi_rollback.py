@@ -15,9 +15,12 @@ from virtcim.hypervisor.undo import UndoLog, UndoLogError, UndoStep, UnfinishedO
 from virtcim.hypervisor.xenapi_session import XenApiSession
 from virtcim.hypervisor.xenapi_undoing import is_unknown, take_back
 
-__all__ = ["MARK", "Rollback", "Step"]
+__all__ = ["GUEST_KEEPS", "MARK", "Rollback", "Step", "still_asked"]
 
 _log = logging.getLogger(__name__)
+
+# The guest was asked for a device, and cannot be told that it may keep it (QEMU 7.2, PCI).
+GUEST_KEEPS = "DEVICE_DETACH_TIMEOUT"
 
 # The key in other_config by which what an unfinished operation has made is found again.
 MARK = "virtcim-unfinished"
@@ -213,4 +216,18 @@ def _not_stored(operation: str, error: UndoLogError) -> Fault:
         operation=operation,
         code="UNDO_NOT_STORED",
         text=f"what takes the operation back cannot be written down first: {error}",
+    )
+
+
+def still_asked(error: HypervisorError) -> Fault:
+    """Tell of a device that a guest was asked for and kept, when all else was taken back."""
+    return Fault(
+        source="xapi",
+        operation=error.fault.operation,
+        code="UNPLUG_PENDING",
+        text=(
+            f"{error}; everything else has been taken back, but the guest may still let go of the "
+            "device, at its next reset at the latest; the next start gives it back"
+        ),
+        cause=error.fault,
     )

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from virtcim.toolstack.database import Database
-from virtcim.toolstack.image_rules.fence import Fence
-from virtcim.toolstack.image_rules.recorded import MadePools, RecordedFormats
 from virtcim.toolstack.images import Provisional
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.native.inventory import Inventory
+from virtcim.toolstack.native.known_devices import KnownDevices
 from virtcim.toolstack.records.publisher import Publisher
 from virtcim.toolstack.sessions import Sessions
 from virtcim.toolstack.state import State
@@ -30,14 +29,12 @@ class Services:
     connection: LibvirtConnection
     database: Database
     inventory: Inventory
+    devices: KnownDevices
     publisher: Publisher
     sessions: Sessions
     tasks: Tasks
     state: State
     provisional: Provisional
-    fence: Fence
-    formats: RecordedFormats
-    made_pools: MadePools
     statistics: Statistics
     authenticate: Callable[[str, str], bool] | None
     shutdown_timeout_s: float

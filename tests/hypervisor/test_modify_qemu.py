@@ -28,7 +28,7 @@ from virtcim.hypervisor import (
     VirtualSystemSpec,
     XenApiEndpoint,
 )
-from virtcim.toolstack.calls import devices
+from virtcim.toolstack.calls import live_steps
 
 MIB = 1 << 20
 
@@ -156,7 +156,7 @@ def test_a_plugged_disk_is_exchanged_for_another_one(
 def test_a_guest_that_keeps_a_disk_is_told_of_and_the_disk_comes_back_if_it_lets_go_late(
     endpoint: XenApiEndpoint, uuid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "_DETACH_S", 0.5)
+    monkeypatch.setattr(live_steps, "_DETACH_S", 0.5)
     change = VirtualSystemChange(name_description="lost", removed_disks=("vda",))
     with pytest.raises(HypervisorError) as raised:
         endpoint.modify(uuid, change)
@@ -251,7 +251,7 @@ def test_more_memory_than_the_limit_needs_a_machine_that_is_off(
         endpoint.modify(uuid, change)
     error = translate(raised.value.fault)
     assert error.code is ErrorCode.ERR_WRONG_STATE_FOR_OP
-    assert "halted" in error.message.lower()
+    assert "while the virtual machine runs" in error.message
     endpoint.change_power(uuid, PowerOperation.HARD_SHUTDOWN)
     endpoint.modify(uuid, change)
     assert _system(endpoint, uuid).memory_static_max_bytes == 96 * MIB

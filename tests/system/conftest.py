@@ -63,9 +63,7 @@ def _short_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def stack(shared_libvirt: PrivateLibvirt, stack_directory: Path) -> Iterator[Stack]:
     """Toolstack and CIM server over real QEMU that the tests share: never stop them."""
-    # `/nowhere` and `/images` are not there: clients may name what is missing, too.
-    images = (shared_libvirt.directory, "/nowhere", "/images")
-    with running_stack(shared_libvirt.uri, stack_directory, images=images) as running:
+    with running_stack(shared_libvirt.uri, stack_directory) as running:
         yield running
 
 

@@ -9,14 +9,15 @@ import XenAPI
 
 from tests.toolstack.host import NULL, Host, failure, only, reconcile, wait_for
 
-TARGETS = {
-    "": "vdb",
-    "autodetect": "vdb",
-    "1": "vdb",
-    "27": "vdab",
-    "sdc": "sdc",
-    "hda": "hda",
-    "vdz": "vdz",
+# What is asked for beside vda, and the target and number that it becomes.
+PLACES = {
+    "": ("vdb", "1"),
+    "autodetect": ("vdb", "1"),
+    "1": ("vdb", "1"),
+    "27": ("vdab", "27"),
+    "sdc": ("sdc", "2"),
+    "hda": ("hda", "1"),
+    "vdz": ("vdz", "25"),
 }
 
 
@@ -41,14 +42,17 @@ def disk_record(vm: str, vdi: str, **fields: Any) -> dict[str, Any]:
     return {"VM": vm, "VDI": vdi, "userdevice": "autodetect", "mode": "RW", "type": "Disk"} | fields
 
 
-@pytest.mark.parametrize(("asked", "target"), TARGETS.items())
+@pytest.mark.parametrize(("asked", "place"), PLACES.items())
 def test_a_disk_is_where_it_was_asked_for(
-    api: Any, host: Host, vm: str, asked: str, target: str
+    api: Any, host: Host, vm: str, asked: str, place: tuple[str, str]
 ) -> None:
+    target, number = place
     vdi = introduce(api, "/elsewhere/data.img")
     vbd = api.VBD.create(disk_record(vm, vdi, userdevice=asked, other_config={"note": "mine"}))
     record = api.VBD.get_record(vbd)
-    assert (record["userdevice"], record["VDI"], record["VM"]) == (target, vdi, vm)
+    assert (record["device"], record["userdevice"]) == (target, number)
+    assert record["runtime_properties"]["id"] == target
+    assert (record["VDI"], record["VM"]) == (vdi, vm)
     assert (record["type"], record["mode"], record["empty"]) == ("Disk", "RW", False)
     assert record["other_config"] == {"note": "mine"}
     assert api.VDI.get_VBDs(vdi) == [vbd]
@@ -94,7 +98,8 @@ def test_a_path_is_written_as_it_is(api: Any, host: Host, vm: str) -> None:
 def test_a_medium_is_inserted_and_ejected(api: Any, vm: str) -> None:
     iso = introduce(api, "/isos/debian.iso")
     drive = api.VBD.create(disk_record(vm, NULL, type="CD", mode="RO", empty=True))
-    assert api.VBD.get_userdevice(drive) == "sda"
+    # vda has number 0.
+    assert (api.VBD.get_device(drive), api.VBD.get_userdevice(drive)) == ("sda", "1")
     assert api.VBD.get_empty(drive) is True
     assert failure(api.VBD.eject, drive) == ["VBD_IS_EMPTY", drive]
     api.VBD.insert(drive, iso)
@@ -138,7 +143,6 @@ def test_a_disk_added_to_a_running_machine_waits_for_its_next_start(
     vm = only(session, "VM", "runs")
     vbd = api.VBD.create(disk_record(vm, introduce(api, "/elsewhere/data.img")))
     assert api.VBD.get_currently_attached(vbd) is False
-    assert api.VBD.get_device(vbd) == ""
     api.VM.hard_shutdown(vm)
     api.VM.start(vm, False, False)
     assert api.VBD.get_currently_attached(vbd) is True
@@ -163,7 +167,7 @@ def test_an_interface_is_on_its_network(
     record = api.VIF.get_record(vif)
     assert (record["network"], record["VM"], record["device"]) == (ref, vm, "5")
     assert record["MAC"] == "52:54:00:ab:cd:ef"
-    assert record["runtime_properties"] == {"model": "e1000"}
+    assert record["runtime_properties"] == {"id": "5", "model": "e1000"}
     assert vif in api.network.get_VIFs(ref)
     api.VIF.destroy(vif)
     assert vif not in api.network.get_VIFs(ref)

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
-from xml.etree.ElementTree import fromstring
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from virtcim.toolstack.documents import Document, set_text
+from virtcim.toolstack.documents.build import DomainPlan, build_domain
+from virtcim.toolstack.documents.disk import build_disk, local_source
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.native.domain_reader import parse_domain
-from virtcim.toolstack.native.domain_writer import (
-    DiskXml,
-    DomainPlan,
-    InterfaceXml,
-    build_disk,
-    build_domain,
-    build_interface,
-    edit,
-    find_disk,
-    find_interface,
-    set_text,
-)
 
 CARRIED = st.text(
     st.characters(blacklist_categories=["Cs"], blacklist_characters="\r\ufffe\uffff").filter(
@@ -51,7 +41,7 @@ def plan(**fields: Any) -> DomainPlan:
 @given(CARRIED, CARRIED, JSON_TEXT)
 def test_any_text_arrives_as_it_was(name: str, description: str, config: dict[str, str]) -> None:
     read = parse_domain(
-        build_domain(plan(name=name, description=description, extra={"other_config": config}))
+        build_domain(plan(name=name, description=description, extra={"other_config": config})).text
     )
     assert read.name == name
     assert read.description == description
@@ -60,9 +50,10 @@ def test_any_text_arrives_as_it_was(name: str, description: str, config: dict[st
 
 @given(CARRIED)
 def test_any_path_of_a_disk_arrives_as_it_was(path: str) -> None:
-    disk = DiskXml(target="vda", device="disk", source=path, format="raw")
-    xml = edit(build_domain(plan()), lambda root: root.find("devices").append(build_disk(disk)))  # type: ignore[union-attr]
-    [read] = parse_domain(xml).disks
+    document = build_domain(plan())
+    source = local_source(path, block=False)
+    document.add_device(build_disk(target="vda", device="disk", source=source, image_format="raw"))
+    [read] = parse_domain(document.text).disks
     # XML itself turns line breaks in attributes into blanks, unless they are escaped.
     assert read.source == path
     assert (read.target, read.bus, read.device, read.format) == ("vda", "virtio", "disk", "raw")
@@ -78,11 +69,11 @@ def test_what_xml_cannot_carry_is_refused_by_the_name_of_its_field(text: str) ->
             build_domain(plan(**fields))
         assert caught.value.description[:2] == ("VALUE_NOT_SUPPORTED", named)
     with pytest.raises(XapiFailure):
-        build_disk(DiskXml(target="vda", device="disk", source=text))
+        build_disk(target="vda", device="disk", source=local_source(text, block=False))
 
 
 def test_memory_is_rounded_up_to_what_libvirt_counts_in() -> None:
-    read = parse_domain(build_domain(plan(memory_max_bytes=1025, memory_current_bytes=1)))
+    read = parse_domain(build_domain(plan(memory_max_bytes=1025, memory_current_bytes=1)).text)
     assert (read.memory_max_bytes, read.memory_current_bytes) == (2048, 1024)
 
 
@@ -101,7 +92,7 @@ def test_everything_of_a_plan_is_read_again() -> None:
                 on_reboot="restart",
                 on_crash="preserve",
             )
-        )
+        ).text
     )
     assert (read.machine, read.arch, read.boot) == ("q35", "x86_64", ("cdrom", "hd"))
     assert (read.kernel, read.initrd, read.cmdline) == ("/k", "/i", "a=b")
@@ -115,45 +106,14 @@ def test_everything_of_a_plan_is_read_again() -> None:
     [("vda", "virtio"), ("sdb", "sata"), ("hdc", "ide"), ("fda", "fdc"), ("xvda", "xen")],
 )
 def test_the_target_names_the_bus_unless_another_is_asked_for(target: str, bus: str) -> None:
-    disk = DiskXml(target=target, device="disk")
-    assert build_disk(disk).find("target").get("bus") == bus  # type: ignore[union-attr]
-    scsi = DiskXml(target=target, device="disk", bus="scsi")
-    assert build_disk(scsi).find("target").get("bus") == "scsi"  # type: ignore[union-attr]
-
-
-def test_interfaces_are_numbered_by_their_aliases_and_the_others_after_them() -> None:
-    def change(root: Any) -> None:
-        devices = root.find("devices")
-        for number, mac in ((1, "02:00:00:00:00:01"), (3, "02:00:00:00:00:03")):
-            interface = InterfaceXml(kind="user", source="", mac=mac, number=number)
-            devices.append(build_interface(interface))
-        for mac in ("02:00:00:00:00:0A", "02:00:00:00:00:0b", "02:00:00:00:00:0c"):
-            foreign = build_interface(InterfaceXml(kind="user", source="", mac=mac, number=0))
-            foreign.remove(foreign.find("alias"))  # type: ignore[arg-type]
-            devices.append(foreign)
-
-    read = parse_domain(edit(build_domain(plan()), change)).interfaces
-    assert {interface.mac[-2:]: interface.number for interface in read} == {
-        "01": 1,
-        "03": 3,
-        "0a": 0,
-        "0b": 2,
-        "0c": 4,
-    }
-
-
-def test_devices_are_found_by_what_identifies_them() -> None:
-    root = fromstring(
-        "<domain><devices><disk><target dev='vda'/></disk><disk/><disk><target dev='vdb'/></disk>"
-        "<interface><mac address='AA:00:00:00:00:01'/></interface></devices></domain>"
-    )
-    assert find_disk(root, "vdb") is root.findall("devices/disk")[2]
-    assert find_disk(root, "vdc") is None
-    assert find_interface(root, "aa:00:00:00:00:01") is root.find("devices/interface")
+    disk = build_disk(target=target, device="disk")
+    assert disk.find("target").get("bus") == bus  # type: ignore[union-attr]
+    scsi = build_disk(target=target, device="disk", bus="scsi")
+    assert scsi.find("target").get("bus") == "scsi"  # type: ignore[union-attr]
 
 
 def test_a_text_is_set_changed_and_removed() -> None:
-    root = fromstring("<domain/>")
+    root = Document("<domain/>").root
     for text in ("a", "b"):
         set_text(root, "description", text, field="x")
         assert [element.text for element in root.iterfind("description")] == [text]

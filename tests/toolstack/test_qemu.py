@@ -15,7 +15,7 @@ from boot_sectors import IDLE, POWER_OFF, write_disk
 from private_libvirt import PrivateLibvirt
 
 from tests.toolstack.host import NULL, Host, failure, finished, only, running_host, wait_for
-from virtcim.toolstack.calls import devices
+from virtcim.toolstack.calls import live_steps
 
 MIB = 1 << 20
 
@@ -106,7 +106,7 @@ def test_a_disk_is_plugged_resized_and_unplugged_while_the_machine_runs(
 def test_a_guest_that_keeps_a_device_is_reported_and_not_believed_to_have_let_go(
     api: Any, make_vm: Any, session: XenAPI.Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "_DETACH_S", 0.5)
+    monkeypatch.setattr(live_steps, "_DETACH_S", 0.5)
     vm, network = make_vm(), only(session, "network", "User networking")
     api.VM.start(vm, False, False)
     vif = api.VIF.create({"VM": vm, "network": network, "device": "0", "MAC": ""})

@@ -66,7 +66,7 @@ def test_a_domain_is_described(api: Any, session: XenAPI.Session) -> None:
     assert metrics["memory_actual"] == str(128 * MIB)
     [vbd] = record["VBDs"]
     disk = api.VBD.get_record(vbd)
-    assert (disk["VM"], disk["userdevice"], disk["device"]) == (vm, "vda", "vda")
+    assert (disk["VM"], disk["userdevice"], disk["device"]) == (vm, "0", "vda")
     assert (disk["type"], disk["mode"], disk["bootable"]) == ("Disk", "RW", True)
     image = api.VDI.get_record(disk["VDI"])
     assert (image["location"], image["VBDs"]) == ("/images/runs.qcow2", [vbd])

@@ -7,6 +7,7 @@ from itertools import chain
 from virtcim.toolstack.calls.definition import DEFINITION_CALLS
 from virtcim.toolstack.calls.event import EVENT_CALLS
 from virtcim.toolstack.calls.host import HOST_CALLS
+from virtcim.toolstack.calls.modify import MODIFY_CALLS
 from virtcim.toolstack.calls.power import POWER_CALLS
 from virtcim.toolstack.calls.session import SESSION_CALLS
 from virtcim.toolstack.calls.sr import SR_CALLS
@@ -28,6 +29,7 @@ ALL_CALLS = tuple(
         VM_FIELD_CALLS,
         VM_RESOURCE_CALLS,
         DEFINITION_CALLS,
+        MODIFY_CALLS,
         POWER_CALLS,
         VBD_CALLS,
         VIF_CALLS,

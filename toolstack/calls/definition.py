@@ -7,21 +7,26 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
-from xml.etree.ElementTree import Element
 
 import libvirt
 
+from virtcim.toolstack.calls.device_kinds import KINDS
 from virtcim.toolstack.calls.fields import GivenRecord
+from virtcim.toolstack.calls.new_devices import (
+    PlacedDevice,
+    note_new_devices,
+    place_devices,
+    references,
+)
+from virtcim.toolstack.calls.new_disk import read_new_disk
 from virtcim.toolstack.calls.new_images import NewImages
-from virtcim.toolstack.calls.vbd import NewDisk, note_fields, read_disk
-from virtcim.toolstack.calls.vif import NewInterface, read_interface
+from virtcim.toolstack.calls.new_interface import read_new_interface
 from virtcim.toolstack.calls.vm import plan_machine, require_new
 from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.documents.build import build_domain
 from virtcim.toolstack.faults import XapiFailure, field_type_error, libvirt_failure
 from virtcim.toolstack.native.connection import LibvirtConnection
-from virtcim.toolstack.native.domain_writer import child_of, domain_element, to_xml
 from virtcim.toolstack.records.identity import vm_ref
-from virtcim.toolstack.refs import reference
 
 __all__ = ["DEFINITION_CALLS"]
 
@@ -43,25 +48,31 @@ def define(context: Context, args: dict[str, object]) -> str:
     new images could not be deleted again, or when nobody knows whether the machine was defined.
     """
     plan = plan_machine(context, GivenRecord("VM", args))
-    interfaces = [read_interface(context, one) for one in _records(args, "VIFs")]
+    interfaces = [read_new_interface(context, one) for one in _records(args, "VIFs")]
     # A name that is taken is known before anything is written for it.
     require_new(context, plan.uuid)
     with NewImages(context, plan.uuid) as images:
-        disks = [read_disk(context, one, images) for one in _records(args, "VBDs")]
-        root = domain_element(plan)
-        devices = child_of(root, "devices")
-        targets = _add_disks(devices, disks)
-        macs = _add_interfaces(devices, interfaces)
+        disks = [read_new_disk(context, one, images) for one in _records(args, "VBDs")]
+        document = build_domain(plan)
+        placed = place_devices([*disks, *interfaces], {})
+        for device in placed:
+            document.add_device(device.element)
         autostart = GivenRecord("VM", args).map("other_config").get("auto_poweron") == "true"
-        _define(context, plan.uuid, to_xml(root), images, autostart=autostart)
-    vbds = [reference("VBD", f"{plan.uuid}/{target}") for target in targets]
-    vifs = [reference("VIF", f"{plan.uuid}/{mac}") for mac in macs]
-    for ref, disk in zip(vbds, disks, strict=True):
-        note_fields(context, ref, disk.given)
-    for ref, interface in zip(vifs, interfaces, strict=True):
-        if other_config := interface.given.map("other_config"):
-            context.services.publisher.set_note("VIF", ref, "other_config", other_config)
-    return json.dumps({"VM": vm_ref(plan.uuid), "VBDs": vbds, "VIFs": vifs})
+        _remember(context, plan.uuid, placed)
+        try:
+            _define(context, plan.uuid, document.text, images, autostart=autostart)
+        except BaseException:
+            context.services.devices.forget(plan.uuid)
+            raise
+    note_new_devices(context, plan.uuid, placed)
+    return json.dumps({"VM": vm_ref(plan.uuid), **references(plan.uuid, placed)})
+
+
+def _remember(context: Context, uuid: str, placed: Sequence[PlacedDevice]) -> None:
+    """Let the devices have the names that were chosen for them."""
+    for kind in KINDS.values():
+        known = [device.known for device in placed if device.new.kind is kind]
+        context.services.devices.expect(uuid, kind.tag, known)
 
 
 def _records(args: Mapping[str, Any], name: str) -> list[dict[str, object]]:
@@ -69,29 +80,6 @@ def _records(args: Mapping[str, Any], name: str) -> list[dict[str, object]]:
     if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
         raise field_type_error(name)
     return records
-
-
-def _add_disks(devices: Element, disks: Sequence[NewDisk]) -> list[str]:
-    """Add the disks, in their order, and give their targets: those named are served first."""
-    targets: dict[int, str] = {}
-    for number in sorted(range(len(disks)), key=lambda one: not disks[one].is_named):
-        targets[number] = disks[number].target(set(targets.values()))
-    for number, disk in enumerate(disks):
-        devices.append(disk.build(targets[number]))
-    return [targets[number] for number in range(len(disks))]
-
-
-def _add_interfaces(devices: Element, interfaces: Sequence[NewInterface]) -> list[str]:
-    """Add the interfaces, in their order, and give their MAC addresses."""
-    numbers: dict[int, int] = {}
-    for at in sorted(range(len(interfaces)), key=lambda one: not interfaces[one].is_named):
-        numbers[at] = interfaces[at].number(set(numbers.values()))
-    macs = [interface.mac for interface in interfaces]
-    for at, interface in enumerate(interfaces):
-        if interface.mac in macs[:at]:
-            raise XapiFailure("DEVICE_ALREADY_EXISTS", interface.mac)
-        devices.append(interface.build(numbers[at]))
-    return macs
 
 
 def _define(context: Context, uuid: str, xml: str, images: NewImages, *, autostart: bool) -> None:

@@ -2,95 +2,70 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from xml.etree.ElementTree import Element, fromstring
 
-import libvirt
-
-from virtcim.toolstack.calls.domains import Machine, change_machine, redefine
+from virtcim.toolstack.calls.device_kinds import Device, DeviceChange, DeviceKind, find_device
+from virtcim.toolstack.calls.domains import Machine, change_machine, look_again
+from virtcim.toolstack.calls.live_steps import attach, detach, without_address
+from virtcim.toolstack.calls.machine_document import MachineDocument
+from virtcim.toolstack.calls.new_devices import NewDevice, note_new_devices, references
+from virtcim.toolstack.calls.transaction import Transaction
+from virtcim.toolstack.calls.vm_change import DeviceChanges, MachineChange
 from virtcim.toolstack.calltable import Call, Context
-from virtcim.toolstack.datamodel import Record
-from virtcim.toolstack.faults import XapiFailure, bad_power_state, handle_invalid
-from virtcim.toolstack.native.domain_writer import child_of, to_xml
+from virtcim.toolstack.documents import to_xml
+from virtcim.toolstack.faults import XapiFailure, bad_power_state
 from virtcim.toolstack.parameters import parse_parameters
 
-__all__ = ["Device", "DeviceClass", "add_device", "device_calls", "find_device"]
-
-# A guest that lets go of a device does so within this time; libvirt itself waits five seconds.
-_DETACH_S = 20.0
-_DETACH_LOOK_S = 0.25
-
-FindElement = Callable[[Element, str], Element | None]
+__all__ = ["add_device", "change_device", "device_calls"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceClass:
-    """VBD or VIF; ``find`` looks for an element by ``key_field``: a disk's target, or a MAC."""
-
-    name: str
-    key_field: str
-    find: FindElement
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
-    """A VBD or VIF, with its record."""
-
-    of: DeviceClass
-    ref: str
-    record: Record
-
-    def find(self, root: Element) -> Element | None:
-        """Give the device's element of a domain's description."""
-        return self.of.find(root, self.record[self.of.key_field])
-
-    def element(self, context: Context, machine: Machine, *, live: bool) -> Element:
-        """Give the device's element of the running or the persistent description."""
-        flags = libvirt.VIR_DOMAIN_XML_SECURE | (0 if live else libvirt.VIR_DOMAIN_XML_INACTIVE)
-        xml = context.services.connection.call(machine.domain.XMLDesc, flags)
-        element = self.find(fromstring(xml))  # noqa: S314 - libvirt wrote it
-        if element is None:
-            raise handle_invalid(self.of.name, self.ref)
-        return element
-
-
-def find_device(context: Context, of: DeviceClass, ref: str) -> Device:
-    """Find a device by its reference."""
-    return Device(of=of, ref=ref, record=context.record(of.name, ref))
-
-
-def device_calls(of: DeviceClass) -> Iterator[Call]:
+def device_calls(kind: DeviceKind) -> Iterator[Call]:
     """The calls that disks and interfaces have alike."""
     for verb, handler in _HANDLERS.items():
         yield Call(
-            name=f"{of.name}.{verb}",
-            parameters=parse_parameters(f"{of.name} self"),
-            handler=partial(_on_device, of, handler),
+            name=f"{kind.class_name}.{verb}",
+            parameters=parse_parameters(f"{kind.class_name} self"),
+            handler=partial(_on_device, kind, handler),
             asynchronous=True,
         )
 
 
 def _on_device(
-    of: DeviceClass, handler: Callable[[Context, Device], None], context: Context, ref: str
+    kind: DeviceKind, handler: Callable[[Context, Device], None], context: Context, ref: str
 ) -> None:
-    handler(context, find_device(context, of, ref))
+    handler(context, find_device(context, kind, ref))
 
 
-def add_device(context: Context, machine: Machine, element: Element) -> None:
+def _change(context: Context, machine: Machine, devices: DeviceChanges) -> MachineChange:
+    """Change a VM's devices; what comes or goes does so at its next start only."""
+    with context.services.inventory.changing(machine.uuid):
+        machine = look_again(context, machine)
+        change = MachineChange(context=context, machine=machine, devices=devices, at_once=False)
+        change.prepare()
+        with Transaction() as steps:
+            change.make(steps)
+            change.make_last(steps)
+        context.services.inventory.refresh_domain(machine.uuid)
+    return change
+
+
+def add_device(context: Context, vm: str, new: NewDevice) -> str:
     """Add a device for the next start; a transient VM has none, so it gets it at once."""
-    if not machine.view.persistent:
-        context.services.connection.call(
-            machine.domain.attachDeviceFlags, to_xml(element), libvirt.VIR_DOMAIN_AFFECT_LIVE
-        )
-        return
+    devices = DeviceChanges(added=[new])
+    with change_machine(context, vm, "attach") as machine:
+        change = _change(context, machine, devices)
+    note_new_devices(context, machine.uuid, change.added)
+    [[ref]] = filter(None, references(machine.uuid, change.added).values())
+    return ref
 
-    def change(root: Element) -> None:
-        child_of(root, "devices").append(element)
 
-    redefine(context, machine, change)
+def change_device(
+    context: Context, device: Device, operation: str, change: DeviceChange, *states: str
+) -> None:
+    """Change a device in place, in the running VM too if it is plugged there."""
+    with change_machine(context, device.record["VM"], operation, *states) as machine:
+        _change(context, machine, DeviceChanges(changed=[(device, change)]))
 
 
 def _remove(context: Context, device: Device) -> None:
@@ -98,59 +73,36 @@ def _remove(context: Context, device: Device) -> None:
     if device.record["currently_attached"]:
         raise XapiFailure(
             "OPERATION_NOT_ALLOWED",
-            f"{device.of.name} '{device.record['uuid']}' is still attached to "
+            f"{device.kind.class_name} '{device.record['uuid']}' is still attached to "
             f"'{device.record['VM']}'",
         )
-
-    def change(root: Element) -> None:
-        element, devices = device.find(root), root.find("devices")
-        if element is not None and devices is not None:
-            devices.remove(element)
-
     with change_machine(context, device.record["VM"], "unplug") as machine:
-        redefine(context, machine, change)
+        _change(context, machine, DeviceChanges(removed=[device]))
 
 
 def _attach_live(context: Context, device: Device) -> None:
     """Attach a configured device to the running VM."""
     with change_machine(context, device.record["VM"], "plug") as machine:
         _require_live(machine)
-        if device.record["currently_attached"]:
+        if MachineDocument(context, machine, live=True).find(device) is not None:
             raise XapiFailure("DEVICE_ALREADY_ATTACHED", device.ref)
-        element = device.element(context, machine, live=False)
+        element = MachineDocument(context, machine, live=False).require(device)
         # Its slot at the next start may be taken, or not be there, in the running machine.
-        for address in element.findall("address"):
-            element.remove(address)
-        context.services.connection.call(
-            machine.domain.attachDeviceFlags, to_xml(element), libvirt.VIR_DOMAIN_AFFECT_LIVE
-        )
+        attach(context.services.connection, machine.domain, without_address(element))
 
 
 def _detach_live(context: Context, device: Device) -> None:
     """Detach a device from the running VM.
 
-    libvirt calls it a success when the guest was asked: here it is one when the device is gone.
-    Raises ``DEVICE_DETACH_TIMEOUT`` when the guest keeps it.
+    Raises ``DEVICE_DETACH_TIMEOUT`` when its guest keeps it.
     """
     with change_machine(context, device.record["VM"], "unplug") as machine:
         _require_live(machine)
-        if not device.record["currently_attached"]:
+        element = MachineDocument(context, machine, live=True).find(device)
+        if element is None:
             raise XapiFailure("DEVICE_ALREADY_DETACHED", device.ref)
-        deadline = time.monotonic() + _DETACH_S
-        context.services.connection.call(
-            machine.domain.detachDeviceFlags,
-            to_xml(device.element(context, machine, live=True)),
-            libvirt.VIR_DOMAIN_AFFECT_LIVE,
-        )
-        while _still_there(context, machine, device):
-            if time.monotonic() > deadline:
-                raise XapiFailure("DEVICE_DETACH_TIMEOUT", device.of.name, device.ref)
-            time.sleep(_DETACH_LOOK_S)
-
-
-def _still_there(context: Context, machine: Machine, device: Device) -> bool:
-    xml = context.services.connection.call(machine.domain.XMLDesc, 0)
-    return device.find(fromstring(xml)) is not None  # noqa: S314 - libvirt wrote it
+        connection = context.services.connection
+        detach(connection, machine.domain, device.kind, to_xml(element), device.ref)
 
 
 def _require_live(machine: Machine) -> None:

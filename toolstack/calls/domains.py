@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from xml.etree.ElementTree import Element
 
 import libvirt
 
 from virtcim.toolstack.calltable import Context
+from virtcim.toolstack.documents import Document
 from virtcim.toolstack.faults import XapiFailure, bad_power_state, handle_invalid
-from virtcim.toolstack.native.domain_writer import edit
 from virtcim.toolstack.native.operation_connections import Lease
 from virtcim.toolstack.native.views import DomainView
 from virtcim.toolstack.records.vm import power_state
 from virtcim.toolstack.refs import random_reference
 
 __all__ = [
+    "PERSISTENT",
     "Machine",
     "begin_operation",
     "change_machine",
+    "check_blocked",
+    "define",
     "end_operation",
+    "look_again",
     "redefine",
+    "require_persistent",
+    "restore",
 ]
 
 _log = logging.getLogger(__name__)
+
+# All of the description for the next start, with its secrets.
+PERSISTENT = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +73,22 @@ def _find_machine(context: Context, ref: str) -> Machine:
     return Machine(ref=ref, uuid=uuid, domain=domain, view=view, lease=lease)
 
 
+def look_again(context: Context, machine: Machine) -> Machine:
+    """Give a VM as it is now, while its lock is held; raises ``HANDLE_INVALID``."""
+    view = context.services.inventory.refresh_domain(machine.uuid)
+    if view is None:
+        raise handle_invalid("VM", machine.ref)
+    return replace(machine, view=view)
+
+
+def check_blocked(machine: Machine, operations: Iterable[str]) -> None:
+    """Raise ``OPERATION_BLOCKED`` when an administrator blocked one of these operations."""
+    blocked = machine.view.config.extra.get("blocked_operations", {})
+    for operation in operations:
+        if operation in blocked:
+            raise XapiFailure("OPERATION_BLOCKED", machine.ref, str(blocked[operation]))
+
+
 def begin_operation(
     context: Context, ref: str, operation: str, *states: str
 ) -> tuple[Machine, str]:
@@ -88,9 +112,7 @@ def begin_operation(
 def _check_allowed(machine: Machine, operation: str, states: tuple[str, ...]) -> None:
     if states and machine.power_state not in states:
         raise bad_power_state(machine.ref, ", ".join(states), machine.power_state)
-    blocked = machine.view.config.extra.get("blocked_operations", {})
-    if operation in blocked:
-        raise XapiFailure("OPERATION_BLOCKED", machine.ref, str(blocked[operation]))
+    check_blocked(machine, [operation])
 
 
 def end_operation(context: Context, machine: Machine, key: str) -> None:
@@ -126,12 +148,44 @@ def _refresh_quietly(context: Context, uuid: str) -> None:
         _log.info("domain %s could not be read after a failure: %s", uuid, error)
 
 
-def redefine(context: Context, machine: Machine, change: Callable[[Element], None]) -> None:
-    """Change the persistent description of a VM, for its next start."""
+def require_persistent(context: Context, machine: Machine, what: str) -> None:
+    """Refuse to change ``what`` of a VM that exists only while it runs.
+
+    libvirt would make it persistent. Raises ``VIRTCIM_TRANSIENT``.
+    """
+    if not context.services.connection.call(machine.domain.isPersistent):
+        raise XapiFailure("VIRTCIM_TRANSIENT", machine.ref, what)
+
+
+def define(context: Context, machine: Machine, text: str, what: str = "configuration") -> None:
+    """Give a VM another persistent description; the only way to change one.
+
+    Raises ``VIRTCIM_TRANSIENT`` naming ``what`` shall be changed.
+    """
+    require_persistent(context, machine, what)
+    connection = context.services.connection
+    connection.call(connection.handle.defineXML, text)
+
+
+def restore(context: Context, machine: Machine, text: str) -> None:
+    """Give a VM the persistent description back that it had."""
+    if context.services.connection.call(machine.domain.XMLDesc, PERSISTENT) != text:
+        define(context, machine, text)
+
+
+def redefine(
+    context: Context, machine: Machine, what: str, change: Callable[[Document], None]
+) -> None:
+    """Change the persistent description of a VM, for its next start.
+
+    ``what`` is the CIM property that says so, for a VM that has no next start.
+    """
     services = context.services
-    call = services.connection.call
     with services.inventory.changing(machine.uuid):
-        flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
-        xml = call(machine.domain.XMLDesc, flags)
-        call(services.connection.handle.defineXML, edit(xml, change))
+        require_persistent(context, machine, what)
+        document = Document(services.connection.call(machine.domain.XMLDesc, PERSISTENT))
+        before = document.text
+        change(document)
+        if document.text != before:
+            define(context, machine, document.text, what)
         services.inventory.refresh_domain(machine.uuid)

@@ -8,11 +8,6 @@ from typing import Any
 import libvirt
 
 from virtcim.toolstack.calls.fields import GivenRecord
-from virtcim.toolstack.calls.images import (
-    check_format,
-    record_format,
-    require_inside,
-)
 from virtcim.toolstack.calls.pools import find_pool, is_of_paths, require_pool
 from virtcim.toolstack.calls.volumes import create_volume, read_volume
 from virtcim.toolstack.calltable import CallTable, Context
@@ -21,7 +16,7 @@ from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.names import check_label
 from virtcim.toolstack.refs import reference
 
-__all__ = ["VDI_CALLS"]
+__all__ = ["VDI_CALLS", "resize_image"]
 
 VDI_CALLS = CallTable()
 
@@ -77,6 +72,12 @@ def destroy(context: Context, vdi: str) -> None:
 
 def _resize(context: Context, vdi: str, size: int) -> None:
     """Resize a volume, through the VM that has it if one runs."""
+    resize_image(context, vdi, size)
+    _look_again(context, _find(context, vdi)[1])
+
+
+def resize_image(context: Context, vdi: str, size: int) -> None:
+    """Resize a volume, without looking at it afterwards."""
     record, sr = _find(context, vdi)
     if not 0 < size <= _INT64_MAX:
         raise value_not_supported("size", size, "must be positive")
@@ -89,14 +90,13 @@ def _resize(context: Context, vdi: str, size: int) -> None:
             domain = connection.call(handle.lookupByUUIDString, vm["uuid"])
             connection.call(
                 domain.blockResize,
-                attached[0]["userdevice"],
+                attached[0]["device"],
                 size,
                 libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES,
             )
     else:
         require_pool(sr, record["SR"])
         services.connection.call(_volume(context, record, sr).resize, size, 0)
-    _look_again(context, sr)
 
 
 for _name in ("VDI.resize", "VDI.resize_online"):
@@ -151,10 +151,6 @@ def introduce(
         raise value_not_supported("location", location, "must be given")
     if not is_of_paths(record):
         return _introduce_volume(context, record, sr, location)
-    require_inside(context, "a disk image", location)
-    options = dict(sm_config or {})
-    if stated := check_format(options.pop("type", "")):
-        record_format(context, location, stated)
     fields: dict[str, object] = {
         "name_description": name_description,
         "sharable": sharable,
@@ -162,8 +158,8 @@ def introduce(
         "other_config": dict(other_config),
         "xenstore_data": dict(xenstore_data or {}),
     }
-    if options:
-        fields["sm_config"] = options
+    if sm_config:
+        fields["sm_config"] = dict(sm_config)
     if name_label:
         fields["name_label"] = check_label("name_label", name_label)
     if uuid:

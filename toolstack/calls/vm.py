@@ -11,11 +11,10 @@ import libvirt
 
 from virtcim.toolstack.calls.domains import change_machine
 from virtcim.toolstack.calls.fields import GivenRecord
-from virtcim.toolstack.calls.images import require_inside
 from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.documents.build import DomainPlan, build_domain
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.names import MACHINE, check_name
-from virtcim.toolstack.native.domain_writer import DomainPlan, build_domain
 from virtcim.toolstack.native.views import HostView
 from virtcim.toolstack.records.identity import vm_ref
 from virtcim.toolstack.records.vm import (
@@ -25,24 +24,16 @@ from virtcim.toolstack.records.vm import (
     EXTRA_FIELDS,
 )
 
-__all__ = [
-    "BOOT_FILES",
-    "FEATURES",
-    "VM_CALLS",
-    "boot_devices",
-    "check_actions",
-    "plan_machine",
-    "require_new",
-]
+__all__ = ["FEATURES", "VM_CALLS", "boot_devices", "check_actions", "plan_machine", "require_new"]
 
 VM_CALLS = CallTable()
 
 FEATURES = ("acpi", "apic", "pae")
 _DEFAULT_FEATURES = {"acpi": "true", "apic": "true", "pae": "false"}
+# As many numbers as a XenServer offers to disks that are found without help from the guest.
+_OFFERED_DEVICES = 16
 _KVM_DEVICE = "/dev/kvm"
 
-# Fields that name files which QEMU boots from, and what these are.
-BOOT_FILES: Mapping[str, str] = {"PV_kernel": "a kernel", "PV_ramdisk": "an initial RAM disk"}
 # Switches in other_config: what a headless domain does not have unless it is asked for.
 _VNC, _SERIAL = "vnc", "serial"
 
@@ -61,7 +52,7 @@ def create(context: Context, args: dict[str, object]) -> str:
     call, handle = services.connection.call, services.connection.handle
     with services.inventory.changing(uuid):
         require_new(context, uuid)
-        domain = call(handle.defineXML, build_domain(plan))
+        domain = call(handle.defineXML, build_domain(plan).text)
         try:
             if given.map("other_config").get("auto_poweron") == "true":
                 call(domain.setAutostart, 1)
@@ -79,9 +70,6 @@ def plan_machine(context: Context, given: GivenRecord) -> DomainPlan:
     host = services.inventory.host
     if host is None:
         raise services.connection.failure()
-    for field, what in BOOT_FILES.items():
-        if path := given.text(field):
-            require_inside(context, what, path, field=field)
     return _plan(given, uuid, _domain_type(services.domain_type, host))
 
 
@@ -214,13 +202,14 @@ def destroy(context: Context, vm: str) -> None:
 
 @VM_CALLS.add("VM.get_allowed_VBD_devices", "VM vm", inline=True)
 def get_allowed_vbd_devices(context: Context, vm: str) -> list[str]:
-    """Give the targets that are free for another virtio disk."""
+    """Give the numbers that are free for another disk."""
     services = context.services
     record = services.database.get("VM", vm) or {}
     taken = {
         vbd["userdevice"] for ref in record["VBDs"] if (vbd := services.database.get("VBD", ref))
     }
-    return [f"vd{letter}" for letter in "abcdefghijklmnop" if f"vd{letter}" not in taken]
+    numbers = (str(number) for number in range(_OFFERED_DEVICES))
+    return [number for number in numbers if number not in taken]
 
 
 @VM_CALLS.add("VM.get_possible_hosts", "VM vm", inline=True)

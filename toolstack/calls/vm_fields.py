@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any
-from xml.etree.ElementTree import Element, SubElement
 
 import libvirt
+from lxml import etree
 
-from virtcim.toolstack.accessors import Change, SetField, setter_calls
-from virtcim.toolstack.calls.domains import Machine, change_machine, redefine
-from virtcim.toolstack.calls.images import require_inside
-from virtcim.toolstack.calls.vm import BOOT_FILES, FEATURES, boot_devices, check_actions
+from virtcim.toolstack.accessors import SetField, setter_calls
+from virtcim.toolstack.calls.domains import Machine, change_machine, redefine, require_persistent
+from virtcim.toolstack.calls.settings_change import describe, set_live_description
+from virtcim.toolstack.calls.vm import FEATURES, boot_devices, check_actions
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
-from virtcim.toolstack.faults import handle_invalid
+from virtcim.toolstack.documents import Document, child_of, set_text, to_xml
+from virtcim.toolstack.documents.boot import set_boot_order
+from virtcim.toolstack.documents.build import extra_text
+from virtcim.toolstack.documents.document import remove
 from virtcim.toolstack.names import MACHINE, check_name, stays_named
 from virtcim.toolstack.native.domain_reader import EXTRA_NAMESPACE
-from virtcim.toolstack.native.domain_writer import child_of, extra_text, set_text, to_xml
 from virtcim.toolstack.records.vm import EXTRA_FIELDS
 
 __all__ = ["VM_FIELD_CALLS", "write_extra"]
@@ -36,74 +35,48 @@ def set_name_label(context: Context, vm: str, value: str) -> None:
     with change_machine(context, vm, "set_name_label") as machine:
         if not stays_named(machine.view.config.name, value):
             check_name(MACHINE, value)
+            require_persistent(context, machine, "ElementName")
             context.services.connection.call(machine.domain.rename, value)
 
 
 @VM_FIELD_CALLS.add("VM.set_name_description", "VM self, string value")
 def set_name_description(context: Context, vm: str, value: str) -> None:
-    """Describe a VM."""
-
-    def change(root: Element) -> None:
-        set_text(root, "description", value, field="name_description")
-
-    _change_config(context, vm, "set_name_description", change)
-
-
-def _change_config(
-    context: Context, vm: str, operation: str, change: Callable[[Element], None]
-) -> None:
-    with change_machine(context, vm, operation) as machine:
-        redefine(context, machine, change)
+    """Describe a VM, in both of its descriptions."""
+    with change_machine(context, vm, "set_name_description") as machine:
+        if machine.view.live is not None:
+            set_live_description(context, machine, value)
+        if machine.view.persistent:
+            redefine(context, machine, "Description", describe(value))
 
 
-@contextmanager
-def _changing_field(
-    context: Context, vm: str, field: str, change: Change
-) -> Iterator[tuple[Machine, Any]]:
-    """Give a VM and what a field of it shall be; meanwhile nobody else changes the VM through us.
-
-    Its state is read anew: what others changed since is not taken back.
-    """
-    inventory = context.services.inventory
-    with change_machine(context, vm, f"set_{field}") as machine, inventory.changing(machine.uuid):
-        view = inventory.refresh_domain(machine.uuid)
-        if view is None:
-            raise handle_invalid("VM", vm)
-        yield replace(machine, view=view), change(context.record("VM", vm)[field])
-
-
-def _set_action(context: Context, vm: str, field: str, change: Change) -> None:
+def _set_action(context: Context, vm: str, field: str, value: str) -> None:
     tags = {
         "actions_after_shutdown": "on_poweroff",
         "actions_after_reboot": "on_reboot",
         "actions_after_crash": "on_crash",
     }
-    with _changing_field(context, vm, field, change) as (machine, value):
-        word = check_actions(field, value)
-        redefine(context, machine, _text_setter(tags[field], word, field))
+    word = check_actions(field, value)
+    _set_text(context, vm, tags[field], word, field)
 
 
-def _set_kernel(context: Context, vm: str, field: str, change: Change) -> None:
+def _set_kernel(context: Context, vm: str, field: str, value: str) -> None:
     tags = {"PV_kernel": "kernel", "PV_ramdisk": "initrd", "PV_args": "cmdline"}
-    with _changing_field(context, vm, field, change) as (machine, value):
-        # What the machine has already it may keep.
-        if value and field in BOOT_FILES and value != context.record("VM", vm)[field]:
-            require_inside(context, BOOT_FILES[field], value, field=field)
-        redefine(context, machine, _text_setter(f"os/{tags[field]}", value, field))
+    _set_text(context, vm, f"os/{tags[field]}", value, field)
 
 
-def _text_setter(path: str, value: str, field: str) -> Callable[[Element], None]:
+def _set_text(context: Context, vm: str, path: str, value: str, field: str) -> None:
     parent, _, tag = path.rpartition("/")
 
-    def change(root: Element) -> None:
-        element = child_of(root, parent) if parent else root
+    def change(document: Document) -> None:
+        element = child_of(document.root, parent) if parent else document.root
         set_text(element, tag, value, field=field)
 
-    return change
+    with change_machine(context, vm, f"set_{field}") as machine:
+        redefine(context, machine, field, change)
 
 
-def _set_extra(context: Context, vm: str, field: str, change: Change) -> None:
-    with _changing_field(context, vm, field, change) as (machine, value):
+def _set_extra(context: Context, vm: str, field: str, value: Any) -> None:
+    with change_machine(context, vm, f"set_{field}") as machine:
         write_extra(context, machine, field, value)
 
 
@@ -114,7 +87,7 @@ def write_extra(context: Context, machine: Machine, field: str, value: Any) -> N
         view = services.inventory.refresh_domain(machine.uuid) or machine.view
         extra = {**view.config.extra, field: value}
         # libvirt puts it into the namespace itself.
-        element = Element("record")
+        element = etree.Element("record")
         element.text = extra_text({name: item for name, item in extra.items() if item})
         flags = (
             libvirt.VIR_DOMAIN_AFFECT_CONFIG if view.persistent else libvirt.VIR_DOMAIN_AFFECT_LIVE
@@ -129,51 +102,45 @@ def write_extra(context: Context, machine: Machine, field: str, value: Any) -> N
         )
 
 
-def _set_other_config(context: Context, vm: str, field: str, change: Change) -> None:
+def _set_other_config(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
     """Keep the map, and let libvirt start the VM with the host or not."""
-    with _changing_field(context, vm, field, change) as (machine, value):
-        kept = dict(value)
-        autostart = kept.pop("auto_poweron", "false") == "true"
+    kept = dict(value)
+    autostart = kept.pop("auto_poweron", "false") == "true"
+    with change_machine(context, vm, "set_other_config") as machine:
         if autostart != machine.view.autostart:
+            require_persistent(context, machine, "AutomaticStartupAction")
             context.services.connection.call(machine.domain.setAutostart, int(autostart))
         write_extra(context, machine, field, kept)
 
 
-def _set_boot_params(context: Context, vm: str, field: str, change: Change) -> None:
-    def set_order(root: Element) -> None:
-        os_element = child_of(root, "os")
-        for boot in os_element.findall("boot"):
-            os_element.remove(boot)
-        # libvirt refuses both kinds of order at once: this one is what was asked for last.
-        for device in [*root.iterfind("devices/disk"), *root.iterfind("devices/interface")]:
-            for boot in device.findall("boot"):
-                device.remove(boot)
-        for name in devices:
-            SubElement(os_element, "boot", dev=name)
+def _set_boot_params(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
+    kept = dict(value)
+    devices = boot_devices(kept.pop("order", ""))
 
-    with _changing_field(context, vm, field, change) as (machine, value):
-        kept = dict(value)
-        devices = boot_devices(kept.pop("order", ""))
-        redefine(context, machine, set_order)
+    with change_machine(context, vm, "set_HVM_boot_params") as machine:
+        redefine(
+            context, machine, "BootDevices", lambda document: set_boot_order(document, devices)
+        )
         write_extra(context, machine, field, kept)
 
 
-def _set_platform(context: Context, vm: str, field: str, change: Change) -> None:
-    def set_features(root: Element) -> None:
-        features = child_of(root, "features")
+def _set_platform(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
+    kept = {key: text for key, text in value.items() if key not in {*FEATURES, "machine"}}
+
+    def change(document: Document) -> None:
+        features = child_of(document.root, "features")
         for name in FEATURES:
             known = features.find(name)
             if value.get(name) == "true" and known is None:
-                SubElement(features, name)
+                etree.SubElement(features, name)
             elif value.get(name) != "true" and known is not None:
-                features.remove(known)
-        os_type = root.find("os/type")
+                remove(known)
+        os_type = document.root.find("os/type")
         if os_type is not None and value.get("machine"):
             os_type.set("machine", value["machine"])
 
-    with _changing_field(context, vm, field, change) as (machine, value):
-        kept = {key: text for key, text in value.items() if key not in {*FEATURES, "machine"}}
-        redefine(context, machine, set_features)
+    with change_machine(context, vm, "set_platform") as machine:
+        redefine(context, machine, "platform", change)
         write_extra(context, machine, field, kept)
 
 

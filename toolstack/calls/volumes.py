@@ -5,19 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
-from xml.etree.ElementTree import Element, SubElement
 
 import libvirt
+from lxml import etree
 
 from virtcim.toolstack.calls.fields import GivenRecord
-from virtcim.toolstack.calls.images import check_format, record_format, require_pool_inside
 from virtcim.toolstack.calls.pools import find_pool, require_pool
 from virtcim.toolstack.calltable import Context
 from virtcim.toolstack.datamodel import Record
+from virtcim.toolstack.documents import set_text, to_xml
 from virtcim.toolstack.faults import value_not_supported
-from virtcim.toolstack.image_rules import RAW
 from virtcim.toolstack.names import VOLUME, check_name
-from virtcim.toolstack.native.domain_writer import set_text, to_xml
 from virtcim.toolstack.progress import following
 
 __all__ = ["VolumePlan", "create_volume", "read_volume"]
@@ -53,14 +51,12 @@ def read_volume(context: Context, given: GivenRecord) -> VolumePlan:
     if size_bytes < 0:
         raise value_not_supported("virtual_size", size_bytes, "must not be negative")
     require_pool(sr, sr_ref)
-    usual_format = "qcow2" if sr["type"] in _FILE_POOLS else ""
-    require_pool_inside(context, "a disk image", sr["uuid"])
     options = given.map("other_config") | given.map("sm_config")
     return VolumePlan(
         sr=sr,
         name=check_name(VOLUME, given.text("name_label") or str(uuid4())),
         size_bytes=size_bytes,
-        format=check_format(options.get("type", "")) or usual_format,
+        format=options.get("type") or ("qcow2" if sr["type"] in _FILE_POOLS else ""),
         fully_allocated=options.get("allocation") == "full",
     )
 
@@ -70,24 +66,21 @@ def create_volume(context: Context, plan: VolumePlan) -> Any:
     pool = find_pool(context, plan.sr)
     call = context.services.connection.call
     fully = plan.fully_allocated
-    volume = Element("volume")
+    volume = etree.Element("volume")
     set_text(volume, "name", plan.name, field="name_label")
-    SubElement(volume, "capacity", unit="bytes").text = str(plan.size_bytes)
+    etree.SubElement(volume, "capacity", unit="bytes").text = str(plan.size_bytes)
     if plan.format:
-        SubElement(SubElement(volume, "target"), "format", type=plan.format)
+        etree.SubElement(etree.SubElement(volume, "target"), "format", type=plan.format)
     if fully or plan.sr["type"] in _FILE_POOLS:
         allocated_bytes = plan.size_bytes if fully else 0
-        SubElement(volume, "allocation", unit="bytes").text = str(allocated_bytes)
+        etree.SubElement(volume, "allocation", unit="bytes").text = str(allocated_bytes)
 
     def allocated() -> float:
         _, capacity, allocation = call(call(pool.storageVolLookupByName, plan.name).info)
         return float(allocation / max(capacity, 1))
 
     with following(context, allocated if fully else lambda: None):
-        flags = _flags(context, plan.format) if fully else 0
-        made = call(pool.createXML, to_xml(volume), flags)
-    record_format(context, made.path(), plan.format or RAW)
-    return made
+        return call(pool.createXML, to_xml(volume), _flags(context, plan.format) if fully else 0)
 
 
 def _flags(context: Context, image_format: str) -> int:

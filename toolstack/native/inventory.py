@@ -10,7 +10,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -22,8 +22,8 @@ from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.native import watch
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.native.first_reading import read_everything
+from virtcim.toolstack.native.known_devices import KnownDevices
 from virtcim.toolstack.native.listing import ListedDomain, ListedObject
-from virtcim.toolstack.native.message_language import MessageLanguage
 from virtcim.toolstack.native.object_locks import ObjectLocks
 from virtcim.toolstack.native.oddities import Oddities
 from virtcim.toolstack.native.queries import read_domain, read_host, read_memory, read_network
@@ -80,6 +80,7 @@ class Inventory:
         connection: LibvirtConnection,
         state: State,
         observer: Observer,
+        devices: KnownDevices,
         *,
         lock: AbstractContextManager[object],
         reconcile_s: float,
@@ -94,6 +95,7 @@ class Inventory:
         self._connection = connection
         self._state = state
         self._observer = observer
+        self._known_devices = devices
         self._mark_background = mark_background
         self._details = {
             vm: StopDetail.from_fields(fields) for vm, fields in state.stop_details().items()
@@ -105,7 +107,6 @@ class Inventory:
         self._reconciliation = Reconciliation(self, connection, reconcile_s=reconcile_s)
         self._messages: queue.SimpleQueue[tuple[str, str, Any]] = queue.SimpleQueue()
         self._stopping = threading.Event()
-        self._language = MessageLanguage()
         self._thread = threading.Thread(target=self._keep, name="inventory", daemon=True)
 
     def start(self) -> None:
@@ -140,7 +141,7 @@ class Inventory:
                 view = None if domain is None else self.read_domain(domain)
             with self.lock:
                 self.put_domain(uuid, view)
-                self._observer.flush()
+                self.flush()
         return view
 
     def refresh_pool(self, uuid: str) -> PoolView | None:
@@ -257,7 +258,12 @@ class Inventory:
 
     def flush(self) -> None:
         """Show what was put."""
+        self._known_devices.flush()
         self._observer.flush()
+
+    def keep_devices_of(self, domains: Collection[str]) -> None:
+        """Remember the devices of these domains alone: all others are gone."""
+        self._known_devices.keep_only(domains)
 
     # Reading
 
@@ -300,6 +306,7 @@ class Inventory:
             view = read_domain(
                 self._connection,
                 domain,
+                self._known_devices,
                 detail=self._details.get(uuid),
                 started=self._started.get(uuid),
                 now=datetime.now(UTC),
@@ -337,6 +344,7 @@ class Inventory:
             old = _replace(self.domains, uuid, view)
             if view is None:
                 self._set_detail(uuid, None)
+                self._known_devices.forget(uuid)
                 self._started.pop(uuid, None)
                 self.reboots.pop(uuid, None)
             if view is not None:
@@ -419,10 +427,9 @@ class Inventory:
 
     def _connect(self) -> None:
         self._connection.open()
-        watch.register_events(self._connection.handle, self._report, self._connection.at_close)
+        watch.register_events(self._connection.handle, self._report)
         self.refresh_host()
         read_everything(self, self._connection)
-        self._language.look(self._connection)
         self._connection.mark_ready()
         _log.info(
             "connected to libvirt at %s: %d domains, %d pools, %d networks",

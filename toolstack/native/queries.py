@@ -12,6 +12,7 @@ import libvirt
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.native.disk_errors import read_disk_errors
 from virtcim.toolstack.native.domain_reader import parse_domain
+from virtcim.toolstack.native.known_devices import KnownDevices
 from virtcim.toolstack.native.listing import ListedDomain, ListedObject
 from virtcim.toolstack.native.reading import GONE, attribute, parse_xml, unreadable, whole
 from virtcim.toolstack.native.stop_reason import StopDetail, stop_view, stopped_by_itself
@@ -61,6 +62,7 @@ def _supported(
 def read_domain(
     connection: LibvirtConnection,
     domain: Any,
+    devices: KnownDevices,
     *,
     detail: StopDetail | None,
     started: datetime | None,
@@ -100,6 +102,8 @@ def read_domain(
         documents = (DomainXml(name=_name(domain)),)
     config = documents[-1]
     live = documents[0] if active else None
+    uuid = domain.UUIDString()
+    config, live = devices.name(uuid, config, live, whole=not problems)
     if live is not None:
         config = _with_attached(config, live)
     if detail is not None and live is not None:
@@ -108,7 +112,7 @@ def read_domain(
     if stopped_by_itself(state, reason) and active and detail is None:
         disk_errors = read_disk_errors(connection, domain.UUIDString())
     return DomainView(
-        uuid=domain.UUIDString(),
+        uuid=uuid,
         id=domain.ID() if active else -1,
         state=state,
         reason=reason,
@@ -187,17 +191,10 @@ def _tried(
 
 def _with_attached(config: DomainXml, live: DomainXml) -> DomainXml:
     """Put the devices of the running domain in the place of the configured ones."""
-    disks: dict[str, DiskView] = {disk.target: disk for disk in config.disks}
-    disks |= {disk.target: replace(disk, attached=True) for disk in live.disks}
-    interfaces: dict[str, InterfaceView] = {item.mac: item for item in config.interfaces}
-    taken = {item.number for item in config.interfaces}
-    for item in live.interfaces:
-        known = interfaces.get(item.mac)
-        number = known.number if known else item.number
-        while known is None and number in taken:
-            number += 1
-        taken.add(number)
-        interfaces[item.mac] = replace(item, number=number, attached=True)
+    disks: dict[str, DiskView] = {disk.id: disk for disk in config.disks}
+    disks |= {disk.id: replace(disk, attached=True) for disk in live.disks}
+    interfaces: dict[str, InterfaceView] = {item.id: item for item in config.interfaces}
+    interfaces |= {item.id: replace(item, attached=True) for item in live.interfaces}
     return replace(config, disks=tuple(disks.values()), interfaces=tuple(interfaces.values()))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import libvirt
@@ -47,26 +46,12 @@ _STOPPED_DETAILS = {
 }
 
 
-def register_events(
-    connection: Any, report: Report, at_close: Callable[[Callable[[], object]], None]
-) -> None:
+def register_events(connection: Any, report: Report) -> None:
     """Register for all events that concern the inventory.
 
     ``report`` is called on libvirt's event thread, where libvirt itself must not be called.
-    ``at_close`` is given what takes each registration back: without that libvirt keeps a closed
-    connection, with a file descriptor, as long as the process lives.
     Raises libvirt.libvirtError when the connection is lost meanwhile.
     """
-
-    def register(names: str, event_id: int, handler: Callable[..., None]) -> None:
-        """Register for an event, unless the driver has no such; reconciling makes up for it."""
-        try:
-            number = getattr(connection, f"{names}RegisterAny")(None, event_id, handler, None)
-        except libvirt.libvirtError as error:
-            if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
-                raise
-        else:
-            at_close(partial(getattr(connection, f"{names}DeregisterAny"), number))
 
     def pool_changed(_conn: object, pool: Any, *_rest: object) -> None:
         report(POOL, pool.UUIDString(), None)
@@ -75,10 +60,14 @@ def register_events(
         report(NETWORK, network.UUIDString(), None)
 
     for event_id, handler in _domain_handlers(report).items():
-        register("domainEvent", event_id, handler)
+        _register(connection.domainEventRegisterAny, event_id, handler)
     for event_id in _POOL_EVENTS:
-        register("storagePoolEvent", event_id, pool_changed)
-    register("networkEvent", libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE, network_changed)
+        _register(connection.storagePoolEventRegisterAny, event_id, pool_changed)
+    _register(
+        connection.networkEventRegisterAny,
+        libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE,
+        network_changed,
+    )
 
 
 def _domain_handlers(report: Report) -> dict[int, Callable[..., None]]:
@@ -111,6 +100,15 @@ def _domain_handlers(report: Report) -> dict[int, Callable[..., None]]:
     handlers[libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON] = io_error
     handlers[libvirt.VIR_DOMAIN_EVENT_ID_REBOOT] = rebooted
     return handlers
+
+
+def _register(register: Callable[..., object], event_id: int, handler: Callable[..., None]) -> None:
+    """Register for an event, unless the driver has no such; reconciling makes up for it."""
+    try:
+        register(None, event_id, handler, None)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            raise
 
 
 def _stopped(stop_reason: str, status: str) -> StopDetail:

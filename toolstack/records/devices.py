@@ -46,15 +46,13 @@ def vbd_values(domain: DomainView, disk: DiskView, vdi: str) -> dict[str, object
         "uuid": derived_uuid("VBD", vbd_identity(domain.uuid, disk)),
         "VM": vm_ref(domain.uuid),
         "VDI": vdi,
-        "userdevice": disk.target,
-        "device": disk.target if disk.attached else "",
+        "userdevice": str(disk.number),
+        "device": disk.target,
         "bootable": _bootable(domain, disk),
         "mode": "RO" if disk.read_only or kind == "CD" else "RW",
         "type": kind,
         "unpluggable": True,
-        "runtime_properties": {
-            name: value for name, value in (("bus", disk.bus), ("type", disk.format)) if value
-        },
+        "runtime_properties": _properties(id=disk.id, bus=disk.bus, type=disk.format),
         "empty": empty,
         "currently_attached": disk.attached,
         "allowed_operations": [
@@ -62,6 +60,11 @@ def vbd_values(domain: DomainView, disk: DiskView, vdi: str) -> dict[str, object
             *([] if not removable else ["insert" if empty else "eject"]),
         ],
     }
+
+
+def _properties(**values: str) -> dict[str, str]:
+    """Give what XenAPI has no fields for; ``id`` is the device's name for its life."""
+    return {name: value for name, value in values.items() if value}
 
 
 def _bootable(domain: DomainView, disk: DiskView) -> bool:
@@ -77,6 +80,7 @@ def _bootable(domain: DomainView, disk: DiskView) -> bool:
 def vif_values(domain: DomainView, interface: InterfaceView, network: str) -> dict[str, object]:
     """Give the values of a VIF record; ``network`` is the reference of its network, or NULL."""
     properties = {
+        "id": interface.id,
         "model": interface.model,
         LINK: "" if interface.link_up else LINK_DOWN,
         # libvirt defines domains with networks that do not exist.
@@ -94,7 +98,7 @@ def vif_values(domain: DomainView, interface: InterfaceView, network: str) -> di
         "allowed_operations": (
             [] if domain.live is None else ["unplug" if interface.attached else "plug"]
         ),
-        "runtime_properties": {name: value for name, value in properties.items() if value},
+        "runtime_properties": _properties(**properties),
         "locking_mode": "network_default",
         "ipv4_configuration_mode": "None",
         "ipv6_configuration_mode": "None",

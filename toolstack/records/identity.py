@@ -25,13 +25,13 @@ def vm_ref(domain_uuid: str) -> str:
 
 
 def vbd_identity(domain_uuid: str, disk: DiskView) -> str:
-    """Give what identifies a disk of a domain: its target."""
-    return f"{domain_uuid}/{disk.target}"
+    """Give what identifies a disk of a domain: the id that it keeps for its life."""
+    return f"{domain_uuid}/{disk.id or disk.target}"
 
 
 def vif_identity(domain_uuid: str, interface: InterfaceView) -> str:
-    """Give what identifies an interface of a domain: its MAC address."""
-    return f"{domain_uuid}/{interface.mac}"
+    """Give what identifies an interface of a domain: the id that it keeps for its life."""
+    return f"{domain_uuid}/{interface.id or interface.number}"
 
 
 def console_identity(domain_uuid: str, console_id: str) -> str:

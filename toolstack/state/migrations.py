@@ -18,14 +18,12 @@ create table if not exists stop_detail (vm text primary key, fields text not nul
 """
 
 _V2 = """
-create table image_format (
-    host text not null, path text not null, format text not null, inode integer not null,
-    primary key (host, path));
-create table made_pool (uuid text primary key);
 create table provisional_volume (
     pool text not null, volume text not null, machine text not null, since integer not null,
     primary key (pool, volume));
 create table provisional_machine (uuid text primary key, autostart integer not null);
+create table device_identity (vm text primary key, fields text not null);
+create table unfinished_change (vm text primary key, fields text not null);
 """
 
 # The script at index n makes version n + 1 of version n.

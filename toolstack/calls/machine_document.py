@@ -1,0 +1,103 @@
+"""One of the two descriptions of a domain, with its devices by the names that they keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import libvirt
+
+from virtcim.toolstack.calls.device_kinds import KINDS, Device, DeviceKind
+from virtcim.toolstack.documents import Document, Element
+from virtcim.toolstack.documents.document import remove
+from virtcim.toolstack.faults import handle_invalid
+from virtcim.toolstack.native.device_keys import DeviceKey
+from virtcim.toolstack.native.identities import KnownDevice
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.calls.domains import Machine
+    from virtcim.toolstack.calltable import Context
+
+__all__ = ["MachineDocument", "expected_devices", "read_documents"]
+
+
+class MachineDocument:
+    """The persistent (or, with ``live``, the running) description, secrets included.
+
+    ``text`` is how libvirt gave it. Read it with the domain's lock held.
+    """
+
+    def __init__(self, context: Context, machine: Machine, *, live: bool) -> None:
+        flags = libvirt.VIR_DOMAIN_XML_SECURE | (0 if live else libvirt.VIR_DOMAIN_XML_INACTIVE)
+        self.text: str = context.services.connection.call(machine.domain.XMLDesc, flags)
+        self.document = Document(self.text)
+        self.numbers: dict[tuple[str, str], int] = {}
+        self._devices: dict[str, dict[str, Element]] = {}
+        for kind in KINDS.values():
+            elements = self.document.devices(kind.tag)
+            keys = kind.keys(elements)
+            ids = context.services.devices.ids(machine.uuid, kind.tag, keys, live=live)
+            self._devices[kind.tag] = dict(zip(ids, elements, strict=True))
+
+    def devices(self, kind: DeviceKind) -> Mapping[str, Element]:
+        """Give the devices of one kind by id, in their order."""
+        return self._devices[kind.tag]
+
+    def find(self, device: Device) -> Element | None:
+        """Give a device's element, or None where this description does not have it."""
+        return self._devices[device.kind.tag].get(device.id)
+
+    def require(self, device: Device) -> Element:
+        """Give a device's element; raises ``HANDLE_INVALID`` where it is not there."""
+        element = self.find(device)
+        if element is None:
+            raise handle_invalid(device.kind.class_name, device.ref)
+        return element
+
+    def add(self, kind: DeviceKind, device_id: str, number: int, element: Element) -> None:
+        """Add a device under the name and number that it shall keep."""
+        self.document.add_device(element)
+        self._devices[kind.tag][device_id] = element
+        self.numbers[kind.tag, device_id] = number
+
+    def remove(self, device: Device) -> None:
+        """Take a device out, if it is there."""
+        element = self._devices[device.kind.tag].pop(device.id, None)
+        if element is not None:
+            remove(element)
+
+
+def read_documents(
+    context: Context, machine: Machine
+) -> tuple[MachineDocument | None, MachineDocument | None]:
+    """Give the persistent description and the running one, None for what the VM does not have."""
+    config = MachineDocument(context, machine, live=False) if machine.view.persistent else None
+    live = MachineDocument(context, machine, live=True) if machine.view.live is not None else None
+    return config, live
+
+
+def expected_devices(
+    kind: DeviceKind,
+    known: Iterable[KnownDevice],
+    config: MachineDocument | None,
+    live: MachineDocument | None,
+) -> list[KnownDevice]:
+    """Give what the devices of one kind are known by once libvirt has these descriptions."""
+    numbers = {device.id: device.number for device in known}
+    for document in (config, live):
+        if document is not None:
+            numbers |= {
+                id_: number for (tag, id_), number in document.numbers.items() if tag == kind.tag
+            }
+    # Of a VM that is not persistent the description of the running one is both.
+    configured, running = _keys(kind, config or live), _keys(kind, live)
+    return [
+        KnownDevice(id_, numbers.get(id_, -1), configured.get(id_), running.get(id_))
+        for id_ in {**configured, **running}
+    ]
+
+
+def _keys(kind: DeviceKind, document: MachineDocument | None) -> dict[str, DeviceKey]:
+    if document is None:
+        return {}
+    return {id_: kind.key(element) for id_, element in document.devices(kind).items()}

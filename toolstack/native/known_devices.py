@@ -1,0 +1,181 @@
+"""The remembered devices of all domains: what keeps the name of each one the same for its life."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import astuple, replace
+from types import MappingProxyType
+from typing import Any
+
+from virtcim.toolstack.native.device_keys import DeviceKey
+from virtcim.toolstack.native.identities import (
+    KnownDevice,
+    Naming,
+    identify,
+    ids_in,
+    name_disks,
+    name_interfaces,
+)
+from virtcim.toolstack.native.views import DomainXml
+from virtcim.toolstack.state import StateDatabase
+
+__all__ = ["DISK", "INTERFACE", "KnownDevices"]
+
+DISK, INTERFACE = "disk", "interface"
+
+_NAMINGS: Mapping[str, Naming] = MappingProxyType({DISK: name_disks, INTERFACE: name_interfaces})
+
+_Devices = Mapping[str, tuple[KnownDevice, ...]]  # by kind
+
+
+class KnownDevices:
+    """All domains' devices by UUID, in memory and in the state database.
+
+    Safe to use from many threads. ``flush`` and ``forget`` raise StateError.
+    """
+
+    def __init__(self, database: StateDatabase) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._unsaved: set[str] = set()
+        self._domains: dict[str, _Devices] = {
+            vm: _from_fields(json.loads(fields))
+            for vm, fields in database.query("select vm, fields from device_identity")
+        }
+
+    def name(
+        self, uuid: str, config: DomainXml, live: DomainXml | None, *, whole: bool = True
+    ) -> tuple[DomainXml, DomainXml | None]:
+        """Give what was read of a domain with the ids and numbers of its devices filled in.
+
+        ``whole``: whether everything could be read, so that what is missing is gone.
+        """
+        with self._lock:
+            known = self._domains.get(uuid, {})
+            disks = identify(
+                known.get(DISK, ()),
+                _disk_keys(config),
+                None if live is None else _disk_keys(live),
+                name_disks,
+            )
+            interfaces = identify(
+                known.get(INTERFACE, ()),
+                _interface_keys(config),
+                None if live is None else _interface_keys(live),
+                name_interfaces,
+            )
+            found = {DISK: disks.known, INTERFACE: interfaces.known}
+            if not whole:
+                found = {
+                    kind: _with_missing(items, known.get(kind, ())) for kind, items in found.items()
+                }
+            self._put(uuid, found)
+        named = _named(config, disks.config, interfaces.config)
+        return named, live and _named(live, disks.live, interfaces.live)
+
+    def ids(self, uuid: str, kind: str, keys: Sequence[DeviceKey], *, live: bool) -> list[str]:
+        """Give the ids of the devices of one kind in a description at hand; notes nothing."""
+        with self._lock:
+            known = self._domains.get(uuid, {}).get(kind, ())
+        return ids_in(known, keys, _NAMINGS[kind], live=live)
+
+    def expect(self, uuid: str, kind: str, devices: Sequence[KnownDevice]) -> Sequence[KnownDevice]:
+        """Say what the devices of one kind will be known by; gives what they were.
+
+        What is changed through us stays the same device, whatever it is known by afterwards.
+        """
+        with self._lock:
+            known = self._domains.get(uuid, {})
+            self._put(uuid, {**known, kind: tuple(devices)})
+            return known.get(kind, ())
+
+    def known(self, uuid: str, kind: str) -> tuple[KnownDevice, ...]:
+        """Give the remembered devices of one kind."""
+        with self._lock:
+            return self._domains.get(uuid, {}).get(kind, ())
+
+    def forget(self, uuid: str) -> None:
+        """A domain is gone, and its devices with it."""
+        with self._lock:
+            if self._domains.pop(uuid, None) is not None:
+                self._unsaved.discard(uuid)
+                self._database.query("delete from device_identity where vm = ?", uuid)
+
+    def keep_only(self, uuids: Collection[str]) -> None:
+        """Forget the domains that were removed while nobody looked."""
+        for uuid in self._domains.keys() - set(uuids):
+            self.forget(uuid)
+
+    def flush(self) -> None:
+        """Write what is new into the state database."""
+        with self._lock:
+            if not self._unsaved:
+                return
+            with self._database.transaction() as query:
+                for uuid in self._unsaved:
+                    if uuid in self._domains:
+                        fields = json.dumps(_to_fields(self._domains[uuid]))
+                        query("insert or replace into device_identity values (?, ?)", uuid, fields)
+            self._unsaved.clear()
+
+    def _put(self, uuid: str, devices: _Devices) -> None:
+        if self._domains.get(uuid) != devices:
+            self._domains[uuid] = devices
+            self._unsaved.add(uuid)
+
+
+def _with_missing(
+    found: tuple[KnownDevice, ...], known: Sequence[KnownDevice]
+) -> tuple[KnownDevice, ...]:
+    ids = {device.id for device in found}
+    return (*found, *(device for device in known if device.id not in ids))
+
+
+def _disk_keys(xml: DomainXml) -> list[DeviceKey]:
+    return [DeviceKey(disk.alias, disk.address, disk.target) for disk in xml.disks]
+
+
+def _interface_keys(xml: DomainXml) -> list[DeviceKey]:
+    return [DeviceKey(item.alias, item.address, item.mac) for item in xml.interfaces]
+
+
+def _named(
+    xml: DomainXml, disks: Sequence[KnownDevice], interfaces: Sequence[KnownDevice]
+) -> DomainXml:
+    return replace(
+        xml,
+        disks=tuple(
+            replace(disk, id=device.id, number=device.number)
+            for disk, device in zip(xml.disks, disks, strict=True)
+        ),
+        interfaces=tuple(
+            replace(item, id=device.id, number=device.number)
+            for item, device in zip(xml.interfaces, interfaces, strict=True)
+        ),
+    )
+
+
+def _to_fields(devices: _Devices) -> dict[str, Any]:
+    return {
+        kind: [
+            [
+                item.id,
+                item.number,
+                *(side and list(astuple(side)) for side in (item.config, item.live)),
+            ]
+            for item in items
+        ]
+        for kind, items in devices.items()
+    }
+
+
+def _from_fields(fields: Mapping[str, Any]) -> _Devices:
+    return {
+        kind: tuple(
+            KnownDevice(id_, number, config and DeviceKey(*config), live and DeviceKey(*live))
+            for id_, number, config, live in items
+        )
+        for kind, items in fields.items()
+    }
