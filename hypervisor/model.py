@@ -251,6 +251,7 @@ class Host:
     software_version: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     capabilities: tuple[str, ...] = ()  # XenAPI host.capabilities: "hvm-3.0-x86_64", "kvm", ...
     problem: str = ""  # one sentence, where it could not be read or understood in full
+    left_out: str = ""  # what of the host's objects cannot be shown at all, in one text
     name_limit_bytes: int = 0  # of the UTF-8 of a virtual system's name; 0: any length
 
 
@@ -280,6 +281,8 @@ class Inventory:
     disk_images: Mapping[str, VirtualDiskImage]
     networks: Mapping[str, Network]
     pool_uuid: str = ""
+    # What cannot be shown at all and belongs to no object that can, by class and reference.
+    problems: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     # The bytes of memory that the virtual systems which are on at a host have.
     memory_in_use: Mapping[str, int] = field(default_factory=lambda: _NO_MEMORY)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -23,6 +24,7 @@ from virtcim.hypervisor.model import (
     VirtualNetworkPort,
     VirtualSystem,
 )
+from virtcim.hypervisor.xenapi_left_out import LeftOut
 from virtcim.hypervisor.xenapi_parts import (
     ConsolePart,
     DiskPart,
@@ -40,6 +42,15 @@ from virtcim.hypervisor.xenapi_parts import (
 __all__ = ["Assembly"]
 
 _Part = TypeVar("_Part")
+_Shown = TypeVar(
+    "_Shown",
+    Host,
+    StorageRepository,
+    VirtualDisk,
+    VirtualDiskImage,
+    VirtualNetworkPort,
+    VirtualSystem,
+)
 
 
 class _Table(dict[str, _Part]):
@@ -113,6 +124,7 @@ class Assembly:
             "network": self._touch_ports_on,
             "SR": self._touch_images_in,
         }
+        self._left_out = LeftOut()
         self._dirty: dict[str, set[str]] = {kind: set() for kind in _BUILT}
         self._built: dict[str, dict[str, Any]] = {kind: {} for kind in _BUILT}
         self._memory_in_use: Counter[str] = Counter()  # by the UUID of the host
@@ -137,6 +149,21 @@ class Assembly:
 
     def put(self, class_name: str, ref: str, part: object | None) -> None:
         """Take the new state of one object; None: it is gone."""
+        self._touch_owner(self._left_out.remove(class_name, ref))
+        self._put(class_name, ref, part)
+
+    def leave_out(self, class_name: str, ref: str, record: object, problem: str) -> None:
+        """Show nothing of an object that cannot be read but the problem, where it belongs."""
+        self._put(class_name, ref, None)
+        self._touch_owner(self._left_out.remove(class_name, ref))
+        self._touch_owner(self._left_out.add(class_name, ref, record, problem))
+
+    def _touch_owner(self, owner: tuple[str, str]) -> None:
+        class_name, ref = owner
+        if class_name:
+            self._classes[class_name][1](ref)
+
+    def _put(self, class_name: str, ref: str, part: object | None) -> None:
         table, touch = self._classes[class_name]
         previous = table.get(ref)
         if previous == part:
@@ -148,13 +175,24 @@ class Assembly:
         table.put(ref, part)
         touch(ref)
 
-    def replace_class(self, class_name: str, parts: Mapping[str, object]) -> None:
-        """Take the state of all objects of a class; those not named are gone."""
-        table, _ = self._classes[class_name]
-        for ref in table.keys() - parts.keys():
+    def replace_class(
+        self,
+        class_name: str,
+        parts: Mapping[str, object],
+        left_out: Mapping[str, tuple[object, str]] = MappingProxyType({}),
+    ) -> None:
+        """Take the state of all objects of a class; those not named are gone.
+
+        ``left_out`` has the record and the problem of each that cannot be shown.
+        """
+        for ref in (self._classes[class_name][0].keys() | self._left_out.refs(class_name)) - (
+            parts.keys() | left_out.keys()
+        ):
             self.put(class_name, ref, None)
         for ref, part in parts.items():
             self.put(class_name, ref, part)
+        for ref, (record, problem) in left_out.items():
+            self.leave_out(class_name, ref, record, problem)
 
     def inventory(self) -> Inventory:
         """Everything as it is now; the same Inventory as before if nothing changed."""
@@ -174,16 +212,22 @@ class Assembly:
                 objects = self._built[kind].values()
                 changed[kind] = MappingProxyType({built.uuid: built for built in objects})
         pool_uuid = next((pool.uuid for pool in self._pools.values()), "")
-        if changed or pool_uuid != self._inventory.pool_uuid:
-            generation = self._inventory.generation + 1
+        problems = self._left_out.of_nobody(self._is_shown)
+        before = self._inventory
+        if changed or pool_uuid != before.pool_uuid or problems != before.problems:
             self._inventory = replace(
-                self._inventory,
-                generation=generation,
+                before,
+                generation=before.generation + 1,
                 pool_uuid=pool_uuid,
+                problems=problems,
                 memory_in_use=MappingProxyType(dict(self._memory_in_use)),
                 **changed,
             )
         return self._inventory
+
+    def _is_shown(self, class_name: str, ref: str) -> bool:
+        kinds = {"VM": "virtual_systems", "SR": "storage_repositories", "host": "hosts"}
+        return ref in self._built[kinds[class_name]]
 
     def _rebuild(self, kind: str, build: Callable[[str], Any]) -> bool:
         built = self._built[kind]
@@ -274,6 +318,13 @@ class Assembly:
             return None
         host = part.host
         cpus = [self._host_cpus[cpu_ref] for cpu_ref in sorted(self._host_cpus.referring(ref))]
+        metrics = self._host_metrics.get(part.metrics_ref)
+        host = _with_problems(
+            host,
+            (part.problem, metrics.problem if metrics else ""),
+            (cpu.problem for cpu in cpus),
+            self._left_out.of("host", ref),
+        )
         if cpus:
             host = replace(
                 host,
@@ -282,7 +333,7 @@ class Assembly:
                 cpu_vendor=host.cpu_vendor or cpus[0].vendor,
                 cpu_mhz=cpus[0].mhz,
             )
-        if metrics := self._host_metrics.get(part.metrics_ref):
+        if metrics is not None:
             host = replace(
                 host,
                 live=metrics.live,
@@ -296,6 +347,9 @@ class Assembly:
         if repository is None:
             return None
         plugs = [self._plugs[plug_ref] for plug_ref in sorted(self._plugs.referring(ref))]
+        repository = _with_problems(
+            repository, (plug.problem for plug in plugs), self._left_out.of("SR", ref)
+        )
         if not plugs:
             return repository
         location = next((plug.location for plug in plugs if plug.location), "")
@@ -306,8 +360,9 @@ class Assembly:
         part = self._images.get(ref)
         if part is None:
             return None
+        image = _with_problems(part.image, (part.problem,))
         repository = self._repositories.get(part.sr_ref)
-        return replace(part.image, sr_uuid=repository.uuid) if repository else part.image
+        return replace(image, sr_uuid=repository.uuid) if repository else image
 
     def _build_system(self, ref: str) -> VirtualSystem | None:
         part = self._systems.get(ref)
@@ -334,6 +389,12 @@ class Assembly:
             resident_on=host.host.uuid if host else "",
         )
         metrics = self._metrics.get(part.metrics_ref)
+        system = _with_problems(
+            system,
+            (part.problem, "" if metrics is None else metrics.problem),
+            (self._consoles[each].problem for each in self._consoles.referring(ref)),
+            self._left_out.of("VM", ref),
+        )
         if metrics is None:
             return system
         running = system.power_state is PowerState.RUNNING
@@ -349,12 +410,21 @@ class Assembly:
     def _build_disk(self, ref: str) -> VirtualDisk:
         part = self._disks[ref]
         image = self._built["disk_images"].get(part.image_ref)
-        return replace(part.disk, image=image)
+        return replace(_with_problems(part.disk, (part.problem,)), image=image)
 
     def _build_port(self, ref: str) -> VirtualNetworkPort:
         part = self._ports[ref]
         network = self._networks.get(part.network_ref)
-        return replace(part.port, network_uuid=network.uuid) if network else part.port
+        port = _with_problems(part.port, (part.problem,))
+        return replace(port, network_uuid=network.uuid) if network else port
+
+
+def _with_problems(built: _Shown, *problems: Iterable[str]) -> _Shown:
+    """What is built of an object, with the problems of all that it is built of."""
+    told = [built.problem, *chain.from_iterable(problems)]
+    if not any(told):
+        return built
+    return replace(built, problem="; ".join(filter(None, dict.fromkeys(told))))
 
 
 _BUILT = ("hosts", "networks", "storage_repositories", "disk_images", "virtual_systems")

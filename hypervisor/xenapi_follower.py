@@ -11,7 +11,8 @@ from virtcim.errormap import HypervisorError, from_transport
 from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.model import Task
 from virtcim.hypervisor.xenapi_assembly import Assembly
-from virtcim.hypervisor.xenapi_records import PARTS, RecordError
+from virtcim.hypervisor.xenapi_fields import RecordError
+from virtcim.hypervisor.xenapi_records import PARTS, read_record
 from virtcim.hypervisor.xenapi_session import XenApiSession, is_session_invalid
 from virtcim.wire.memory import return_memory
 
@@ -49,6 +50,7 @@ class Follower:
         self._tasks_changed = threading.Condition()
         self._tasks: dict[str, Task] = {}
         self._pool_ref = ""
+        self._told: dict[tuple[str, str], str] = {}
         self._vendor = ""
         self._thread = threading.Thread(
             target=self._run, name=f"virtcim-follower-{name}", daemon=True
@@ -146,18 +148,18 @@ class Follower:
         token = _token(batch)
         for class_name in PARTS:
             records = self._session.call_in(session, f"{class_name}.get_all_records")
-            parts = _parts(class_name, records)
-            if class_name == "task":
-                self._replace_tasks(parts)
-            else:
-                self._assembly.replace_class(class_name, parts)
+            if not isinstance(records, dict):
+                raise _unreadable(
+                    f"{class_name}.get_all_records", "the answer is no map of records"
+                )
+            self._replace_class(class_name, records)
         # Each class was read at another moment; with these events all of them are of one.
         token = self._take_changes(session, token, 0.0)
         self._pool_ref = self._assembly.pool_ref
         self._vendor = self._assembly.vendor
         self._store.publish(self._assembly.inventory(), token, resynchronised=True)
         # What was read took several times the memory of what is kept of it.
-        del records, parts
+        del records
         return_memory()
         _log.info("%s: connected", self._name)
         return token
@@ -186,12 +188,23 @@ class Follower:
             case {"class": str(lower), "operation": str(operation), "ref": str(ref)}:
                 class_name = _CLASS_NAMES.get(lower.lower(), "")
             case _:
+                # Whom it tells of is not known: everything has to be read anew.
                 raise _unreadable("event.from", f"an event of unknown form: {repr(event)[:200]}")
         if not class_name:
             return
-        part = None
-        if operation != "del":
-            part = _part(class_name, ref, event.get("snapshot"), "event.from")
+        if operation == "del":
+            self._tell(class_name, ref, "")
+            self._put(class_name, ref, None)
+            return
+        record = event.get("snapshot")
+        try:
+            part = self._read(class_name, ref, record)
+        except RecordError as exc:
+            self._leave_out(class_name, ref, record, str(exc))
+        else:
+            self._put(class_name, ref, part)
+
+    def _put(self, class_name: str, ref: str, part: object | None) -> None:
         if class_name != "task":
             self._assembly.put(class_name, ref, part)
             return
@@ -201,6 +214,43 @@ class Follower:
             else:
                 self._tasks.pop(ref, None)
             self._tasks_changed.notify_all()
+
+    def _leave_out(self, class_name: str, ref: str, record: object, problem: str) -> None:
+        if class_name == "task":
+            self._put(class_name, ref, None)
+        else:
+            self._assembly.leave_out(class_name, ref, record, problem)
+
+    def _replace_class(self, class_name: str, records: Mapping[str, object]) -> None:
+        parts: dict[str, object] = {}
+        left_out: dict[str, tuple[object, str]] = {}
+        for ref, record in records.items():
+            try:
+                parts[ref] = self._read(class_name, ref, record)
+            except RecordError as exc:
+                left_out[ref] = (record, str(exc))
+        if class_name == "task":
+            self._replace_tasks(parts)
+        else:
+            self._assembly.replace_class(class_name, parts, left_out)
+
+    def _read(self, class_name: str, ref: str, record: object) -> object:
+        """Read a record, and tell the log what is odd about it. Raises RecordError."""
+        try:
+            part = read_record(class_name, ref, record)
+        except RecordError as exc:
+            self._tell(class_name, ref, f"left out: {exc}")
+            raise
+        self._tell(class_name, ref, getattr(part, "problem", ""))
+        return part
+
+    def _tell(self, class_name: str, ref: str, problem: str) -> None:
+        """Warn of an odd object, once for each cause."""
+        if not problem:
+            self._told.pop((class_name, ref), None)
+        elif self._told.get((class_name, ref)) != problem:
+            self._told[class_name, ref] = problem
+            _log.warning("%s: %s %s: %s", self._name, class_name, ref, problem)
 
     def _replace_tasks(self, parts: Mapping[str, object]) -> None:
         with self._tasks_changed:
@@ -213,22 +263,6 @@ def _token(batch: object) -> str:
         case {"token": str(token)}:
             return token
     raise _unreadable("event.from", "the batch holds no token")
-
-
-def _parts(class_name: str, records: object) -> Mapping[str, object]:
-    operation = f"{class_name}.get_all_records"
-    if not isinstance(records, dict):
-        raise _unreadable(operation, "the answer is no map of records")
-    return {ref: _part(class_name, ref, record, operation) for ref, record in records.items()}
-
-
-def _part(class_name: str, ref: str, record: Any, operation: str) -> object:
-    if not isinstance(record, dict):
-        raise _unreadable(operation, f"{class_name} {ref} has no record")
-    try:
-        return PARTS[class_name](ref, record)
-    except RecordError as exc:
-        raise _unreadable(operation, f"{class_name} {ref}: {exc}") from exc
 
 
 def _unreadable(operation: str, message: str) -> HypervisorError:

@@ -11,9 +11,10 @@ from typing import Any
 from virtcim.errormap import Fault, HypervisorError, from_transport
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.model import Task, TaskStatus
+from virtcim.hypervisor.xenapi_fields import RecordError
 from virtcim.hypervisor.xenapi_follower import Follower
 from virtcim.hypervisor.xenapi_inquiry import Inquirer
-from virtcim.hypervisor.xenapi_records import RecordError, task_from_record
+from virtcim.hypervisor.xenapi_records import task_from_record
 from virtcim.hypervisor.xenapi_session import XenApiSession
 
 __all__ = ["TaskRunner"]

@@ -38,6 +38,7 @@ class SystemPart:
     metrics_ref: str
     host_ref: str
     ordinary: bool
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ class MetricsPart:
     start_time: datetime | None
     title: str
     stop: StopReason | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class DiskPart:
     disk: VirtualDisk
     vm_ref: str
     image_ref: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ class PortPart:
     port: VirtualNetworkPort
     vm_ref: str
     network_ref: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class ConsolePart:
 
     console: Console
     vm_ref: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +88,7 @@ class ImagePart:
 
     image: VirtualDiskImage
     sr_ref: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +98,7 @@ class PlugPart:
     sr_ref: str
     attached: bool
     location: str
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +108,7 @@ class HostPart:
     host: Host
     metrics_ref: str
     vendor: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +118,7 @@ class HostMetricsPart:
     live: bool
     memory_total_bytes: int
     memory_free_bytes: int
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +129,7 @@ class HostCpuPart:
     model: str
     vendor: str
     mhz: int
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,3 +137,4 @@ class PoolPart:
     """A ``pool``."""
 
     uuid: str
+    problem: str = ""

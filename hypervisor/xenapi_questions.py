@@ -17,7 +17,7 @@ from virtcim.hypervisor.model import (
     VirtualDiskImage,
     VirtualSystem,
 )
-from virtcim.hypervisor.xenapi_records import Record, RecordError
+from virtcim.hypervisor.xenapi_fields import Record, RecordError
 
 __all__ = ["QUESTIONS", "Learned", "Question", "Subject"]
 

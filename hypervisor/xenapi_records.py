@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -28,6 +29,20 @@ from virtcim.hypervisor.model import (
     VirtualNetworkPort,
     VirtualSystem,
 )
+from virtcim.hypervisor.xenapi_fields import (
+    Fields,
+    Record,
+    RecordError,
+    flag,
+    identity,
+    integer,
+    owner,
+    size,
+    text,
+    text_map,
+    texts,
+    time,
+)
 from virtcim.hypervisor.xenapi_parts import (
     ConsolePart,
     DiskPart,
@@ -45,146 +60,101 @@ from virtcim.hypervisor.xenapi_parts import (
 __all__ = [
     "NULL_REF",
     "PARTS",
-    "Record",
-    "RecordError",
     "device_id",
+    "read_record",
     "task_from_record",
 ]
 
 NULL_REF = "OpaqueRef:NULL"
 
-Record = Mapping[str, Any]
+
+# More processors than any machine has: what says more is no number of processors.
+_MOST_CPUS = 2**16 - 1
+_MOST_MHZ = 2**32 - 1
+# So that the sum over many machines still fits 64 bits.
+_MOST_MEMORY = 2**56
 
 
-class RecordError(ValueError):
-    """A record's field holds something else than its type; the text names the field."""
-
-
-def _text(record: Record, field: str) -> str:
-    value = record.get(field, "")
-    if not isinstance(value, str):
-        raise RecordError(f"{field} is no text")
-    return value
-
-
-def _integer(record: Record, field: str) -> int:
-    """An integer: the XenAPI writes 64 bits as decimal text."""
-    value = record.get(field, "0")
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and len(value) <= 20:
-        try:
-            return int(value)
-        except ValueError:
-            pass
-    raise RecordError(f"{field} is no integer")
-
-
-def _flag(record: Record, field: str, default: bool = False) -> bool:
-    value = record.get(field, default)
-    if not isinstance(value, bool):
-        raise RecordError(f"{field} is no boolean")
-    return value
-
-
-def _time(record: Record, field: str) -> datetime | None:
-    """A time; the XenAPI has no null and writes the epoch for never."""
-    value = record.get(field)
-    if value is None:
-        return None
-    if not isinstance(value, datetime):
-        raise RecordError(f"{field} is no time")
-    return None if value.timestamp() == 0 else value
-
-
-def _texts(record: Record, field: str) -> tuple[str, ...]:
-    value = record.get(field, [])
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise RecordError(f"{field} is no list of texts")
-    return tuple(value)
-
-
-def _map(record: Record, field: str) -> Mapping[str, str]:
-    value = record.get(field, {})
-    if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
-        raise RecordError(f"{field} is no map of texts")
-    return MappingProxyType(value)
-
-
-def _system(ref: str, record: Record) -> SystemPart:
-    other_config = _map(record, "other_config")
+def _system(ref: str, record: Fields) -> SystemPart:
+    other_config = text_map(record, "other_config")
     system = VirtualSystem(
         ref=ref,
-        uuid=_text(record, "uuid").lower(),
-        name_label=_text(record, "name_label"),
-        name_description=_text(record, "name_description"),
-        power_state=_power_state(_text(record, "power_state")),
-        memory_static_max_bytes=_integer(record, "memory_static_max"),
-        memory_dynamic_max_bytes=_integer(record, "memory_dynamic_max"),
-        vcpus_max=_integer(record, "VCPUs_max"),
-        vcpus_at_startup=_integer(record, "VCPUs_at_startup"),
+        uuid=identity(record),
+        name_label=text(record, "name_label"),
+        name_description=text(record, "name_description"),
+        power_state=_power_state(text(record, "power_state")),
+        memory_static_max_bytes=integer(record, "memory_static_max", most=_MOST_MEMORY),
+        memory_dynamic_max_bytes=integer(record, "memory_dynamic_max", most=_MOST_MEMORY),
+        vcpus_max=integer(record, "VCPUs_max", most=_MOST_CPUS),
+        vcpus_at_startup=integer(record, "VCPUs_at_startup", most=_MOST_CPUS),
         os_type=_os_type(record),
-        boot_order=_map(record, "HVM_boot_params").get("order", ""),
+        boot_order=text_map(record, "HVM_boot_params").get("order", ""),
         auto_start=other_config.get("auto_poweron") == "true",
-        actions_after_shutdown=_text(record, "actions_after_shutdown"),
-        actions_after_reboot=_text(record, "actions_after_reboot"),
-        actions_after_crash=_text(record, "actions_after_crash"),
-        current_operations=_map(record, "current_operations"),
+        actions_after_shutdown=text(record, "actions_after_shutdown"),
+        actions_after_reboot=text(record, "actions_after_reboot"),
+        actions_after_crash=text(record, "actions_after_crash"),
+        current_operations=text_map(record, "current_operations"),
         other_config=other_config,
     )
-    special = ("is_a_template", "is_a_snapshot", "is_control_domain", "is_vmss_snapshot")
+    # All of them are looked at, as each may be odd.
+    marks = ("is_a_template", "is_a_snapshot", "is_control_domain", "is_vmss_snapshot")
+    special = [flag(record, mark) for mark in marks]
     return SystemPart(
         system=system,
-        metrics_ref=_text(record, "metrics"),
-        host_ref=_text(record, "resident_on"),
-        ordinary=not any(_flag(record, field) for field in special),
+        metrics_ref=text(record, "metrics"),
+        host_ref=text(record, "resident_on"),
+        ordinary=not any(special),
     )
 
 
-def _power_state(text: str) -> PowerState:
+def _power_state(word: str) -> PowerState:
     try:
-        return PowerState(text.capitalize())
+        return PowerState(word.capitalize())
     except ValueError:
         return PowerState.UNKNOWN
 
 
-def _os_type(record: Record) -> str:
+def _os_type(record: Fields) -> str:
     # domain_type exists since XenServer 7.5; before, a boot policy meant full virtualization.
-    domain_type = _text(record, "domain_type")
+    domain_type = text(record, "domain_type")
     if domain_type and domain_type != "unspecified":
         return domain_type
-    return "hvm" if _text(record, "HVM_boot_policy") else "pv"
+    return "hvm" if text(record, "HVM_boot_policy") else "pv"
 
 
-def _metrics(_ref: str, record: Record) -> MetricsPart:
-    other_config = _map(record, "other_config")
+def _metrics(_ref: str, record: Fields) -> MetricsPart:
+    other_config = text_map(record, "other_config")
     return MetricsPart(
-        memory_actual_bytes=_integer(record, "memory_actual"),
-        vcpus_actual=_integer(record, "VCPUs_number"),
-        start_time=_time(record, "start_time"),
+        memory_actual_bytes=integer(record, "memory_actual", most=_MOST_MEMORY),
+        vcpus_actual=integer(record, "VCPUs_number", most=_MOST_CPUS),
+        start_time=time(record, "start_time"),
         # Our toolstack's: the XenAPI has no titles.
         title=other_config.get("title", ""),
-        stop=_stop_reason(other_config),
+        stop=_stop_reason(other_config, record),
     )
 
 
-def _stop_reason(other_config: Mapping[str, str]) -> StopReason | None:
+def _stop_reason(other_config: Mapping[str, str], record: Fields) -> StopReason | None:
     """Read what our toolstack says of a virtual machine that stopped by itself."""
     reason = other_config.get("stop-reason", "")
     if not reason:
         return None
-    raw: object = {"query-status": {"status": reason}}
+    raw: dict[str, object] = {"query-status": {"status": reason}}
     if event := other_config.get("stop-event"):
         try:
-            raw = json.loads(event)
-        except ValueError as exc:
-            raise RecordError(f"other_config stop-event is no JSON: {exc}") from exc
-    if not isinstance(raw, dict):
-        raise RecordError("other_config stop-event is no object")
+            told = json.loads(event)
+        except (ValueError, RecursionError):
+            told = None
+        if isinstance(told, dict):
+            raw = told
+        else:
+            record.problems.append("other_config[stop-event] is no JSON object")
     try:
         since = datetime.fromisoformat(other_config["stop-time"])
     except (KeyError, ValueError):
         since = None
+    if since is not None and since.tzinfo is None:
+        since = since.replace(tzinfo=UTC)
     return StopReason(
         reason=reason, error=translate(from_qemu(raw, operation="(event)")), since=since
     )
@@ -195,72 +165,72 @@ _DISK_KINDS: Mapping[str, DiskKind] = {str(kind): kind for kind in DiskKind}
 
 def device_id(record: Record, field: str) -> str:
     """Give the name that a VBD or VIF keeps: ``field``, unless our own toolstack says better."""
-    return _map(record, "runtime_properties").get("id", "") or _text(record, field)
+    return text_map(record, "runtime_properties").get("id", "") or text(record, field)
 
 
-def _disk(ref: str, record: Record) -> DiskPart:
-    kind = _text(record, "type")
+def _disk(ref: str, record: Fields) -> DiskPart:
+    kind = text(record, "type")
     disk = VirtualDisk(
         ref=ref,
-        uuid=_text(record, "uuid").lower(),
+        uuid=identity(record),
         id=device_id(record, "userdevice"),
         kind=_DISK_KINDS.get(kind, DiskKind.DISK),
-        bootable=_flag(record, "bootable"),
-        read_only=_text(record, "mode") == "RO",
-        empty=_flag(record, "empty"),
-        attached=_flag(record, "currently_attached"),
-        device=_text(record, "device"),
-        bus=_map(record, "runtime_properties").get("bus", ""),
-        format=_map(record, "runtime_properties").get("type", ""),
+        bootable=flag(record, "bootable"),
+        read_only=text(record, "mode") == "RO",
+        empty=flag(record, "empty"),
+        attached=flag(record, "currently_attached"),
+        device=text(record, "device"),
+        bus=text_map(record, "runtime_properties").get("bus", ""),
+        format=text_map(record, "runtime_properties").get("type", ""),
     )
-    return DiskPart(disk=disk, vm_ref=_text(record, "VM"), image_ref=_text(record, "VDI"))
+    return DiskPart(disk=disk, vm_ref=owner(record, "VM"), image_ref=text(record, "VDI"))
 
 
-def _port(ref: str, record: Record) -> PortPart:
-    properties = _map(record, "runtime_properties")
+def _port(ref: str, record: Fields) -> PortPart:
+    properties = text_map(record, "runtime_properties")
     port = VirtualNetworkPort(
         ref=ref,
-        uuid=_text(record, "uuid").lower(),
+        uuid=identity(record),
         id=device_id(record, "device"),
-        mac_address=_text(record, "MAC").lower(),
-        mtu=_integer(record, "MTU"),
+        mac_address=text(record, "MAC").lower(),
+        mtu=integer(record, "MTU"),
         # Our toolstack's: a XenServer has neither ports without a network nor cut links.
         network_name=properties.get("network", ""),
         link_up=properties.get("link") != "down",
-        attached=_flag(record, "currently_attached"),
-        model=_map(record, "other_config").get("model") or properties.get("model", ""),
+        attached=flag(record, "currently_attached"),
+        model=text_map(record, "other_config").get("model") or properties.get("model", ""),
     )
-    return PortPart(port=port, vm_ref=_text(record, "VM"), network_ref=_text(record, "network"))
+    return PortPart(port=port, vm_ref=owner(record, "VM"), network_ref=text(record, "network"))
 
 
-def _console(ref: str, record: Record) -> ConsolePart:
+def _console(ref: str, record: Fields) -> ConsolePart:
     console = Console(
         ref=ref,
-        uuid=_text(record, "uuid").lower(),
+        uuid=identity(record),
         # Our toolstack's; consoles of others are numbered.
-        id=_map(record, "other_config").get("virtcim-id", ""),
-        protocol=_text(record, "protocol"),
-        location=_text(record, "location"),
+        id=text_map(record, "other_config").get("virtcim-id", ""),
+        protocol=text(record, "protocol"),
+        location=text(record, "location"),
     )
-    return ConsolePart(console=console, vm_ref=_text(record, "VM"))
+    return ConsolePart(console=console, vm_ref=owner(record, "VM"))
 
 
-def _image(ref: str, record: Record) -> ImagePart:
+def _image(ref: str, record: Fields) -> ImagePart:
     # "image-format" since XCP-ng 8.3 (qcow2 or vhd), "type" before and in our toolstack.
-    sm_config = _map(record, "sm_config")
+    sm_config = text_map(record, "sm_config")
     image = VirtualDiskImage(
         ref=ref,
-        uuid=_text(record, "uuid").lower(),
-        name_label=_text(record, "name_label"),
+        uuid=identity(record),
+        name_label=text(record, "name_label"),
         sr_uuid="",
-        virtual_size_bytes=_integer(record, "virtual_size"),
-        physical_utilisation_bytes=_integer(record, "physical_utilisation"),
-        location=_text(record, "location"),
+        virtual_size_bytes=size(record, "virtual_size"),
+        physical_utilisation_bytes=size(record, "physical_utilisation"),
+        location=text(record, "location"),
         uris=tuple(sm_config.get("uris", "").split()),
         format=sm_config.get("image-format") or sm_config.get("type", ""),
-        read_only=_flag(record, "read_only"),
+        read_only=flag(record, "read_only"),
     )
-    return ImagePart(image=image, sr_ref=_text(record, "SR"))
+    return ImagePart(image=image, sr_ref=text(record, "SR"))
 
 
 # SRs of XenServer whose disk images come from elsewhere: ISO libraries, devices of the host.
@@ -271,59 +241,59 @@ _LIBRARIES = frozenset({"iso", "udev"})
 _IMAGE_INCREMENT = 2**21
 
 
-def _image_increment(record: Record) -> int:
-    told = _map(record, "sm_config").get("image-increment", "")
+def _image_increment(record: Fields) -> int:
+    told = text_map(record, "sm_config").get("image-increment", "")
     valid = told.isascii() and told.isdigit() and len(told) < 12 and int(told) > 0
     return int(told) if valid else _IMAGE_INCREMENT
 
 
-def _makes_images(record: Record) -> bool:
+def _makes_images(record: Fields) -> bool:
     """Whether VDI.create is possible.
 
     By its kind where the SR lists no operations, or not all of them while there is one under way.
     """
-    allowed = _texts(record, "allowed_operations")
+    allowed = texts(record, "allowed_operations")
     if allowed and not record.get("current_operations"):
         return "vdi_create" in allowed
-    return not {_text(record, "type"), _text(record, "content_type")} & {*_LIBRARIES, "path"}
+    return not {text(record, "type"), text(record, "content_type")} & {*_LIBRARIES, "path"}
 
 
-def _repository(ref: str, record: Record) -> StorageRepository:
+def _repository(ref: str, record: Fields) -> StorageRepository:
     return StorageRepository(
         ref=ref,
-        uuid=_text(record, "uuid").lower(),
-        name_label=_text(record, "name_label"),
-        name_description=_text(record, "name_description"),
-        type=_text(record, "type"),
-        content_type=_text(record, "content_type"),
-        physical_size_bytes=max(_integer(record, "physical_size"), 0),
-        physical_utilisation_bytes=max(_integer(record, "physical_utilisation"), 0),
-        virtual_allocation_bytes=max(_integer(record, "virtual_allocation"), 0),
+        uuid=identity(record),
+        name_label=text(record, "name_label"),
+        name_description=text(record, "name_description"),
+        type=text(record, "type"),
+        content_type=text(record, "content_type"),
+        physical_size_bytes=size(record, "physical_size"),
+        physical_utilisation_bytes=size(record, "physical_utilisation"),
+        virtual_allocation_bytes=size(record, "virtual_allocation"),
         attached=False,
         image_increment_bytes=_image_increment(record),
         makes_images=_makes_images(record),
     )
 
 
-def _plug(_ref: str, record: Record) -> PlugPart:
-    config = _map(record, "device_config")
+def _plug(_ref: str, record: Fields) -> PlugPart:
+    config = text_map(record, "device_config")
     location = next((config[key] for key in ("location", "path", "device") if key in config), "")
     return PlugPart(
-        sr_ref=_text(record, "SR"),
-        attached=_flag(record, "currently_attached"),
+        sr_ref=owner(record, "SR"),
+        attached=flag(record, "currently_attached"),
         location=location,
     )
 
 
-def _network(ref: str, record: Record) -> Network:
-    other_config = _map(record, "other_config")
+def _network(ref: str, record: Fields) -> Network:
+    other_config = text_map(record, "other_config")
     return Network(
         ref=ref,
-        uuid=_text(record, "uuid").lower(),
-        name_label=_text(record, "name_label"),
-        name_description=_text(record, "name_description"),
-        bridge=_text(record, "bridge"),
-        mtu=_integer(record, "MTU"),
+        uuid=identity(record),
+        name_label=text(record, "name_label"),
+        name_description=text(record, "name_description"),
+        bridge=text(record, "bridge"),
+        mtu=integer(record, "MTU"),
         active=other_config.get("active", "true") == "true",
         takes_ports=other_config.get("takes-ports", "true") == "true",
     )
@@ -335,83 +305,82 @@ _OUR_MEMORY_INCREMENT, _MEMORY_INCREMENT = 2**10, 2**20
 _OUR_NAME_LIMIT_BYTES = 245
 
 
-def _host(ref: str, record: Record) -> HostPart:
-    cpu_info = _map(record, "cpu_info")
-    is_ours = _text(record, "API_version_vendor") == "virtcim"
+def _host(ref: str, record: Fields) -> HostPart:
+    cpu_info = record.within("cpu_info")
+    is_ours = text(record, "API_version_vendor") == "virtcim"
     host = Host(
         ref=ref,
-        uuid=_text(record, "uuid").lower(),
-        name_label=_text(record, "name_label"),
-        hostname=_text(record, "hostname"),
-        address=_text(record, "address"),
-        enabled=_flag(record, "enabled", default=True),
+        uuid=identity(record),
+        name_label=text(record, "name_label"),
+        hostname=text(record, "hostname"),
+        address=text(record, "address"),
+        enabled=flag(record, "enabled", default=True),
         memory_increment_bytes=_OUR_MEMORY_INCREMENT if is_ours else _MEMORY_INCREMENT,
-        cpu_count=_integer(cpu_info, "cpu_count"),
+        cpu_count=integer(cpu_info, "cpu_count", most=_MOST_CPUS),
         cpu_model=cpu_info.get("modelname", ""),
         cpu_vendor=cpu_info.get("vendor", ""),
-        software_version=_map(record, "software_version"),
-        capabilities=_texts(record, "capabilities"),
+        software_version=text_map(record, "software_version"),
+        capabilities=texts(record, "capabilities"),
         name_limit_bytes=_OUR_NAME_LIMIT_BYTES if is_ours else 0,
+        left_out=text_map(record, "other_config").get("virtcim-problem", "") if is_ours else "",
     )
     return HostPart(
         host=host,
-        metrics_ref=_text(record, "metrics"),
-        vendor=_text(record, "API_version_vendor"),
+        metrics_ref=text(record, "metrics"),
+        vendor=text(record, "API_version_vendor"),
     )
 
 
-def _host_metrics(_ref: str, record: Record) -> HostMetricsPart:
+def _host_metrics(_ref: str, record: Fields) -> HostMetricsPart:
     return HostMetricsPart(
-        live=_flag(record, "live"),
-        memory_total_bytes=_integer(record, "memory_total"),
-        memory_free_bytes=_integer(record, "memory_free"),
+        live=flag(record, "live"),
+        memory_total_bytes=integer(record, "memory_total", most=_MOST_MEMORY),
+        memory_free_bytes=integer(record, "memory_free", most=_MOST_MEMORY),
     )
 
 
-def _host_cpu(_ref: str, record: Record) -> HostCpuPart:
+def _host_cpu(_ref: str, record: Fields) -> HostCpuPart:
     return HostCpuPart(
-        host_ref=_text(record, "host"),
-        model=_text(record, "modelname"),
-        vendor=_text(record, "vendor"),
-        mhz=_integer(record, "speed"),
+        host_ref=owner(record, "host"),
+        model=text(record, "modelname"),
+        vendor=text(record, "vendor"),
+        mhz=integer(record, "speed", most=_MOST_MHZ),
     )
 
 
-def _pool(_ref: str, record: Record) -> PoolPart:
-    return PoolPart(uuid=_text(record, "uuid").lower())
+def _pool(_ref: str, record: Fields) -> PoolPart:
+    return PoolPart(uuid=identity(record))
 
 
 def task_from_record(ref: str, record: Record) -> Task:
     """Read a ``task``; one that failed or was cancelled has its fault. Raises RecordError."""
-    name = _text(record, "name_label")
+    name = text(record, "name_label")
     try:
-        status = TaskStatus(_text(record, "status"))
+        status = TaskStatus(text(record, "status"))
     except ValueError as exc:
         raise RecordError(f"status is no task_status_type: {exc}") from exc
     fault = None
     if status in (TaskStatus.FAILURE, TaskStatus.CANCELLED):
-        error_info = record.get("error_info", [])
-        if not isinstance(error_info, list):
-            raise RecordError("error_info is no list")
+        error_info = texts(record, "error_info")
         fault = from_xapi(
-            error_info, operation=name.removeprefix("Async."), version="", task_status=status
+            list(error_info), operation=name.removeprefix("Async."), version="", task_status=status
         )
     progress = record.get("progress", 0.0)
     return Task(
         ref=ref,
-        uuid=_text(record, "uuid").lower(),
+        uuid=identity(record),
         name_label=name,
         status=status,
         progress=float(progress) if isinstance(progress, int | float) else 0.0,
-        created=_time(record, "created"),
-        finished=_time(record, "finished"),
-        result=_text(record, "result"),
+        created=time(record, "created"),
+        finished=time(record, "finished"),
+        result=text(record, "result"),
         fault=fault,
     )
 
 
 # What is followed, and read at the start: one ``get_all_records`` for each class.
-PARTS: Mapping[str, Callable[[str, Record], object]] = MappingProxyType(
+PARTS: Mapping[str, Callable[[str, Fields], object]] = MappingProxyType(
     {
         "pool": _pool,
         "host": _host,
@@ -429,3 +398,39 @@ PARTS: Mapping[str, Callable[[str, Record], object]] = MappingProxyType(
         "task": task_from_record,
     }
 )
+
+# Where our toolstack says what cannot be shown of an object: field and key in it.
+_STATED: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "VM_metrics": ("other_config", "virtcim-problem"),
+        "VBD": ("runtime_properties", "problem"),
+        "VIF": ("runtime_properties", "problem"),
+        "VDI": ("other_config", "virtcim-problem"),
+        "SR": ("other_config", "virtcim-problem"),
+        "network": ("other_config", "virtcim-problem"),
+    }
+)
+
+
+def read_record(class_name: str, ref: str, record: object) -> object:
+    """Read a record of one of ``PARTS``; what is odd in it is the ``problem`` of what is given.
+
+    Raises RecordError where nothing can be shown of the object.
+    """
+    if not isinstance(record, dict):
+        raise RecordError("there is no record")
+    fields = Fields(record)
+    try:
+        part: Any = PARTS[class_name](ref, fields)
+    except RecordError:
+        raise
+    except Exception as exc:
+        raise RecordError(f"it cannot be understood: {exc!r:.200}") from exc
+    if class_name == "task":
+        return part
+    stated = ""
+    if class_name in _STATED:
+        field, key = _STATED[class_name]
+        stated = fields.within(field).get(key, "")
+    problem = "; ".join(filter(None, (stated, fields.problem)))
+    return replace(part, problem=problem) if problem else part

@@ -353,27 +353,6 @@ def test_a_pool_member_refers_to_its_master(server: XenApiServer) -> None:
             assert endpoint.url == f"xapi+http://127.0.0.1:{port}"
 
 
-@pytest.mark.parametrize(
-    ("fields", "said"),
-    [
-        ({"memory_static_max": "much"}, "memory_static_max is no integer"),
-        ({"memory_static_max": "9" * 5000}, "memory_static_max is no integer"),
-        ({"name_label": 7}, "name_label is no text"),
-        ({"is_a_template": "no"}, "is_a_template is no boolean"),
-        ({"other_config": ["a"]}, "other_config is no map"),
-    ],
-)
-def test_a_record_that_cannot_be_read_is_an_error_that_names_the_field(
-    fields: dict[str, object], said: str
-) -> None:
-    server = XenApiServer()
-    server.put_vm("bad", **fields)
-    with server.running() as port, endpoint_of(port) as endpoint:
-        error = failing(endpoint)
-    assert said in str(error)
-    assert "OpaqueRef:bad" in str(error)
-
-
 @pytest.mark.parametrize("value", [{}, {"events": []}, "x", {"events": [7], "token": "1"}])
 def test_an_event_batch_of_unknown_form_is_an_error(
     server: XenApiServer, endpoint: XenApiEndpoint, value: object
