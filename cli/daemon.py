@@ -27,6 +27,7 @@ __all__ = [
     "ListenOption",
     "LogLevel",
     "LogLevelOption",
+    "StopTimeoutOption",
     "TlsCertOption",
     "TlsKeyOption",
     "UsersOption",
@@ -104,6 +105,14 @@ UsersOption = Annotated[
 ]
 TlsCertOption = Annotated[str, typer.Option(help="Certificate (PEM) for https.")]
 TlsKeyOption = Annotated[str, typer.Option(help="Key (PEM) of the certificate.")]
+StopTimeoutOption = Annotated[
+    float,
+    typer.Option(
+        min=0.0,
+        help="Seconds that running operations have to end after SIGTERM; a second one stops at "
+        "once.",
+    ),
+]
 LogLevelOption = Annotated[LogLevel, typer.Option(help="What is logged.")]
 ConfigOption = Annotated[
     Path | None,

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from virtcim.cli.daemon import (
     ListenOption,
     LogLevel,
     LogLevelOption,
+    StopTimeoutOption,
     TlsCertOption,
     TlsKeyOption,
     UsersOption,
@@ -83,13 +85,15 @@ def _serve(
     hypervisor_any_hostname: AnyHostnameOption = False,
     job_after: _JobAfterOption = 2.0,
     debug_errors: _DebugErrorsOption = False,
+    stop_timeout: StopTimeoutOption = 30.0,
     log_level: LogLevelOption = LogLevel.INFO,
     config: ConfigOption = None,  # noqa: ARG001 - its callback has read it
 ) -> None:
     """Serve virtual machines to CIM clients.
 
     Prints one line `ready URL ...` when it accepts requests, logs to standard error, and stops on
-    SIGTERM. A hypervisor that cannot be reached does not keep it from starting: requests fail
+    SIGTERM: it takes no new operations and lets running ones end; a second SIGTERM stops it at
+    once. A hypervisor that cannot be reached does not keep it from starting: requests fail
     with ERR_COMMUNICATION_NOT_ESTABLISHED until it can.
 
     Example: virtcim serve --hypervisor xapi+unix:///run/virtcim/toolstack.sock
@@ -116,19 +120,40 @@ def _serve(
         )
         schema = load_schema()
     state = state or str(directory)
-    raise typer.Exit(_run(hypervisors, access, schema, state, job_after, debug_errors))
+    keeping = _Keeping(state=state, job_after_s=job_after, stop_timeout_s=stop_timeout)
+    raise typer.Exit(_run(hypervisors, access, schema, keeping, debug_errors=debug_errors))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keeping:
+    """Where operations are kept, and for how long they are waited for."""
+
+    state: str
+    job_after_s: float
+    stop_timeout_s: float
 
 
 def _run(
     hypervisors: Sequence[Hypervisor],
     access: Access,
     schema: Schema,
-    state: str,
-    job_after_s: float,
+    keeping: _Keeping,
+    *,
     debug_errors: bool,
 ) -> int:
     # A thread that writes a large answer gives way this often to those with small ones.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    serving: list[Providers] = []
+
+    async def drain() -> None:
+        try:
+            for one in serving:
+                await asyncio.to_thread(one.drain, keeping.stop_timeout_s)
+        except asyncio.CancelledError:
+            for one in serving:
+                one.hurry()
+            raise
+
     with ExitStack() as stack:
 
         async def application() -> CimServer:
@@ -139,16 +164,19 @@ def _run(
                 )
                 stack.callback(endpoints[-1].close)
             try:
-                providers = Providers(endpoints, schema, state=state, job_after_s=job_after_s)
+                providers = Providers(
+                    endpoints, schema, state=keeping.state, job_after_s=keeping.job_after_s
+                )
             except StateError as exc:
                 raise StartError(str(exc)) from exc
             stack.callback(providers.close)
+            serving.append(providers)
             await asyncio.gather(*map(_await_first_connection, endpoints))
             return CimServer(
                 providers, schema, authenticate=access.authenticate, debug_errors=debug_errors
             )
 
-        return run_daemon(application, access.listens)
+        return run_daemon(application, access.listens, drain=drain)
 
 
 async def _await_first_connection(endpoint: XenApiEndpoint) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +18,7 @@ from virtcim.cli.daemon import (
     ListenOption,
     LogLevel,
     LogLevelOption,
+    StopTimeoutOption,
     TlsCertOption,
     TlsKeyOption,
     UsersOption,
@@ -86,13 +89,15 @@ def _toolstack(
     session_idle: _SessionIdleOption = 24 * 60 * 60.0,
     shutdown_timeout: _ShutdownTimeoutOption = 120.0,
     reconcile: _ReconcileOption = 10.0,
+    stop_timeout: StopTimeoutOption = 30.0,
     log_level: LogLevelOption = LogLevel.INFO,
     config: ConfigOption = None,  # noqa: ARG001 - its callback has read it
 ) -> None:
     """Serve the XenAPI over libvirt.
 
     Prints one line `ready URL ...` when it accepts requests, logs to standard error, and stops on
-    SIGTERM. A libvirt that cannot be reached does not keep it from starting: calls fail with its
+    SIGTERM: it takes no new operations and lets running ones end; a second SIGTERM stops it at
+    once. A libvirt that cannot be reached does not keep it from starting: calls fail with its
     error until it can. Clients log in on TCP; on a Unix socket everybody who can open it is
     trusted.
 
@@ -121,10 +126,10 @@ def _toolstack(
                 reconcile_s=reconcile,
             )
         )
-    raise typer.Exit(_run(toolstack, access))
+    raise typer.Exit(_run(toolstack, access, stop_timeout))
 
 
-def _run(toolstack: Toolstack, access: Access) -> int:
+def _run(toolstack: Toolstack, access: Access, stop_timeout_s: float) -> int:
     def application() -> ASGIApp:
         toolstack.start()
         if not toolstack.wait_connected(_FIRST_CONNECTION_S):
@@ -135,7 +140,15 @@ def _run(toolstack: Toolstack, access: Access) -> int:
             )
         return toolstack.application
 
+    status = 1
     try:
-        return run_daemon(application, access.listens)
+        status = run_daemon(
+            application, access.listens, drain=lambda: toolstack.drain(stop_timeout_s)
+        )
     finally:
-        toolstack.stop()
+        idle = toolstack.stop()
+        if not idle:
+            # Python would wait for the threads that are in libvirt, perhaps for ever.
+            logging.shutdown()
+            os._exit(status)
+    return status

@@ -25,6 +25,8 @@ _MAX_AT_ONCE = 256
 # After a restart: how long a hypervisor may stay away, and how often it is tried.
 _REACH_S = 60.0
 _ASK_AGAIN_S = 0.25
+# How often a server that stops looks whether all operations have ended.
+_LOOK_AGAIN_S = 0.05
 # XenAPI's code of a task that was cancelled.
 _TASK_CANCELLED = "TASK_CANCELLED"
 
@@ -47,6 +49,8 @@ class Operation:
         self._result: MethodResult | None = None
         self._error: Exception | None = None
         self.ended = threading.Event()
+        # Set once it ended, or when nobody may wait for its end any longer.
+        self.to_answer = threading.Event()
 
     @classmethod
     def taken_up(cls, job: Job, store: JobStore, endpoint: Endpoint) -> Operation:
@@ -101,6 +105,7 @@ class Operation:
                 if self._delete and job.state is self._cancelled:
                     self._store.remove(job.uuid)
             self.ended.set()
+            self.to_answer.set()
 
     def cancel(self, into: JobState, *, delete: bool = False) -> None:
         """Ask for the end of the operation; raises CimError where that cannot be.
@@ -185,6 +190,8 @@ class Operations:
         self._running: dict[str, Operation] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self._draining = False
+        self._taken_up: set[str] = set()
         for job in store.unfinished():
             endpoint = (endpoints or {}).get(job.namespace)
             if endpoint is None or not job.task_ref:
@@ -192,9 +199,34 @@ class Operations:
             else:
                 self._take_up(job, endpoint)
 
+    def drain(self, timeout_s: float) -> None:
+        """Begin none any more, and wait up to ``timeout_s`` until those begun here have ended.
+
+        Whoever waits for one that goes on gets its job then.
+        """
+        with self._lock:
+            self._draining = True
+            # What an earlier process began can wait for the next one as well.
+            begun = [one for key, one in self._running.items() if key not in self._taken_up]
+        if begun:
+            _log.info("stopping: waiting for %d operations", len(begun))
+        deadline = time.monotonic() + timeout_s
+        while begun and time.monotonic() < deadline and not self._closing.wait(_LOOK_AGAIN_S):
+            begun = [operation for operation in begun if not operation.ended.is_set()]
+        if begun:
+            _log.warning("stopping while %d operations run; they go on as jobs", len(begun))
+        self._answer_all()
+
     def close(self) -> None:
-        """Wait for no hypervisor any more; operations in progress go on without their jobs."""
+        """Wait for nothing any more; operations in progress go on without their jobs."""
         self._closing.set()
+        self._answer_all()
+
+    def _answer_all(self) -> None:
+        with self._lock:
+            running = list(self._running.values())
+        for operation in running:
+            operation.to_answer.set()
 
     def run(
         self,
@@ -228,6 +260,11 @@ class Operations:
         )
         operation = Operation(job, self._store, endpoint, named_by)
         with self._lock:
+            if self._draining:
+                raise failure(
+                    ErrorCode.ERR_COMMUNICATION_NOT_ESTABLISHED,
+                    "the CIM server is being stopped and takes no new operations",
+                )
             if len(self._running) >= _MAX_AT_ONCE:
                 raise CimError(
                     StatusCode.SERVER_LIMITS_EXCEEDED,
@@ -235,7 +272,8 @@ class Operations:
                 )
             self._running[job.uuid] = operation
         self._start(job.uuid, operation, action, source)
-        if not operation.ended.wait(self._job_after_s) and operation.publish():
+        operation.to_answer.wait(self._job_after_s)
+        if operation.publish():
             return MethodResult(return_value=JOB_STARTED, output={"Job": job_path(job.uuid)})
         return operation.outcome()
 
@@ -262,6 +300,7 @@ class Operations:
         operation = Operation.taken_up(job, self._store, endpoint)
         with self._lock:
             self._running[job.uuid] = operation
+            self._taken_up.add(job.uuid)
         self._start(job.uuid, operation, follow, None)
 
     def _reach(self, endpoint: Endpoint, job: Job) -> None:

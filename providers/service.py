@@ -183,6 +183,18 @@ class Providers:
         with translated(path):
             return self._of(path).invoke(path, method_name, parameters)
 
+    def drain(self, timeout_s: float) -> None:
+        """Begin no operation any more, and wait up to ``timeout_s`` until those that run ended.
+
+        Blocks. Reads are answered meanwhile; whoever still waits for an operation then gets its
+        job, which the next server takes up.
+        """
+        self._operations.drain(timeout_s)
+
+    def hurry(self) -> None:
+        """Wait for no operation any more: ``drain`` ends, and whoever waits gets a job."""
+        self._operations.close()
+
     def close(self) -> None:
         """Let go of the job store; operations in progress end as jobs of unknown outcome."""
         self._operations.close()

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 __all__ = ["Daemon", "DaemonError"]
 
 _READY_TIMEOUT_S = 60.0
-_STOP_TIMEOUT_S = 20.0
+# Longer than operations that run are given by the daemon itself.
+_STOP_TIMEOUT_S = 40.0
+_PATIENCE_S = 2.0
 
 
 class DaemonError(RuntimeError):
@@ -52,7 +55,8 @@ class Daemon:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        # Nobody waits for what still runs at the end of the block.
+        self.stop(patience_s=_PATIENCE_S)
 
     def start(self) -> None:
         """Start it and wait for its `ready` line."""
@@ -76,10 +80,21 @@ class Daemon:
             raise
         self.urls = tuple(words[1:])
 
-    def stop(self) -> int:
-        """Ask it to stop and give its exit status; it is 0 where all is well."""
+    def terminate(self) -> None:
+        """Ask it to stop, and go on."""
+        assert self._process is not None
+        self._process.terminate()
+
+    def stop(self, *, patience_s: float = _STOP_TIMEOUT_S) -> int:
+        """Ask it to stop and give its exit status; it is 0 where all is well.
+
+        After ``patience_s`` it is asked again: it then stops at once.
+        """
         if self._process is None:
             return 0
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience_s)
         self._process.terminate()
         try:
             status = self._process.wait(_STOP_TIMEOUT_S)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Call", "CallTable", "Context", "Gate", "Handler"]
 
+_NO_OPERATIONS = frozenset({"event", "host", "session", "task"})
+
 Handler = Callable[..., Any]
 Gate = Callable[[], AbstractAsyncContextManager[None]]
 _Result = TypeVar("_Result")
@@ -41,6 +43,11 @@ class Call:
     asynchronous: bool = False
     inline: bool = False
     needs_libvirt: bool = True
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether it changes something, or has libvirt do work: sessions and tasks are none."""
+        return not self.inline and self.class_name not in _NO_OPERATIONS
 
     @property
     def class_name(self) -> str:

@@ -15,6 +15,7 @@ import libvirt
 from virtcim.toolstack.calltable import Call, Context
 from virtcim.toolstack.faults import XapiFailure, handle_invalid, libvirt_failure
 from virtcim.toolstack.gates import Gates
+from virtcim.toolstack.operations import Operations
 from virtcim.toolstack.parameters import check_value, count_mismatch
 from virtcim.toolstack.services import Services
 from virtcim.toolstack.state import StateError
@@ -35,10 +36,19 @@ class Dispatcher:
         self._calls = {call.name: call for call in calls}
         self._gates = Gates(services.database)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="libvirt")
+        self._operations = Operations()
 
-    def close(self) -> None:
-        """Take no more work; what libvirt still does is not waited for."""
+    async def drain(self, timeout_s: float) -> None:
+        """Take no new operations, and wait up to ``timeout_s`` for those that run.
+
+        Reads are answered meanwhile, so that whoever waits learns how an operation ended.
+        """
+        await self._operations.drain(timeout_s)
+
+    def close(self) -> bool:
+        """Take no more work; False if libvirt still does some, which is not waited for."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+        return not self._operations.running
 
     async def dispatch(self, method: str, params: list[Any], client: ClientInfo) -> object:
         """Answer one call: ``{Status, Value}`` or ``{Status, ErrorDescription}``."""
@@ -64,13 +74,17 @@ class Dispatcher:
             session=session,
             gate=self._gates.of(call, arguments),
         )
+        ended = self._operations.begin(call)
         if name == method:
-            return await self._call(call, context, arguments)
+            try:
+                return await self._call(call, context, arguments)
+            finally:
+                ended()
 
-        def work(task: RunningTask) -> Any:
-            return self._call(call, replace(context, task=task), arguments)
+        async def work(task: RunningTask) -> Any:
+            return await self._call(call, replace(context, task=task), arguments)
 
-        return self._services.tasks.start(method, work)
+        return self._services.tasks.start(method, work, ended)
 
     def _check(self, call: Call, params: list[Any]) -> tuple[str, list[Any]]:
         given = params[1:] if call.session else params

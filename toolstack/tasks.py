@@ -63,8 +63,13 @@ class Tasks:
         self._database.publish("task", ref, record)
         return ref
 
-    def start(self, label: str, work: Callable[[RunningTask], Awaitable[object]]) -> str:
-        """Run ``work`` as a task; its outcome becomes the task's."""
+    def start(
+        self,
+        label: str,
+        work: Callable[[RunningTask], Awaitable[object]],
+        ended: Callable[[], None] = lambda: None,
+    ) -> str:
+        """Run ``work`` as a task; its outcome becomes the task's, and ``ended`` is called then."""
         task = RunningTask(self.create(label))
         self._running[task.ref] = task
         self._update(task.ref, allowed_operations=["cancel", "destroy"])
@@ -72,6 +77,7 @@ class Tasks:
         # The event loop itself keeps only weak references.
         self._jobs.add(job)
         job.add_done_callback(self._jobs.discard)
+        job.add_done_callback(lambda _: ended())
         return task.ref
 
     async def _run(

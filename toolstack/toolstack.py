@@ -106,13 +106,18 @@ class Toolstack:
         """Give libvirt's own words for why it cannot be reached."""
         return self._connection.failure().description[4]
 
-    def stop(self) -> None:
-        """Let go of libvirt."""
+    async def drain(self, timeout_s: float) -> None:
+        """Take no new operations, and wait up to ``timeout_s`` for those that run."""
+        await self._dispatcher.drain(timeout_s)
+
+    def stop(self) -> bool:
+        """Let go of libvirt; False if it still works on something, which is not waited for."""
         self._inventory.stop()
         self._connection.close()
         self._inventory.join()
-        self._dispatcher.close()
+        idle = self._dispatcher.close()
         self._state.close()
+        return idle
 
     def _finish_operations(self, provisional: Provisional) -> None:
         """End what was cut off; what a VM names is known only once its changes are whole."""

@@ -30,6 +30,7 @@ from virtcim.wire.memory import limit_memory, return_memory
 
 __all__ = [
     "AppFactory",
+    "Drain",
     "Listen",
     "ListenError",
     "StartError",
@@ -39,6 +40,7 @@ __all__ = [
 ]
 
 AppFactory = Callable[[], ASGIApp | Awaitable[ASGIApp]]
+Drain = Callable[[], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
@@ -63,8 +65,12 @@ def run_daemon(
     listens: Sequence[Listen],
     *,
     ready: Callable[[str], None] = _print_ready,
+    drain: Drain | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status.
+
+    ``drain`` is awaited after the first signal, while requests are still answered; it takes no new
+    operations and waits for those that run. A second signal ends that, and everything, at once.
 
     ``app_factory`` is called, and awaited if it is a coroutine, inside the event loop once all
     listeners are bound; it raises StartError when it cannot start. ``ready`` gets the one line
@@ -72,7 +78,7 @@ def run_daemon(
     in one sentence on standard error, and 1 is returned.
     """
     try:
-        return asyncio.run(_run(app_factory, listens, ready))
+        return asyncio.run(_run(app_factory, listens, ready, drain))
     except (ListenError, StartError) as exc:
         print(f"error: {exc}", file=sys.stderr)  # noqa: T201 - where the administrator looks
         return 1
@@ -94,15 +100,31 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Stop:
+    """What the signals ask for, and when waiting requests are to end."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+        self.at_once = asyncio.Event()
+        self.ends_waits = asyncio.Event()
+
+    def signal(self) -> None:
+        """The first signal asks for an orderly stop, a second one for one at once."""
+        (self.at_once if self.asked.is_set() else self.asked).set()
+
+
 async def _run(
-    app_factory: AppFactory, listens: Sequence[Listen], ready: Callable[[str], None]
+    app_factory: AppFactory,
+    listens: Sequence[Listen],
+    ready: Callable[[str], None],
+    drain: Drain | None,
 ) -> int:
     gc.set_threshold(*_COLLECTION_THRESHOLDS)
     limit_memory()
-    stopping = asyncio.Event()
+    stop = _Stop()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop.signal)
     async with AsyncExitStack() as stack:
         bound: list[BoundListener] = []
         for listen in listens:
@@ -111,28 +133,44 @@ async def _run(
         made = app_factory()
         app = await made if inspect.isawaitable(made) else made
         await stack.enter_async_context(_lifespan(app))
-        served = _dropping_late_answers(_ending_waits(app, stopping))
+        served = _dropping_late_answers(_ending_waits(app, stop.ends_waits))
         servers = [_Server(_config(served, one.listen)) for one in bound]
         tasks = [
             asyncio.create_task(server.serve(sockets=[one.sock]))
             for server, one in zip(servers, bound, strict=True)
         ]
-        stopped = asyncio.create_task(stopping.wait())
+        stopped = asyncio.create_task(stop.asked.wait())
         started = [asyncio.create_task(server.accepting.wait()) for server in servers]
         await _first(stopped, asyncio.gather(*started), *tasks)
-        if all(server.started for server in servers) and not stopping.is_set():
+        if all(server.started for server in servers) and not stop.asked.is_set():
             # What was loaded by now stays. Garbage collections that look at it again only make
             # requests wait: 70 ms once a thousand virtual machines are known.
             gc.freeze()
             return_memory()
             ready("ready " + " ".join(one.url for one in bound))
             await _first(stopped, *tasks)
+            if drain is not None:
+                await _drained(drain, stop.at_once)
+        stop.ends_waits.set()
         for server in servers:
             server.should_exit = True
+            server.force_exit = stop.at_once.is_set()
         await asyncio.gather(*tasks)
         for task in (stopped, *started):
             task.cancel()
     return 0
+
+
+async def _drained(drain: Drain, at_once: asyncio.Event) -> None:
+    draining = asyncio.ensure_future(drain())
+    told = asyncio.create_task(at_once.wait())
+    done, _ = await asyncio.wait((draining, told), return_when=asyncio.FIRST_COMPLETED)
+    told.cancel()
+    if draining not in done:
+        draining.cancel()
+        return
+    if (error := draining.exception()) is not None:
+        _log.error("the application failed while it stopped", exc_info=error)
 
 
 async def _first(*awaitables: asyncio.Future[Any]) -> None:

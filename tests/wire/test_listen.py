@@ -46,9 +46,9 @@ sys.exit(run_daemon(make, listens))
 
 
 @contextmanager
-def _daemon(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+def _daemon(*arguments: str, cwd: Path, program: str = DAEMON) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        [sys.executable, "-c", DAEMON, *arguments],
+        [sys.executable, "-c", program, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -232,3 +232,51 @@ def test_a_daemon_that_cannot_start_says_why_in_one_sentence(
     assert err.startswith("error: ")
     assert said in err
     assert err.count("\n") == 1
+
+
+DRAINING = """
+import asyncio, sys
+from virtcim.wire import XmlRpcApplication
+from virtcim.wire.listen import parse_listen, run_daemon
+
+ended = asyncio.Event()
+
+async def dispatch(method, params, client):
+    if method == "end":
+        ended.set()
+    if method == "wait":
+        print("waiting", file=sys.stderr, flush=True)
+        await client.disconnected.wait()
+    return method
+
+async def drain():
+    print("draining", file=sys.stderr, flush=True)
+    await ended.wait()
+
+sys.exit(run_daemon(lambda: XmlRpcApplication(dispatch), [parse_listen(sys.argv[1])], drain=drain))
+"""
+
+
+@pytest.mark.parametrize("end", ["the operations end", "a second signal"])
+def test_requests_are_answered_until_the_operations_have_ended_or_nobody_waits_for_them(
+    tmp_path: Path, end: str
+) -> None:
+    with _daemon("http://127.0.0.1:0", cwd=tmp_path, program=DRAINING) as process:
+        [url] = _ready(process)
+        assert process.stderr is not None
+        transport = Transport(parse_endpoint_url(f"xapi+{url}"))
+        waiting = threading.Thread(target=transport.call, args=("wait", ()))
+        waiting.start()
+        assert process.stderr.readline() == "waiting\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr.readline() == "draining\n"
+        # Who waits goes on waiting, others are answered.
+        assert transport.call("read", ()) == "read"
+        assert waiting.is_alive()
+        if end == "a second signal":
+            process.send_signal(signal.SIGTERM)
+        else:
+            transport.call("end", ())
+        assert process.wait(DEADLINE_S) == 0
+        waiting.join(DEADLINE_S)
+        transport.close()
