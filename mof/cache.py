@@ -25,6 +25,7 @@ from virtcim.mof.compiler import (
 )
 from virtcim.mof.dmtf import SchemaSourceError, read_archive, sha256
 from virtcim.mof.schema import Schema
+from virtcim.mof.standard import OPTIONAL_CLASSES
 
 __all__ = ["SchemaError", "cache_directory", "ensure_schema", "load_schema"]
 
@@ -32,7 +33,7 @@ _log = logging.getLogger(__name__)
 _ARCHIVE = "dmtf-cim-schema.zip"
 _MOF = Path(str(files("virtcim.mof").joinpath("virtcim.mof")))
 # Part of the key of a compiled document: to be raised when its form changes.
-_FORM = "1"
+_FORM = "2"
 
 
 class SchemaError(Exception):
@@ -106,8 +107,12 @@ def load_schema(cache_dir: Path | None = None) -> Schema:
 
 
 def _compiled_path(directory: Path) -> Path:
-    """The path of the compiled document; every change of our MOF files gives another one."""
-    parts = [_FORM.encode(), *(file.read_bytes() for file in sorted(_MOF.parent.glob("*.mof")))]
+    """The path of the compiled document; every change of what is compiled gives another one."""
+    parts = [
+        _FORM.encode(),
+        *map(str.encode, OPTIONAL_CLASSES),
+        *(file.read_bytes() for file in sorted(_MOF.parent.glob("*.mof"))),
+    ]
     return directory / f"schema-{sha256(b'|'.join(parts))[:16]}.xml"
 
 

@@ -1,29 +1,33 @@
 """From MOF to resolved classes, and from there to one CIM-XML document and back.
 
-Only the classes that our own MOF files need are compiled, with all their superclasses and the
-classes that they refer to.
+Only the classes that our own MOF files need and the optional ones that clients look for are
+compiled, with all their superclasses and the classes that they refer to.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import re
 import tempfile
 import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pywbem import CIMQualifierDeclaration, MOFCompileError
+from pywbem import CIMClass, CIMError, CIMQualifierDeclaration, MOFCompileError
 from pywbem import Error as PywbemError
 from pywbem._tupleparse import TupleParser
 from pywbem._tupletree import xml_to_tupletree_sax
 from pywbem_mock import FakedWBEMConnection
 
-from virtcim.mof.schema import Schema
+from virtcim.mof.schema import ClassOutline, Schema
+from virtcim.mof.standard import OPTIONAL_CLASSES
 
 __all__ = ["CompilationError", "DocumentError", "compile_schema", "from_document", "to_document"]
 
 _HEAD = b'<CIM CIMVERSION="2.0" DTDVERSION="2.4"><DECLARATION><DECLGROUP>\n'
 _TAIL = b"</DECLGROUP></DECLARATION></CIM>\n"
+_OBJECT, _OBJECT_END = b"<VALUE.OBJECT>", b"</VALUE.OBJECT>\n"
 _REFERRED = re.compile(
     r'class\s+\w+\s*:\s*(\w+)|(\w+)\s+REF\s|EmbeddedInstance\s*\(\s*"(\w+)"', re.IGNORECASE
 )
@@ -50,6 +54,7 @@ def compile_schema(archive: bytes, mof_file: Path) -> Schema:
         try:
             for file in [*qualifiers, mof_file]:
                 repository.compile_mof_file(str(file), search_paths=[directory])
+            _compile_optional(repository, Path(directory))
         except MOFCompileError as error:
             raise CompilationError(str(error)) from error
     names = repository.EnumerateClassNames(DeepInheritance=True)
@@ -60,16 +65,33 @@ def compile_schema(archive: bytes, mof_file: Path) -> Schema:
     )
 
 
+def _compile_optional(repository: FakedWBEMConnection, directory: Path) -> None:
+    """Compile the optional classes that nothing else needed; an older schema may lack some."""
+    for name in OPTIONAL_CLASSES:
+        file = directory / f"{name.lower()}.mof"
+        if file.exists() and not _is_known(repository, name):
+            repository.compile_mof_file(str(file), search_paths=[str(directory)])
+
+
+def _is_known(repository: FakedWBEMConnection, name: str) -> bool:
+    try:
+        repository.GetClass(name, LocalOnly=True, IncludeQualifiers=False)
+    except CIMError:
+        return False
+    return True
+
+
 def _extract(archive: bytes, mof_file: Path, directory: Path) -> None:
     """Unpack the qualifiers and the classes that our files need, directly and indirectly.
 
-    The DMTF archive holds 1,600 files, one per class; the compiler needs some thirty of them.
+    The DMTF archive holds 1,600 files, one per class; the compiler needs some 150 of them.
     """
     with zipfile.ZipFile(io.BytesIO(archive)) as content:
         members = {Path(name).stem.lower(): name for name in content.namelist()}
         wanted = {name for name in members if name.startswith("qualifiers")}
         for file in mof_file.parent.glob("*.mof"):
             wanted |= _needed(file.read_text(encoding="utf-8"))
+        wanted |= {name.lower() for name in OPTIONAL_CLASSES}
         done: set[str] = set()
         while pending := (wanted - done) & members.keys():
             for name in pending:
@@ -94,31 +116,70 @@ def _with_explicit_scopes(declared: CIMQualifierDeclaration) -> CIMQualifierDecl
 
 
 def to_document(schema: Schema) -> bytes:
-    """The schema as a CIM-XML declaration (DSP0201 5.2.2)."""
-    qualifiers = [declared.tocimxmlstr() for declared in schema.qualifiers.values()]
-    classes = [
-        f"<VALUE.OBJECT>{declared.tocimxmlstr()}</VALUE.OBJECT>"
-        for declared in schema.classes.values()
-    ]
-    return _HEAD + "\n".join([*qualifiers, *classes]).encode() + _TAIL
+    """The schema as a CIM-XML declaration (DSP0201 5.2.2) behind an index of what is where."""
+    qualifiers = "".join(each.tocimxmlstr() for each in schema.qualifiers.values()).encode()
+    entries: list[tuple[ClassOutline, int, int]] = []
+    body = bytearray(_HEAD + qualifiers + b"\n")
+    for name, declared in schema.classes.items():
+        text = declared.tocimxmlstr().encode()
+        body += _OBJECT
+        entries.append((schema.outlines[name], len(body), len(text)))
+        body += text + _OBJECT_END
+    index = json.dumps({"qualifiers": [len(_HEAD), len(qualifiers)], "classes": entries})
+    return b"<!-- " + index.encode() + b" -->\n" + bytes(body) + _TAIL
 
 
 def from_document(document: bytes) -> Schema:
-    """The schema that ``to_document`` wrote. Raises DocumentError."""
-    parser = TupleParser()
+    """The schema that ``to_document`` wrote, its classes read as they are asked for.
+
+    Raises DocumentError.
+    """
+    first, _, body = document.partition(b"\n")
+    if not first.startswith(b"<!-- {"):
+        # The checksum of whoever keeps the document.
+        first, _, body = body.partition(b"\n")
     try:
-        name, _, sections = xml_to_tupletree_sax(document, "compiled schema")
-        if name != "CIM":
-            raise DocumentError(f"the document is no CIM declaration, but {name}")
-        declarations = sections[0][2][0][2]
-        qualifiers = [
-            parser.parse_any(node) for node in declarations if node[0] == "QUALIFIER.DECLARATION"
-        ]
-        classes = [
-            parser.parse_any(node[2][0]) for node in declarations if node[0] == "VALUE.OBJECT"
-        ]
+        index = json.loads(first.removeprefix(b"<!-- ").removesuffix(b" -->"))
+        start, length = index["qualifiers"]
+        listed = b"<DECLGROUP>" + body[start : start + length] + b"</DECLGROUP>"
+        _, _, declared = xml_to_tupletree_sax(listed, "compiled schema")
+        parser = TupleParser()
+        qualifiers = [parser.parse_any(each) for each in declared]
+        outlines: list[ClassOutline] = []
+        places: dict[str, tuple[int, int]] = {}
+        for (name, superclass, is_association, properties), at, size in index["classes"]:
+            outlines.append(ClassOutline(name, superclass, is_association, tuple(properties)))
+            places[name.lower()] = (at, size)
+            if at + size > len(body):
+                raise DocumentError(f"the document ends before {name}")
+        classes = _StoredClasses(body, places)
+        schema = Schema(classes, qualifiers, outlines)
     except (PywbemError, LookupError, TypeError, ValueError) as error:
         raise DocumentError(str(error)) from error
-    if not classes or not qualifiers:
+    if not places or not qualifiers:
         raise DocumentError("the document declares no classes")
-    return Schema(classes, qualifiers)
+    return schema
+
+
+class _StoredClasses(Mapping[str, CIMClass]):
+    """The classes of a document by lower-case name, each read when it is first asked for."""
+
+    def __init__(self, body: bytes, places: Mapping[str, tuple[int, int]]) -> None:
+        self._body = body
+        self._places = places
+        self._read: dict[str, CIMClass] = {}
+
+    def __getitem__(self, name: str) -> CIMClass:
+        known = self._read.get(name)
+        if known is None:
+            at, size = self._places[name]
+            tree = xml_to_tupletree_sax(self._body[at : at + size], "compiled schema")
+            # Two threads may read it at once: all get the same one.
+            known = self._read.setdefault(name, TupleParser().parse_any(tree))
+        return known
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)

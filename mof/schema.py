@@ -4,10 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from pywbem import CIMClass, CIMQualifierDeclaration
 
-__all__ = ["Schema"]
+__all__ = ["ClassOutline", "Schema", "outline"]
+
+
+class ClassOutline(NamedTuple):
+    """What is asked of all classes at once, and so is known without reading each of them.
+
+    ``superclass`` is empty where there is none; ``properties`` are those of superclasses, too.
+    """
+
+    name: str
+    superclass: str
+    is_association: bool
+    properties: tuple[str, ...]
 
 
 class Schema:
@@ -19,24 +32,44 @@ class Schema:
     """
 
     def __init__(
-        self, classes: Iterable[CIMClass], qualifiers: Iterable[CIMQualifierDeclaration]
+        self,
+        classes: Iterable[CIMClass] | Mapping[str, CIMClass],
+        qualifiers: Iterable[CIMQualifierDeclaration],
+        outlines: Iterable[ClassOutline] | None = None,
     ) -> None:
-        by_name = {declared.classname.lower(): declared for declared in classes}
-        self.classes: Mapping[str, CIMClass] = MappingProxyType(by_name)
+        """The classes; a mapping by lower-case name, with their outlines, is read as needed."""
+        self.classes: Mapping[str, CIMClass] = MappingProxyType(
+            classes if isinstance(classes, Mapping) else _by_name(classes)
+        )
         self.qualifiers: Mapping[str, CIMQualifierDeclaration] = MappingProxyType(
             {declared.name.lower(): declared for declared in qualifiers}
         )
+        if outlines is None:
+            outlines = [outline(declared) for declared in self.classes.values()]
+        self.outlines: Mapping[str, ClassOutline] = MappingProxyType(
+            {each.name.lower(): each for each in outlines}
+        )
         self._ancestors: dict[str, frozenset[str]] = {}
         self._children: dict[str, list[str]] = {}
-        for name, declared in by_name.items():
+        for name, each in self.outlines.items():
             self._ancestors[name] = frozenset(self._lineage(name))
-            superclass = (declared.superclass or "").lower()
-            self._children.setdefault(superclass, []).append(declared.classname)
+            self._children.setdefault(each.superclass.lower(), []).append(each.name)
 
     def _lineage(self, name: str) -> Iterable[str]:
         while name:
             yield name
-            name = (self.classes[name].superclass or "").lower()
+            name = self.outlines[name].superclass.lower()
+
+    @property
+    def property_names(self) -> frozenset[str]:
+        """The names of all properties of all classes, in lower case."""
+        return frozenset(
+            name.lower() for each in self.outlines.values() for name in each.properties
+        )
+
+    def associations(self) -> Iterable[CIMClass]:
+        """The association classes."""
+        return (self.classes[name] for name, each in self.outlines.items() if each.is_association)
 
     def find(self, class_name: str) -> CIMClass | None:
         """The class ``class_name``, None where it is not known."""
@@ -44,8 +77,8 @@ class Schema:
 
     def canonical(self, class_name: str) -> str | None:
         """The name as it is declared, None where the class is not known."""
-        declared = self.classes.get(class_name.lower())
-        return None if declared is None else declared.classname
+        known = self.outlines.get(class_name.lower())
+        return None if known is None else known.name
 
     def is_a(self, class_name: str, ancestor: str) -> bool:
         """Whether the class is ``ancestor`` or one of its subclasses; False for unknown classes."""
@@ -53,8 +86,8 @@ class Schema:
 
     def superclass(self, class_name: str) -> str | None:
         """The name of the superclass, None for a class without one and for an unknown class."""
-        declared = self.classes.get(class_name.lower())
-        return None if declared is None else declared.superclass
+        known = self.outlines.get(class_name.lower())
+        return None if known is None else known.superclass or None
 
     def subclasses(self, class_name: str, deep: bool = False) -> tuple[str, ...]:
         """The names of the subclasses, of all levels if ``deep``; ``""`` stands for no class.
@@ -67,3 +100,17 @@ class Schema:
             if deep:
                 found += self.subclasses(name, deep=True)
         return tuple(found)
+
+
+def _by_name(classes: Iterable[CIMClass]) -> dict[str, CIMClass]:
+    return {declared.classname.lower(): declared for declared in classes}
+
+
+def outline(declared: CIMClass) -> ClassOutline:
+    """The outline of a resolved class."""
+    return ClassOutline(
+        name=declared.classname,
+        superclass=declared.superclass or "",
+        is_association="Association" in declared.qualifiers,
+        properties=tuple(declared.properties),
+    )

@@ -46,9 +46,7 @@ def _ends(
     schema: Schema, class_name: str, association: str, role: str
 ) -> Iterator[tuple[CIMClass, str]]:
     """The association classes with the name of their end that a class can be at."""
-    for declared in schema.classes.values():
-        if "Association" not in declared.qualifiers:
-            continue
+    for declared in schema.associations():
         if association and not schema.is_a(declared.classname, association):
             continue
         for end in declared.properties.values():

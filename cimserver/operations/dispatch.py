@@ -64,9 +64,7 @@ class Operations:
             classes=ClassEncoder(schema),
             enumerations=Enumerations(limits, clock),
             limits=limits,
-            property_names=frozenset(
-                name for one in schema.classes for name in declarations.properties(one)
-            ),
+            property_names=schema.property_names,
         )
 
     def answer(self, request: Request, *, principal: str, user_agent: str, language: str) -> Answer:

@@ -16,6 +16,7 @@ import pytest
 from virtcim.errormap import ErrorCode
 from virtcim.mof import Schema, SchemaError, cache_directory, ensure_schema, load_schema
 from virtcim.mof.dmtf import SchemaSourceError, read_archive
+from virtcim.mof.standard import OPTIONAL_CLASSES
 
 
 @pytest.fixture(scope="session")
@@ -319,3 +320,31 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path) -> None:
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
     assert "cannot read" in done.stderr.splitlines()[-1]
+
+
+def test_optional_classes_are_known_with_what_they_refer_to(schema: Schema) -> None:
+    for name in (*OPTIONAL_CLASSES, "CIM_VirtualSystemMigrationService"):
+        assert schema.canonical(name) == name
+        assert (
+            schema.is_a(name, "CIM_ManagedElement")
+            or schema.is_a(name, "CIM_Indication")
+            or (schema.outlines[name.lower()].is_association)
+        )
+
+
+def test_what_is_asked_of_all_classes_is_known_without_reading_them(compiled: Path) -> None:
+    fresh = load_schema(compiled)
+    for outline in fresh.outlines.values():
+        assert fresh.canonical(outline.name) == outline.name
+        assert fresh.superclass(outline.name) == (outline.superclass or None)
+    for name, declared in fresh.classes.items():
+        known = fresh.outlines[name]
+        assert known.name == declared.classname
+        assert (known.superclass or None) == declared.superclass
+        assert known.is_association == ("Association" in declared.qualifiers)
+        assert list(known.properties) == list(declared.properties)
+        assert fresh.find(name) is declared
+    assert {each.classname for each in fresh.associations()} == {
+        each.name for each in fresh.outlines.values() if each.is_association
+    }
+    assert "requestedstate" in fresh.property_names

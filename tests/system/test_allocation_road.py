@@ -12,6 +12,7 @@ from daemons import Daemon
 from private_libvirt import PrivateLibvirt
 
 from tests.system.cim import NAMESPACE
+from virtcim.mof.standard import OPTIONAL_CLASSES
 
 Cim = pywbem.WBEMConnection
 Path = pywbem.CIMInstanceName
@@ -262,3 +263,16 @@ def test_a_client_of_the_standard_classes_makes_changes_and_removes_a_system(
     for image in images:
         standard.call("DeleteResourceInPool", pool_service, Resource=image)
     assert list(shared_libvirt.images.iterdir()) == []
+
+
+def test_looking_for_an_optional_service_finds_none(cim: Cim) -> None:
+    experimental = ("CIM_VirtualSystemMigrationService", "CIM_MostCurrentSnapshotInBranch")
+    for namespace in (NAMESPACE, _INTEROP):
+        for name in (*OPTIONAL_CLASSES, *experimental):
+            assert cim.EnumerateInstanceNames(name, namespace=namespace) == [], name
+            assert cim.GetClass(name, namespace=namespace).classname == name
+    [host] = StandardClient(cim).hosts()
+    assert cim.Associators(host, ResultClass="CIM_VirtualSystemSnapshotService") == []
+    with pytest.raises(pywbem.CIMError) as refused:
+        cim.EnumerateInstanceNames("CIM_NoSuchService")
+    assert refused.value.status_code == pywbem.CIM_ERR_INVALID_CLASS
