@@ -7,7 +7,7 @@ costs what changes, and an object that did not change stays the same object.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from types import MappingProxyType
@@ -41,6 +41,8 @@ from virtcim.hypervisor.xenapi_parts import (
 
 __all__ = ["Assembly"]
 
+# So many of the objects that are left out are named on the management service.
+_MOST_TOLD = 20
 _Part = TypeVar("_Part")
 _Shown = TypeVar(
     "_Shown",
@@ -125,6 +127,7 @@ class Assembly:
             "SR": self._touch_images_in,
         }
         self._left_out = LeftOut()
+        self._problems: Mapping[str, str] = _NOTHING
         self._dirty: dict[str, set[str]] = {kind: set() for kind in _BUILT}
         self._built: dict[str, dict[str, Any]] = {kind: {} for kind in _BUILT}
         self._memory_in_use: Counter[str] = Counter()  # by the UUID of the host
@@ -214,6 +217,12 @@ class Assembly:
         pool_uuid = next((pool.uuid for pool in self._pools.values()), "")
         problems = self._left_out.of_nobody(self._is_shown)
         before = self._inventory
+        if problems != self._problems:
+            self._problems = problems
+            self._dirty["hosts"].update(self._hosts)
+            if self._rebuild("hosts", self._build_host):
+                objects = self._built["hosts"].values()
+                changed["hosts"] = MappingProxyType({built.uuid: built for built in objects})
         if changed or pool_uuid != before.pool_uuid or problems != before.problems:
             self._inventory = replace(
                 before,
@@ -333,6 +342,9 @@ class Assembly:
                 cpu_vendor=host.cpu_vendor or cpus[0].vendor,
                 cpu_mhz=cpus[0].mhz,
             )
+        if self._problems:
+            left_out = [*filter(None, [host.left_out]), *self._problems.values()]
+            host = replace(host, left_out=_few(left_out))
         if metrics is not None:
             host = replace(
                 host,
@@ -425,6 +437,13 @@ def _with_problems(built: _Shown, *problems: Iterable[str]) -> _Shown:
     if not any(told):
         return built
     return replace(built, problem="; ".join(filter(None, dict.fromkeys(told))))
+
+
+def _few(problems: Sequence[str]) -> str:
+    """The first of many problems, and how many more there are."""
+    more = len(problems) - _MOST_TOLD
+    told = [*problems[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else [])]
+    return "; ".join(told)
 
 
 _BUILT = ("hosts", "networks", "storage_repositories", "disk_images", "virtual_systems")

@@ -19,6 +19,7 @@ from virtcim.hypervisor.model import (
 )
 from virtcim.providers.identities import instance_id, parse_instance_id
 from virtcim.providers.instance_class import InstanceClass, KeyShape, Node, Sources
+from virtcim.providers.problems import with_problem
 from virtcim.providers.records import Value
 from virtcim.providers.view import View
 from virtcim.providers.virtual_system import COMPUTER_SYSTEM
@@ -79,7 +80,8 @@ def _common(
     *,
     attached: bool = True,
     link_up: bool = True,
-) -> dict[str, Value]:
+    problem: str = "",
+) -> Mapping[str, Value]:
     plugged = attached or system.power_state is not PowerState.RUNNING
     state = _STATES[system.power_state] if plugged else _DETACHED
     if not link_up and state[0] == _ENABLED:
@@ -87,7 +89,7 @@ def _common(
     enabled, operational, text, health = state
     if not link_up and state is not _UNLINKED:
         text = f"{text}; the link is down"
-    return {
+    values: dict[str, Value] = {
         "ElementName": f"{name} of {system.name_label}",
         "Caption": caption,
         "EnabledState": enabled,
@@ -98,6 +100,7 @@ def _common(
         "StatusDescriptions": [text],
         "HealthState": health,
     }
+    return with_problem(values, problem)
 
 
 def _processor_values(system: VirtualSystem, number: int) -> Mapping[str, Value]:
@@ -128,7 +131,13 @@ def _disk_values(system: VirtualSystem, disk: VirtualDisk) -> Mapping[str, Value
     # An image that cannot be looked into has no size that is known.
     size = disk.image.virtual_size_bytes or None if disk.image else None
     return {
-        **_common(system, f"Disk {disk.id}", "Virtual disk", attached=disk.attached),
+        **_common(
+            system,
+            f"Disk {disk.id}",
+            "Virtual disk",
+            attached=disk.attached,
+            problem=disk.problem,
+        ),
         "Name": disk.device or disk.id,
         "NameFormat": _OS_DEVICE_NAME,
         "NameNamespace": _OS_DEVICE_NAMESPACE,
@@ -147,7 +156,13 @@ def _drive_values(system: VirtualSystem, drive: VirtualDisk) -> Mapping[str, Val
         capabilities.insert(1, _WRITING)
     caption = f"Virtual {'CD' if drive.kind is DiskKind.CD else 'floppy'} drive"
     return {
-        **_common(system, f"{drive.kind.value} {drive.id}", caption, attached=drive.attached),
+        **_common(
+            system,
+            f"{drive.kind.value} {drive.id}",
+            caption,
+            attached=drive.attached,
+            problem=drive.problem,
+        ),
         "Name": drive.device or drive.id,
         "Capabilities": [*capabilities],
     }
@@ -158,7 +173,14 @@ def _port_values(system: VirtualSystem, port: VirtualNetworkPort) -> Mapping[str
     address = port.mac_address.replace(":", "").upper() or None
     name, caption = f"Network port {port.id}", "Virtual network port"
     return {
-        **_common(system, name, caption, attached=port.attached, link_up=port.link_up),
+        **_common(
+            system,
+            name,
+            caption,
+            attached=port.attached,
+            link_up=port.link_up,
+            problem=port.problem,
+        ),
         "PortType": 0,
         "LinkTechnology": _ETHERNET,
         "PermanentAddress": address,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from virtcim.hypervisor.model import Host
 from virtcim.providers.instance_class import InstanceClass, KeyShape, Sources
+from virtcim.providers.problems import with_problem
 from virtcim.providers.records import Value
 from virtcim.providers.view import View
 
@@ -51,7 +52,7 @@ def _values(host: Host) -> Mapping[str, Value]:
     )
     known = [(kind, text) for kind, text in identifying if text]
     versions = ", ".join(f"{name} {value}" for name, value in host.software_version.items())
-    return {
+    values: dict[str, Value] = {
         "NameFormat": "UUID",
         "ElementName": host.name_label,
         "Caption": "Hypervisor host",
@@ -65,6 +66,7 @@ def _values(host: Host) -> Mapping[str, Value]:
         "AvailableRequestedStates": [],
         **_states(host),
     }
+    return with_problem(values, host.problem)
 
 
 HOST_SYSTEM = InstanceClass(

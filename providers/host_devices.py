@@ -10,6 +10,7 @@ from virtcim.providers.devices import device_shape
 from virtcim.providers.host import HOST_CLASS
 from virtcim.providers.identities import instance_id, parse_instance_id
 from virtcim.providers.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.problems import with_problem
 from virtcim.providers.records import Value
 from virtcim.providers.view import View
 
@@ -77,7 +78,7 @@ def _memory_values(host: Host, _: str) -> Mapping[str, Value]:
 
 def _image_values(image: VirtualDiskImage, _: str) -> Mapping[str, Value]:
     size = image.virtual_size_bytes or None
-    return {
+    values: dict[str, Value] = {
         **_common(image.name_label, "Disk image"),
         "Name": image.location or None,
         **(_URI_NAME if image.uris else _PATH_NAME if image.location else _NO_NAME),
@@ -90,6 +91,7 @@ def _image_values(image: VirtualDiskImage, _: str) -> Mapping[str, Value]:
         "OtherIdentifyingInfo": [image.uuid, *image.uris],
         "IdentifyingDescriptions": ["UUID", *["URI"] * len(image.uris)],
     }
+    return with_problem(values, image.problem)
 
 
 def _processors_of(host: Host) -> range:

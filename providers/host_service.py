@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from virtcim.hypervisor.model import Host
 from virtcim.providers.host import HOST_CLASS
 from virtcim.providers.instance_class import InstanceClass, KeyShape, Sources
+from virtcim.providers.problems import with_problem
 from virtcim.providers.records import Value
 from virtcim.providers.view import View
 
@@ -15,15 +16,21 @@ __all__ = ["host_service"]
 _PREFIX = "VirtCIM_"
 
 
-def host_service(class_name: str, title: str, **more: Value) -> InstanceClass:
+def host_service(
+    class_name: str,
+    title: str,
+    *,
+    problem: Callable[[Host], str] = lambda _: "",
+    **more: Value,
+) -> InstanceClass:
     """The class of a service that every host offers.
 
-    ``title`` says what it is ("Power management"), ``more`` holds further property values. Its key
-    ``Name`` is the class's name without our prefix.
+    ``title`` says what it is ("Power management"), ``problem`` what it cannot do in full, ``more``
+    holds further property values. Its key ``Name`` is the class's name without our prefix.
     """
 
     def values(host: Host) -> Mapping[str, Value]:
-        return {
+        shown: dict[str, Value] = {
             "ElementName": f"{title} of {host.name_label}",
             "Caption": f"{title} service",
             "EnabledState": 2,
@@ -37,6 +44,7 @@ def host_service(class_name: str, title: str, **more: Value) -> InstanceClass:
             "HealthState": 5,
             **more,
         }
+        return with_problem(shown, problem(host))
 
     return InstanceClass(
         name=class_name,

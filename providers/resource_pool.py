@@ -8,6 +8,7 @@ from typing import Any
 from virtcim.hypervisor.model import Host, Network, StorageRepository
 from virtcim.providers.identities import instance_id, parse_instance_id
 from virtcim.providers.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.problems import with_problem
 from virtcim.providers.records import Value
 from virtcim.providers.view import View
 
@@ -82,8 +83,9 @@ def _common(
     *,
     active: bool = True,
     primordial: bool = True,
-) -> dict[str, Value]:
-    return {
+    problem: str = "",
+) -> Mapping[str, Value]:
+    values: dict[str, Value] = {
         "PoolID": identity,
         "Name": identity,
         "ElementName": name,
@@ -95,6 +97,7 @@ def _common(
         "StatusDescriptions": ["OK" if active else "Not active"],
         "HealthState": _HEALTHY,
     }
+    return with_problem(values, problem)
 
 
 def _processor_values(host: Host) -> Mapping[str, Value]:
@@ -136,6 +139,7 @@ def _storage_values(repository: StorageRepository) -> Mapping[str, Value]:
             "byte",
             active=repository.attached,
             primordial=False,
+            problem=repository.problem,
         ),
         "Caption": "Storage pool",
         "Description": repository.name_description or None,
@@ -156,6 +160,7 @@ def _network_values(network: Network) -> Mapping[str, Value]:
             "count",
             active=network.active,
             primordial=False,
+            problem=network.problem,
         ),
         "Caption": "Network pool",
         "Description": network.name_description or None,

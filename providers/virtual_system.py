@@ -10,6 +10,7 @@ from virtcim.errormap import cim_message
 from virtcim.hypervisor.model import PowerOperation, PowerState, VirtualSystem
 from virtcim.providers.errors import rejected
 from virtcim.providers.instance_class import InstanceClass, KeyShape, Sources
+from virtcim.providers.problems import with_problem
 from virtcim.providers.records import ObjectPath, Value
 from virtcim.providers.view import View
 
@@ -158,7 +159,7 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
         paused = system.power_state is PowerState.PAUSED
         health_state = _MAJOR_FAILURE if paused else _CRITICAL_FAILURE
         primary_status = _ERROR_PRIMARY
-    return {
+    values: dict[str, Value] = {
         "NameFormat": "UUID",
         "ElementName": system.name_label,
         "Caption": caption_of(system, "Virtual system"),
@@ -181,6 +182,7 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
         "StopErrorCode": None if stop is None else int(stop.error.code),
         "StopDescription": None if stop is None else cim_message(stop.error),
     }
+    return with_problem(values, system.problem)
 
 
 COMPUTER_SYSTEM = InstanceClass(

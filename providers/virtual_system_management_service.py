@@ -12,5 +12,7 @@ __all__ = ["MANAGEMENT_SERVICE"]
 MANAGEMENT_SERVICE = host_service(
     "VirtCIM_VirtualSystemManagementService",
     "Virtual system management",
+    # It speaks for whatever is not shown, and so cannot speak for itself.
+    problem=lambda host: host.left_out,
     StartMode="Automatic",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterable
 from copy import deepcopy
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from tests.hypervisor.xenapi_server import GIB, XenApiServer, endpoint_of, eventually
 from virtcim.hypervisor import Inventory, XenApiEndpoint
+from virtcim.hypervisor.model import Host
 from virtcim.hypervisor.xenapi_assembly import Assembly
 from virtcim.hypervisor.xenapi_fields import RecordError
 from virtcim.hypervisor.xenapi_records import PARTS, read_record
@@ -91,11 +93,17 @@ def objects(inventory: Inventory) -> dict[tuple[str, str], Any]:
     }
 
 
+def shown(found: Any) -> Any:
+    """An object without what a host says of others."""
+    return dataclasses.replace(found, left_out="") if isinstance(found, Host) else found
+
+
 def problems(inventory: Inventory) -> Iterable[str]:
     """Everything that is said to be odd."""
     yield from inventory.problems.values()
     for found in objects(inventory).values():
         yield found.problem
+        yield getattr(found, "left_out", "")
         for device in (*getattr(found, "disks", ()), *getattr(found, "network_ports", ())):
             yield device.problem
 
@@ -122,7 +130,7 @@ def test_any_value_in_any_field_costs_only_its_object(
     inventory = assembled(tables)
     for (kind, uuid), found in BEFORE.items():
         if uuid.endswith("-good"):
-            assert objects(inventory)[kind, uuid] == found
+            assert shown(objects(inventory)[kind, uuid]) == found
     try:
         problem = getattr(read_record(class_name, ref, tables[class_name][ref]), "problem", "")
     except RecordError as error:
@@ -140,7 +148,7 @@ def test_an_object_without_a_record_is_left_out_and_named(class_name: str, recor
     inventory = assembled(tables)
     for key, found in BEFORE.items():
         if key[1].endswith("-good"):
-            assert objects(inventory)[key] == found
+            assert shown(objects(inventory)[key]) == found
     assert any(ref in said for said in problems(inventory))
 
 

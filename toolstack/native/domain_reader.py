@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import logging
-from collections.abc import Mapping
-from typing import Any
-from xml.etree.ElementTree import Element, fromstring
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+from xml.etree.ElementTree import Element
 
 from virtcim.toolstack.native.console_reader import read_consoles
 from virtcim.toolstack.native.device_reader import read_disk, read_interfaces
 from virtcim.toolstack.native.elements import NONE, Children, children_of
-from virtcim.toolstack.native.views import DomainXml
+from virtcim.toolstack.native.extra import EXTRA_NAMESPACE, EXTRA_TAG, read_extra
+from virtcim.toolstack.native.reading import (
+    ReadingError,
+    parse_xml,
+    size_in_bytes,
+    unreadable,
+    whole,
+)
+from virtcim.toolstack.native.views import ConsoleView, DomainXml, InterfaceView
 
 __all__ = ["EXTRA_NAMESPACE", "EXTRA_TAG", "parse_domain"]
 
-_log = logging.getLogger(__name__)
-
-EXTRA_NAMESPACE = "urn:virtcim:toolstack:vm"
-EXTRA_TAG = f"{{{EXTRA_NAMESPACE}}}record"
-_UNITS = {"": 1024, "b": 1, "bytes": 1, "KiB": 1024, "k": 1024, "MiB": 2**20, "GiB": 2**30}
+# More than any machine has: what says more is no number of processors.
+_MOST_VCPUS = 2**16 - 1
+_Device = TypeVar("_Device")
 
 
 def parse_domain(xml: str) -> DomainXml:
@@ -27,19 +31,20 @@ def parse_domain(xml: str) -> DomainXml:
 
     Thousands of them are read in a row: each element is looked at once.
     """
-    domain = fromstring(xml)  # noqa: S314 - libvirt wrote it
+    domain = parse_xml(xml)
+    problems: list[str] = []
     root = children_of(domain)
     os_element = root.get("os", NONE)
     os_children = children_of(os_element)
     os_type = os_children.get("type", NONE)
     features = {feature.tag for feature in root.get("features", NONE)}
     vcpu = root.get("vcpu", NONE)
-    vcpus_max = int(vcpu.text or 1)
+    vcpus_max = _number(problems, vcpu.text, 1, "its number of processors", _MOST_VCPUS)
     devices: dict[str, list[Element]] = {}
     for device in root.get("devices", NONE):
         devices.setdefault(device.tag, []).append(device)
-    disks = devices.get("disk", [])
-    views = tuple(map(read_disk, disks))
+    disks = _devices(problems, "a disk", read_disk, devices.get("disk", ()))
+    extra = root.get("metadata", NONE).find(EXTRA_TAG)
     return DomainXml(
         name=_text(root, "name"),
         title=_text(root, "title"),
@@ -55,22 +60,25 @@ def parse_domain(xml: str) -> DomainXml:
         acpi="acpi" in features,
         apic="apic" in features,
         pae="pae" in features,
-        memory_max_bytes=_size_in_bytes(root.get("memory", NONE)),
-        memory_current_bytes=_size_in_bytes(root.get("currentMemory", NONE)),
+        memory_max_bytes=_size(problems, root.get("memory", NONE), "its memory"),
+        memory_current_bytes=_size(problems, root.get("currentMemory", NONE), "its present memory"),
         vcpus_max=vcpus_max,
-        vcpus_current=int(vcpu.get("current", vcpus_max)),
+        vcpus_current=_number(
+            problems, vcpu.get("current"), vcpus_max, "its present processors", _MOST_VCPUS
+        ),
         on_poweroff=_text(root, "on_poweroff"),
         on_reboot=_text(root, "on_reboot"),
         on_crash=_text(root, "on_crash"),
-        disks=views,
-        interfaces=read_interfaces(devices.get("interface", [])),
-        consoles=read_consoles(devices),
+        disks=tuple(view for _, view in disks),
+        interfaces=_interfaces(problems, devices.get("interface", ())),
+        consoles=_consoles(problems, devices),
         aliases={
             alias.get("name", ""): view.target
-            for element, view in zip(disks, views, strict=True)
+            for element, view in disks
             if (alias := element.find("alias")) is not None
         },
-        extra=_extra(root),
+        extra={} if extra is None else read_extra(extra.text or "", problems),
+        problem="; ".join(problems),
     )
 
 
@@ -78,21 +86,61 @@ def _text(children: Children, tag: str) -> str:
     return children.get(tag, NONE).text or ""
 
 
-def _size_in_bytes(element: Element) -> int:
-    """Read a scaled size such as ``<memory unit='KiB'>``; 0 when there is none."""
-    return int(element.text) * _UNITS[element.get("unit", "")] if element.text else 0
-
-
-def _extra(root: Children) -> Mapping[str, Any]:
-    """Read our element in ``<metadata>``, which an administrator may have edited by hand."""
-    element = root.get("metadata", NONE).find(EXTRA_TAG)
-    if element is None:
-        return {}
+def _number(problems: list[str], text: str | None, default: int, what: str, most: int) -> int:
+    if not text:
+        return default
     try:
-        extra = json.loads(element.text or "{}")
-    except ValueError:
-        extra = None
-    if not isinstance(extra, dict):
-        _log.warning("domain %s: its virtcim metadata is no JSON object", _text(root, "name"))
-        return {}
-    return extra
+        number = whole(text, what)
+    except ReadingError as error:
+        problems.append(str(error))
+        return default
+    if number > most:
+        problems.append(f"{what} is {number}, which is out of range")
+        return default
+    return number
+
+
+def _size(problems: list[str], element: Element, what: str) -> int:
+    """Read a scaled size such as ``<memory unit='KiB'>``; 0 when there is none."""
+    if not element.text:
+        return 0
+    try:
+        return size_in_bytes(element.text, element.get("unit", "KiB"), what)
+    except ReadingError as error:
+        problems.append(str(error))
+        return 0
+
+
+def _devices(
+    problems: list[str], what: str, read: Callable[[Element], _Device], elements: Iterable[Element]
+) -> list[tuple[Element, _Device]]:
+    """Read devices one by one: an odd one costs only itself."""
+    found = []
+    for element in elements:
+        try:
+            found.append((element, read(element)))
+        except Exception as error:  # noqa: BLE001 - one odd device costs only itself
+            problems.append(f"{what} is left out: it {unreadable(error)}")
+    return found
+
+
+def _interfaces(problems: list[str], elements: Sequence[Element]) -> tuple[InterfaceView, ...]:
+    try:
+        return read_interfaces(elements)  # all of them, as they are numbered together
+    except Exception:  # noqa: BLE001 - one odd device costs only itself
+        good = _devices(problems, "an interface", _interface, elements)
+        return read_interfaces([element for element, _ in good])
+
+
+def _interface(element: Element) -> InterfaceView:
+    return read_interfaces([element])[0]
+
+
+def _consoles(
+    problems: list[str], devices: Mapping[str, Sequence[Element]]
+) -> tuple[ConsoleView, ...]:
+    try:
+        return read_consoles(devices)
+    except Exception as error:  # noqa: BLE001 - odd consoles cost only themselves
+        problems.append(f"its consoles are left out: one {unreadable(error)}")
+        return ()

@@ -156,10 +156,13 @@ def _texts(
 
 def _parse_domain(domain: Any, xml: str, problems: list[str]) -> DomainXml:
     try:
-        return parse_domain(xml)
+        parsed = parse_domain(xml)
     except Exception as error:  # noqa: BLE001 - one odd description costs only itself
         problems.append(f"its description {unreadable(error)}")
         return DomainXml(name=_name(domain))
+    if parsed.problem:
+        problems.append(parsed.problem)
+    return parsed
 
 
 def _name(native: Any) -> str:

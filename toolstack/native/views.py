@@ -120,6 +120,7 @@ class DomainXml:
     consoles: tuple[ConsoleView, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)  # device alias to disk target
     extra: Mapping[str, Any] = field(default_factory=dict)  # our own element in <metadata>
+    problem: str = ""  # what of it cannot be understood
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.native.views import HostView, NetworkView
 from virtcim.toolstack.records.identity import pool_uuid
+from virtcim.toolstack.records.problem import stated
 from virtcim.toolstack.refs import NULL, derived_uuid, reference
 
 __all__ = [
@@ -55,6 +56,7 @@ def host_values(
         "capabilities": sorted(host.domain_types),
         "cpu_info": _cpu_info(host),
         "cpu_configuration": {},
+        "other_config": stated(host.problem),
         "resident_VMs": list(vms),
         "host_CPUs": [_cpu_ref(host, number) for number in range(host.cpu_count)],
         "PBDs": [reference("PBD", uuid) for uuid in sr_uuids],
@@ -131,6 +133,7 @@ def network_values(network: NetworkView, vifs: Iterable[str]) -> dict[str, objec
             "active": "true" if network.active else "false",
             "autostart": "true" if network.autostart else "false",
             "forward": network.forward,
+            **stated(network.problem),
         },
     }
 

@@ -12,6 +12,7 @@ from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.native.image_file import ImageFile
 from virtcim.toolstack.native.views import PoolView, VolumeView
 from virtcim.toolstack.records.identity import path_identity, path_sr_uuid, volume_identity
+from virtcim.toolstack.records.problem import stated
 from virtcim.toolstack.refs import derived_uuid, reference
 
 __all__ = [
@@ -51,6 +52,7 @@ def pool_sr_values(pool: PoolView, vdis: Iterable[str]) -> dict[str, object]:
         "virtual_allocation": sum(volume.capacity_bytes for volume in pool.volumes),
         "VDIs": list(vdis),
         "PBDs": [reference("PBD", pool.uuid)],
+        "other_config": stated(pool.problem),
         "allowed_operations": [
             *_POOL_OPERATIONS,
             *(_IMAGE_OPERATIONS if pool.active and pool.type not in _GIVEN_POOLS else ()),
@@ -106,6 +108,7 @@ def volume_vdi_values(pool: PoolView, volume: VolumeView, vbds: Iterable[str]) -
         "VBDs": list(vbds),
         "allowed_operations": ["destroy", "resize", "resize_online"],
         "missing": False,
+        "other_config": stated(volume.problem),
         "sharable": volume.type == libvirt.VIR_STORAGE_VOL_NETWORK,
     }
 

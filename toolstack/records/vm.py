@@ -10,6 +10,7 @@ import libvirt
 
 from virtcim.toolstack.datamodel import EPOCH
 from virtcim.toolstack.names import shown_name
+from virtcim.toolstack.native.extra import EXTRA_FIELDS
 from virtcim.toolstack.native.views import DomainView, DomainXml, HostView
 from virtcim.toolstack.records.boot import boot_words
 from virtcim.toolstack.records.identity import (
@@ -17,6 +18,7 @@ from virtcim.toolstack.records.identity import (
     vbd_identity,
     vif_identity,
 )
+from virtcim.toolstack.records.problem import stated
 from virtcim.toolstack.refs import NULL, derived_uuid, reference
 
 __all__ = [
@@ -46,28 +48,6 @@ CRASH_ACTIONS = {
     "coredump_and_restart": "coredump-restart",
 }
 _ACTIONS = {word: action for action, word in CRASH_ACTIONS.items()}
-
-# What libvirt has no place for stays in our element in the domain's <metadata>.
-EXTRA_FIELDS: Mapping[str, str] = {
-    "other_config": "map",
-    "platform": "map",
-    "HVM_boot_params": "map",
-    "VCPUs_params": "map",
-    "xenstore_data": "map",
-    "blocked_operations": "map",
-    "bios_strings": "map",
-    "tags": "set",
-    "user_version": "int",
-    "memory_static_min": "int",
-    "memory_dynamic_min": "int",
-    "is_a_template": "bool",
-    "HVM_boot_policy": "string",
-    "PV_bootloader": "string",
-    "PV_bootloader_args": "string",
-    "PV_legacy_args": "string",
-    "recommendations": "string",
-    "actions_after_softreboot": "string",
-}
 
 _ALWAYS = ("changing_memory_limits", "changing_VCPUs", "changing_dynamic_range")
 _ALLOWED = {
@@ -186,7 +166,10 @@ def vm_metrics_values(domain: DomainView, host: HostView) -> dict[str, object]:
         "state": [state.lower()],
         "hvm": domain.config.os_type == "hvm",
         "current_domain_type": "hvm" if running else "unspecified",
-        "other_config": _stop(domain) | _title(domain) | {"hypervisor": host.driver},
+        "other_config": _stop(domain)
+        | _title(domain)
+        | {"hypervisor": host.driver}
+        | stated(domain.problem),
     }
 
 
