@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -14,6 +16,7 @@ import XenAPI
 from boot_sectors import IDLE, POWER_OFF, write_disk
 from private_libvirt import PrivateLibvirt
 
+from tests.system.qemu_processes import qemu_process
 from tests.toolstack.host import NULL, Host, failure, finished, only, running_host, wait_for
 from virtcim.toolstack.calls import live_steps
 
@@ -197,34 +200,20 @@ def test_a_machine_that_was_never_defined_is_managed_while_it_runs(
 def test_an_emulator_that_was_killed_is_told_from_a_guest_that_panicked(
     api: Any, make_vm: Any, host: Host, libvirtd: PrivateLibvirt, session: XenAPI.Session
 ) -> None:
-    import os
-    import signal
-
     vm = make_vm()
     api.VM.start(vm, False, False)
-    process = next(
-        int(path.parent.name)
-        for path in Path("/proc").glob("[0-9]*/cmdline")
-        if api.VM.get_uuid(vm).encode() in _contents(path)
-    )
-    os.kill(process, signal.SIGKILL)
-    wait_for(session, ["vm"], lambda: api.VM.get_power_state(vm) == "Halted", "its end")
+    os.kill(qemu_process(libvirtd, api.VM.get_uuid(vm)), signal.SIGKILL)
     metrics = api.VM.get_metrics(vm)
     wait_for(
         session,
         ["vm_metrics"],
-        lambda: "stop-reason" in api.VM_metrics.get_other_config(metrics),
+        lambda: api.VM_metrics.get_other_config(metrics).get("stop-reason") == "failed",
         "the reason",
     )
-    stop = api.VM_metrics.get_other_config(metrics)
-    assert stop["stop-reason"] == "failed"
-    assert stop["stop-event"] == '{"query-status": {"status": "internal-error"}}'
+    assert api.VM.get_power_state(vm) == "Halted"
+    assert json.loads(api.VM_metrics.get_other_config(metrics)["stop-event"]) == {
+        "event": "VIR_DOMAIN_EVENT_STOPPED",
+        "detail": "VIR_DOMAIN_EVENT_STOPPED_FAILED",
+    }
     api.VM.start(vm, False, False)
     assert "stop-reason" not in api.VM_metrics.get_other_config(metrics)
-
-
-def _contents(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""  # it ended while we looked

@@ -16,6 +16,7 @@ from virtcim.toolstack.native.stop_reason import (
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
+HALTED = {"state": libvirt.VIR_DOMAIN_SHUTOFF, "reason": libvirt.VIR_DOMAIN_SHUTOFF_CRASHED}
 IO_ERROR = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR)
 
 
@@ -25,14 +26,7 @@ IO_ERROR = (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_IOERROR)
         (*IO_ERROR, "io-error", "io-error"),
         (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_WATCHDOG, "watchdog", "watchdog"),
         (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PAUSED_CRASHED, "crashed", "guest-panicked"),
-        (libvirt.VIR_DOMAIN_PAUSED, 0, "internal-error", "internal-error"),
         (libvirt.VIR_DOMAIN_CRASHED, 1, "crashed", "guest-panicked"),
-        (
-            libvirt.VIR_DOMAIN_SHUTOFF,
-            libvirt.VIR_DOMAIN_SHUTOFF_CRASHED,
-            "crashed",
-            "internal-error",
-        ),
     ],
 )
 def test_the_state_alone_tells_the_reason(state: int, reason: int, word: str, status: str) -> None:
@@ -40,6 +34,30 @@ def test_the_state_alone_tells_the_reason(state: int, reason: int, word: str, st
     assert view is not None
     assert (view.reason, view.time) == (word, NOW)
     assert view.event == {"query-status": {"status": status}}
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "word"),
+    [("PAUSED", "UNKNOWN", "paused-unknown"), ("SHUTOFF", "CRASHED", "ended-unexpectedly")],
+)
+def test_nothing_is_claimed_that_only_an_event_could_tell(
+    state: str, reason: str, word: str
+) -> None:
+    names = {"state": f"VIR_DOMAIN_{state}", "reason": f"VIR_DOMAIN_{state}_{reason}"}
+    numbers = [getattr(libvirt, name) for name in names.values()]
+    view = stop_view(*numbers, None, {}, NOW)
+    assert view is not None
+    assert (view.reason, view.event) == (word, names)
+
+
+def test_why_a_domain_is_halted_is_known_although_libvirtd_has_forgotten_it() -> None:
+    seen = StopDetail(time=THEN, **HALTED, stop_reason="failed", event={"event": "x"})
+    view = stop_view(libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_UNKNOWN, seen, {}, NOW)
+    assert view is not None
+    assert (view.reason, view.time, view.event) == ("failed", THEN, {"event": "x"})
+    paused = StopDetail(time=THEN, state=IO_ERROR[0], reason=IO_ERROR[1])
+    for detail in (None, paused):
+        assert stop_view(libvirt.VIR_DOMAIN_SHUTOFF, 0, detail, {}, NOW) is None
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from itertools import chain
 
 from virtcim.toolstack.calls.definition import DEFINITION_CALLS
 from virtcim.toolstack.calls.event import EVENT_CALLS
+from virtcim.toolstack.calls.guest import GUEST_CALLS
 from virtcim.toolstack.calls.host import HOST_CALLS
 from virtcim.toolstack.calls.modify import MODIFY_CALLS
 from virtcim.toolstack.calls.power import POWER_CALLS
@@ -31,6 +32,7 @@ ALL_CALLS = tuple(
         DEFINITION_CALLS,
         MODIFY_CALLS,
         POWER_CALLS,
+        GUEST_CALLS,
         VBD_CALLS,
         VIF_CALLS,
         VDI_CALLS,

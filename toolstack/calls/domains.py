@@ -132,12 +132,28 @@ def change_machine(context: Context, ref: str, operation: str, *states: str) -> 
     machine, key = begin_operation(context, ref, operation, *states)
     try:
         yield machine
-    except BaseException:
+    except BaseException as error:
         end_operation(context, machine, key)
+        if _is_refused_for_state(error):
+            _check_state(context, machine, states)
         raise
     machine.lease.release()
     context.services.publisher.set_operation(machine.uuid, key, None)
     context.services.inventory.refresh_domain(machine.uuid)
+
+
+def _is_refused_for_state(error: BaseException) -> bool:
+    return (
+        isinstance(error, libvirt.libvirtError)
+        and error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID
+    )
+
+
+def _check_state(context: Context, machine: Machine, states: tuple[str, ...]) -> None:
+    """Raise ``VM_BAD_POWER_STATE`` where the VM has left the states that were needed meanwhile."""
+    view = context.services.inventory.domains.get(machine.uuid)
+    if states and view is not None and power_state(view) not in states:
+        raise bad_power_state(machine.ref, ", ".join(states), power_state(view))
 
 
 def _refresh_quietly(context: Context, uuid: str) -> None:

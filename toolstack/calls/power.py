@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 
 import libvirt
 
-from virtcim.toolstack.calls.domains import (
-    Machine,
-    begin_operation,
-    change_machine,
-    end_operation,
-)
+from virtcim.toolstack.calls.domains import Machine, change_machine
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.progress import following
-from virtcim.toolstack.records.vm import power_state
 
 __all__ = ["POWER_CALLS"]
 
@@ -96,11 +89,6 @@ def _hard_shutdown(machine: Machine) -> tuple[object, ...]:
     return (machine.domain.destroyFlags, 0)
 
 
-@_simple("hard_reboot", _RUNNING, _PAUSED)
-def _hard_reboot(machine: Machine) -> tuple[object, ...]:
-    return (machine.domain.reset, 0)
-
-
 @POWER_CALLS.add("VM.suspend", "VM vm", asynchronous=True)
 def suspend(context: Context, vm: str) -> None:
     """Save the memory of a running VM and stop it; can be cancelled."""
@@ -126,82 +114,3 @@ def _saved(statistics: Mapping[str, int]) -> float | None:
     # What was processed leaves out the pages that hold nothing; what remains does not.
     remaining = statistics.get(libvirt.VIR_DOMAIN_JOB_DATA_REMAINING, 0)
     return (total - remaining) / total if total else None
-
-
-@POWER_CALLS.add("VM.clean_shutdown", "VM vm", asynchronous=True)
-async def clean_shutdown(context: Context, vm: str) -> None:
-    """Ask the guest to shut down, and wait until it did.
-
-    Raises ``VM_SHUTDOWN_TIMEOUT`` when it does not.
-    """
-
-    def halted(uuid: str) -> bool:
-        view = context.services.inventory.domains.get(uuid)
-        return view is None or power_state(view) == _HALTED
-
-    await _ask_guest(context, vm, "clean_shutdown", lambda domain: domain.shutdown, halted)
-
-
-@POWER_CALLS.add("VM.clean_reboot", "VM vm", asynchronous=True)
-async def clean_reboot(context: Context, vm: str) -> None:
-    """Ask the guest to restart, and wait until it did where libvirt tells.
-
-    Raises ``VM_SHUTDOWN_TIMEOUT`` when it does not.
-    """
-    inventory = context.services.inventory
-    record = context.services.database.get("VM", vm)
-    before = 0 if record is None else inventory.reboots.get(record["uuid"], 0)
-
-    def restarted(uuid: str) -> bool:
-        # The test driver restarts at once and has no event for it.
-        tells = inventory.host is not None and inventory.host.driver != "TEST"
-        return not tells or inventory.reboots.get(uuid, 0) != before
-
-    await _ask_guest(
-        context, vm, "clean_reboot", lambda domain: lambda: domain.reboot(0), restarted
-    )
-
-
-@POWER_CALLS.add("VM.shutdown", "VM vm", asynchronous=True)
-async def shutdown(context: Context, vm: str) -> None:
-    """Shut down cleanly, or hard if the guest does not follow."""
-    try:
-        await clean_shutdown(context, vm)
-    except XapiFailure as failure:
-        if failure.code != "VM_SHUTDOWN_TIMEOUT":
-            raise
-        hard = next(call for call in POWER_CALLS if call.name == "VM.hard_shutdown")
-        await context.run(hard.handler, context, vm)
-
-
-async def _ask_guest(
-    context: Context,
-    vm: str,
-    operation: str,
-    request: Callable[..., Callable[[], object]],
-    done: Callable[[str], bool],
-) -> None:
-    """Send a request that the guest may follow in its own time; no thread waits for it."""
-    services = context.services
-    machine, key = await context.run(begin_operation, context, vm, operation, _RUNNING)
-    try:
-        await context.run(services.connection.call, request(machine.domain))
-        await context.run(services.inventory.refresh_domain, machine.uuid)
-        await _wait_for_guest(context, machine, done)
-    finally:
-        await context.run(end_operation, context, machine, key)
-
-
-async def _wait_for_guest(context: Context, machine: Machine, done: Callable[[str], bool]) -> None:
-    services, task = context.services, context.task
-    if task is not None:
-        task.on_cancel = services.database.wake
-    limit_s = services.shutdown_timeout_s
-    deadline = time.monotonic() + limit_s
-    async with services.database.waiter() as changed:
-        while not done(machine.uuid):
-            services.connection.require()
-            if task is not None and task.cancelled:
-                raise XapiFailure("TASK_CANCELLED", task.ref)
-            if not await changed.wait(deadline - time.monotonic()):
-                raise XapiFailure("VM_SHUTDOWN_TIMEOUT", machine.ref, f"{limit_s:g}")

@@ -21,6 +21,7 @@ import libvirt
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.native import watch
 from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.native.domain_history import DomainHistory
 from virtcim.toolstack.native.first_reading import read_everything
 from virtcim.toolstack.native.known_devices import KnownDevices
 from virtcim.toolstack.native.listing import ListedDomain, ListedObject
@@ -29,7 +30,7 @@ from virtcim.toolstack.native.oddities import Oddities
 from virtcim.toolstack.native.queries import read_domain, read_host, read_memory, read_network
 from virtcim.toolstack.native.reading import GONE, unreadable
 from virtcim.toolstack.native.reconcile import Reconciliation
-from virtcim.toolstack.native.stop_reason import StopDetail
+from virtcim.toolstack.native.stop_details import StopDetails
 from virtcim.toolstack.native.storage_queries import read_pool
 from virtcim.toolstack.native.views import (
     DomainView,
@@ -91,16 +92,12 @@ class Inventory:
         self.pools: dict[str, PoolView] = {}
         self.networks: dict[str, NetworkView] = {}
         self.host: HostView | None = None
-        self.reboots: dict[str, int] = {}
+        self.history = DomainHistory(state)
         self._connection = connection
-        self._state = state
         self._observer = observer
         self._known_devices = devices
         self._mark_background = mark_background
-        self._details = {
-            vm: StopDetail.from_fields(fields) for vm, fields in state.stop_details().items()
-        }
-        self._started: dict[str, datetime] = {}
+        self._details = StopDetails(state)
         self._oddities = Oddities()
         self._locks = ObjectLocks()
         self._postponed: set[tuple[str, str]] = set()
@@ -301,52 +298,36 @@ class Inventory:
 
     def read_domain(self, domain: Any, listed: ListedDomain | None = None) -> DomainView | None:
         """Read one domain; None when it is gone."""
-        uuid = domain.UUIDString()
+        uuid, now = domain.UUIDString(), datetime.now(UTC)
         try:
             view = read_domain(
                 self._connection,
                 domain,
                 self._known_devices,
                 detail=self._details.get(uuid),
-                started=self._started.get(uuid),
-                now=datetime.now(UTC),
+                now=now,
                 listed=listed,
             )
         except libvirt.libvirtError as error:
             if error.get_error_code() in GONE:
                 return None
             raise
-        known = self._details.get(uuid)
-        if view.stop is not None and (
-            known is None or (known.state, known.reason) != (view.state, view.reason)
-        ):
-            # Seen only afterwards: from now on the time of that does not change.
-            self._set_detail(
-                uuid,
-                StopDetail(
-                    time=view.stop.time,
-                    state=view.state,
-                    reason=view.reason,
-                    stop_reason=view.stop.reason,
-                    event=view.stop.event,
-                ),
-            )
+        self._details.looked(view, now)
         before = self.domains.get(uuid)
         if not view.texts and before is not None:
             # The last description that could be read is still the best that is known.
             live = before.live or before.config
             view = replace(view, config=before.config, live=None if view.live is None else live)
-        return view
+        return self.history.look(view, now)
 
     def put_domain(self, uuid: str, view: DomainView | None) -> None:
         """Take how a domain is now; None: it is gone. Called with ``lock`` held."""
         with self.lock:
             old = _replace(self.domains, uuid, view)
             if view is None:
-                self._set_detail(uuid, None)
                 self._known_devices.forget(uuid)
-                self._started.pop(uuid, None)
-                self.reboots.pop(uuid, None)
+                self._details.put(uuid, None)
+                self.history.forget(uuid)
             if view is not None:
                 self._oddities.note(watch.DOMAIN, uuid, view.config.name, view.problem)
             self._published(
@@ -393,13 +374,6 @@ class Inventory:
             if self._oddities.is_left_out(kind, uuid):
                 self._oddities.leave_out(kind, uuid, "")
 
-    def _set_detail(self, uuid: str, detail: StopDetail | None) -> None:
-        if detail is not None:
-            self._details[uuid] = detail
-            self._state.set_stop_detail(uuid, detail.to_fields())
-        elif self._details.pop(uuid, None) is not None:
-            self._state.set_stop_detail(uuid, None)
-
     # The thread
 
     def _keep(self) -> None:
@@ -427,7 +401,8 @@ class Inventory:
 
     def _connect(self) -> None:
         self._connection.open()
-        watch.register_events(self._connection.handle, self._report)
+        self.history.blind()
+        watch.register_events(self._connection.handle, self._report, self.history)
         self.refresh_host()
         read_everything(self, self._connection)
         self._connection.mark_ready()
@@ -483,11 +458,8 @@ class Inventory:
                 self.refresh_unless_busy(kind, uuid)
             elif kind == watch.DETAIL:
                 with self.lock:
-                    self._set_detail(uuid, payload)
-            elif kind == watch.STARTED:
-                self._started[uuid] = payload
+                    self._details.put(uuid, payload)
             elif kind == watch.REBOOTED:
-                self.reboots[uuid] = self.reboots.get(uuid, 0) + 1
                 self._observer.domain_rebooted()
 
 

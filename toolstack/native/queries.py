@@ -65,7 +65,6 @@ def read_domain(
     devices: KnownDevices,
     *,
     detail: StopDetail | None,
-    started: datetime | None,
     now: datetime,
     listed: ListedDomain | None = None,
 ) -> DomainView:
@@ -121,7 +120,6 @@ def read_domain(
         saved=saved and not active,
         config=config,
         live=live,
-        started=started if active else None,
         stop=stop_view(state, reason, detail, disk_errors, now),
         problem="; ".join(dict.fromkeys(problems)),
         texts=tuple(map(hash, texts)),

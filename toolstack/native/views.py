@@ -46,6 +46,7 @@ class DiskView:
     id: str = ""  # what it keeps for its life
     number: int = -1
     attached: bool = False  # in the running domain
+    problem: str = ""  # what is wrong with it, one sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,7 @@ class DomainXml:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopView:
-    """Why a domain stopped by itself; ``event`` is QEMU's own form of it."""
+    """Why a domain stopped by itself; ``event`` is QEMU's or libvirt's own form of it."""
 
     reason: str
     time: datetime
@@ -145,8 +146,12 @@ class DomainView:
     saved: bool = False
     config: DomainXml
     live: DomainXml | None = None
+    since: datetime | None = None  # when its state changed; times are None where nobody saw it
     started: datetime | None = None
     stop: StopView | None = None
+    panicked: datetime | None = None  # its guest, last in this run
+    watchdog: str = ""  # what its watchdog did last in this run
+    watchdog_at: datetime | None = None
     problem: str = ""  # what of it cannot be read or understood, one sentence
     # Hashes of the descriptions that it was read from, to see whether they have changed.
     texts: tuple[int, ...] = field(default=(), compare=False, repr=False)

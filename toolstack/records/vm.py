@@ -166,15 +166,31 @@ def vm_metrics_values(domain: DomainView, host: HostView) -> dict[str, object]:
         "state": [state.lower()],
         "hvm": domain.config.os_type == "hvm",
         "current_domain_type": "hvm" if running else "unspecified",
-        "other_config": _stop(domain)
-        | _title(domain)
-        | {"hypervisor": host.driver}
-        | stated(domain.problem),
+        "other_config": {
+            **_stop(domain),
+            **_happened(domain),
+            **_title(domain),
+            **stated(domain.problem),
+            "hypervisor": host.driver,
+        },
     }
 
 
 def _title(domain: DomainView) -> dict[str, str]:
     return {TITLE: domain.config.title} if domain.config.title else {}
+
+
+def _happened(domain: DomainView) -> dict[str, str]:
+    """What the XenAPI has no field for: when the state changed, and what the guest survived."""
+    values = {}
+    if domain.since is not None:
+        values["state-changed"] = domain.since.isoformat(timespec="seconds")
+    if domain.panicked is not None:
+        values["last-panic"] = domain.panicked.isoformat(timespec="seconds")
+    if domain.watchdog_at is not None:
+        values["last-watchdog"] = domain.watchdog_at.isoformat(timespec="seconds")
+        values["last-watchdog-action"] = domain.watchdog
+    return values
 
 
 def _stop(domain: DomainView) -> dict[str, Any]:

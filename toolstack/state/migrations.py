@@ -21,6 +21,7 @@ _V2 = """
 create table provisional_volume (
     pool text not null, volume text not null, machine text not null, since integer not null,
     primary key (pool, volume));
+create table domain_history (vm text primary key, fields text not null);
 create table provisional_machine (uuid text primary key, autostart integer not null);
 create table device_identity (vm text primary key, fields text not null);
 create table unfinished_change (vm text primary key, fields text not null);

@@ -80,3 +80,17 @@ class State:
             self._query("delete from stop_detail where vm = ?", vm)
         else:
             self._query("insert or replace into stop_detail values (?, ?)", vm, json.dumps(fields))
+
+    def domain_histories(self) -> dict[str, dict[str, Any]]:
+        """Give by VM UUID what has happened to it, as far as it was seen."""
+        rows = self._query("select vm, fields from domain_history")
+        return {vm: json.loads(fields) for vm, fields in rows}
+
+    def set_domain_history(self, vm: str, fields: Mapping[str, object] | None) -> None:
+        """Keep what has happened to a VM; None forgets it."""
+        if fields is None:
+            self._query("delete from domain_history where vm = ?", vm)
+        else:
+            self._query(
+                "insert or replace into domain_history values (?, ?)", vm, json.dumps(fields)
+            )

@@ -1,0 +1,174 @@
+"""What the guest of a virtual machine does in its own time (XenAPI ``VM.clean_shutdown``, ...).
+
+Only what the operation itself has caused is taken for its success.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from virtcim.toolstack.calls.domains import Machine, begin_operation, end_operation
+from virtcim.toolstack.calls.power import POWER_CALLS
+from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.records.vm import power_state
+
+__all__ = ["GUEST_CALLS"]
+
+GUEST_CALLS = CallTable()
+
+_RUNNING, _PAUSED, _HALTED = "Running", "Paused", "Halted"
+# QEMU tells of a reset as soon as it has made it.
+_RESET_S = 10.0
+
+
+@GUEST_CALLS.add("VM.clean_shutdown", "VM vm", asynchronous=True)
+async def clean_shutdown(context: Context, vm: str) -> None:
+    """Ask the guest to shut down, and wait until it did.
+
+    Raises ``VM_SHUTDOWN_TIMEOUT`` when it does not, ``VM_CRASHED`` when it ended in another way.
+    """
+
+    def prepare(machine: Machine) -> Callable[[], bool]:
+        crashed = _crash_seen(context, machine)
+
+        def halted() -> bool:
+            crashed()
+            return _is_halted(context, machine)
+
+        return halted
+
+    await _ask_guest(context, vm, "clean_shutdown", lambda domain: domain.shutdown, prepare)
+
+
+@GUEST_CALLS.add("VM.clean_reboot", "VM vm", asynchronous=True)
+async def clean_reboot(context: Context, vm: str) -> None:
+    """Ask the guest to restart, and wait until it did where libvirt tells.
+
+    Raises ``VM_SHUTDOWN_TIMEOUT`` when it does not, ``VM_HALTED`` or ``VM_CRASHED`` when it ended
+    instead.
+    """
+    reboots = context.services.inventory.history.reboots
+
+    def prepare(machine: Machine) -> Callable[[], bool]:
+        crashed = _crash_seen(context, machine)
+        before = reboots.own(machine.uuid)
+
+        def restarted() -> bool:
+            crashed()
+            if _is_halted(context, machine):
+                raise XapiFailure("VM_HALTED", machine.ref)
+            return not _tells_of_restarts(context) or reboots.own(machine.uuid) != before
+
+        return restarted
+
+    await _ask_guest(
+        context, vm, "clean_reboot", lambda domain: lambda: domain.reboot(0), prepare, settled=True
+    )
+
+
+@GUEST_CALLS.add("VM.shutdown", "VM vm", asynchronous=True)
+async def shutdown(context: Context, vm: str) -> None:
+    """Shut down cleanly, or hard if the guest does not follow."""
+    try:
+        await clean_shutdown(context, vm)
+    except XapiFailure as failure:
+        if failure.code not in ("VM_SHUTDOWN_TIMEOUT", "VM_CRASHED"):
+            raise
+        if context.record("VM", vm)["power_state"] == _HALTED:
+            return
+        hard = next(call for call in POWER_CALLS if call.name == "VM.hard_shutdown")
+        await context.run(hard.handler, context, vm)
+
+
+@GUEST_CALLS.add("VM.hard_reboot", "VM vm", asynchronous=True)
+async def hard_reboot(context: Context, vm: str) -> None:
+    """Reset the machine, and wait until it was, where libvirt tells."""
+    services = context.services
+    reboots = services.inventory.history.reboots
+    machine, key = await context.run(begin_operation, context, vm, "hard_reboot", _RUNNING, _PAUSED)
+    try:
+        before = reboots.all(machine.uuid)
+        reboots.reset(machine.uuid)
+        await context.run(services.connection.call, machine.domain.reset, 0)
+        if _tells_of_restarts(context):
+            await _wait(context, lambda: reboots.all(machine.uuid) != before, _RESET_S)
+    finally:
+        await context.run(end_operation, context, machine, key)
+
+
+def _tells_of_restarts(context: Context) -> bool:
+    """Whether there are events for restarts: the test driver restarts at once, without one."""
+    host = context.services.inventory.host
+    return host is not None and host.driver != "TEST"
+
+
+def _is_halted(context: Context, machine: Machine) -> bool:
+    view = context.services.inventory.domains.get(machine.uuid)
+    return view is None or power_state(view) == _HALTED
+
+
+def _crash_seen(context: Context, machine: Machine) -> Callable[[], None]:
+    """Give what raises ``VM_CRASHED`` when the guest, or its emulator, has crashed since now."""
+    inventory = context.services.inventory
+    before = inventory.history.reboots.crashes(machine.uuid)
+
+    def check() -> None:
+        view = inventory.domains.get(machine.uuid)
+        ended = view is not None and view.live is None and view.stop is not None
+        if ended or inventory.history.reboots.crashes(machine.uuid) != before:
+            raise XapiFailure("VM_CRASHED", machine.ref)
+
+    return check
+
+
+async def _ask_guest(
+    context: Context,
+    vm: str,
+    operation: str,
+    request: Callable[..., Callable[[], object]],
+    prepare: Callable[[Machine], Callable[[], bool]],
+    *,
+    settled: bool = False,
+) -> None:
+    """Send a request that the guest may follow in its own time; no thread waits for it.
+
+    What ``prepare`` gives, just before the request, says whether the guest did. ``settled``: it is
+    sent when nothing more can come of earlier resets.
+    """
+    services = context.services
+    machine, key = await context.run(begin_operation, context, vm, operation, _RUNNING)
+    try:
+        if settled:
+            await _wait_settled(context, machine)
+        done = prepare(machine)
+        await context.run(services.connection.call, request(machine.domain))
+        await context.run(services.inventory.refresh_domain, machine.uuid)
+        if not await _wait(context, done, services.shutdown_timeout_s):
+            limit = f"{services.shutdown_timeout_s:g}"
+            raise XapiFailure("VM_SHUTDOWN_TIMEOUT", machine.ref, limit)
+    finally:
+        await context.run(end_operation, context, machine, key)
+
+
+async def _wait_settled(context: Context, machine: Machine) -> None:
+    reboots = context.services.inventory.history.reboots
+    while left_s := reboots.unsettled_s(machine.uuid):
+        await _wait(context, lambda: not reboots.unsettled_s(machine.uuid), left_s)
+
+
+async def _wait(context: Context, done: Callable[[], bool], limit_s: float) -> bool:
+    """Wait until something is so; False when the time is over. The task can be cancelled."""
+    services, task = context.services, context.task
+    if task is not None:
+        task.on_cancel = services.database.wake
+    deadline = time.monotonic() + limit_s
+    async with services.database.waiter() as changed:
+        while not done():
+            services.connection.require()
+            if task is not None and task.cancelled:
+                raise XapiFailure("TASK_CANCELLED", task.ref)
+            if not await changed.wait(deadline - time.monotonic()):
+                return False
+    return True
