@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["FILL_DISK", "IDLE", "PANIC", "POWER_OFF", "write_disk"]
+__all__ = [
+    "EXPIRE_WATCHDOG",
+    "FILL_DISK",
+    "IDLE",
+    "PANIC",
+    "POWER_OFF",
+    "POWER_OFF_WHEN_ASKED",
+    "RESET_WHEN_ASKED",
+    "write_disk",
+]
 
 _SECTOR_BYTES = 512
 
@@ -31,6 +40,54 @@ POWER_OFF = _boot_sector(
     BA 04 06        ; mov dx, 0x604
     B8 00 20        ; mov ax, 0x2000
     EF              ; out dx, ax
+    F4              ; wait:  hlt
+    EB FD           ;        jmp wait
+    """
+)
+
+#: What both guests do that listen to the power button: enable its event in the ACPI registers at
+#: 0x600, and look at every tick of the clock whether it was pressed.
+_AWAIT_POWER_BUTTON = """
+    FB              ;        sti
+    BA 02 06        ;        mov dx, 0x602
+    B8 00 01        ;        mov ax, 0x100
+    EF              ;        out dx, ax
+    BA 00 06        ;        mov dx, 0x600
+    F4              ; wait:  hlt
+    ED              ;        in ax, dx
+    F6 C4 01        ;        test ah, 1
+    74 F9           ;        jz wait
+    """
+
+#: Switches the machine off when its power button is pressed.
+POWER_OFF_WHEN_ASKED = _boot_sector(
+    _AWAIT_POWER_BUTTON
+    + """
+    BA 04 06        ;        mov dx, 0x604
+    B8 00 20        ;        mov ax, 0x2000
+    EF              ;        out dx, ax
+    F4              ; end:   hlt
+    EB FD           ;        jmp end
+    """
+)
+
+#: Resets the machine by its keyboard controller when its power button is pressed.
+RESET_WHEN_ASKED = _boot_sector(
+    _AWAIT_POWER_BUTTON
+    + """
+    B0 FE           ;        mov al, 0xFE
+    E6 64           ;        out 0x64, al
+    F4              ; end:   hlt
+    EB FD           ;        jmp end
+    """
+)
+
+#: Lets the ib700 watchdog, where there is one, expire at once, and waits.
+EXPIRE_WATCHDOG = _boot_sector(
+    """
+    BA 43 04        ; mov dx, 0x443
+    B0 0F           ; mov al, 15         ; no seconds
+    EE              ; out dx, al
     F4              ; wait:  hlt
     EB FD           ;        jmp wait
     """

@@ -7,7 +7,7 @@ it: the same state, and the same run.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -179,6 +179,11 @@ class DomainHistory:
             self._watched.discard(uuid)
             if self._lives.pop(uuid, None) is not None:
                 self._state.set_domain_history(uuid, None)
+
+    def keep_only(self, domains: Collection[str]) -> None:
+        """Forget all domains but these."""
+        for uuid in self._lives.keys() - set(domains):
+            self.forget(uuid)
 
     def blind(self) -> None:
         """The connection was lost: what changes from now on is not seen."""

@@ -85,4 +85,4 @@ def _read_domains(inventory: Inventory, connection: LibvirtConnection) -> None:
         for uuid in inventory.domains.keys() - {one.uuid for one in listed}:
             inventory.put_domain(uuid, None)
         inventory.flush()
-    inventory.keep_devices_of({one.uuid for one in listed})
+    inventory.keep_only({one.uuid for one in listed})

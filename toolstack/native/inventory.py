@@ -258,9 +258,11 @@ class Inventory:
         self._known_devices.flush()
         self._observer.flush()
 
-    def keep_devices_of(self, domains: Collection[str]) -> None:
-        """Remember the devices of these domains alone: all others are gone."""
+    def keep_only(self, domains: Collection[str]) -> None:
+        """Remember what is known of these domains alone: all others are gone."""
         self._known_devices.keep_only(domains)
+        self._details.keep_only(domains)
+        self.history.keep_only(domains)
 
     # Reading
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from virtcim.toolstack.native.stop_reason import StopDetail
@@ -37,6 +38,11 @@ class StopDetails:
                 self._state.set_stop_detail(uuid, detail.to_fields())
             elif self._details.pop(uuid, None) is not None:
                 self._state.set_stop_detail(uuid, None)
+
+    def keep_only(self, domains: Collection[str]) -> None:
+        """Forget all domains but these."""
+        for uuid in self._details.keys() - set(domains):
+            self.put(uuid, None)
 
     def looked(self, view: DomainView, now: datetime) -> None:
         """Take note of a look at a domain that began at ``now``."""

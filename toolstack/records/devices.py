@@ -52,7 +52,9 @@ def vbd_values(domain: DomainView, disk: DiskView, vdi: str) -> dict[str, object
         "mode": "RO" if disk.read_only or kind == "CD" else "RW",
         "type": kind,
         "unpluggable": True,
-        "runtime_properties": _properties(id=disk.id, bus=disk.bus, type=disk.format),
+        "runtime_properties": _properties(
+            id=disk.id, bus=disk.bus, type=disk.format, **{PROBLEM: disk.problem}
+        ),
         "empty": empty,
         "currently_attached": disk.attached,
         "allowed_operations": [

@@ -1,0 +1,164 @@
+"""What guests of real QEMU do when they are asked to shut down or to restart, and what not."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import XenAPI
+from boot_sectors import IDLE, POWER_OFF_WHEN_ASKED, RESET_WHEN_ASKED, write_disk
+from private_libvirt import PrivateLibvirt
+
+from tests.system.qemu_processes import qemu_process
+from tests.toolstack.host import (
+    DEADLINE_S,
+    Host,
+    failure,
+    finished,
+    only,
+    running_host,
+    vm_record,
+    wait_for,
+)
+
+MIB = 1 << 20
+#: Long enough for a guest that listens; several tests wait for one that does not.
+TIMEOUT_S = 1.0
+
+MakeVm = Callable[[bytes], str]
+
+
+@pytest.fixture(scope="module")
+def libvirtd() -> Iterator[PrivateLibvirt]:
+    with PrivateLibvirt() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def host(libvirtd: PrivateLibvirt) -> Iterator[Host]:
+    with running_host(libvirtd.uri, domain_type="qemu", shutdown_timeout_s=TIMEOUT_S) as running:
+        yield running
+
+
+@pytest.fixture
+def patient_host(libvirtd: PrivateLibvirt) -> Iterator[Host]:
+    """One whose operations do not end by themselves within a test."""
+    with running_host(libvirtd.uri, domain_type="qemu", shutdown_timeout_s=600.0) as running:
+        yield running
+
+
+@pytest.fixture
+def make_vm(api: Any, libvirtd: PrivateLibvirt, session: XenAPI.Session) -> Iterator[MakeVm]:
+    """`make_vm(sector)` gives a running machine that has booted from it, or is about to."""
+    made: list[str] = []
+
+    def make(sector: bytes) -> str:
+        path = libvirtd.images / f"{uuid4()}.img"
+        libvirtd.give(write_disk(path, sector, size_bytes=MIB))
+        pool = only(session, "SR", "default")
+        arguments = ("", "", "", pool, "user", False, False, {}, str(path), {}, {})
+        vdi = api.VDI.introduce(*arguments)
+        vm = str(api.VM.create(vm_record(f"vm-{uuid4()}", memory_static_max=str(32 * MIB))))
+        made.append(vm)
+        api.VBD.create({"VM": vm, "VDI": vdi, "type": "Disk", "mode": "RW"})
+        api.VM.start(vm, False, False)
+        return vm
+
+    yield make
+    for vm in made:
+        with suppress(XenAPI.Failure):
+            api.VM.hard_shutdown(vm)
+        api.VM.destroy(vm)
+
+
+def until_followed(call: Callable[[str], object], vm: str) -> None:
+    """Ask until the guest follows: one that is still booting does not hear the button."""
+    deadline = time.monotonic() + DEADLINE_S
+    while (refused := refusal(call, vm)) is not None:
+        assert refused == ["VM_SHUTDOWN_TIMEOUT", vm, f"{TIMEOUT_S:g}"]
+        assert time.monotonic() < deadline
+
+
+def refusal(call: Callable[[str], object], vm: str) -> list[str] | None:
+    try:
+        call(vm)
+    except XenAPI.Failure as refused:
+        details: list[str] = refused.details
+        return details
+    return None
+
+
+def test_a_reset_is_not_taken_for_the_reboot_that_a_guest_refuses(
+    api: Any, make_vm: MakeVm
+) -> None:
+    vm = make_vm(IDLE)
+    for _ in range(5):
+        api.VM.hard_reboot(vm)
+        assert failure(api.VM.clean_reboot, vm) == ["VM_SHUTDOWN_TIMEOUT", vm, f"{TIMEOUT_S:g}"]
+
+
+def test_what_the_firmware_does_after_a_pause_is_not_taken_for_a_reboot(
+    api: Any, make_vm: MakeVm
+) -> None:
+    vm = make_vm(IDLE)
+    api.VM.pause(vm)
+    api.VM.hard_reboot(vm)
+    api.VM.unpause(vm)
+    assert failure(api.VM.clean_reboot, vm) == ["VM_SHUTDOWN_TIMEOUT", vm, f"{TIMEOUT_S:g}"]
+
+
+@pytest.mark.parametrize("sector", [RESET_WHEN_ASKED, POWER_OFF_WHEN_ASKED])
+def test_a_guest_that_follows_is_seen_to_have_restarted(
+    api: Any, make_vm: MakeVm, sector: bytes
+) -> None:
+    vm = make_vm(sector)
+    for _ in range(2):
+        until_followed(api.VM.clean_reboot, vm)
+        assert api.VM.get_power_state(vm) == "Running"
+
+
+def test_a_guest_that_follows_is_halted_for_no_bad_reason(api: Any, make_vm: MakeVm) -> None:
+    vm = make_vm(POWER_OFF_WHEN_ASKED)
+    until_followed(api.VM.clean_shutdown, vm)
+    assert api.VM.get_power_state(vm) == "Halted"
+    assert "stop-reason" not in api.VM_metrics.get_other_config(api.VM.get_metrics(vm))
+
+
+def notice_request(host: Host) -> threading.Event:
+    """What is set as soon as libvirt has accepted to ask a guest for something."""
+    connection = host.toolstack._connection
+    call = connection.call
+    accepted = threading.Event()
+
+    def noticing(function: Callable[..., Any], *arguments: object) -> Any:
+        result = call(function, *arguments)
+        if getattr(function, "__name__", "") in ("shutdown", "<lambda>"):
+            accepted.set()
+        return result
+
+    connection.call = noticing  # type: ignore[method-assign]
+    return accepted
+
+
+@pytest.mark.parametrize("operation", ["clean_shutdown", "clean_reboot"])
+def test_a_crash_is_no_clean_end(
+    make_vm: MakeVm, patient_host: Host, libvirtd: PrivateLibvirt, operation: str
+) -> None:
+    vm = make_vm(IDLE)
+    session = patient_host.login()
+    api = session.xenapi
+    wait_for(session, ["vm"], lambda: vm in api.VM.get_all(), "the machine")
+    accepted = notice_request(patient_host)
+    task = getattr(api.Async.VM, operation)(vm)
+    assert accepted.wait(DEADLINE_S)
+    os.kill(qemu_process(libvirtd, api.VM.get_uuid(vm)), signal.SIGKILL)
+    assert finished(session, task)["error_info"] == ["VM_CRASHED", vm]
+    assert api.VM.get_power_state(vm) == "Halted"
+    session("close")()
