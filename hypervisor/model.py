@@ -87,7 +87,7 @@ class StopReason:
     """Why a virtual system stopped by itself.
 
     ``reason`` is the hypervisor's word ("io-error", "crashed", "watchdog", "failed", ...),
-    ``error`` its translation.
+    ``error`` its translation: ERR_SUCCESS where it is no failure.
     """
 
     reason: str
@@ -167,6 +167,8 @@ class VirtualSystem:
     consoles: tuple[Console, ...] = ()
     resident_on: str = ""  # host uuid, empty while not resident
     start_time: datetime | None = None
+    state_since: datetime | None = None  # None where nobody saw its state change
+    incident: str = ""  # what its guest survived in this run, as a phrase
     os_type: str = ""  # XenAPI HVM_boot_policy/domain_type: "hvm", "pv", ...
     boot_order: str = ""
     auto_start: bool = False

@@ -415,7 +415,12 @@ class Assembly:
             memory_actual_bytes=metrics.memory_actual_bytes,
             vcpus_actual=metrics.vcpus_actual,
             start_time=metrics.start_time,
+            # A running system that is not told about may have been paused since its start.
+            state_since=metrics.state_since
+            if metrics.tells_changes or not running
+            else metrics.start_time,
             stop=None if running else metrics.stop,
+            incident=metrics.incident if running else "",
             title=metrics.title,
         )
 

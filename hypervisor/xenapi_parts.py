@@ -50,6 +50,9 @@ class MetricsPart:
     start_time: datetime | None
     title: str
     stop: StopReason | None
+    tells_changes: bool = False  # whether ``state_since`` is told where it is known
+    state_since: datetime | None = None
+    incident: str = ""
     problem: str = ""
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from virtcim.errormap import from_qemu, from_xapi, translate
+from virtcim.errormap import Fault, from_libvirt_event, from_qemu, from_xapi, translate
 from virtcim.hypervisor.model import (
     Console,
     DiskKind,
@@ -131,7 +131,29 @@ def _metrics(_ref: str, record: Fields) -> MetricsPart:
         # Our toolstack's: the XenAPI has no titles.
         title=other_config.get("title", ""),
         stop=_stop_reason(other_config, record),
+        tells_changes="state-changed" in other_config,
+        state_since=_moment(other_config.get("state-changed", "")),
+        incident=_incident(other_config),
     )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+
+
+def _incident(other_config: Mapping[str, str]) -> str:
+    """What our toolstack saw a guest survive, as a phrase."""
+    phrases = []
+    if panic := other_config.get("last-panic"):
+        phrases.append(f"its guest panicked at {panic}")
+    if watchdog := other_config.get("last-watchdog"):
+        action = other_config.get("last-watchdog-action", "")
+        phrases.append(f"its watchdog expired at {watchdog} (action {action})")
+    return "; ".join(phrases)
 
 
 def _stop_reason(other_config: Mapping[str, str], record: Fields) -> StopReason | None:
@@ -149,15 +171,18 @@ def _stop_reason(other_config: Mapping[str, str], record: Fields) -> StopReason 
             raw = told
         else:
             record.problems.append("other_config[stop-event] is no JSON object")
-    try:
-        since = datetime.fromisoformat(other_config["stop-time"])
-    except (KeyError, ValueError):
-        since = None
-    if since is not None and since.tzinfo is None:
-        since = since.replace(tzinfo=UTC)
     return StopReason(
-        reason=reason, error=translate(from_qemu(raw, operation="(event)")), since=since
+        reason=reason,
+        error=translate(_stop_fault(raw)),
+        since=_moment(other_config.get("stop-time", "")),
     )
+
+
+def _stop_fault(raw: Mapping[str, object]) -> Fault:
+    """What an event says, in QEMU's own form or in libvirt's."""
+    is_libvirts = str(raw.get("event", raw.get("state", ""))).startswith("VIR_")
+    read = from_libvirt_event if is_libvirts else from_qemu
+    return read(raw, operation="(event)")
 
 
 _DISK_KINDS: Mapping[str, DiskKind] = {str(kind): kind for kind in DiskKind}

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from virtcim.errormap import cim_message
-from virtcim.hypervisor.model import PowerOperation, PowerState, VirtualSystem
+from virtcim.errormap import ErrorCode, cim_message
+from virtcim.hypervisor.model import PowerOperation, PowerState, StopReason, VirtualSystem
 from virtcim.providers.errors import rejected
 from virtcim.providers.instance_class import InstanceClass, KeyShape, Sources
 from virtcim.providers.problems import with_problem
@@ -152,7 +152,11 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
     )
     operational_status, descriptions = [state.operational_status], [state.status_description]
     health_state, primary_status = state.health_state, state.primary_status
-    if stop is not None:
+    if system.incident:
+        descriptions[0] += f"; {system.incident}"
+    if stop is not None and not _is_failure(stop):
+        descriptions[0] += f" ({stop.reason})"
+    elif stop is not None:
         operational_status.insert(0, _ERROR_STATUS)
         descriptions.insert(0, f"Stopped by itself: {stop.reason}")
         # A paused system can go on once the cause is removed, a halted one cannot.
@@ -171,7 +175,7 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
         "RequestedState": _NOT_APPLICABLE,
         "TransitioningToState": transition,
         "EnabledDefault": 2 if system.auto_start else 3,
-        "TimeOfLastStateChange": stop.since if stop is not None else system.start_time,
+        "TimeOfLastStateChange": system.state_since or (stop.since if stop is not None else None),
         "AvailableRequestedStates": list(state.available),
         "OperationalStatus": operational_status,
         "StatusDescriptions": descriptions,
@@ -179,10 +183,21 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
         "OperatingStatus": state.operating_status,
         "PrimaryStatus": primary_status,
         "StopReason": None if stop is None else stop.reason,
-        "StopErrorCode": None if stop is None else int(stop.error.code),
-        "StopDescription": None if stop is None else cim_message(stop.error),
+        **_stop_error(stop),
     }
     return with_problem(values, system.problem)
+
+
+def _is_failure(stop: StopReason) -> bool:
+    return stop.error.code is not ErrorCode.ERR_SUCCESS
+
+
+def _stop_error(stop: StopReason | None) -> Mapping[str, Value]:
+    if stop is None:
+        return {"StopErrorCode": None, "StopDescription": None}
+    if not _is_failure(stop):
+        return {"StopErrorCode": None, "StopDescription": stop.error.message}
+    return {"StopErrorCode": int(stop.error.code), "StopDescription": cim_message(stop.error)}
 
 
 COMPUTER_SYSTEM = InstanceClass(

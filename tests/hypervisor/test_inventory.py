@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from collections.abc import Iterator
@@ -24,9 +25,12 @@ from virtcim.errormap import ErrorCode, translate
 from virtcim.hypervisor import (
     Credentials,
     Inventory,
+    PowerOperation,
     PowerState,
     XenApiEndpoint,
 )
+
+STARTED = datetime(2026, 11, 19, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -241,6 +245,56 @@ def test_a_stop_by_itself_is_translated_while_it_lasts(
     assert stop.since == datetime(2026, 11, 20, 10, tzinfo=UTC)
     server.put("VM", "OpaqueRef:one", power_state="Running")
     eventually(endpoint, lambda now: now.virtual_systems["one"].stop is None)
+
+
+def test_libvirts_own_word_for_a_stop_is_translated(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    event = {"event": "VIR_DOMAIN_EVENT_STOPPED", "detail": "VIR_DOMAIN_EVENT_STOPPED_FAILED"}
+    told = {"stop-reason": "failed", "stop-event": json.dumps(event), "state-changed": ""}
+    server.put("VM_metrics", "OpaqueRef:m", start_time=STARTED, other_config=told)
+    server.put("VM", "OpaqueRef:one", power_state="Halted")
+    read = eventually(endpoint, lambda now: now.virtual_systems["one"].stop is not None)
+    stop = read.virtual_systems["one"].stop
+    assert stop is not None
+    assert (stop.reason, stop.error.code) == ("failed", ErrorCode.ERR_VM_STUCK)
+    assert stop.error.rule == "libvirt.emulator_ended"
+    assert read.virtual_systems["one"].state_since is None
+
+
+def test_when_a_state_changed_is_only_told_where_it_is_known(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    def since(state: str, **other_config: str) -> datetime | None:
+        server.put(
+            "VM_metrics", "OpaqueRef:m", start_time=STARTED, other_config={**other_config, "n": "1"}
+        )
+        server.put("VM", "OpaqueRef:one", power_state=state)
+        endpoint.change_power("one", PowerOperation.PAUSE)
+        return endpoint.inventory().virtual_systems["one"].state_since
+
+    server.task("VM.pause", lambda task, *_: server.end_task(task))
+    # A XenServer tells when it was started.
+    assert since("Running") == STARTED
+    assert since("Paused") is None
+    assert since("Halted") is None
+    # Our toolstack tells more, or that it does not know.
+    changed = "2026-11-20T10:00:00+00:00"
+    assert since("Paused", **{"state-changed": changed}) == datetime(2026, 11, 20, 10, tzinfo=UTC)
+    assert since("Running", **{"state-changed": ""}) is None
+    assert since("Running", **{"state-changed": "soon"}) is None
+
+
+def test_what_a_guest_survived_is_told_while_it_runs(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    told = {"last-panic": "P", "last-watchdog": "W", "last-watchdog-action": "reset"}
+    server.put("VM_metrics", "OpaqueRef:m", other_config=told)
+    server.put("VM", "OpaqueRef:one", power_state="Running")
+    read = eventually(endpoint, lambda now: bool(now.virtual_systems["one"].incident))
+    assert read.virtual_systems["one"].incident == (
+        "its guest panicked at P; its watchdog expired at W (action reset)"
+    )
 
 
 def test_a_server_that_is_not_there_is_an_error_not_an_empty_list(

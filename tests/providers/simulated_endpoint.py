@@ -166,6 +166,7 @@ def virtual_system(number: int) -> VirtualSystem:
         consoles=consoles(number) if state is PowerState.RUNNING else (),
         resident_on=HOST.uuid if state is PowerState.RUNNING else "",
         start_time=STARTED if state is PowerState.RUNNING else None,
+        state_since=STARTED if state is PowerState.RUNNING else None,
         os_type="hvm",
         boot_order="cdn",
         auto_start=number % 2 == 0,

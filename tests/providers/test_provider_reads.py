@@ -22,7 +22,14 @@ from tests.providers.simulated_endpoint import (
     SimulatedEndpoint,
     identity,
 )
-from virtcim.errormap import ErrorCode, Fault, StandardError, from_qemu, translate
+from virtcim.errormap import (
+    ErrorCode,
+    Fault,
+    StandardError,
+    from_libvirt_event,
+    from_qemu,
+    translate,
+)
 from virtcim.hypervisor.model import PowerState, StopReason, VirtualSystem
 from virtcim.providers import CimError, ObjectPath, Providers, Record, StatusCode
 
@@ -76,7 +83,8 @@ def test_a_system_that_stopped_by_itself_says_why_for_as_long_as_it_is_stopped(
     event = {"event": "BLOCK_IO_ERROR", "data": {"nospace": True, "reason": "enospc"}}
     stop = StopReason(reason="io-error", error=translate(from_qemu(event)), since=since)
     system = endpoint.systems[0]
-    endpoint.replace(replace(system, power_state=PowerState.PAUSED, stop=stop))
+    paused = replace(system, power_state=PowerState.PAUSED, state_since=since, stop=stop)
+    endpoint.replace(paused)
     shown = providers.get_instance(system_path(0))
     assert value(shown, "StopReason") == "io-error"
     assert value(shown, "StopErrorCode") == ErrorCode.ERR_OUT_OF_DISK_SPACE
@@ -86,6 +94,35 @@ def test_a_system_that_stopped_by_itself_says_why_for_as_long_as_it_is_stopped(
     assert value(shown, "TimeOfLastStateChange") == since
     endpoint.replace(system)
     assert value(providers.get_instance(system_path(0)), "StopErrorCode") is None
+
+
+def test_a_system_that_was_paused_for_an_unknown_reason_is_not_said_to_have_failed(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    told = {"state": "VIR_DOMAIN_PAUSED", "reason": "VIR_DOMAIN_PAUSED_UNKNOWN"}
+    stop = StopReason(reason="paused-unknown", error=translate(from_libvirt_event(told)))
+    system = replace(endpoint.systems[0], power_state=PowerState.PAUSED, state_since=None)
+    endpoint.replace(replace(system, stop=stop))
+    shown = providers.get_instance(system_path(0))
+    assert value(shown, "StopReason") == "paused-unknown"
+    assert value(shown, "StopErrorCode") is None
+    description = str(value(shown, "StopDescription"))
+    assert description.startswith("The virtual machine is paused for an unknown reason.")
+    assert value(shown, "OperationalStatus") == [15]
+    assert value(shown, "StatusDescriptions") == ["Paused (paused-unknown)"]
+    assert value(shown, "HealthState") == 5
+    assert value(shown, "TimeOfLastStateChange") is None
+
+
+def test_what_a_running_guest_has_survived_is_told(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    incident = "its guest panicked at 2026-11-03T00:00:00+00:00"
+    endpoint.replace(replace(endpoint.systems[0], incident=incident))
+    shown = providers.get_instance(system_path(0))
+    assert value(shown, "StatusDescriptions") == [f"Running; {incident}"]
+    assert value(shown, "HealthState") == 5
+    assert value(shown, "StopReason") is None
 
 
 def test_a_crashed_system_is_in_critical_failure(

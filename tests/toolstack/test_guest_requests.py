@@ -104,16 +104,6 @@ def test_a_reset_is_not_taken_for_the_reboot_that_a_guest_refuses(
         assert failure(api.VM.clean_reboot, vm) == ["VM_SHUTDOWN_TIMEOUT", vm, f"{TIMEOUT_S:g}"]
 
 
-def test_what_the_firmware_does_after_a_pause_is_not_taken_for_a_reboot(
-    api: Any, make_vm: MakeVm
-) -> None:
-    vm = make_vm(IDLE)
-    api.VM.pause(vm)
-    api.VM.hard_reboot(vm)
-    api.VM.unpause(vm)
-    assert failure(api.VM.clean_reboot, vm) == ["VM_SHUTDOWN_TIMEOUT", vm, f"{TIMEOUT_S:g}"]
-
-
 @pytest.mark.parametrize("sector", [RESET_WHEN_ASKED, POWER_OFF_WHEN_ASKED])
 def test_a_guest_that_follows_is_seen_to_have_restarted(
     api: Any, make_vm: MakeVm, sector: bytes

@@ -182,9 +182,9 @@ def _title(domain: DomainView) -> dict[str, str]:
 
 def _happened(domain: DomainView) -> dict[str, str]:
     """What the XenAPI has no field for: when the state changed, and what the guest survived."""
-    values = {}
-    if domain.since is not None:
-        values["state-changed"] = domain.since.isoformat(timespec="seconds")
+    # Empty: nobody saw it.
+    since = "" if domain.since is None else domain.since.isoformat(timespec="seconds")
+    values = {"state-changed": since}
     if domain.panicked is not None:
         values["last-panic"] = domain.panicked.isoformat(timespec="seconds")
     if domain.watchdog_at is not None:
@@ -196,8 +196,7 @@ def _happened(domain: DomainView) -> dict[str, str]:
 def _stop(domain: DomainView) -> dict[str, Any]:
     if domain.stop is None:
         return {}
-    return {
-        "stop-reason": domain.stop.reason,
-        "stop-time": domain.stop.time.isoformat(timespec="seconds"),
-        "stop-event": json.dumps(domain.stop.event),
-    }
+    values = {"stop-reason": domain.stop.reason, "stop-event": json.dumps(domain.stop.event)}
+    if domain.since is not None:
+        values["stop-time"] = domain.since.isoformat(timespec="seconds")
+    return values
