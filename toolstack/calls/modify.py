@@ -242,7 +242,7 @@ class _Wanted:
         edits: list[Edit] = []
         if "name_description" in self.fields:
             text = self.fields["name_description"]
-            edits.append(Edit(what="Description", apply=describe(text)))
+            edits.append(Edit(what="Description", apply=describe(text), also_live=True))
         if "actions_after_crash" in self.fields:
             word = check_actions("actions_after_crash", self.fields["actions_after_crash"])
             edits.append(Edit(what="AutomaticRecoveryAction", apply=_crash_action(word)))

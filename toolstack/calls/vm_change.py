@@ -42,11 +42,13 @@ class DeviceChanges:
 class Edit:
     """An edit of the persistent description that is about no device.
 
-    ``what`` is the CIM property that it sets.
+    ``what`` is the CIM property that it sets; ``also_live`` whether the running domain has one of
+    its own, so that a VM that is not persistent has it, too.
     """
 
     what: str
     apply: Callable[[Document], None]
+    also_live: bool = False
 
 
 @dataclass(slots=True)
@@ -88,10 +90,10 @@ class MachineChange:
         for placed in self.added:
             self._add(placed)
         for edit in self.edits:
-            if self._config is None:
-                require_persistent(self.context, self.machine, edit.what)
-            else:
+            if self._config is not None:
                 edit.apply(self._config.document)
+            elif not edit.also_live:
+                require_persistent(self.context, self.machine, edit.what)
 
     @property
     def config_before(self) -> str:

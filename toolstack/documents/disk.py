@@ -32,6 +32,8 @@ _BUS_BY_PREFIX = {"vd": "virtio", "xvd": "xen", "sd": "sata", "hd": "ide", "fd":
 _REMOVABLE = frozenset({"cdrom", "floppy"})
 # What describes the image of a disk, beside <source> and the format.
 _OF_THE_IMAGE = ("source", "backingStore", "mirror", "auth", "encryption")
+# Attributes of <source> that name no image.
+_OF_NO_IMAGE = frozenset({"index", "startupPolicy"})
 # libvirt takes it for these types of disks only.
 _WITH_STARTUP_POLICY = frozenset({"file", "block", "volume"})
 _STARTUP_POLICY = "startupPolicy"
@@ -122,10 +124,18 @@ def present_change(disk: Element, change: DiskChange) -> DiskChange:
     return replace(
         change,
         source=None if change.source and _has_source(disk, change.source) else change.source,
-        eject=change.eject and disk.find("source") is not None,
+        eject=change.eject and _has_medium(disk),
         format="" if change.format == image_format else change.format,
         bus="" if change.bus == bus else change.bus,
         read_only=None if change.read_only == read_only else change.read_only,
+    )
+
+
+def _has_medium(disk: Element) -> bool:
+    # libvirt leaves a source with nothing but its index when it takes a medium out.
+    source = disk.find("source")
+    return source is not None and bool(
+        len(source) or any(name not in _OF_NO_IMAGE for name in source.attrib)
     )
 
 

@@ -128,7 +128,7 @@ def _collect(
     element: Element, path: str, without: tuple[str, ...], found: set[tuple[str, str]]
 ) -> None:
     for name, value in element.attrib.items():
-        attribute = path + "@" + str(name)
+        attribute = path.removesuffix("/") + "@" + str(name)
         if attribute not in without:
             found.add((attribute, str(value)))
     text = (element.text or "").strip()

@@ -67,8 +67,6 @@ def identify(
     are left out.
     """
     devices = {device.id: device for device in known}
-    if live is None:
-        devices = {id_: replace(device, live=None) for id_, device in devices.items()}
     config_ids = _find(devices, config, _config, _live)
     _take(devices, config_ids, config, name, live=False)
     live_ids = _find(devices, live or (), _live, _config)
@@ -178,6 +176,8 @@ _RULES: tuple[tuple[Callable[[DeviceKey], Hashable], bool], ...] = (
     (lambda key: key.name, True),
     (lambda key: key.address, True),
     (lambda key: key.name, False),
+    # Nothing tells them apart but their order.
+    (lambda key: (key,), False),
 )
 
 
