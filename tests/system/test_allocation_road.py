@@ -12,6 +12,7 @@ from daemons import Daemon
 from private_libvirt import PrivateLibvirt
 
 from tests.system.cim import NAMESPACE
+from tests.system.waiting import wait_for
 from virtcim.mof.standard import OPTIONAL_CLASSES
 
 Cim = pywbem.WBEMConnection
@@ -276,3 +277,30 @@ def test_looking_for_an_optional_service_finds_none(cim: Cim) -> None:
     with pytest.raises(pywbem.CIMError) as refused:
         cim.EnumerateInstanceNames("CIM_NoSuchService")
     assert refused.value.status_code == pywbem.CIM_ERR_INVALID_CLASS
+
+
+_NUMA = """<domain type='qemu'><name>numa</name><memory unit='MiB'>64</memory><vcpu>2</vcpu>
+<os><type arch='x86_64'>hvm</type></os>
+<cpu><numa><cell id='0' cpus='0-1' memory='65536' unit='KiB'/></numa></cpu></domain>"""
+
+
+def test_memory_in_numa_nodes_is_refused_for_what_it_is_and_stays(
+    cim: Cim, qemu: libvirt.virConnect
+) -> None:
+    domain = qemu.defineXML(_NUMA)
+    before = domain.XMLDesc()
+    [memory] = wait_for(
+        lambda: cim.EnumerateInstances("VirtCIM_MemoryResourceAllocationSettingData"),
+        lambda found: len(found) == 1,
+        "the memory of the domain",
+    )
+    service = StandardClient(cim).service(StandardClient(cim).hosts()[0])
+    for name in ("VirtualQuantity", "Limit"):
+        changed = memory.copy()
+        changed[name] = pywbem.Uint64(96 * _MIB)
+        with pytest.raises(pywbem.CIMError) as refused:
+            cim.InvokeMethod("ModifyResourceSettings", service, ResourceSettings=[changed])
+        assert refused.value.status_description.startswith(
+            "ERR_OPERATION_FAILED: The memory of a virtual machine that is divided into NUMA nodes"
+        )
+        assert domain.XMLDesc() == before
