@@ -22,7 +22,7 @@ from virtcim.providers.allocation_ranges import image_range
 from virtcim.providers.errors import failure, rejected
 from virtcim.providers.identities import parse_instance_id
 from virtcim.providers.resource_allocation import CD_DRIVE, FLOPPY_DRIVE, READ_WRITE, READABLE
-from virtcim.providers.resource_pool import STORAGE_POOL, pool_id
+from virtcim.providers.resource_pool import NETWORK_POOL, STORAGE_POOL, pool_id
 from virtcim.providers.setting_reader import SettingReader
 from virtcim.providers.units import Unit
 from virtcim.providers.view import View
@@ -264,6 +264,11 @@ def read_network(reader: SettingReader, view: View) -> Network:
         found = next((each for each in networks if each.name_label == _USER_NETWORKING), None)
     if found is None:
         raise reader.refuse("PoolID", None, "a network port needs the network it connects to")
+    if not found.takes_ports:
+        pool = f"{found.name_label} ({pool_id(NETWORK_POOL, found.uuid)})"
+        raise rejected(
+            f"{reader.where}.PoolID: no network port can be connected to the network pool {pool}"
+        )
     return found
 
 

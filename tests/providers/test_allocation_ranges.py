@@ -230,6 +230,19 @@ def test_an_image_that_cannot_be_made_is_refused_with_the_name_of_setting_and_po
     assert endpoint.defined == endpoint.modified == endpoint.storage.images_made == []
 
 
+def test_a_port_that_cannot_be_connected_is_refused_with_the_name_of_setting_and_pool(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    pool = f"VirtCIM:{FOREIGN_NETWORK.uuid}/NetworkPool"
+    said = refused_definition(providers, rasd(ResourceType=10, PoolID=pool))
+    assert said.startswith("ERR_BAD_PARAMETER: ResourceSettings[0].PoolID: ")
+    assert FOREIGN_NETWORK.name_label in said
+    assert pool in said
+    # A network that is down takes ports: it may be up when the system starts.
+    define(providers, rasd(ResourceType=10, PoolID=f"VirtCIM:{DOWN.uuid}/NetworkPool"))
+    assert [len(spec.network_ports) for spec in endpoint.defined] == [1]
+
+
 OUTSIDE = [
     ({"ResourceType": 3, "VirtualQuantity": 999}, "VirtualQuantity: 999", "1 to 16 (count)"),
     ({"ResourceType": 3, "VirtualQuantity": 2, "Limit": 17}, "Limit: 17", "1 to 16 (count)"),

@@ -15,6 +15,7 @@ from virtcim.toolstack.documents.interface import InterfaceSource, build_interfa
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.native.device_keys import DeviceKey
 from virtcim.toolstack.native.identities import KnownDevice, name_interfaces
+from virtcim.toolstack.records.identity import CONNECTABLE_KINDS
 
 __all__ = ["NewInterface", "check_mac", "network_source", "read_new_interface"]
 
@@ -23,8 +24,6 @@ _MAC = re.compile("[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 _OWN_MAC = "52:54:00"
 _ANY_NUMBER = frozenset({"", "autodetect"})
 _MOST_INTERFACES = 1000
-# Types of interfaces that can be made from the name of their network alone.
-_KINDS = frozenset({"network", "bridge", "direct", "user"})
 _DEFAULT_MODEL = "virtio"
 _DEFAULT_MTU = 1500
 
@@ -106,7 +105,7 @@ def check_mac(text: str) -> str:
 def network_source(context: Context, network: str) -> InterfaceSource:
     """Give what an interface on a network says of it."""
     kind, name = context.services.publisher.interface_source(network)
-    if kind not in _KINDS:
+    if kind not in CONNECTABLE_KINDS:
         label = context.record("network", network)["name_label"]
         raise value_not_supported("network", label, "only existing ports can be on it")
     return InterfaceSource(kind=kind, name=name)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.native.views import HostView, NetworkView
-from virtcim.toolstack.records.identity import pool_uuid
+from virtcim.toolstack.records.identity import CONNECTABLE_KINDS, pool_uuid
 from virtcim.toolstack.records.problem import stated
 from virtcim.toolstack.refs import NULL, derived_uuid, reference
 
@@ -24,8 +24,6 @@ _API_VERSION = (2, 21)
 _API_VENDOR = "virtcim"
 _USER_NETWORK_NAME = "User networking"
 _DEFAULT_MTU = 1500
-# What a new interface can be made for: the others need more than a name.
-_CONNECTABLE = frozenset({"user", "bridge", "direct"})
 
 
 def host_values(
@@ -153,6 +151,6 @@ def pseudo_network_values(key: str, vifs: Iterable[str]) -> dict[str, object]:
         "default_locking_mode": "unlocked",
         "other_config": {
             "active": "true",
-            "takes-ports": "true" if kind in _CONNECTABLE else "false",
+            "takes-ports": "true" if kind in CONNECTABLE_KINDS else "false",
         },
     }

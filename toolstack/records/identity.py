@@ -6,6 +6,7 @@ from virtcim.toolstack.native.views import DiskView, InterfaceView
 from virtcim.toolstack.refs import derived_uuid, reference
 
 __all__ = [
+    "CONNECTABLE_KINDS",
     "console_identity",
     "network_key",
     "path_identity",
@@ -57,6 +58,10 @@ def path_sr_uuid(host_uuid: str) -> str:
 def pool_uuid(host_uuid: str) -> str:
     """Give the UUID of the XenAPI pool that the host is alone in."""
     return derived_uuid("pool", host_uuid)
+
+
+# Types of interfaces that can be made from the name of their network alone.
+CONNECTABLE_KINDS = frozenset({"network", "bridge", "direct", "user"})
 
 
 def network_key(kind: str, source: str) -> str:
