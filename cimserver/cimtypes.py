@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from pywbem import CIMDateTime
 
-from virtcim.cimserver.errors import EncodingError
+from virtcim.cimserver.errors import EncodingError, OutOfRange
 
 __all__ = ["INTEGER_RANGES", "escape", "formatter", "parse_scalar"]
 
@@ -129,7 +129,7 @@ def _integer_formatter(type_name: str) -> Callable[[object], str]:
         if not isinstance(value, int) or isinstance(value, bool):
             raise EncodingError(f"{value!r} is no {type_name}")
         if not lowest <= value <= highest:
-            raise EncodingError(f"{value} is out of the range of {type_name}")
+            raise OutOfRange(f"{value} is out of the range of {type_name}")
         return int.__repr__(value)  # an IntEnum would print its name
 
     return write
@@ -169,7 +169,7 @@ def _format_datetime(value: object) -> str:
         minutes, seconds = divmod(value.seconds, 60)
         hours, minutes = divmod(minutes, 60)
         if not 0 <= value.days <= 99_999_999:
-            raise EncodingError(f"{value!r} is no interval that CIM can carry")
+            raise OutOfRange(f"{value!r} is no interval that CIM can carry")
         time = f"{hours:02}{minutes:02}{seconds:02}.{value.microseconds:06}"
         return f"{value.days:08}{time}:000"
     offset = value.utcoffset() if isinstance(value, datetime) else None

@@ -124,7 +124,7 @@ class Encoder:
             try:
                 append(before + write(value) + after)
             except EncodingError as exc:
-                raise EncodingError(f"{layout.class_name}.{name}: {exc}") from exc
+                raise type(exc)(f"{layout.class_name}.{name}: {exc}") from exc
         if not layout.declared_names >= values.keys():
             unknown = ", ".join(sorted(values.keys() - layout.declared_names))
             raise EncodingError(f"{layout.class_name} declares no property {unknown}")

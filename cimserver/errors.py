@@ -10,7 +10,14 @@ from types import MappingProxyType
 
 from virtcim.providers import CimError, ErrorCode, failure
 
-__all__ = ["EncodingError", "HttpProblem", "incident", "invalid_parameter", "wrong_parameters"]
+__all__ = [
+    "EncodingError",
+    "HttpProblem",
+    "OutOfRange",
+    "incident",
+    "invalid_parameter",
+    "wrong_parameters",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +47,10 @@ class HttpProblem(Exception):  # noqa: N818 - an answer rather than an error of 
 
 class EncodingError(Exception):
     """A provider gave a value that its class does not declare: a programming error."""
+
+
+class OutOfRange(EncodingError):  # noqa: N818 - an odd value of the hypervisor's, no mistake of ours
+    """A value is of its type, but beyond what that type can carry."""
 
 
 def invalid_parameter(text: str) -> CimError:

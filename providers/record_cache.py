@@ -9,15 +9,19 @@ the text that a server keeps with each, the whole of a large population would no
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from itertools import islice
 
 from virtcim.providers.instance_class import InstanceClass, Node, Sources
-from virtcim.providers.records import ObjectPath, Record
+from virtcim.providers.records import ObjectPath, Record, Value
 from virtcim.providers.view import View
 
 __all__ = ["RecordCache", "path_of"]
+
+_log = logging.getLogger(__name__)
 
 _Entry = tuple[Sources, Record]
 # Below this number of records nobody looks for those that are gone.
@@ -124,10 +128,25 @@ class RecordCache:
         if entry is not None and _unchanged(entry[0], sources):
             return entry
         keys = instance_class.shape.keys(identity)
-        values = {**keys, **instance_class.values(*sources)}
+        values = {**keys, **_values(instance_class, sources)}
         path = ObjectPath(instance_class.name, keys, namespace=self._namespace)
         known_values = {name: value for name, value in values.items() if value is not None}
         return sources, Record(instance_class.name, known_values, path)
+
+
+def _values(instance_class: InstanceClass, sources: Sources) -> Mapping[str, Value]:
+    """What is to be shown of an instance; where that fails it costs only this one."""
+    try:
+        return instance_class.values(*sources)
+    except Exception as error:  # noqa: BLE001 - the boundary of one instance
+        _report(f"{instance_class.name} {instance_class.identity(*sources)}", repr(error))
+        return {}
+
+
+@lru_cache(maxsize=256)
+def _report(what: str, error: str) -> None:
+    """Say once what cannot be shown."""
+    _log.error("only the keys of %s can be shown: %s", what, error)
 
 
 def path_of(node: Node, namespace: str) -> ObjectPath:

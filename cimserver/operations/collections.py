@@ -6,14 +6,16 @@ enumeration (DSP0200 clause 5.3.2.24), which writes the same objects another way
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from virtcim.cimserver.boundary import AssociatorFilters, ReferenceFilters
 from virtcim.cimserver.encode import Selection, instance_name
 from virtcim.cimserver.enumerations import PullKind
-from virtcim.cimserver.errors import EncodingError, invalid_parameter
+from virtcim.cimserver.errors import EncodingError, OutOfRange, invalid_parameter
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, ParameterKind
 from virtcim.cimserver.operations.class_associations import (
     class_associators,
@@ -27,6 +29,8 @@ from virtcim.cimserver.values import shown
 from virtcim.providers.records import ObjectPath, Record
 
 __all__ = ["OPERATIONS", "selection"]
+
+_log = logging.getLogger(__name__)
 
 Writer = Callable[[Any], bytes]
 
@@ -177,6 +181,25 @@ _SOURCES = (
 )
 
 
+@lru_cache(maxsize=256)
+def _report(what: str) -> None:
+    """Say once what is left out."""
+    _log.error("an instance is left out of lists: %s", what)
+
+
+def _leaving_out_the_odd(write: Writer) -> Writer:
+    """One instance with an odd value costs only itself; GetInstance says why."""
+
+    def write_or_leave_out(one: Any) -> bytes:
+        try:
+            return write(one)
+        except OutOfRange as exc:
+            _report(str(exc))
+            return b""
+
+    return write_or_leave_out
+
+
 def _plain_operation(source: _Source) -> Operation:
     start = "ClassName" if source.of_class else "ObjectName"
 
@@ -184,7 +207,9 @@ def _plain_operation(source: _Source) -> Operation:
         if not source.of_class and not arguments.path(start).keys:
             return _of_class(source, context, arguments)
         found = source.find(context, arguments, start)
-        write = _plain_writer(source, context, _selection(source, context, arguments, start))
+        write = _leaving_out_the_odd(
+            _plain_writer(source, context, _selection(source, context, arguments, start))
+        )
         return Reply(result=(write(one) for one in found))
 
     old = {} if source.gives_paths else _OLD_VIEW
@@ -203,7 +228,9 @@ def _open_operation(source: _Source) -> Operation:
         def find() -> Sequence[Record | ObjectPath]:
             return list(source.find(context, arguments, start))
 
-        write = _pull_writer(source, context, _selection(source, context, arguments, start))
+        write = _leaving_out_the_odd(
+            _pull_writer(source, context, _selection(source, context, arguments, start))
+        )
         return opened(context, arguments, kind, find, write)
 
     return Operation(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pywbem
 
-from tests.cimserver.doubles import FixedProviders, host, many_systems
+from tests.cimserver.doubles import FixedProviders, host, many_systems, system
 from tests.cimserver.serving import Served, intrinsic, served
 from virtcim.cimserver import CimServer, Limits
 from virtcim.cimserver.enumerations import Enumeration, Enumerations
@@ -201,3 +201,23 @@ def test_expired_enumerations_make_room_for_new_ones() -> None:
     now[0] = 5.0
     enumerations.add(_enumeration(timeout_s=5))
     assert len(enumerations) == 1
+
+
+def test_an_instance_that_cannot_be_written_costs_no_list_the_others(
+    server: Served, providers: FixedProviders
+) -> None:
+    odd = system(3, HealthState=2**16)
+    providers.reset([host(), *(odd if one.path == odd.path else one for one in many_systems(7))])
+    client = server.pywbem()
+    start = client.EnumerateInstanceNames("VirtCIM_HostSystem")[0]
+    for found in (
+        client.EnumerateInstances(_SYSTEM),
+        client.Associators(start, ResultClass=_SYSTEM),
+        list(client.IterEnumerateInstances(_SYSTEM, MaxObjectCount=2)),
+        list(client.IterAssociatorInstances(start, ResultClass=_SYSTEM, MaxObjectCount=2)),
+    ):
+        assert [one["ElementName"] for one in found] == [
+            f"vm-{number}" for number in range(7) if number != 3
+        ]
+    # Whoever asks for it alone is told.
+    assert _code(client.GetInstance, client.EnumerateInstanceNames(_SYSTEM)[3]) == 1
