@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import libvirt
@@ -169,5 +170,12 @@ def test_consoles_keep_names_and_are_where_clients_find_the_host(host: Host, ses
     } == {
         "vnc0": ("rfb", "vnc://[::1]:5977"),
         "spice0": ("spice", f"spice://{hostname}:5978"),
+    }
+    # The host is called otherwise, and nothing else has changed.
+    inventory = host.toolstack._inventory
+    assert inventory.host is not None
+    inventory._put_host(replace(inventory.host, hostname="other.example"))
+    assert "spice://other.example:5978" in {
+        record["location"] for record in api.console.get_all_records().values()
     }
     domain.destroy()
