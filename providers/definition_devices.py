@@ -171,15 +171,15 @@ def check_new_image(
 ) -> None:
     """Refuse an image that cannot be made in a storage pool. Raises CimError."""
     pool = f"{repository.name_label} ({pool_id(STORAGE_POOL, repository.uuid)})"
-    if not repository.makes_images:
-        raise rejected(
-            f"{reader.where}.PoolID: no disk image can be made in the storage pool {pool}; "
-            "name an image that is there, or another pool"
-        )
     if not repository.attached:
         raise failure(
             ErrorCode.ERR_WRONG_STATE_FOR_OP,
             f"{reader.where}.PoolID: the storage pool {pool} is not active",
+        )
+    if not repository.makes_images:
+        raise rejected(
+            f"{reader.where}.PoolID: no disk image can be made in the storage pool {pool}; "
+            "name an image that is there, or another pool"
         )
     reader.check_range("VirtualQuantity", size_bytes, image_range(repository), present)
 

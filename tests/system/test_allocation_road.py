@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -277,6 +278,46 @@ def test_looking_for_an_optional_service_finds_none(cim: Cim) -> None:
     with pytest.raises(pywbem.CIMError) as refused:
         cim.EnumerateInstanceNames("CIM_NoSuchService")
     assert refused.value.status_code == pywbem.CIM_ERR_INVALID_CLASS
+
+
+def test_a_pool_offers_images_while_it_is_active(
+    cim: Cim, qemu: libvirt.virConnect, shared_libvirt: PrivateLibvirt
+) -> None:
+    directory = shared_libvirt.images.parent / "at-times"
+    directory.mkdir()
+    pool = qemu.storagePoolDefineXML(
+        f"<pool type='dir'><name>at-times</name><target><path>{directory}</path></target></pool>"
+    )
+    standard = StandardClient(cim)
+    [host] = standard.hosts()
+    [shown] = wait_for(
+        lambda: [each for each in standard.pools(host) if each["ElementName"] == "at-times"],
+        lambda found: len(found) == 1,
+        "the pool",
+    )
+    assert standard.offers(shown.path) == {}
+    setting = pywbem.CIMInstance(
+        "CIM_ResourceAllocationSettingData",
+        {
+            "ResourceType": pywbem.Uint16(_DISK),
+            "PoolID": shown["PoolID"],
+            "VirtualQuantity": pywbem.Uint64(_MIB),
+            "AllocationUnits": "byte",
+        },
+    )
+    with pytest.raises(pywbem.CIMError) as refused:
+        standard.define(standard.service(host), "early", [setting])
+    said = refused.value.status_description
+    assert said.startswith("ERR_WRONG_STATE_FOR_OP: ResourceSettings[0].PoolID")
+    assert shown["PoolID"] in said
+    pool.create()
+    wait_for(lambda: standard.offers(shown.path), bool, "what the active pool offers")
+    system = standard.define(standard.service(host), "late", [setting])
+    assert len(list(directory.iterdir())) == 1
+    standard.call("DestroySystem", standard.service(host), AffectedSystem=system)
+    pool.destroy()
+    wait_for(lambda: standard.offers(shown.path), lambda found: found == {}, "nothing offered")
+    shutil.rmtree(directory)
 
 
 _NUMA = """<domain type='qemu'><name>numa</name><memory unit='MiB'>64</memory><vcpu>2</vcpu>
