@@ -19,16 +19,22 @@ def domain_xml(
     memory_bytes: int = 32 << 20,
     disk_format: str = "raw",
     on_crash: str = "preserve",
+    watchdog: str = "",
+    error_policy: str = "",
 ) -> str:
     """Describe a real virtual machine that boots from the first of its disks.
 
-    It has ACPI, so that the guest can switch it off, and the pvpanic device.
+    It has ACPI, so that the guest can switch it off, and the pvpanic device; with an action, an
+    ib700 watchdog.
     """
+    policy = f" error_policy='{error_policy}'" if error_policy else ""
     devices = "".join(
-        f"<disk type='file'><driver name='qemu' type='{disk_format}'/>"
+        f"<disk type='file'><driver name='qemu' type='{disk_format}'{policy}/>"
         f"<source file='{disk}'/><target dev='vd{chr(ord('a') + number)}' bus='virtio'/></disk>"
         for number, disk in enumerate(disks)
     )
+    if watchdog:
+        devices += f"<watchdog model='ib700' action='{watchdog}'/>"
     return (
         f"<domain type='{domain_type}'><name>{name}</name>"
         f"<memory unit='b'>{memory_bytes}</memory><vcpu>1</vcpu>"
