@@ -285,6 +285,7 @@ def test_a_pool_offers_images_while_it_is_active(
 ) -> None:
     directory = shared_libvirt.images.parent / "at-times"
     directory.mkdir()
+    shared_libvirt.give(directory)
     pool = qemu.storagePoolDefineXML(
         f"<pool type='dir'><name>at-times</name><target><path>{directory}</path></target></pool>"
     )
@@ -311,12 +312,19 @@ def test_a_pool_offers_images_while_it_is_active(
     assert said.startswith("ERR_WRONG_STATE_FOR_OP: ResourceSettings[0].PoolID")
     assert shown["PoolID"] in said
     pool.create()
-    wait_for(lambda: standard.offers(shown.path), bool, "what the active pool offers")
+    [capabilities] = cim.AssociatorNames(shown.path, ResultClass="CIM_AllocationCapabilities")
+
+    def request_types() -> int:
+        return int(cim.GetInstance(capabilities)["RequestTypesSupported"])
+
+    wait_for(request_types, lambda found: found == 4, "what the active pool offers")
+    assert "Default" in standard.offers(shown.path)
     system = standard.define(standard.service(host), "late", [setting])
     assert len(list(directory.iterdir())) == 1
     standard.call("DestroySystem", standard.service(host), AffectedSystem=system)
     pool.destroy()
-    wait_for(lambda: standard.offers(shown.path), lambda found: found == {}, "nothing offered")
+    wait_for(request_types, lambda found: found == 2, "nothing but what is there")
+    assert standard.offers(shown.path) == {}
     shutil.rmtree(directory)
 
 
