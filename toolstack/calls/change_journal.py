@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import libvirt
 
+from virtcim.toolstack.calls.domains import PERSISTENT
 from virtcim.toolstack.calls.live_steps import LiveStep
+from virtcim.toolstack.calls.settings_change import set_live
+from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.services import Services
 from virtcim.toolstack.state import StateDatabase
@@ -27,13 +31,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Before:
-    """What a VM was before a change; ``config`` is empty for one that is not persistent."""
+    """What a VM was before a change; ``config`` is empty for one that is not persistent.
+
+    ``live`` are the fields of the running machine that were to be changed.
+    """
 
     uuid: str
     name: str
     config: str
     autostart: bool
     steps: Sequence[LiveStep]
+    live: Mapping[str, Any]
 
     def to_text(self) -> str:
         """Give it for the state database."""
@@ -42,6 +50,7 @@ class Before:
                 "name": self.name,
                 "config": self.config,
                 "autostart": self.autostart,
+                "live": dict(self.live),
                 "steps": [step.to_fields() for step in self.steps],
             }
         )
@@ -78,46 +87,58 @@ def _forget(database: StateDatabase, uuid: str) -> None:
 def take_back_unfinished(connection: LibvirtConnection, database: StateDatabase) -> None:
     """Take back the changes that were cut off; each one once, and the log says so.
 
-    Raises XapiFailure or libvirt.libvirtError when libvirt is lost again.
+    Raises XapiFailure when libvirt is lost again.
     """
     for uuid, text in database.query("select vm, fields from unfinished_change"):
         before = Before.from_text(uuid, text)
-        try:
-            _take_back(connection, before)
-        except libvirt.libvirtError as error:
-            if connection.handle is None:
-                raise
+        remains = _take_back(connection, before)
+        if remains:
             _log.error(
-                "domain %s (%s): a change that was cut off could not be taken back: %s",
-                *(before.name, uuid, error),
+                "domain %s (%s): of a change that was cut off there remains: %s",
+                *(before.name, uuid, "; ".join(remains)),
+            )
+        else:
+            _log.warning(
+                "domain %s (%s): a change that was cut off has been taken back", before.name, uuid
             )
         _forget(database, uuid)
 
 
-def _take_back(connection: LibvirtConnection, before: Before) -> None:
-    call = connection.call
+def _take_back(connection: LibvirtConnection, before: Before) -> list[str]:
+    """Give the VM back what it was, as far as it still is; gives what remains, and why."""
     try:
-        domain = call(connection.handle.lookupByUUIDString, before.uuid)
+        domain = connection.call(connection.handle.lookupByUUIDString, before.uuid)
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            return
+            return []
         raise
-    if call(domain.isActive):
+    remains = []
+    for what, undo in _parts(connection, domain, before):
+        try:
+            undo()
+        except (XapiFailure, libvirt.libvirtError) as error:
+            connection.require_open()
+            remains.append(f"{what} ({error})")
+    return remains
+
+
+def _parts(
+    connection: LibvirtConnection, domain: Any, before: Before
+) -> Iterator[tuple[str, Callable[[], object]]]:
+    if connection.call(domain.isActive):
+        for name, value in before.live.items():
+            yield f"{name} while it runs", partial(set_live, connection, domain, name, value)
         for step in reversed(before.steps):
-            step.take_back(connection, domain)
+            yield step.description, partial(step.take_back, connection, domain)
     elif domain.name() != before.name:
-        call(domain.rename, before.name)
-    if before.config and call(domain.isPersistent):
-        _restore(connection, domain, before)
-    _log.warning(
-        "domain %s (%s): a change that was cut off has been taken back", before.name, before.uuid
-    )
+        yield "its name", partial(connection.call, domain.rename, before.name)
+    if before.config and connection.call(domain.isPersistent):
+        yield "its description", partial(_restore, connection, domain, before)
 
 
 def _restore(connection: LibvirtConnection, domain: Any, before: Before) -> None:
     call = connection.call
-    flags = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
-    if call(domain.XMLDesc, flags) != before.config:
+    if call(domain.XMLDesc, PERSISTENT) != before.config:
         call(connection.handle.defineXML, before.config)
     if bool(call(domain.autostart)) != before.autostart:
         call(domain.setAutostart, int(before.autostart))

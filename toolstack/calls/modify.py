@@ -121,6 +121,7 @@ def _make(
             config=change.config_before,
             autostart=machine.view.autostart,
             steps=change.live_steps,
+            live=settings.live_before(),
         )
         with written_down(context.services, before), Transaction() as steps:
             change.make(steps)

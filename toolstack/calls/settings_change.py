@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import libvirt
@@ -14,8 +15,9 @@ from virtcim.toolstack.documents import Document, set_text
 from virtcim.toolstack.documents.document import carriable
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.names import MACHINE, check_name, stays_named
+from virtcim.toolstack.native.connection import LibvirtConnection
 
-__all__ = ["SettingsChange", "describe", "refuse_next_start_only", "set_live_description"]
+__all__ = ["SettingsChange", "describe", "refuse_next_start_only", "set_live"]
 
 _CONFIG, _LIVE = libvirt.VIR_DOMAIN_AFFECT_CONFIG, libvirt.VIR_DOMAIN_AFFECT_LIVE
 _MEMORY_MAX, _VCPU_MAX = libvirt.VIR_DOMAIN_MEM_MAXIMUM, libvirt.VIR_DOMAIN_VCPU_MAXIMUM
@@ -49,18 +51,6 @@ def describe(text: str) -> Callable[[Document], None]:
         set_text(document.root, "description", text, field="name_description")
 
     return apply
-
-
-def set_live_description(context: Context, machine: Machine, text: str) -> None:
-    """Describe the running domain; the persistent one has a description of its own."""
-    context.services.connection.call(
-        machine.domain.setMetadata,
-        libvirt.VIR_DOMAIN_METADATA_DESCRIPTION,
-        carriable(text, "name_description") or None,
-        None,
-        None,
-        _LIVE,
-    )
 
 
 class SettingsChange:
@@ -99,9 +89,7 @@ class SettingsChange:
         self._set_memory_and_vcpus()
         self._set_name(transaction)
         self._set_autostart(transaction)
-        if self._machine.view.live is not None:
-            self._describe_live(transaction)
-            self._set_live(transaction)
+        self._set_live(transaction)
 
     def _set_memory_and_vcpus(self) -> None:
         """Let libvirt set them for the next start: it knows what else of a description they are."""
@@ -152,36 +140,39 @@ class SettingsChange:
         self._call(set_autostart, int(wanted))
         transaction.taken_back_by(lambda: self._call(set_autostart, int(before)), "autostart")
 
-    def _describe_live(self, transaction: Transaction) -> None:
+    def live_before(self) -> dict[str, Any]:
+        """Give those fields of the running machine that will be others, as they are now."""
         live = self._machine.view.live
-        assert live is not None
-        text, before = self._fields.get("name_description", live.description), live.description
-        if text == before:
-            return
-        set_live_description(self._context, self._machine, text)
-        transaction.taken_back_by(
-            lambda: set_live_description(self._context, self._machine, before),
-            "the description of the running machine",
-        )
+        if live is None:
+            return {}
+        present: dict[str, Any] = {
+            "name_description": live.description,
+            "memory_dynamic_max": live.memory_current_bytes,
+            "VCPUs_at_startup": live.vcpus_current,
+        }
+        return {
+            name: value for name, value in present.items() if self._fields.get(name, value) != value
+        }
 
     def _set_live(self, transaction: Transaction) -> None:
-        live, domain = self._machine.view.live, self._machine.domain
-        assert live is not None
-        memory = self._fields.get("memory_dynamic_max", live.memory_current_bytes)
-        if memory != live.memory_current_bytes:
-            before = _kib("memory_dynamic_max", live.memory_current_bytes)
-            self._call(domain.setMemoryFlags, _kib("memory_dynamic_max", memory), _LIVE)
+        connection, domain = self._context.services.connection, self._machine.domain
+        for name, before in self.live_before().items():
+            set_live(connection, domain, name, self._fields[name])
             transaction.taken_back_by(
-                lambda: self._call(domain.setMemoryFlags, before, _LIVE),
-                "the memory of the running machine",
+                partial(set_live, connection, domain, name, before), f"{name} while it runs"
             )
-        vcpus = self._fields.get("VCPUs_at_startup", live.vcpus_current)
-        if vcpus != live.vcpus_current:
-            self._call(domain.setVcpusFlags, vcpus, _LIVE)
-            transaction.taken_back_by(
-                lambda: self._call(domain.setVcpusFlags, live.vcpus_current, _LIVE),
-                "the processors of the running machine",
-            )
+
+
+def set_live(connection: LibvirtConnection, domain: Any, name: str, value: Any) -> None:
+    """Set a field of a running machine at once."""
+    if name == "memory_dynamic_max":
+        connection.call(domain.setMemoryFlags, _kib(name, value), _LIVE)
+    elif name == "VCPUs_at_startup":
+        connection.call(domain.setVcpusFlags, value, _LIVE)
+    else:
+        description = carriable(value, "name_description") or None
+        kind = libvirt.VIR_DOMAIN_METADATA_DESCRIPTION
+        connection.call(domain.setMetadata, kind, description, None, None, _LIVE)
 
 
 def _kib(name: str, size_bytes: int) -> int:

@@ -9,7 +9,7 @@ from lxml import etree
 
 from virtcim.toolstack.accessors import SetField, setter_calls
 from virtcim.toolstack.calls.domains import Machine, change_machine, redefine, require_persistent
-from virtcim.toolstack.calls.settings_change import describe, set_live_description
+from virtcim.toolstack.calls.settings_change import describe, set_live
 from virtcim.toolstack.calls.vm import FEATURES, boot_devices, check_actions
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
@@ -44,7 +44,7 @@ def set_name_description(context: Context, vm: str, value: str) -> None:
     """Describe a VM, in both of its descriptions."""
     with change_machine(context, vm, "set_name_description") as machine:
         if machine.view.live is not None:
-            set_live_description(context, machine, value)
+            set_live(context.services.connection, machine.domain, "name_description", value)
         if machine.view.persistent:
             redefine(context, machine, "Description", describe(value))
 

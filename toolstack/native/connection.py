@@ -194,6 +194,11 @@ class LibvirtConnection:
         with self._lock:
             return XapiFailure(*self._failure.description)
 
+    def require_open(self) -> None:
+        """Raise the failure unless there is a connection, whether all was read of it or not."""
+        if self._handle is None:
+            raise self.failure()
+
     def require(self) -> None:
         """Raise the failure unless libvirt is connected and everything of it was read."""
         if not self._readiness.is_set():
