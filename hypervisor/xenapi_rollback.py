@@ -13,7 +13,7 @@ from virtcim.hypervisor.change import RolledBackError
 from virtcim.hypervisor.monitor import Monitor
 from virtcim.hypervisor.undo import UndoLog, UndoLogError, UndoStep, UnfinishedOperation
 from virtcim.hypervisor.xenapi_session import XenApiSession
-from virtcim.hypervisor.xenapi_undoing import is_unknown, take_back
+from virtcim.hypervisor.xenapi_undoing import is_unknown, may_have_happened, take_back
 
 __all__ = ["GUEST_KEEPS", "MARK", "Rollback", "Step", "still_asked"]
 
@@ -134,7 +134,7 @@ class Rollback:
         try:
             yield doing
         except HypervisorError as exc:
-            if not is_unknown(exc.fault):
+            if not may_have_happened(exc.fault):
                 steps = self._operation.steps
                 self._store((*steps[:index], *steps[index + 1 :]), must=False)
             raise

@@ -13,7 +13,7 @@ from virtcim.errormap import Fault, HypervisorError, from_xapi
 from virtcim.hypervisor.undo import UndoLog, UndoLogError, UndoStep, UnfinishedOperation
 from virtcim.hypervisor.xenapi_session import XenApiSession
 
-__all__ = ["NotTakenBack", "is_unknown", "take_back"]
+__all__ = ["NotTakenBack", "is_unknown", "may_have_happened", "take_back"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +30,8 @@ _AS_BEFORE: Mapping[str, frozenset[str]] = MappingProxyType(
 # Calls about nothing that lasts beyond the running of a machine.
 _LIVE_ONLY = frozenset({"plug", "unplug", "set_VCPUs_number_live"})
 _REMOVALS = frozenset({"destroy", "forget"})
+# The server itself does not know how far it came.
+_UNFORESEEN = frozenset({"INTERNAL_ERROR", "INTERNAL ERROR"})
 _PENDING = frozenset({"pending", "cancelling"})
 
 
@@ -44,6 +46,11 @@ class NotTakenBack:
 def is_unknown(fault: Fault) -> bool:
     """Whether nobody knows if what failed so took effect."""
     return fault.source == "transport" and fault.sent
+
+
+def may_have_happened(fault: Fault) -> bool:
+    """Whether what failed so may have been done nevertheless, wholly or in part."""
+    return is_unknown(fault) or fault.code in _UNFORESEEN
 
 
 def take_back(
@@ -88,6 +95,8 @@ class _Undoing:
             else:
                 steps = self._operation.steps
                 self._keep((*steps[:index], *steps[index + 1 :]))
+        if not self._operation.steps:
+            self._keep(())
         return failed
 
     def _keep(self, steps: tuple[UndoStep, ...]) -> None:
