@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import libvirt
+import libvirt_qemu
 import pytest
 import pywbem
 from boot_sectors import FILL_DISK, IDLE, PANIC, POWER_OFF
@@ -24,7 +25,9 @@ from tests.system.waiting import wait_for
 _OUT_OF_DISK_SPACE = 2
 _RUNNING = 2
 _HALTED = 3
+_STUCK = 9
 _PAUSED = 9
+_OK, _CRITICAL = 5, 25
 _STOP_PROPERTIES = ("StopReason", "StopErrorCode", "StopDescription")
 
 MakeDisk = Callable[..., Path]
@@ -144,13 +147,58 @@ def test_a_guest_that_panics_says_crashed_until_it_is_started_again(
     assert stop_of(system) == (None, None, None)
 
 
-def test_a_machine_whose_qemu_is_killed_has_a_stop_error(
+def test_a_machine_whose_qemu_is_killed_says_that_its_emulator_ended(
     cim: pywbem.WBEMConnection, shared_libvirt: PrivateLibvirt, make_disk: MakeDisk
 ) -> None:
     uuid = define(cim, "murdered", disks=[make_disk(IDLE)])
     request_state(cim, uuid, "run")
+    started = wait_for_system(cim, uuid, EnabledState=_RUNNING)["TimeOfLastStateChange"]
     os.kill(qemu_process(shared_libvirt, uuid), signal.SIGKILL)
-    system = wait_for_system(cim, uuid, EnabledState=_HALTED)
-    assert system["StopReason"] is not None
-    assert system["StopErrorCode"] not in (None, 0, _OUT_OF_DISK_SPACE)
-    assert re.match("ERR_[A-Z_]+: ", system["StopDescription"])
+    system = wait_for_system(cim, uuid, StopReason="failed")
+    assert system["EnabledState"] == _HALTED
+    assert (system["StopErrorCode"], system["HealthState"]) == (_STUCK, _CRITICAL)
+    assert "emulator process of the virtual machine ended" in system["StopDescription"]
+    assert system["TimeOfLastStateChange"].datetime >= started.datetime
+
+
+def test_a_pause_that_nobody_explains_is_no_failure(
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect, make_disk: MakeDisk
+) -> None:
+    uuid = define(cim, "stopped", disks=[make_disk(IDLE)])
+    request_state(cim, uuid, "run")
+    domain = qemu.lookupByUUIDString(uuid)
+    libvirt_qemu.qemuMonitorCommand(domain, '{"execute": "stop"}', 0)
+    system = wait_for_system(cim, uuid, EnabledState=_PAUSED)
+    assert (system["StopReason"], system["StopErrorCode"]) == ("paused-unknown", None)
+    assert "unknown reason" in system["StopDescription"]
+    assert (system["HealthState"], system["OperationalStatus"]) == (_OK, [15])
+
+
+def test_a_panic_that_restarts_the_guest_is_told_while_it_runs(
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect, make_disk: MakeDisk
+) -> None:
+    domain = qemu.defineXML(domain_xml("restarting", disks=(make_disk(PANIC),), on_crash="restart"))
+    domain.create()
+    system = wait_for(
+        lambda: next(iter(cim.EnumerateInstances("VirtCIM_ComputerSystem")), None),
+        lambda found: (
+            found is not None
+            and found["EnabledState"] == _RUNNING
+            and "its guest panicked at " in found["StatusDescriptions"][0]
+        ),
+        "the panic",
+    )
+    assert system is not None
+    assert (system["StopReason"], system["HealthState"]) == (None, _OK)
+
+
+def test_a_machine_that_has_just_paused_goes_on_whatever_was_seen_of_it(
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect, make_disk: MakeDisk
+) -> None:
+    uuid = define(cim, "pausing", disks=[make_disk(IDLE)])
+    request_state(cim, uuid, "run")
+    domain = qemu.lookupByUUIDString(uuid)
+    for _ in range(5):
+        domain.suspend()
+        request_state(cim, uuid, "run")
+        assert cim.GetInstance(system_path(uuid))["EnabledState"] == _RUNNING
