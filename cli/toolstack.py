@@ -29,7 +29,7 @@ from virtcim.cli.daemon import (
     usable,
 )
 from virtcim.cli.users import UsersError
-from virtcim.toolstack import StateError, Toolstack, ToolstackOptions
+from virtcim.toolstack import FenceError, StateError, Toolstack, ToolstackOptions
 from virtcim.wire.application import ASGIApp
 from virtcim.wire.listen import ListenError, run_daemon
 
@@ -70,6 +70,22 @@ _ReconcileOption = Annotated[
     float,
     typer.Option(min=1.0, help="Seconds between looks for changes that libvirt has no events for."),
 ]
+_ImageDirectoryOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Directory in which clients may name images, kernels and new storage pools; without "
+        "one the directories of the storage pools that others made. May be repeated.",
+        metavar="DIRECTORY",
+    ),
+]
+_ImageSourceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="URL below which clients may name images on the network, such as "
+        "https://images.example/debian. May be repeated.",
+        metavar="URL-PREFIX",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -90,6 +106,8 @@ def _toolstack(
     shutdown_timeout: _ShutdownTimeoutOption = 120.0,
     reconcile: _ReconcileOption = 10.0,
     stop_timeout: StopTimeoutOption = 30.0,
+    image_directory: _ImageDirectoryOption = None,
+    image_source: _ImageSourceOption = None,
     log_level: LogLevelOption = LogLevel.INFO,
     config: ConfigOption = None,  # noqa: ARG001 - its callback has read it
 ) -> None:
@@ -102,10 +120,11 @@ def _toolstack(
     trusted.
 
     Example: virtcim toolstack --libvirt qemu:///system --listen unix:/run/virtcim/toolstack.sock
+    --image-directory /var/lib/libvirt/images --image-source https://images.example/debian
     """
     start_logging(log_level)
     directory = state or default_state_directory() / "toolstack"
-    with usable(ListenError, StateError, UsersError):
+    with usable(FenceError, ListenError, StateError, UsersError):
         access = open_access(
             "toolstack",
             listen,
@@ -124,6 +143,8 @@ def _toolstack(
                 session_idle_s=session_idle,
                 shutdown_timeout_s=shutdown_timeout,
                 reconcile_s=reconcile,
+                image_directories=tuple(image_directory or ()),
+                image_sources=tuple(image_source or ()),
             )
         )
     raise typer.Exit(_run(toolstack, access, stop_timeout))

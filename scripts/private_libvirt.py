@@ -36,6 +36,9 @@ _KVM = Path("/dev/kvm")
 _UNPRIVILEGED_ID = 65534
 _PR_SET_CHILD_SUBREAPER = 36
 
+# The variable that takes the language from the library to the program.
+_LANGUAGE = "PRIVATE_LIBVIRT_LANGUAGE"
+
 # stdio_handler: otherwise a virtlogd is started that outlives everything.
 _QEMU_CONF = """\
 stdio_handler = "file"
@@ -64,11 +67,13 @@ class PrivateLibvirt:
     """A running private libvirtd, stopped and forgotten at the end of a `with` block.
 
     `directory` holds all its files; without one a temporary directory is made and removed again.
+    `language` ("de") is the one of its messages, where libvirt's translations are installed.
     """
 
-    def __init__(self, directory: Path | None = None) -> None:
+    def __init__(self, directory: Path | None = None, *, language: str = "") -> None:
         self._temporary = directory is None
         self.directory = directory or Path(tempfile.mkdtemp(prefix="virtcim-libvirt-"))
+        self._language = language
         self._process: subprocess.Popen[str] | None = None
 
     @property
@@ -99,6 +104,7 @@ class PrivateLibvirt:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env={**os.environ, _LANGUAGE: self._language},
             # Ctrl-C is for the program in the foreground, which then stops us in good order.
             process_group=0,
         )
@@ -187,7 +193,7 @@ class _Supervisor:
     def start(self) -> None:
         """Start libvirtd and wait until it serves, with its storage pool."""
         environment = {
-            "LC_ALL": "C",
+            **_locale(),
             "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": str(self.directory),
             "XDG_RUNTIME_DIR": str(self.directory / "run"),
@@ -276,6 +282,13 @@ class _Supervisor:
             for pid in _children():
                 os.kill(pid, signal.SIGKILL)
             time.sleep(_POLL_INTERVAL_S)
+
+
+def _locale() -> dict[str, str]:
+    """The variables that choose libvirtd's language: English, unless another one is asked for."""
+    language = os.environ.get(_LANGUAGE, "")
+    # gettext asks for a LANGUAGE only where the locale is not C itself.
+    return {"LC_ALL": "C.UTF-8", "LANGUAGE": language} if language else {"LC_ALL": "C"}
 
 
 def _kvm_groups() -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from virtcim.toolstack.image_rules import FenceError
 from virtcim.toolstack.state import StateError
 from virtcim.toolstack.toolstack import Toolstack, ToolstackOptions
 
-__all__ = ["StateError", "Toolstack", "ToolstackOptions"]
+__all__ = ["FenceError", "StateError", "Toolstack", "ToolstackOptions"]

@@ -11,7 +11,7 @@ from virtcim.toolstack.faults import XapiFailure, handle_invalid
 from virtcim.toolstack.names import check_label
 from virtcim.toolstack.parameters import Parameter
 
-__all__ = ["SetField", "accessor_calls", "setter_calls"]
+__all__ = ["Change", "SetField", "accessor_calls", "setter_calls"]
 
 # Fields that clients may set and that mean nothing to libvirt, by class.
 _NOTES: Mapping[str, tuple[str, ...]] = {
@@ -28,7 +28,11 @@ _NOTES: Mapping[str, tuple[str, ...]] = {
     "console": ("other_config",),
 }
 
-SetField = Callable[[Context, str, str, Any], None]  # context, ref, field, value
+# Gives what a field shall be instead of what it is; raises XapiFailure where that cannot be.
+Change = Callable[[Any], Any]
+# Context, reference, field, change. The change is asked under the lock that what it gives is
+# written under, so that nothing of what others write meanwhile is lost.
+SetField = Callable[[Context, str, str, Change], None]
 _SELF = "self"
 _LABEL = "name_label"
 
@@ -125,27 +129,25 @@ def setter_calls(record_class: RecordClass, field: str, set_field: SetField) -> 
     """Give set_<field>, and add_to_/remove_from_ for a map or add_/remove_ for a set."""
     name, kind = record_class.name, record_class.fields[field]
 
-    def current(context: Context, ref: str) -> Any:
-        return _find(context, name, ref)[field]
-
     def set_all(context: Context, ref: str, value: object) -> None:
-        set_field(context, ref, field, value)
+        set_field(context, ref, field, lambda _: value)
 
     def add_to(context: Context, ref: str, key: str, value: str) -> None:
-        known = current(context, ref)
-        if key in known:
-            raise XapiFailure("MAP_DUPLICATE_KEY", name, field, ref, key)
-        set_field(context, ref, field, {**known, key: value})
+        def change(known: Mapping[str, str]) -> dict[str, str]:
+            if key in known:
+                raise XapiFailure("MAP_DUPLICATE_KEY", name, field, ref, key)
+            return {**known, key: value}
+
+        set_field(context, ref, field, change)
 
     def remove_from(context: Context, ref: str, key: str) -> None:
-        known = current(context, ref)
-        set_field(context, ref, field, {k: v for k, v in known.items() if k != key})
+        set_field(context, ref, field, lambda known: {k: v for k, v in known.items() if k != key})
 
     def add(context: Context, ref: str, value: str) -> None:
-        set_field(context, ref, field, sorted({*current(context, ref), value}))
+        set_field(context, ref, field, lambda known: sorted({*known, value}))
 
     def remove(context: Context, ref: str, value: str) -> None:
-        set_field(context, ref, field, [item for item in current(context, ref) if item != value])
+        set_field(context, ref, field, lambda known: [item for item in known if item != value])
 
     rows: list[tuple[str, tuple[Parameter, ...], Callable[..., None]]] = [
         (f"set_{field}", (Parameter(kind=kind, name="value"),), set_all)
@@ -170,9 +172,13 @@ def setter_calls(record_class: RecordClass, field: str, set_field: SetField) -> 
 
 
 def _set_note(class_name: str) -> SetField:
-    def set_note(context: Context, ref: str, field: str, value: object) -> None:
-        if field == _LABEL:
-            check_label(field, str(value))
-        context.services.publisher.set_note(class_name, ref, field, value)
+    def set_note(context: Context, ref: str, field: str, change: Change) -> None:
+        def checked(known: Any) -> Any:
+            value = change(known)
+            if field == _LABEL:
+                check_label(field, str(value))
+            return value
+
+        context.services.publisher.change_note(class_name, ref, field, checked)
 
     return set_note

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from virtcim.toolstack.database import Database
+from virtcim.toolstack.image_rules.fence import Fence
+from virtcim.toolstack.image_rules.recorded import MadePools, RecordedFormats
 from virtcim.toolstack.images import Provisional
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.native.inventory import Inventory
@@ -35,6 +37,9 @@ class Services:
     tasks: Tasks
     state: State
     provisional: Provisional
+    fence: Fence
+    formats: RecordedFormats
+    made_pools: MadePools
     statistics: Statistics
     authenticate: Callable[[str, str], bool] | None
     shutdown_timeout_s: float

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 from virtcim.toolstack.datamodel import CLASSES, Record
 from virtcim.toolstack.faults import XapiFailure, field_type_error
@@ -69,11 +70,11 @@ class Sessions:
             record = self._records.get(ref)
             return None if record is None else dict(record)
 
-    def update(self, ref: str, field: str, value: object) -> None:
-        """Change a field of a session that is known to exist."""
+    def change(self, ref: str, field: str, change: Callable[[Any], object]) -> None:
+        """Change a field of a session that is known to exist: ``change`` is given what is there."""
         with self._lock:
             if ref in self._records:
-                self._records[ref][field] = value
+                self._records[ref][field] = change(self._records[ref][field])
 
     def close(self, ref: str) -> None:
         """End a session."""

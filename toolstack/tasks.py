@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from html import escape
+from typing import Any
 
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.datamodel import CLASSES
@@ -141,9 +142,12 @@ class Tasks:
             self._expiry[ref] = time.monotonic() + _KEEP_FINISHED_S
         self._update(ref, **values)
 
-    def annotate(self, ref: str, field_name: str, value: object) -> None:
-        """Set what means nothing to the task itself."""
-        self._update(ref, **{field_name: value})
+    def annotate(self, ref: str, field_name: str, change: Callable[[Any], object]) -> None:
+        """Change what means nothing to the task itself: ``change`` is given what is there."""
+        with self._lock:
+            record = self._database.get("task", ref)
+            if record is not None:
+                self._update(ref, **{field_name: change(record[field_name])})
 
     def _update(self, ref: str, **values: object) -> None:
         with self._lock:

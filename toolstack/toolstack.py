@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from virtcim.toolstack.calls import ALL_CALLS
 from virtcim.toolstack.calls.change_journal import take_back_unfinished
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.dispatcher import Dispatcher
+from virtcim.toolstack.image_rules.fence import is_local, parse_fence
+from virtcim.toolstack.image_rules.known import KnownImages
+from virtcim.toolstack.image_rules.recorded import MadePools, RecordedFormats
 from virtcim.toolstack.images import Provisional, clean_up
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.native.inventory import Inventory
@@ -26,13 +30,16 @@ from virtcim.wire import XmlRpcApplication
 
 __all__ = ["Toolstack", "ToolstackOptions"]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolstackOptions:
     """What an administrator decides.
 
     ``domain_type`` is auto, kvm or qemu. ``authenticate`` decides about user names and passwords
-    that come over TCP; without it everybody who can connect is trusted.
+    that come over TCP; without it everybody who can connect is trusted. ``image_directories`` and
+    ``image_sources`` are where clients may name images (docs/security.md).
     """
 
     libvirt_uri: str
@@ -42,6 +49,8 @@ class ToolstackOptions:
     session_idle_s: float = 24 * 60 * 60
     shutdown_timeout_s: float = 120.0
     reconcile_s: float = 10.0
+    image_directories: tuple[str, ...] = ()
+    image_sources: tuple[str, ...] = ()
     threads: int = 24
 
 
@@ -51,14 +60,27 @@ class Toolstack:
     def __init__(self, options: ToolstackOptions) -> None:
         # libvirt translates its messages; those that travel are for programs too.
         os.environ["LC_ALL"] = "C"
+        fence = parse_fence(
+            options.image_directories,
+            options.image_sources,
+            local=is_local(options.libvirt_uri),
+        )
+        if fence.is_open:
+            _log.warning(
+                "--image-directory / lets every client name any file of the host as a disk: read "
+                "it, write it, boot it"
+            )
         self._state = State(options.state_directory)
+        formats = RecordedFormats(self._state.database)
+        made_pools = MadePools(self._state.database)
+        images = KnownImages(fence, made_pools, formats)
         statistics = Statistics()
         database = Database(self._state.begin_life())
         lock = TogetherLock(database)
         self._connection = LibvirtConnection(options.libvirt_uri, statistics)
         provisional = Provisional(self._state.database)
         publisher = Publisher(
-            database, self._state, options.libvirt_uri, lock, hidden=provisional.names
+            *(database, self._state, images, options.libvirt_uri, lock), hidden=provisional.names
         )
         self._connection.on_opened = lambda: self._finish_operations(provisional)
         devices = KnownDevices(self._state.database)
@@ -83,6 +105,9 @@ class Toolstack:
             tasks=Tasks(database),
             state=self._state,
             provisional=provisional,
+            fence=fence,
+            formats=formats,
+            made_pools=made_pools,
             statistics=statistics,
             authenticate=options.authenticate,
             shutdown_timeout_s=options.shutdown_timeout_s,

@@ -63,7 +63,9 @@ def _short_directory() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def stack(shared_libvirt: PrivateLibvirt, stack_directory: Path) -> Iterator[Stack]:
     """Toolstack and CIM server over real QEMU that the tests share: never stop them."""
-    with running_stack(shared_libvirt.uri, stack_directory) as running:
+    # `/nowhere` and `/images` are not there: clients may name what is missing, too.
+    images = (shared_libvirt.directory, "/nowhere", "/images")
+    with running_stack(shared_libvirt.uri, stack_directory, images=images) as running:
         yield running
 
 

@@ -65,8 +65,13 @@ class Stack:
 
 
 @contextmanager
-def running_stack(libvirt_uri: str, directory: Path) -> Iterator[Stack]:
-    """Run toolstack and CIM server over that libvirt until the end of the block."""
+def running_stack(
+    libvirt_uri: str, directory: Path, *, images: tuple[str | Path, ...] = ()
+) -> Iterator[Stack]:
+    """Run toolstack and CIM server over that libvirt until the end of the block.
+
+    `images` are the directories in which clients may name images beside those of the pools.
+    """
     identity = uuid.uuid4().hex[:8]
     toolstack_socket = directory / f"{identity}.sock"
     with ExitStack() as parts:
@@ -82,6 +87,7 @@ def running_stack(libvirt_uri: str, directory: Path) -> Iterator[Stack]:
                 # Emulation: the same on every machine.
                 "--domain-type",
                 "qemu",
+                *(part for each in images for part in ("--image-directory", str(each))),
                 log=directory / f"{identity}-toolstack.log",
             )
         )

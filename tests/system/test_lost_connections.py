@@ -51,7 +51,7 @@ def libvirt_line(fragile_libvirt: PrivateLibvirt, stack_directory: Path) -> Iter
 def fragile(libvirt_line: Relay, stack_directory: Path) -> Iterator[Stack]:
     """Toolstack and CIM server that these tests may break; they leave them whole."""
     uri = f"qemu+unix:///session?socket={libvirt_line.path}"
-    with running_stack(uri, stack_directory) as running:
+    with running_stack(uri, stack_directory, images=("/",)) as running:
         yield running
 
 

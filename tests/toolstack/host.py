@@ -121,7 +121,11 @@ def switchable_server() -> Iterator[Switch]:
 
 @contextmanager
 def running_host(uri: str, switch: Switch | None = None, **options: Any) -> Iterator[Host]:
-    """Run a toolstack over that libvirt until the end of the block."""
+    """Run a toolstack over that libvirt until the end of the block.
+
+    Clients may name any path, unless the test says which.
+    """
+    options.setdefault("image_directories", ("/",))
     toolstack = Toolstack(ToolstackOptions(libvirt_uri=uri, **options))
     toolstack.start()
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -184,3 +186,27 @@ def test_a_connection_that_is_closed_under_a_call_is_said_to_be_lost(host_uri: s
         with pytest.raises(XapiFailure) as caught:
             connection.call(connection.handle.listAllDomains)
         assert caught.value.description[:3] == ("LIBVIRT_ERROR", "5", "VIR_ERR_NO_CONNECT")
+
+
+def test_nothing_is_left_of_connections_that_were_lost(
+    remote: Host, session: XenAPI.Session
+) -> None:
+    connection = remote.toolstack._connection
+
+    def reconnect() -> int:
+        """Lose the connection, wait for the next and the end of the last; count what is open."""
+        epoch = connection._epoch
+        connection.lose("the test says so")
+        until(lambda: connection._epoch > epoch and connection.is_ready)
+        until(lambda: not connection._lost and not closing())
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    def closing() -> bool:
+        return any(thread.name == "libvirt-close" for thread in threading.enumerate())
+
+    first = [reconnect() for _ in range(3)][-1]
+    # Whatever else comes and goes meanwhile, it is not one for each connection.
+    opened = [reconnect() for _ in range(10)]
+    assert min(opened[5:]) <= first, opened
+    assert connected(session)

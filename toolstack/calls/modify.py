@@ -13,6 +13,7 @@ from virtcim.toolstack.calls import vdi as vdi_calls
 from virtcim.toolstack.calls.change_journal import Before, written_down
 from virtcim.toolstack.calls.device_kinds import KINDS, Device, DeviceChange, find_device
 from virtcim.toolstack.calls.domains import Machine, change_machine, check_blocked, look_again
+from virtcim.toolstack.calls.images import check_format
 from virtcim.toolstack.calls.new_devices import NewDevice, note_new_devices, references
 from virtcim.toolstack.calls.new_disk import MODES, given_image, read_new_disk
 from virtcim.toolstack.calls.new_images import NewImages
@@ -36,6 +37,7 @@ from virtcim.toolstack.faults import (
     handle_invalid,
     value_not_supported,
 )
+from virtcim.toolstack.image_rules import RAW
 from virtcim.toolstack.parameters import check_value
 from virtcim.toolstack.refs import NULL
 
@@ -207,7 +209,11 @@ class _Wanted:
         if text["mode"] and text["mode"] not in MODES:
             raise value_not_supported("mode", text["mode"], f"must be one of {', '.join(MODES)}")
         eject = text["VDI"] == NULL or record.get("empty") is True
-        image = None if eject else given_image(self._context, record, text["type"], images)
+        check_format(text["type"])
+        # A medium is what a drive reads: raw, unless somebody states something else.
+        wanted = text["type"] or ("" if device.record["type"] == "Disk" else RAW)
+        vm = device.record["VM"]
+        image = None if eject else given_image(self._context, record, wanted, images, vm=vm)
         return device, DiskChange(
             source=image.source if image else None,
             eject=eject,

@@ -8,12 +8,13 @@ from types import MappingProxyType
 
 from virtcim.toolstack.calls.device_kinds import VBD, DeviceKind
 from virtcim.toolstack.calls.fields import GivenRecord
-from virtcim.toolstack.calls.images import Image, find_image, image_at
+from virtcim.toolstack.calls.images import Image, find_image, find_path
 from virtcim.toolstack.calls.new_images import NewImages
 from virtcim.toolstack.calltable import Context
 from virtcim.toolstack.documents import Element
 from virtcim.toolstack.documents.disk import build_disk
 from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.image_rules import RAW
 from virtcim.toolstack.native.device_keys import DeviceKey
 from virtcim.toolstack.native.identities import KnownDevice, name_disks, target_index
 
@@ -117,8 +118,12 @@ def read_new_disk(
     device, prefix = given.choice("type", _DEVICES, "Disk")
     read_only = given.choice("mode", MODES, "RO" if kind == "CD" else "RW")
     other_config = given.map("other_config")
-    wanted_format = other_config.get("type", "")
-    image = None if given.get("empty") else given_image(context, args, wanted_format, images)
+    # A medium is what a drive reads: raw, unless somebody states something else.
+    wanted_format = other_config.get("type") or ("" if kind == "Disk" else RAW)
+    vm = given.text("VM")
+    image = None
+    if not given.get("empty"):
+        image = given_image(context, args, wanted_format, images, vm=vm)
     if image is None and kind == "Disk":
         raise XapiFailure("HANDLE_INVALID", "VDI", given.text("VDI"))
     return NewDisk(
@@ -137,16 +142,22 @@ def given_image(
     args: Mapping[str, object],
     wanted_format: str,
     images: NewImages | None = None,
+    *,
+    vm: str = "",
 ) -> Image | None:
-    """Find, or make, the image that a client names; None where it names none."""
+    """Find, or make, the image that a client names; None where it names none.
+
+    ``vm`` is the machine that gets it, if it is there already.
+    """
     vdi = GivenRecord("VBD", args).reference(context, "VDI", "VDI")
     if vdi is not None:
-        return find_image(context, vdi, wanted_format)
+        return find_image(context, vdi, wanted_format, vm=vm)
     if images is None:
         return None
     storage = GivenRecord("VDI", args)
     if path := storage.text("location"):
-        return image_at(path, storage.map("sm_config").get("type", "") or wanted_format)
+        stated = storage.map("sm_config").get("type", "") or wanted_format
+        return find_path(context, path, stated, vm=vm)
     # What is an option of the disk is none of its image.
     image_args = {name: value for name, value in args.items() if name not in _DISK_FIELDS}
     return images.make(image_args) if storage.text("SR") else None

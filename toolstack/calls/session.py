@@ -60,6 +60,6 @@ def get_this_host(context: Context, _session: str) -> str:
 for _call in setter_calls(
     CLASSES["session"],
     "other_config",
-    lambda context, ref, field, value: context.services.sessions.update(ref, field, value),
+    lambda context, ref, field, change: context.services.sessions.change(ref, field, change),
 ):
     SESSION_CALLS.enter(_call)

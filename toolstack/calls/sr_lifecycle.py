@@ -12,11 +12,13 @@ from uuid import uuid4
 import libvirt
 from lxml import etree
 
+from virtcim.toolstack.calls.images import require_inside
 from virtcim.toolstack.calls.pools import find_pool, require_pool
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.documents import set_text, to_xml
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
+from virtcim.toolstack.image_rules import canonical_path
 from virtcim.toolstack.names import POOL, check_name
 from virtcim.toolstack.refs import reference
 
@@ -66,6 +68,8 @@ def create(
     if not name_label:
         raise value_not_supported("name_label", "", "must be given")
     check_name(POOL, name_label)
+    require_inside(context, "a storage pool", location)
+    _require_other_directory(context, location)
     uuid = str(uuid4())
     pool = etree.Element("pool", type=_DIRECTORY)
     set_text(pool, "name", name_label, field="name_label")
@@ -73,8 +77,13 @@ def create(
     set_text(etree.SubElement(pool, "target"), "path", location, field="device_config:location")
     services = context.services
     # Nobody sees it before it is whole: libvirt tells of it as soon as it is defined.
+    services.made_pools.add(uuid)
     with services.inventory.changing(uuid):
-        made_directory = _make(context, to_xml(pool))
+        try:
+            made_directory = _make(context, to_xml(pool))
+        except (libvirt.libvirtError, XapiFailure):
+            services.made_pools.remove(uuid)
+            raise
         services.inventory.refresh_pool(uuid)
     ref = reference("SR", uuid)
     if made_directory:
@@ -82,6 +91,17 @@ def create(
     if name_description:
         services.publisher.set_note("SR", ref, "name_description", name_description)
     return ref
+
+
+def _require_other_directory(context: Context, location: str) -> None:
+    """Refuse a directory that is a pool already, however it is spelled; raises ``PBD_EXISTS``."""
+    services = context.services
+    local = services.fence.local
+    place = canonical_path(location, local=local)
+    for pbd, plug in services.database.records("PBD").items():
+        known = plug["device_config"].get(_LOCATION, "")
+        if known and canonical_path(known, local=local) == place:
+            raise XapiFailure("PBD_EXISTS", plug["SR"], plug["host"], pbd)
 
 
 def _make(context: Context, xml: str) -> bool:
@@ -172,5 +192,6 @@ def _inactive(context: Context, sr: str) -> Record:
 def _forget(context: Context, sr: str, record: Record) -> None:
     """The pool is gone, and what was noted on it with it."""
     context.services.publisher.forget("SR", sr)
+    context.services.made_pools.remove(record["uuid"])
     context.services.inventory.refresh_pool(record["uuid"])
     _log.info("the storage pool %s (%s) was removed", record["name_label"], sr)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.toolstack.accessors import setter_calls
+from virtcim.toolstack.accessors import Change, setter_calls
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.faults import value_not_supported
@@ -58,8 +58,8 @@ def set_error_info(context: Context, task: str, value: list[str]) -> None:
     context.services.tasks.set(task, "error_info", value)
 
 
-def _set_other_config(context: Context, ref: str, field: str, value: object) -> None:
-    context.services.tasks.annotate(ref, field, value)
+def _set_other_config(context: Context, ref: str, field: str, change: Change) -> None:
+    context.services.tasks.annotate(ref, field, change)
 
 
 for _call in setter_calls(CLASSES["task"], "other_config", _set_other_config):

@@ -10,6 +10,7 @@ from virtcim.toolstack.calls.new_disk import MODES, read_new_disk
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.documents.disk import DiskChange
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
+from virtcim.toolstack.image_rules import RAW
 
 __all__ = ["VBD_CALLS"]
 
@@ -48,7 +49,7 @@ def insert(context: Context, vbd: str, vdi: str) -> None:
     device = _find_drive(context, vbd)
     if not device.record["empty"]:
         raise XapiFailure("VBD_NOT_EMPTY", vbd)
-    image = find_image(context, vdi, "raw")
+    image = find_image(context, vdi, RAW, vm=device.record["VM"])
     change = DiskChange(source=image.source, format=image.format)
     change_device(context, device, "attach", change)
 

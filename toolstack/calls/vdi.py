@@ -8,6 +8,11 @@ from typing import Any
 import libvirt
 
 from virtcim.toolstack.calls.fields import GivenRecord
+from virtcim.toolstack.calls.images import (
+    check_format,
+    record_format,
+    require_inside,
+)
 from virtcim.toolstack.calls.pools import find_pool, is_of_paths, require_pool
 from virtcim.toolstack.calls.volumes import create_volume, read_volume
 from virtcim.toolstack.calltable import CallTable, Context
@@ -151,6 +156,10 @@ def introduce(
         raise value_not_supported("location", location, "must be given")
     if not is_of_paths(record):
         return _introduce_volume(context, record, sr, location)
+    require_inside(context, "a disk image", location)
+    options = dict(sm_config or {})
+    if stated := check_format(options.pop("type", "")):
+        record_format(context, location, stated)
     fields: dict[str, object] = {
         "name_description": name_description,
         "sharable": sharable,
@@ -158,8 +167,8 @@ def introduce(
         "other_config": dict(other_config),
         "xenstore_data": dict(xenstore_data or {}),
     }
-    if sm_config:
-        fields["sm_config"] = dict(sm_config)
+    if options:
+        fields["sm_config"] = options
     if name_label:
         fields["name_label"] = check_label("name_label", name_label)
     if uuid:

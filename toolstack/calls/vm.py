@@ -11,6 +11,7 @@ import libvirt
 
 from virtcim.toolstack.calls.domains import change_machine
 from virtcim.toolstack.calls.fields import GivenRecord
+from virtcim.toolstack.calls.images import require_inside
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.documents.build import DomainPlan, build_domain
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
@@ -24,7 +25,15 @@ from virtcim.toolstack.records.vm import (
     EXTRA_FIELDS,
 )
 
-__all__ = ["FEATURES", "VM_CALLS", "boot_devices", "check_actions", "plan_machine", "require_new"]
+__all__ = [
+    "BOOT_FILES",
+    "FEATURES",
+    "VM_CALLS",
+    "boot_devices",
+    "check_actions",
+    "plan_machine",
+    "require_new",
+]
 
 VM_CALLS = CallTable()
 
@@ -34,6 +43,8 @@ _DEFAULT_FEATURES = {"acpi": "true", "apic": "true", "pae": "false"}
 _OFFERED_DEVICES = 16
 _KVM_DEVICE = "/dev/kvm"
 
+# Fields that name files which QEMU boots from, and what these are.
+BOOT_FILES: Mapping[str, str] = {"PV_kernel": "a kernel", "PV_ramdisk": "an initial RAM disk"}
 # Switches in other_config: what a headless domain does not have unless it is asked for.
 _VNC, _SERIAL = "vnc", "serial"
 
@@ -70,6 +81,9 @@ def plan_machine(context: Context, given: GivenRecord) -> DomainPlan:
     host = services.inventory.host
     if host is None:
         raise services.connection.failure()
+    for field, what in BOOT_FILES.items():
+        if path := given.text(field):
+            require_inside(context, what, path, field=field)
     return _plan(given, uuid, _domain_type(services.domain_type, host))
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import libvirt
 from lxml import etree
 
-from virtcim.toolstack.accessors import SetField, setter_calls
+from virtcim.toolstack.accessors import Change, SetField, setter_calls
 from virtcim.toolstack.calls.domains import Machine, change_machine, redefine, require_persistent
+from virtcim.toolstack.calls.images import require_inside
 from virtcim.toolstack.calls.settings_change import describe, set_live
-from virtcim.toolstack.calls.vm import FEATURES, boot_devices, check_actions
+from virtcim.toolstack.calls.vm import BOOT_FILES, FEATURES, boot_devices, check_actions
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.documents import Document, child_of, set_text, to_xml
 from virtcim.toolstack.documents.boot import set_boot_order
 from virtcim.toolstack.documents.build import extra_text
 from virtcim.toolstack.documents.document import remove
+from virtcim.toolstack.faults import handle_invalid
 from virtcim.toolstack.names import MACHINE, check_name, stays_named
 from virtcim.toolstack.native.domain_reader import EXTRA_NAMESPACE
 from virtcim.toolstack.records.vm import EXTRA_FIELDS
@@ -49,34 +54,53 @@ def set_name_description(context: Context, vm: str, value: str) -> None:
             redefine(context, machine, "Description", describe(value))
 
 
-def _set_action(context: Context, vm: str, field: str, value: str) -> None:
+@contextmanager
+def _changing_field(
+    context: Context, vm: str, field: str, change: Change
+) -> Iterator[tuple[Machine, Any]]:
+    """Give a VM and what a field of it shall be; meanwhile nobody else changes the VM through us.
+
+    Its state is read anew: what others changed since is not taken back.
+    """
+    inventory = context.services.inventory
+    with change_machine(context, vm, f"set_{field}") as machine, inventory.changing(machine.uuid):
+        view = inventory.refresh_domain(machine.uuid)
+        if view is None:
+            raise handle_invalid("VM", vm)
+        yield replace(machine, view=view), change(context.record("VM", vm)[field])
+
+
+def _set_action(context: Context, vm: str, field: str, change: Change) -> None:
     tags = {
         "actions_after_shutdown": "on_poweroff",
         "actions_after_reboot": "on_reboot",
         "actions_after_crash": "on_crash",
     }
-    word = check_actions(field, value)
-    _set_text(context, vm, tags[field], word, field)
+    with _changing_field(context, vm, field, change) as (machine, value):
+        _set_text(context, machine, tags[field], check_actions(field, value), field)
 
 
-def _set_kernel(context: Context, vm: str, field: str, value: str) -> None:
+def _set_kernel(context: Context, vm: str, field: str, change: Change) -> None:
     tags = {"PV_kernel": "kernel", "PV_ramdisk": "initrd", "PV_args": "cmdline"}
-    _set_text(context, vm, f"os/{tags[field]}", value, field)
+    with _changing_field(context, vm, field, change) as (machine, value):
+        # What the machine has already it may keep.
+        if value and field in BOOT_FILES and value != context.record("VM", vm)[field]:
+            require_inside(context, BOOT_FILES[field], value, field=field)
+        _set_text(context, machine, f"os/{tags[field]}", value, field)
 
 
-def _set_text(context: Context, vm: str, path: str, value: str, field: str) -> None:
+def _set_text(context: Context, machine: Machine, path: str, value: str, field: str) -> None:
     parent, _, tag = path.rpartition("/")
 
     def change(document: Document) -> None:
         element = child_of(document.root, parent) if parent else document.root
         set_text(element, tag, value, field=field)
 
-    with change_machine(context, vm, f"set_{field}") as machine:
-        redefine(context, machine, field, change)
+    redefine(context, machine, field, change)
 
 
-def _set_extra(context: Context, vm: str, field: str, value: Any) -> None:
-    with change_machine(context, vm, f"set_{field}") as machine:
+def _set_extra(context: Context, vm: str, field: str, change: Change) -> None:
+    with _changing_field(context, vm, field, change) as (machine, value):
         write_extra(context, machine, field, value)
 
 
@@ -102,32 +126,29 @@ def write_extra(context: Context, machine: Machine, field: str, value: Any) -> N
         )
 
 
-def _set_other_config(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
+def _set_other_config(context: Context, vm: str, field: str, change: Change) -> None:
     """Keep the map, and let libvirt start the VM with the host or not."""
-    kept = dict(value)
-    autostart = kept.pop("auto_poweron", "false") == "true"
-    with change_machine(context, vm, "set_other_config") as machine:
+    with _changing_field(context, vm, field, change) as (machine, value):
+        kept = dict(value)
+        autostart = kept.pop("auto_poweron", "false") == "true"
         if autostart != machine.view.autostart:
             require_persistent(context, machine, "AutomaticStartupAction")
             context.services.connection.call(machine.domain.setAutostart, int(autostart))
         write_extra(context, machine, field, kept)
 
 
-def _set_boot_params(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
-    kept = dict(value)
-    devices = boot_devices(kept.pop("order", ""))
-
-    with change_machine(context, vm, "set_HVM_boot_params") as machine:
+def _set_boot_params(context: Context, vm: str, field: str, change: Change) -> None:
+    with _changing_field(context, vm, field, change) as (machine, value):
+        kept = dict(value)
+        devices = boot_devices(kept.pop("order", ""))
         redefine(
             context, machine, "BootDevices", lambda document: set_boot_order(document, devices)
         )
         write_extra(context, machine, field, kept)
 
 
-def _set_platform(context: Context, vm: str, field: str, value: dict[str, str]) -> None:
-    kept = {key: text for key, text in value.items() if key not in {*FEATURES, "machine"}}
-
-    def change(document: Document) -> None:
+def _set_platform(context: Context, vm: str, field: str, change: Change) -> None:
+    def set_features(document: Document) -> None:
         features = child_of(document.root, "features")
         for name in FEATURES:
             known = features.find(name)
@@ -139,8 +160,9 @@ def _set_platform(context: Context, vm: str, field: str, value: dict[str, str]) 
         if os_type is not None and value.get("machine"):
             os_type.set("machine", value["machine"])
 
-    with change_machine(context, vm, "set_platform") as machine:
-        redefine(context, machine, "platform", change)
+    with _changing_field(context, vm, field, change) as (machine, value):
+        kept = {key: text for key, text in value.items() if key not in {*FEATURES, "machine"}}
+        redefine(context, machine, "platform", set_features)
         write_extra(context, machine, field, kept)
 
 

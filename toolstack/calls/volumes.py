@@ -10,11 +10,13 @@ import libvirt
 from lxml import etree
 
 from virtcim.toolstack.calls.fields import GivenRecord
+from virtcim.toolstack.calls.images import check_format, record_format, require_pool_inside
 from virtcim.toolstack.calls.pools import find_pool, require_pool
 from virtcim.toolstack.calltable import Context
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.documents import set_text, to_xml
 from virtcim.toolstack.faults import value_not_supported
+from virtcim.toolstack.image_rules import RAW
 from virtcim.toolstack.names import VOLUME, check_name
 from virtcim.toolstack.progress import following
 
@@ -51,12 +53,14 @@ def read_volume(context: Context, given: GivenRecord) -> VolumePlan:
     if size_bytes < 0:
         raise value_not_supported("virtual_size", size_bytes, "must not be negative")
     require_pool(sr, sr_ref)
+    usual_format = "qcow2" if sr["type"] in _FILE_POOLS else ""
+    require_pool_inside(context, "a disk image", sr["uuid"])
     options = given.map("other_config") | given.map("sm_config")
     return VolumePlan(
         sr=sr,
         name=check_name(VOLUME, given.text("name_label") or str(uuid4())),
         size_bytes=size_bytes,
-        format=options.get("type") or ("qcow2" if sr["type"] in _FILE_POOLS else ""),
+        format=check_format(options.get("type", "")) or usual_format,
         fully_allocated=options.get("allocation") == "full",
     )
 
@@ -80,7 +84,10 @@ def create_volume(context: Context, plan: VolumePlan) -> Any:
         return float(allocation / max(capacity, 1))
 
     with following(context, allocated if fully else lambda: None):
-        return call(pool.createXML, to_xml(volume), _flags(context, plan.format) if fully else 0)
+        flags = _flags(context, plan.format) if fully else 0
+        made = call(pool.createXML, to_xml(volume), flags)
+    record_format(context, made.path(), plan.format or RAW)
+    return made
 
 
 def _flags(context: Context, image_format: str) -> int:

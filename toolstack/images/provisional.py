@@ -35,7 +35,9 @@ class Provisional:
         self._lock = threading.Lock()
         rows = database.query("select pool, volume, machine from provisional_volume")
         self._volumes = {ProvisionalVolume(*row) for row in rows}
-        self._machines = dict(database.query("select uuid, autostart from provisional_machine"))
+        self._machines: dict[str, int] = dict(
+            database.query("select uuid, autostart from provisional_machine")
+        )
         self._worked_on: set[ProvisionalVolume | str] = set()
 
     def begin(self, volume: ProvisionalVolume) -> None:

@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import libvirt
 
@@ -77,6 +77,15 @@ def _is_alive(handle: Any) -> bool:
         return False  # it is closed
 
 
+class _Lost(NamedTuple):
+    """A connection that has ended, and what is still to be let go of."""
+
+    handle: Any
+    liveness: Liveness
+    operations: OperationConnections | None
+    registrations: list[Callable[[], object]]
+
+
 class LibvirtConnection:
     """Calls libvirt, and knows whether it can be reached.
 
@@ -99,7 +108,9 @@ class LibvirtConnection:
         self._liveness: Liveness | None = None
         self._operations: OperationConnections | None = None
         # Lost connections: closed where it cannot disturb libvirt's own threads.
-        self._lost: list[tuple[Any, Liveness, OperationConnections | None]] = []
+        self._lost: list[_Lost] = []
+        # What libvirt holds on to with the open connection, to be taken back before it is closed.
+        self._registrations: list[Callable[[], object]] = []
         self._epoch = 0
         self._failure = lost_connection(uri, "it has not been opened yet")
 
@@ -128,6 +139,7 @@ class LibvirtConnection:
             raise failure from error
         with self._lock:
             self._handle = handle
+            self._registrations = [handle.unregisterCloseCallback]
             self._operations = OperationConnections(self.uri, sockets) if shared else None
             self._epoch += 1
             epoch = self._epoch
@@ -136,6 +148,11 @@ class LibvirtConnection:
             )
         handle.registerCloseCallback(self._closed, epoch)
         self.on_opened()
+
+    @property
+    def at_close(self) -> Callable[[Callable[[], object]], None]:
+        """Takes what is to be called before the connection that is open now is closed."""
+        return self._registrations.append
 
     def mark_ready(self) -> None:
         """Everything has been read: calls may come."""
@@ -160,7 +177,7 @@ class LibvirtConnection:
                 return
             assert self._liveness is not None
             operations = self._operations
-            self._lost.append((self._handle, self._liveness, operations))
+            self._lost.append(_Lost(self._handle, self._liveness, operations, self._registrations))
             self._handle = self._liveness = self._operations = None
             self._readiness.clear()
             self._failure = lost_connection(self.uri, reason)
@@ -179,11 +196,11 @@ class LibvirtConnection:
     def _close_lost(self) -> None:
         with self._lock:
             lost, self._lost = self._lost, []
-        for handle, liveness, operations in lost:
-            liveness.stop()
-            if operations is not None:
-                operations.close()
-            for close in (handle.unregisterCloseCallback, handle.close):
+        for each in lost:
+            each.liveness.stop()
+            if each.operations is not None:
+                each.operations.close()
+            for close in (*each.registrations, each.handle.close):
                 try:
                     close()
                 except libvirt.libvirtError as error:

@@ -25,6 +25,7 @@ from virtcim.toolstack.native.domain_history import DomainHistory
 from virtcim.toolstack.native.first_reading import read_everything
 from virtcim.toolstack.native.known_devices import KnownDevices
 from virtcim.toolstack.native.listing import ListedDomain, ListedObject
+from virtcim.toolstack.native.message_language import MessageLanguage
 from virtcim.toolstack.native.object_locks import ObjectLocks
 from virtcim.toolstack.native.oddities import Oddities
 from virtcim.toolstack.native.queries import read_domain, read_host, read_memory, read_network
@@ -104,6 +105,7 @@ class Inventory:
         self._reconciliation = Reconciliation(self, connection, reconcile_s=reconcile_s)
         self._messages: queue.SimpleQueue[tuple[str, str, Any]] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._language = MessageLanguage()
         self._thread = threading.Thread(target=self._keep, name="inventory", daemon=True)
 
     def start(self) -> None:
@@ -404,9 +406,12 @@ class Inventory:
     def _connect(self) -> None:
         self._connection.open()
         self.history.blind()
-        watch.register_events(self._connection.handle, self._report, self.history)
+        watch.register_events(
+            *(self._connection.handle, self._report, self.history, self._connection.at_close)
+        )
         self.refresh_host()
         read_everything(self, self._connection)
+        self._language.look(self._connection)
         self._connection.mark_ready()
         _log.info(
             "connected to libvirt at %s: %d domains, %d pools, %d networks",

@@ -14,6 +14,7 @@ from typing import Any
 
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.datamodel import CLASSES
+from virtcim.toolstack.image_rules.known import KnownImages
 from virtcim.toolstack.native.views import DomainView, HostView, NetworkView, PoolView
 from virtcim.toolstack.records.devices import console_values, vbd_values, vif_values
 from virtcim.toolstack.records.host import (
@@ -67,6 +68,7 @@ class Publisher:
         self,
         database: Database,
         state: State,
+        images: KnownImages,
         uri: str,
         lock: TogetherLock,
         *,
@@ -79,6 +81,9 @@ class Publisher:
         self._state = state
         self._uri = uri
         self._notes = state.all_notes()
+        # Held while a note is written, by those alone who write notes.
+        self._note_lock = threading.Lock()
+        self._note_in_progress: tuple[str, str] | None = None
         self._host: HostView | None = None
         self._domains: dict[str, DomainView] = {}
         self._networks: dict[str, NetworkView] = {}
@@ -92,7 +97,14 @@ class Publisher:
         self._dirty_host = False
         self._storage = StorageIndex()
         self._storage_records = StorageRecords(
-            self._storage, self._users, state, self._publish, database.remove, self._forget
+            self._storage,
+            self._users,
+            state,
+            images,
+            self._stated_format,
+            self._publish,
+            database.remove,
+            self._forget,
         )
 
     @property
@@ -192,14 +204,35 @@ class Publisher:
 
     def set_note(self, class_name: str, ref: str, field: str, value: object) -> None:
         """Keep a field that a client sets on an object that libvirt has no place for."""
-        with self.lock:
-            record = self._database.get(class_name, ref)
-            if record is None:
-                return
-            key = (class_name, record["uuid"])
-            self._notes[key] = {**self._notes.get(key, {}), field: value}
-            self._state.set_notes(*key, self._notes[key])
-            self._database.publish(class_name, ref, {**record, field: value})
+        self.change_note(class_name, ref, field, lambda _: value)
+
+    def change_note(
+        self, class_name: str, ref: str, field: str, change: Callable[[Any], Any]
+    ) -> None:
+        """Keep what ``change`` makes of the present value of a field that a client sets.
+
+        It is shown when it is kept. Nobody but those who keep notes waits for the disk meanwhile,
+        so ``lock`` must not be held. Raises what ``change`` raises, and StateError.
+        """
+        with self._note_lock:
+            with self.lock:
+                record = self._database.get(class_name, ref)
+                if record is None:
+                    return
+                key = (class_name, record["uuid"])
+                value = change(record[field])
+                self._note_in_progress = key
+                kept = self._state.set_notes(*key, {**self._notes.get(key, {}), field: value})
+            failure = kept.exception()
+            with self.lock:
+                # An object that was forgotten meanwhile took the note with it.
+                is_there, self._note_in_progress = self._note_in_progress == key, None
+                record = self._database.get(class_name, ref)
+                if failure is None and is_there and record is not None:
+                    self._notes[key] = {**self._notes.get(key, {}), field: value}
+                    self._database.publish(class_name, ref, {**record, field: value})
+        if failure is not None:
+            raise failure
 
     def forget(self, class_name: str, ref: str) -> None:
         """Remove an object that is gone for good, with what clients noted on it."""
@@ -297,8 +330,11 @@ class Publisher:
 
     def _forget(self, class_name: str, ref: str) -> None:
         record = self._database.get(class_name, ref)
-        if record is not None and self._notes.pop((class_name, record["uuid"]), {}):
-            self._state.set_notes(class_name, record["uuid"], {})
+        if record is not None:
+            key = (class_name, record["uuid"])
+            if self._notes.pop(key, {}) or self._note_in_progress == key:
+                self._note_in_progress = None
+                self._state.forget_notes(*key)
         self._database.remove(class_name, ref)
 
     def _relink(self, uuid: str, links: dict[str, str]) -> None:
@@ -317,7 +353,16 @@ class Publisher:
         for ref in changed:
             if ref in self._network_keys:
                 self._dirty_networks.add(self._network_keys[ref])
-        self._storage_records.users_changed(changed - self._network_keys.keys())
+        # Also where only the format changed that the machine states of an image.
+        images = (changed | set(links.values())) - self._network_keys.keys()
+        self._storage_records.users_changed(images - {NULL})
+
+    def _stated_format(self, vdi: str) -> str:
+        """Give the format that the machines state that have an image; empty where they differ."""
+        vbds = (self._database.get("VBD", ref) for ref in self._users.get(vdi, ()))
+        stated = {vbd["runtime_properties"].get("type", "") for vbd in vbds if vbd is not None}
+        stated.discard("")
+        return stated.pop() if len(stated) == 1 else ""
 
     def _network_of(self, kind: str, source: str) -> str:
         if kind == "network":

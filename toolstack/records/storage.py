@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 import libvirt
 
+from virtcim.toolstack.image_rules.formats import RAW
 from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.native.image_file import ImageFile
 from virtcim.toolstack.native.views import PoolView, VolumeView
@@ -29,6 +30,7 @@ __all__ = [
 URIS = "uris"
 # The type of the SR that holds the disk paths outside storage pools.
 PATH_SR = "path"
+_PROBED = "probed-type"
 _PATH_SR_NAME = "Paths outside storage pools"
 _POOL_OPERATIONS = ["scan", "plug", "unplug"]
 _IMAGE_OPERATIONS = ["vdi_create", "vdi_destroy", "vdi_resize"]
@@ -92,8 +94,17 @@ def pbd_values(
     }
 
 
-def volume_vdi_values(pool: PoolView, volume: VolumeView, vbds: Iterable[str]) -> dict[str, object]:
-    """Give the values of the VDI record of a storage volume."""
+def volume_vdi_values(
+    pool: PoolView, volume: VolumeView, image_format: str, vbds: Iterable[str]
+) -> dict[str, object]:
+    """Give the values of the VDI record of a storage volume.
+
+    ``image_format`` is what a machine states or what was recorded. What libvirt has found in a
+    volume that nobody stated the format of has another name: clients send ``type`` back.
+    """
+    sm_config = {"type": image_format} if image_format else {}
+    if not image_format and volume.format:
+        sm_config = {"type" if volume.format == RAW else _PROBED: volume.format}
     return {
         "uuid": derived_uuid("VDI", volume_identity(pool.uuid, volume.name)),
         "name_label": shown_name(volume.name),
@@ -101,7 +112,7 @@ def volume_vdi_values(pool: PoolView, volume: VolumeView, vbds: Iterable[str]) -
         "location": volume.path,
         "virtual_size": volume.capacity_bytes,
         "physical_utilisation": volume.allocation_bytes,
-        "sm_config": {"type": volume.format} if volume.format else {},
+        "sm_config": sm_config,
         "managed": True,
         "type": "user",
         "on_boot": "persist",
@@ -118,12 +129,15 @@ def path_vdi_values(
     path: str,
     uris: Sequence[str],
     image: ImageFile | None,
+    image_format: str,
     introduced: Mapping[str, Any],
     vbds: Iterable[str],
+    *,
+    missing: bool,
 ) -> dict[str, object]:
     """Give the values of the VDI record of a path, or of an image elsewhere that has ``uris``.
 
-    ``image`` is None when it cannot be read.
+    ``image`` is None when its size is unknown.
     """
     own: dict[str, object] = {
         "uuid": derived_uuid("VDI", path_identity(host_uuid, path)),
@@ -137,10 +151,11 @@ def path_vdi_values(
         "on_boot": "persist",
         "VBDs": list(vbds),
         "allowed_operations": ["forget"],
-        # Whether an image elsewhere is there is not known.
-        "missing": image is None and not uris,
+        "missing": missing,
     }
     sm_config = dict(introduced.get("sm_config", {}))
+    if image_format:
+        sm_config["type"] = image_format
     if uris:
         sm_config[URIS] = " ".join(uris)
     return {**own, **introduced, "sm_config": sm_config}

@@ -54,6 +54,11 @@ class StorageIndex:
         """Whether a path is a volume of a pool."""
         return path in self._by_path
 
+    def pool_of_path(self, path: str) -> PoolView | None:
+        """Give the pool that a path is a volume of."""
+        key = self._by_path.get(path)
+        return None if key is None else self.pools.get(key[0])
+
     def pool_named(self, name: str) -> PoolView | None:
         """Give the pool of that name."""
         return next((pool for pool in self.pools.values() if pool.name == name), None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from virtcim.toolstack.native.image_file import ImageFile, look_at_image
+from virtcim.toolstack.image_rules.known import KnownImages
+from virtcim.toolstack.native.image_file import ImageFile
 from virtcim.toolstack.native.uris import is_uri
 from virtcim.toolstack.native.views import DiskView, PoolView
 from virtcim.toolstack.records.identity import path_identity, path_sr_uuid, volume_identity
@@ -37,6 +38,8 @@ class StorageRecords:
         index: StorageIndex,
         users: Mapping[str, set[str]],
         state: State,
+        images: KnownImages,
+        stated_format: Callable[[str], str],
         publish: Publish,
         remove: Remove,
         forget: Remove,
@@ -44,6 +47,8 @@ class StorageRecords:
         self._index = index
         self._users = users
         self._state = state
+        self._known = images
+        self._stated_format = stated_format
         self._publish = publish
         self._remove = remove
         self._forget = forget
@@ -51,7 +56,7 @@ class StorageRecords:
         self._introduced: dict[str, dict[str, Any]] = {}
         self._paths: dict[str, str] = {}  # of the VDIs outside pools, by reference
         self._uris: dict[str, tuple[str, ...]] = {}  # of those that are no files or devices here
-        self._images: dict[str, ImageFile | None] = {}
+        self._images: dict[tuple[str, str], ImageFile | None] = {}  # by path and format
         self._volumes: dict[str, VolumeKey] = {}  # of the VDIs in pools, by reference
         self._dirty_pools: set[str] = set()
         self._dirty_vdis: set[str] = set()
@@ -61,7 +66,10 @@ class StorageRecords:
         """The host's UUID is known: its introduced disks can be read."""
         self._host = host_uuid
         self._introduced = self._state.introduced(host_uuid)
-        for path in self._introduced:
+        for path, fields in self._introduced.items():
+            # Databases of before formats were recorded have it here.
+            if stated := fields.get("sm_config", {}).get("type", ""):
+                self._known.keep_first(host_uuid, path, stated)
             self._dirty_vdis.add(self._path_ref(path))
         self._dirty_paths = True
 
@@ -96,8 +104,12 @@ class StorageRecords:
         self._dirty_vdis |= known
         self._dirty_pools.add(uuid)
         for source in moved:
-            if isinstance(source, str) and source in self._introduced:
+            if not isinstance(source, str):
+                continue
+            if source in self._introduced:
                 self._dirty_vdis.add(self._path_ref(source))
+            if pool is not None and pool.active and not self._index.holds_path(source):
+                self._known.forget(self._host, source)  # deleted: the next one is another image
 
     def users_changed(self, refs: Iterable[str]) -> None:
         """Other VBDs use these VDIs now."""
@@ -112,7 +124,7 @@ class StorageRecords:
         else:
             self._introduced[path] = dict(fields)
             self._state.introduce(self._host, path, fields)
-        self._images.pop(path, None)
+        self._images.clear()
         self._dirty_vdis.add(ref)
         return ref
 
@@ -161,7 +173,10 @@ class StorageRecords:
             # The volumes of a pool that was stopped come back; others are another disk then.
             (self._forget if pool is not None and pool.active else self._remove)("VDI", ref)
             return
-        self._publish("VDI", ref, volume_vdi_values(pool, volume, sorted(self._vbds(ref))))
+        image_format = self._format(ref, volume.path)
+        self._publish(
+            "VDI", ref, volume_vdi_values(pool, volume, image_format, sorted(self._vbds(ref)))
+        )
 
     def _publish_path(self, ref: str, path: str) -> None:
         vbds = self._vbds(ref)
@@ -170,19 +185,30 @@ class StorageRecords:
         if not vbds and (introduced is None or self._index.holds_path(path)):
             del self._paths[ref]
             self._uris.pop(ref, None)
-            self._images.pop(path, None)
             self._dirty_paths = True
             self._remove("VDI", ref)
             return
-        if path not in self._images:
-            self._images[path] = look_at_image(path)
+        image_format = self._format(ref, path)
         uris = self._uris.get(ref, (path,)) if is_uri(path) else ()
-        image = self._images[path]
+        looked = not uris and self._known.holds(path, self._index.pools.values())
+        image = None
+        if looked:
+            key = (path, image_format)
+            if key not in self._images:
+                self._images[key] = self._known.look(*key)
+            image = self._images[key]
         self._publish(
             "VDI",
             ref,
-            path_vdi_values(self._host, path, uris, image, introduced or {}, sorted(vbds)),
+            path_vdi_values(
+                *(self._host, path, uris, image, image_format, introduced or {}, sorted(vbds)),
+                missing=looked and image is None,
+            ),
         )
+
+    def _format(self, ref: str, path: str) -> str:
+        """Give the format that machines state, or that was recorded."""
+        return self._stated_format(ref) or self._known.recorded(self._host, path)
 
     def _vbds(self, ref: str) -> set[str]:
         return self._users.get(ref, set())

@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ __all__ = ["StateDatabase", "StateError"]
 
 _DATABASE = "toolstack.sqlite"
 _LOCK = "toolstack.lock"
+# How long another process may hold the database: a backup, or an administrator who looks.
+_PATIENCE_S = 30.0
 
-Query = Callable[..., list[tuple[Any, ...]]]
+Rows = list[tuple[Any, ...]]
+Query = Callable[..., Rows]
 
 
 class StateError(Exception):
@@ -36,12 +40,14 @@ class StateDatabase:
         self._directory = directory
         self._lock = threading.Lock()
         self._held: int | None = None
+        self._later = ThreadPoolExecutor(1, thread_name_prefix="state")
         try:
             if directory is not None:
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._held = _hold(directory)
             self._connection = sqlite3.connect(
                 ":memory:" if directory is None else directory / _DATABASE,
+                timeout=_PATIENCE_S,
                 isolation_level=None,
                 check_same_thread=False,
             )
@@ -58,18 +64,31 @@ class StateDatabase:
             raise
 
     def close(self) -> None:
-        """Close the database; another process may use it now."""
+        """Close the database when all is done; another process may use it now."""
+        self._later.shutdown()
         with self._lock:
             self._connection.close()
             self._give_back()
 
-    def query(self, statement: str, *values: str | int | None) -> list[tuple[Any, ...]]:
+    def query(self, statement: str, *values: str | int | None) -> Rows:
         """Execute one statement and give its rows; a change is on the disk afterwards."""
         try:
             with self._lock:
                 return self._connection.execute(statement, values).fetchall()
         except sqlite3.Error as error:
             raise self._unusable(error) from error
+
+    def later(self, statement: str, *values: str | int | None) -> Future[Rows]:
+        """Execute one statement after all that were asked for so before it, in a thread of its own.
+
+        For those who hold a lock that others wait for: a disk may take long.
+        """
+        try:
+            return self._later.submit(self.query, statement, *values)
+        except RuntimeError as error:  # it is closed
+            failed: Future[Rows] = Future()
+            failed.set_exception(self._unusable(error))
+            return failed
 
     @contextmanager
     def transaction(self) -> Iterator[Query]:

@@ -18,6 +18,10 @@ create table if not exists stop_detail (vm text primary key, fields text not nul
 """
 
 _V2 = """
+create table image_format (
+    host text not null, path text not null, format text not null, inode integer not null,
+    primary key (host, path));
+create table made_pool (uuid text primary key);
 create table provisional_volume (
     pool text not null, volume text not null, machine text not null, since integer not null,
     primary key (pool, volume));

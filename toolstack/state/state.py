@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 from virtcim.toolstack.state.database import StateDatabase
 
 __all__ = ["State"]
+
+_log = logging.getLogger(__name__)
 
 
 class State:
@@ -54,32 +58,43 @@ class State:
 
     def all_notes(self) -> dict[tuple[str, str], dict[str, Any]]:
         """Give the fields that clients set on objects by class and UUID."""
-        rows = self._query("select class, uuid, fields from notes")
+        rows = self.database.later("select class, uuid, fields from notes").result()
         return {(class_name, uuid): json.loads(fields) for class_name, uuid, fields in rows}
 
-    def set_notes(self, class_name: str, uuid: str, fields: Mapping[str, object]) -> None:
-        """Keep the fields that clients set on one object; none deletes them."""
-        if fields:
-            self._query(
-                "insert or replace into notes values (?, ?, ?)",
-                class_name,
-                uuid,
-                json.dumps(fields),
-            )
-        else:
-            self._query("delete from notes where class = ? and uuid = ?", class_name, uuid)
+    def set_notes(
+        self, class_name: str, uuid: str, fields: Mapping[str, object]
+    ) -> Future[list[tuple[Any, ...]]]:
+        """Keep the fields that clients set on one object; none deletes them.
+
+        Gives at once what tells when they are on the disk; in the order of the calls.
+        """
+        later = self.database.later
+        if not fields:
+            return later("delete from notes where class = ? and uuid = ?", class_name, uuid)
+        statement = "insert or replace into notes values (?, ?, ?)"
+        return later(statement, class_name, uuid, json.dumps(fields))
+
+    def forget_notes(self, class_name: str, uuid: str) -> None:
+        """Forget the fields of an object that is gone, without waiting for the disk."""
+        self.set_notes(class_name, uuid, {}).add_done_callback(_log_failure)
 
     def stop_details(self) -> dict[str, dict[str, Any]]:
         """Give by VM UUID what was seen when it stopped by itself."""
-        rows = self._query("select vm, fields from stop_detail")
+        rows = self.database.later("select vm, fields from stop_detail").result()
         return {vm: json.loads(fields) for vm, fields in rows}
 
     def set_stop_detail(self, vm: str, fields: Mapping[str, object] | None) -> None:
-        """Keep what was seen when a VM stopped by itself; None forgets it."""
+        """Keep what was seen when a VM stopped by itself; None forgets it.
+
+        Does not wait for the disk: whoever follows libvirt must not.
+        """
+        later = self.database.later
         if fields is None:
-            self._query("delete from stop_detail where vm = ?", vm)
+            kept = later("delete from stop_detail where vm = ?", vm)
         else:
-            self._query("insert or replace into stop_detail values (?, ?)", vm, json.dumps(fields))
+            statement = "insert or replace into stop_detail values (?, ?)"
+            kept = later(statement, vm, json.dumps(fields))
+        kept.add_done_callback(_log_failure)
 
     def domain_histories(self) -> dict[str, dict[str, Any]]:
         """Give by VM UUID what has happened to it, as far as it was seen."""
@@ -87,10 +102,19 @@ class State:
         return {vm: json.loads(fields) for vm, fields in rows}
 
     def set_domain_history(self, vm: str, fields: Mapping[str, object] | None) -> None:
-        """Keep what has happened to a VM; None forgets it."""
+        """Keep what has happened to a VM; None forgets it.
+
+        Does not wait for the disk: whoever follows libvirt must not.
+        """
+        later = self.database.later
         if fields is None:
-            self._query("delete from domain_history where vm = ?", vm)
+            kept = later("delete from domain_history where vm = ?", vm)
         else:
-            self._query(
-                "insert or replace into domain_history values (?, ?)", vm, json.dumps(fields)
-            )
+            statement = "insert or replace into domain_history values (?, ?)"
+            kept = later(statement, vm, json.dumps(fields))
+        kept.add_done_callback(_log_failure)
+
+
+def _log_failure(kept: Future[Any]) -> None:
+    if (error := kept.exception()) is not None:
+        _log.warning("%s", error)
