@@ -83,7 +83,7 @@ class Toolstack:
             *(database, self._state, images, options.libvirt_uri, lock), hidden=provisional.names
         )
         self._connection.on_opened = lambda: self._finish_operations(provisional)
-        devices = KnownDevices(self._state.database)
+        self._devices = devices = KnownDevices(self._state.database)
         self._inventory = Inventory(
             self._connection,
             self._state,
@@ -120,6 +120,7 @@ class Toolstack:
 
     def start(self) -> None:
         """Connect to libvirt and follow it, in a thread of its own."""
+        self._devices.start()
         self._inventory.start()
 
     def wait_connected(self, timeout_s: float) -> bool:
@@ -141,6 +142,7 @@ class Toolstack:
         self._connection.close()
         self._inventory.join()
         idle = self._dispatcher.close()
+        self._devices.close()
         self._state.close()
         return idle
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, replace
@@ -19,9 +20,14 @@ from virtcim.toolstack.native.identities import (
     name_interfaces,
 )
 from virtcim.toolstack.native.views import DomainXml
-from virtcim.toolstack.state import StateDatabase
+from virtcim.toolstack.state import StateDatabase, StateError
 
 __all__ = ["DISK", "INTERFACE", "KnownDevices"]
+
+_log = logging.getLogger(__name__)
+
+# How long the end of the process waits for a disk that is slow.
+_LAST_WRITE_S = 10.0
 
 DISK, INTERFACE = "disk", "interface"
 
@@ -33,13 +39,18 @@ _Devices = Mapping[str, tuple[KnownDevice, ...]]  # by kind
 class KnownDevices:
     """All domains' devices by UUID, in memory and in the state database.
 
-    Safe to use from many threads. ``flush`` and ``forget`` raise StateError.
+    Safe to use from many threads. A thread of its own writes: a disk that is slow keeps nobody
+    waiting who reads a domain.
     """
 
     def __init__(self, database: StateDatabase) -> None:
         self._database = database
         self._lock = threading.Lock()
         self._unsaved: set[str] = set()
+        self._to_write = threading.Event()
+        self._writing = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._keep, name="known-devices", daemon=True)
         self._domains: dict[str, _Devices] = {
             vm: _from_fields(json.loads(fields))
             for vm, fields in database.query("select vm, fields from device_identity")
@@ -100,25 +111,57 @@ class KnownDevices:
         """A domain is gone, and its devices with it."""
         with self._lock:
             if self._domains.pop(uuid, None) is not None:
-                self._unsaved.discard(uuid)
-                self._database.query("delete from device_identity where vm = ?", uuid)
+                self._unsaved.add(uuid)
+        self._to_write.set()
 
     def keep_only(self, uuids: Collection[str]) -> None:
         """Forget the domains that were removed while nobody looked."""
         for uuid in self._domains.keys() - set(uuids):
             self.forget(uuid)
 
+    def start(self) -> None:
+        """Begin to write what is new into the state database."""
+        self._thread.start()
+
     def flush(self) -> None:
-        """Write what is new into the state database."""
-        with self._lock:
-            if not self._unsaved:
+        """Let what is new be written."""
+        if self._unsaved:
+            self._to_write.set()
+
+    def close(self) -> None:
+        """Write what is new, and nothing after that."""
+        self._closed = True
+        self._to_write.set()
+        if self._thread.is_alive():
+            self._thread.join(_LAST_WRITE_S)
+        self._write()
+
+    def _keep(self) -> None:
+        while not self._closed:
+            self._to_write.wait()
+            self._to_write.clear()
+            self._write()
+
+    def _write(self) -> None:
+        """What cannot be written is written with what comes next."""
+        with self._writing:
+            with self._lock:
+                domains = {uuid: self._domains.get(uuid) for uuid in self._unsaved}
+                self._unsaved.clear()
+            if not domains:
                 return
-            with self._database.transaction() as query:
-                for uuid in self._unsaved:
-                    if uuid in self._domains:
-                        fields = json.dumps(_to_fields(self._domains[uuid]))
+            try:
+                with self._database.transaction() as query:
+                    for uuid, devices in domains.items():
+                        if devices is None:
+                            query("delete from device_identity where vm = ?", uuid)
+                            continue
+                        fields = json.dumps(_to_fields(devices))
                         query("insert or replace into device_identity values (?, ?)", uuid, fields)
-            self._unsaved.clear()
+            except StateError as error:
+                _log.error("the devices of %d domains are not kept yet: %s", len(domains), error)
+                with self._lock:
+                    self._unsaved.update(domains)
 
     def _put(self, uuid: str, devices: _Devices) -> None:
         if self._domains.get(uuid) != devices:
