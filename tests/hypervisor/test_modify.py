@@ -52,7 +52,12 @@ def endpoint(
     """Our own toolstack, by its own calls, and by those alone that a XenServer has."""
     directory: Path = tmp_path_factory.mktemp("host")
     (directory / "host.xml").write_text(HOST)
-    toolstack = Toolstack(ToolstackOptions(libvirt_uri=f"test://{directory}/host.xml"))
+    toolstack = Toolstack(
+        ToolstackOptions(
+            libvirt_uri=f"test://{directory}/host.xml",
+            image_directories=("/elsewhere", "/images", "/isos"),
+        )
+    )
     toolstack.start()
     try:
         assert toolstack.wait_connected(DEADLINE_S)

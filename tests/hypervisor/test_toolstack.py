@@ -39,7 +39,11 @@ def _errors_are_raised_not_printed() -> None:
 @pytest.fixture
 def endpoint(tmp_path: Path) -> Iterator[XenApiEndpoint]:
     (tmp_path / "host.xml").write_text(HOST)
-    toolstack = Toolstack(ToolstackOptions(libvirt_uri=f"test://{tmp_path}/host.xml"))
+    toolstack = Toolstack(
+        ToolstackOptions(
+            libvirt_uri=f"test://{tmp_path}/host.xml", image_directories=("/elsewhere", "/images")
+        )
+    )
     toolstack.start()
     try:
         assert toolstack.wait_connected(DEADLINE_S)

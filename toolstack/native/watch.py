@@ -63,5 +63,3 @@ def register_events(
     for event_id in _POOL_EVENTS:
         register("storagePoolEvent", event_id, pool_changed)
     register("networkEvent", libvirt.VIR_NETWORK_EVENT_ID_LIFECYCLE, network_changed)
-
-
