@@ -124,9 +124,11 @@ class KnownDevices:
         self._thread.start()
 
     def flush(self) -> None:
-        """Let what is new be written."""
-        if self._unsaved:
+        """Let what is new be written; at once where no thread was started for it."""
+        if self._thread.is_alive():
             self._to_write.set()
+        else:
+            self._write()
 
     def close(self) -> None:
         """Write what is new, and nothing after that."""
