@@ -112,7 +112,7 @@ class KnownDevices:
         with self._lock:
             if self._domains.pop(uuid, None) is not None:
                 self._unsaved.add(uuid)
-        self._to_write.set()
+        self.flush()
 
     def keep_only(self, uuids: Collection[str]) -> None:
         """Forget the domains that were removed while nobody looked."""
