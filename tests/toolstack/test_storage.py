@@ -96,7 +96,7 @@ def test_an_image_that_a_running_machine_has_is_not_deleted(
 
 
 def test_a_disk_follows_its_path_into_a_pool_and_out(
-    api: Any, session: XenAPI.Session, pool: str
+    api: Any, host: Host, session: XenAPI.Session, pool: str
 ) -> None:
     [vbd] = api.VM.get_VBDs(only(session, "VM", "rests"))
     outside = api.VBD.get_VDI(vbd)
@@ -106,7 +106,10 @@ def test_a_disk_follows_its_path_into_a_pool_and_out(
     assert api.VBD.get_VDI(vbd) == inside
     assert api.VDI.get_VBDs(inside) == [vbd]
     assert failure(api.VDI.get_record, outside) == ["HANDLE_INVALID", "VDI", outside]
-    api.VDI.destroy(inside)
+    # A machine names it, though it is off: only others can delete it.
+    assert failure(api.VDI.destroy, inside) == ["VDI_IN_USE", inside, "destroy"]
+    host.libvirt.storagePoolLookupByName("default").storageVolLookupByName("rests.qcow2").delete()
+    api.SR.scan(pool)
     assert api.VBD.get_VDI(vbd) == outside
 
 

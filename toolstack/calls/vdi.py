@@ -12,12 +12,14 @@ from virtcim.toolstack.calls.images import (
     check_format,
     record_format,
     require_inside,
+    require_pool_inside,
 )
 from virtcim.toolstack.calls.pools import find_pool, is_of_paths, require_pool
 from virtcim.toolstack.calls.volumes import create_volume, read_volume
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
+from virtcim.toolstack.images import is_used
 from virtcim.toolstack.names import check_label
 from virtcim.toolstack.refs import reference
 
@@ -64,14 +66,21 @@ def _attached_vbds(context: Context, vdi: Record) -> list[Record]:
 
 @VDI_CALLS.add("VDI.destroy", "VDI self", asynchronous=True)
 def destroy(context: Context, vdi: str) -> None:
-    """Delete a volume; raises ``VDI_IN_USE`` while a running VM has it."""
+    """Delete a volume that libvirt lists in a pool inside the fence.
+
+    Raises ``VDI_IN_USE`` while a VM names it, whether it runs or not, or has an image that is
+    built on it; ``VIRTCIM_OUTSIDE_FENCE``.
+    """
     record, sr = _find(context, vdi)
     require_pool(sr, record["SR"])
-    if _attached_vbds(context, record):
-        raise XapiFailure("VDI_IN_USE", vdi, "destroy")
+    require_pool_inside(context, "deleting a disk image", sr["uuid"])
     services = context.services
     with services.inventory.changing(sr["uuid"]):
-        services.connection.call(_volume(context, record, sr).delete, 0)
+        volume = _volume(context, record, sr)
+        path_of = services.publisher.storage.path_of_volume
+        if is_used(services.connection, volume, path_of, local=services.fence.local):
+            raise XapiFailure("VDI_IN_USE", vdi, "destroy")
+        services.connection.call(volume.delete, 0)
         services.inventory.refresh_pool(sr["uuid"])
 
 
@@ -101,6 +110,7 @@ def resize_image(context: Context, vdi: str, size: int) -> None:
             )
     else:
         require_pool(sr, record["SR"])
+        require_pool_inside(context, "resizing a disk image", sr["uuid"])
         services.connection.call(_volume(context, record, sr).resize, size, 0)
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from typing import Any
-from xml.etree.ElementTree import ParseError, fromstring
+from xml.etree.ElementTree import ParseError
 
 import libvirt
 
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.images.provisional import Provisional, ProvisionalVolume
+from virtcim.toolstack.images.users import named_by_machines
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.state import StateError
 
@@ -30,7 +30,7 @@ def clean_up(connection: LibvirtConnection, provisional: Provisional) -> None:
     if not left:
         return
     try:
-        named = set(_named_by_machines(connection))
+        named = set(named_by_machines(connection))
     except (XapiFailure, libvirt.libvirtError, ParseError) as error:
         _log.error(
             "%d volumes stay provisional: who names them cannot be read: %s", len(left), error
@@ -86,23 +86,6 @@ def _clean_up_volume(
                 *(volume.name, volume.pool, volume.machine),
             )
     provisional.end([volume])
-
-
-def _named_by_machines(connection: LibvirtConnection) -> Iterator[str | tuple[str, str]]:
-    """Give everything that any machine could mean an image by: paths, and pools with volumes.
-
-    Attributes and texts of all kinds are looked at: rather one too many stays than one goes that
-    is used.
-    """
-    for domain in connection.call(connection.handle.listAllDomains):
-        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
-            root = fromstring(connection.call(domain.XMLDesc, flags))  # noqa: S314 - libvirt's
-            for element in root.iter():
-                if element.text:
-                    yield element.text.strip()
-                yield from element.attrib.values()
-                if "pool" in element.attrib:
-                    yield element.attrib["pool"], element.attrib.get("volume", "")
 
 
 def find_volume(connection: Any, pool: str, name: str) -> Any:

@@ -56,7 +56,7 @@ def look_at_image(path: str, image_format: str) -> ImageFile | None:
     return ImageFile(virtual_size_bytes=size, allocated_bytes=status.st_blocks * _SECTOR)
 
 
-def read_beginning(path: str) -> Beginning:
+def read_beginning(path: str, size_bytes: int = _BEGINNING_BYTES) -> Beginning:
     """Read the beginning of an image, as far as it may be read."""
     try:
         with _opened(path) as file:
@@ -65,7 +65,7 @@ def read_beginning(path: str) -> Beginning:
             if not (regular or stat.S_ISBLK(status.st_mode)):
                 return Beginning(content=None)
             inode = status.st_ino if regular else 0
-            return Beginning(content=os.pread(file, _BEGINNING_BYTES, 0), inode=inode)
+            return Beginning(content=os.pread(file, size_bytes, 0), inode=inode)
     except (OSError, ValueError):
         return Beginning(content=None)
 

@@ -59,6 +59,12 @@ class StorageIndex:
         key = self._by_path.get(path)
         return None if key is None else self.pools.get(key[0])
 
+    def path_of_volume(self, pool: str, volume: str) -> str:
+        """Give the path of a volume by the names of its pool and itself; empty if it is unknown."""
+        key = self._by_name.get((pool, volume))
+        found = None if key is None else self.volume(key)
+        return "" if found is None else found.path
+
     def pool_named(self, name: str) -> PoolView | None:
         """Give the pool of that name."""
         return next((pool for pool in self.pools.values() if pool.name == name), None)

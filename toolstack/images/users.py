@@ -1,0 +1,100 @@
+"""Which images the machines use: all that they name, and what those are built on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from xml.etree.ElementTree import Element, fromstring
+
+import libvirt
+
+from virtcim.toolstack.image_rules.backing import image_chain
+from virtcim.toolstack.image_rules.formats import RAW
+from virtcim.toolstack.image_rules.paths import canonical_path
+from virtcim.toolstack.native.connection import LibvirtConnection
+
+__all__ = ["Named", "is_used", "named_by_machines"]
+
+# A path or any other text, or the names of a pool and a volume.
+Named = str | tuple[str, str]
+
+
+def named_by_machines(connection: LibvirtConnection) -> Iterator[Named]:
+    """Give everything that any machine could mean an image by: paths, and pools with volumes.
+
+    Raises ``libvirt.libvirtError``.
+    """
+    for root in _descriptions(connection):
+        yield from _named(root)
+
+
+def is_used(
+    connection: LibvirtConnection,
+    volume: Any,
+    path_of: Callable[[str, str], str],
+    *,
+    local: bool,
+) -> bool:
+    """Whether a machine names a volume (libvirt's object), or has an image that is built on it.
+
+    ``path_of`` gives the path of a volume by the names of its pool and itself, empty where there
+    is none; ``local`` is false where paths are those of another host. Raises
+    ``libvirt.libvirtError``.
+    """
+    pool = connection.call(connection.call(volume.storagePoolLookupByVolume).name)
+    names = (pool, connection.call(volume.name))
+    path = connection.call(volume.path)
+    sought = canonical_path(path, local=local)
+
+    def is_it(named: Named) -> bool:
+        if not isinstance(named, str):
+            return named == names
+        return named == path or (
+            named.startswith("/") and canonical_path(named, local=local) == sought
+        )
+
+    for root in _descriptions(connection):
+        if any(map(is_it, _named(root))):
+            return True
+        for source in _built_images(root, path_of) if local else ():
+            if any(map(is_it, image_chain(source))):
+                return True
+    return False
+
+
+def _descriptions(connection: LibvirtConnection) -> Iterator[Element]:
+    """Give the descriptions of all machines, as they run and for their next start."""
+    for domain in connection.call(connection.handle.listAllDomains):
+        for flags in (0, libvirt.VIR_DOMAIN_XML_INACTIVE):
+            try:
+                xml = connection.call(domain.XMLDesc, flags)
+            except libvirt.libvirtError as error:
+                if error.get_error_code() != libvirt.VIR_ERR_NO_DOMAIN:
+                    raise
+            else:
+                yield fromstring(xml)  # noqa: S314 - libvirt wrote it
+
+
+def _named(root: Element) -> Iterator[Named]:
+    """Attributes and texts of all kinds: rather one too many stays than one goes that is used."""
+    for element in root.iter():
+        if element.text:
+            yield element.text.strip()
+        yield from element.attrib.values()
+        if "pool" in element.attrib:
+            yield element.attrib["pool"], element.attrib.get("volume", "")
+
+
+def _built_images(root: Element, path_of: Callable[[str, str], str]) -> Iterator[str]:
+    """Give the local images that QEMU opens as more than raw."""
+    for disk in root.iterfind("devices/disk"):
+        driver, source = disk.find("driver"), disk.find("source")
+        image_format = RAW if driver is None else driver.get("type", RAW)
+        if source is None or image_format == RAW:
+            continue
+        if disk.get("type") == "volume":
+            path = path_of(source.get("pool", ""), source.get("volume", ""))
+        else:
+            path = source.get("file") or source.get("dev") or ""
+        if path.startswith("/"):
+            yield path
