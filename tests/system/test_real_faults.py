@@ -11,7 +11,15 @@ import pywbem
 from boot_sectors import IDLE
 from private_libvirt import PrivateLibvirt
 
-from tests.system.cim import define, find_system, request_state, system_path
+from tests.system.cim import (
+    NAMESPACE,
+    define,
+    find_system,
+    request_state,
+    service_path,
+    system_path,
+)
+from tests.system.waiting import wait_for
 
 _TIB = 1 << 40
 _FAILED = 1
@@ -127,3 +135,26 @@ def test_an_error_carries_its_fault_as_an_instance(cim: pywbem.WBEMConnection) -
     assert instance["Message"] == error.status_description
     assert instance["CIMStatusCode"] == _FAILED
     assert "LIBVIRT_ERROR" in instance["MessageArguments"][0] or instance["MessageArguments"]
+
+
+def test_memory_that_no_state_lets_change_is_not_refused_for_the_state(
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect
+) -> None:
+    numa = "<numa><cell id='0' cpus='0' memory='65536'/></numa>"
+    domain = qemu.defineXML(
+        "<domain type='qemu'><name>divided</name><memory>65536</memory><vcpu>1</vcpu>"
+        f"<os><type>hvm</type></os><cpu>{numa}</cpu></domain>"
+    )
+    path = pywbem.CIMInstanceName(
+        "VirtCIM_MemoryResourceAllocationSettingData",
+        {"InstanceID": f"VirtCIM:{domain.UUIDString()}/memory"},
+        namespace=NAMESPACE,
+    )
+    wait_for(lambda: find_system(cim, "divided"), bool, "the machine")
+    memory = cim.GetInstance(path)
+    memory["Limit"] = pywbem.Uint64(128 << 20)
+    memory["VirtualQuantity"] = pywbem.Uint64(128 << 20)
+    with pytest.raises(pywbem.CIMError) as caught:
+        cim.InvokeMethod("ModifyResourceSettings", service_path(cim), ResourceSettings=[memory])
+    assert code_of(caught.value) == "ERR_OPERATION_FAILED"
+    assert "NUMA nodes" in caught.value.status_description
