@@ -12,6 +12,9 @@ __all__ = [
     "POWER_OFF",
     "POWER_OFF_WHEN_ASKED",
     "RESET_WHEN_ASKED",
+    "REWRITE_BYTES",
+    "REWRITE_FROM_BYTES",
+    "REWRITE_START",
     "write_disk",
 ]
 
@@ -122,6 +125,36 @@ FILL_DISK = _boot_sector(
     40 00           ; 7C1B          sectors to write
     00 7E 00 00     ; 7C1D          what to write: 0000:7E00
     40 00 00 00 00 00 00 00 ; 7C21  first sector
+    """
+)
+
+#: Where `REWRITE_START` finds what it writes, and how much that is.
+REWRITE_FROM_BYTES, REWRITE_BYTES = 8 * _SECTOR_BYTES, 32 * _SECTOR_BYTES
+
+#: Writes 32 sectors of its disk, from the eighth on, over the beginning of the disk, this sector
+#: included, and switches the machine off: whoever opens the disk next finds what the guest wants.
+REWRITE_START = _boot_sector(
+    """
+    31 C0           ; 7C00         xor ax, ax
+    8E D8           ; 7C02         mov ds, ax
+    FB              ; 7C04         sti
+    BE 25 7C        ; 7C05         mov si, packet
+    B4 42           ; 7C08         mov ah, 0x42        ; extended read
+    B2 80           ; 7C0A         mov dl, 0x80        ; the first hard disk
+    CD 13           ; 7C0C         int 0x13
+    C7 06 2D 7C 00 00 ; 7C0E       mov word [packet + 8], 0
+    B8 00 43        ; 7C14         mov ax, 0x4300      ; extended write, no verification
+    B2 80           ; 7C17         mov dl, 0x80
+    CD 13           ; 7C19         int 0x13
+    BA 04 06        ; 7C1B         mov dx, 0x604
+    B8 00 20        ; 7C1E         mov ax, 0x2000
+    EF              ; 7C21         out dx, ax
+    F4              ; 7C22  wait:  hlt
+    EB FD           ; 7C23         jmp wait
+    10 00           ; 7C25  packet: size of this packet
+    20 00           ; 7C27          sectors to read, then to write
+    00 80 00 00     ; 7C29          where in memory: 0000:8000
+    08 00 00 00 00 00 00 00 ; 7C2D  first sector
     """
 )
 
