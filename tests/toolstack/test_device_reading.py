@@ -10,6 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from virtcim.toolstack.image_rules.source_url import parse_source_url
+from virtcim.toolstack.native.disk_source import disk_sources
 from virtcim.toolstack.native.domain_reader import parse_domain
 from virtcim.toolstack.native.views import ConsoleView, DiskView, DomainXml, InterfaceView
 
@@ -127,6 +129,21 @@ def test_a_disk_elsewhere_says_protocol_host_port_socket_and_path(
     attributes: str, hosts: list[str], uris: list[str]
 ) -> None:
     assert list(network_disk(attributes, *hosts)) == uris
+
+
+# What libvirt 9.0 knows, and clients may not name.
+NOT_FOR_CLIENTS = ("rbd:///", "vxhs://")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [uri for _, _, uris in NETWORK_SOURCES for uri in uris if not uri.startswith(NOT_FOR_CLIENTS)],
+)
+def test_a_disk_that_a_client_puts_on_a_uri_is_shown_with_that_uri(uri: str) -> None:
+    url = parse_source_url(uri)
+    source = Element("source", dict(url.attributes))
+    SubElement(source, "host", dict(url.host_attributes))
+    assert disk_sources("network", source) == (uri,)
 
 
 def test_another_snapshot_or_another_cluster_is_another_image() -> None:

@@ -46,6 +46,7 @@ class SourceUrl:
     transport: str
     host: str
     port: int
+    has_port: bool = True  # it was given, and is not the protocol's own
     path: str
     socket: str = ""  # of this host, with the transport unix
     query: str = ""  # of a web server, as it is
@@ -71,7 +72,9 @@ class SourceUrl:
         """The attributes of ``<host>`` in it."""
         if self.transport == "unix":
             return {"transport": "unix", "socket": self.socket}
-        host = {"name": self.host, "port": str(self.port)}
+        host = {"name": self.host}
+        if self.has_port:
+            host["port"] = str(self.port)
         return host if self.transport == "tcp" else {**host, "transport": self.transport}
 
     @property
@@ -108,6 +111,7 @@ def parse_source_url(text: str) -> SourceUrl:
         transport=transport,
         host=_host(parts),
         port=port or _PORTS[protocol],
+        has_port=bool(port),
         path=_path(protocol, parts.path),
         socket=_socket(parts.query) if transport == "unix" else "",
         query=_query(protocol, parts.query) if transport != "unix" else "",
@@ -115,7 +119,7 @@ def parse_source_url(text: str) -> SourceUrl:
 
 
 def _host(parts: SplitResult) -> str:
-    host = parts.hostname or ""
+    host = unquote(parts.hostname or "")
     try:
         return str(ip_address(host))
     except ValueError:
