@@ -1,8 +1,8 @@
 """Which restarts of guests were their own doing: libvirt tells of every one alike.
 
 A reset is told of late, after the call that asked for it has returned; and the firmware of the
-guest resets the machine once more (SeaBIOS does, 50 ms after each reset that meets a running
-system), which is told of as well. What may still come of a reset is not taken for the guest's own.
+guest resets the machine again, some times (SeaBIOS does, up to 0.5 s after a reset that meets a
+running system). All that follows a reset within some seconds is taken for a part of it.
 """
 
 from __future__ import annotations
@@ -14,10 +14,8 @@ from dataclasses import dataclass
 
 __all__ = ["Reboots"]
 
-# How long the firmware of a running machine may take to reset it once more.
-_ECHO_S = 5.0
-_OF_A_RESET = 2
-_OF_A_REBOOT = 1
+# Ten times what the firmware of an emulated machine took under load to reset it again.
+_QUIET_S = 5.0
 
 
 @dataclass(slots=True)
@@ -25,8 +23,9 @@ class _Seen:
     own: int = 0
     all: int = 0
     crashes: int = 0
-    owed: int = 0  # how many events may still come of what was seen
-    since: float = 0.0
+    last: float | None = None  # when something was seen, or asked for, that resets may follow
+    # Whether that was since the machine went on; a paused one's firmware can do nothing.
+    is_new: bool = False
 
 
 class Reboots:
@@ -39,30 +38,31 @@ class Reboots:
 
     def reset(self, uuid: str) -> None:
         """The machine is going to be reset: by us, by its watchdog, after a panic."""
-        self._owe(uuid, _OF_A_RESET)
+        with self._lock:
+            self._note(self._of(uuid))
 
     def crashed(self, uuid: str) -> None:
         """The guest panicked; the machine may be reset because of that."""
         with self._lock:
-            self._of(uuid).crashes += 1
-        self._owe(uuid, _OF_A_RESET)
+            seen = self._of(uuid)
+            seen.crashes += 1
+            self._note(seen)
 
     def happened(self, uuid: str) -> None:
         """A restart was told of."""
         with self._lock:
             seen = self._of(uuid)
             seen.all += 1
-            if seen.owed and self._clock() - seen.since < _ECHO_S:
-                seen.owed -= 1
-            else:
-                seen.own += 1
-                seen.owed = _OF_A_REBOOT
-            seen.since = self._clock()
+            seen.own += not self._left_s(seen)
+            self._note(seen)
 
     def resumed(self, uuid: str) -> None:
         """The machine goes on: while it was paused its firmware could do nothing."""
         with self._lock:
-            self._of(uuid).since = self._clock()
+            seen = self._of(uuid)
+            if seen.is_new:
+                seen.last = self._clock()
+                seen.is_new = False
 
     def forget(self, uuid: str) -> None:
         """The domain is gone."""
@@ -85,16 +85,18 @@ class Reboots:
             return self._of(uuid).crashes
 
     def unsettled_s(self, uuid: str) -> float:
-        """Give how long more something may come of earlier resets; 0: nothing will."""
+        """Give how long more something may come of what was seen; 0: nothing will."""
         with self._lock:
-            seen = self._of(uuid)
-            return max(0.0, seen.since + _ECHO_S - self._clock()) if seen.owed else 0.0
+            return self._left_s(self._of(uuid))
 
-    def _owe(self, uuid: str, events: int) -> None:
-        with self._lock:
-            seen = self._of(uuid)
-            seen.owed += events
-            seen.since = self._clock()
+    def _note(self, seen: _Seen) -> None:
+        seen.last = self._clock()
+        seen.is_new = True
+
+    def _left_s(self, seen: _Seen) -> float:
+        if seen.last is None:
+            return 0.0
+        return max(0.0, seen.last + _QUIET_S - self._clock())
 
     def _of(self, uuid: str) -> _Seen:
         return self._domains.setdefault(uuid, _Seen())
