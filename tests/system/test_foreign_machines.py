@@ -218,6 +218,13 @@ def test_ports_name_their_networks_also_those_that_are_not_there(
         if each["InstanceID"] == group["PoolID"]
     ]
     assert pool["ElementName"] == "mcast 230.0.0.1:5558"
+    [port] = [
+        each
+        for each in cim.EnumerateInstances("VirtCIM_NetworkPort")
+        if each["PermanentAddress"] == "525400000001"
+    ]
+    assert port["StatusDescriptions"][0] == "the network 'missing' does not exist"
+    assert port["OperationalStatus"][0] == 3
 
 
 @pytest.fixture
