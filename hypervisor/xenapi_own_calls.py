@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from uuid import uuid4
 
-from virtcim.errormap import HypervisorError, from_xapi
+from virtcim.errormap import ErrorCode, HypervisorError, from_xapi, translate
 from virtcim.hypervisor.change import (
     AddedDevices,
     DiskChange,
@@ -49,6 +49,7 @@ _FIELDS: Mapping[str, str] = {
     "vcpus_max": "VCPUs_max",
     "vcpus_at_startup": "VCPUs_at_startup",
 }
+_PATH_SR_TYPE = "path"
 # What the toolstack could not take back itself, so that something of the change remains.
 _REMAINS = frozenset({"ROLLBACK_FAILED"})
 
@@ -80,6 +81,12 @@ class DeviceRecords:
             image = self._inventory.disk_images.get(spec.image_uuid.lower())
             if image is None:
                 raise _gone("VDI", spec.image_uuid)
+            repository = self._inventory.storage_repositories.get(image.sr_uuid)
+            of_paths = repository is not None and repository.type == _PATH_SR_TYPE
+            if of_paths and image.location.startswith("/"):
+                # Outside pools an image is known only while some machine has it: at this moment
+                # the last one may be removed, or the file become a volume of a pool.
+                return {"location": image.location}
             return {"VDI": image.ref}
         if spec.path:
             return {"location": spec.path}
@@ -183,7 +190,8 @@ def settled(error: HypervisorError, operation: str) -> HypervisorError:
     knows how the call ended.
     """
     fault = replace(error.fault, operation=operation)
-    unknown = fault.source == "transport" and fault.sent
+    # It may also be the toolstack that lost its connection in the middle.
+    unknown = translate(fault).code is ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
     if unknown or fault.code in _REMAINS:
         return HypervisorError(fault)
     if fault.code == GUEST_KEEPS:
