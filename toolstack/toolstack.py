@@ -18,6 +18,7 @@ from virtcim.toolstack.image_rules.known import KnownImages
 from virtcim.toolstack.image_rules.recorded import MadePools, RecordedFormats
 from virtcim.toolstack.images import Provisional, clean_up
 from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.native.disk_sizes import DiskSizes
 from virtcim.toolstack.native.inventory import Inventory
 from virtcim.toolstack.native.known_devices import KnownDevices
 from virtcim.toolstack.records.publisher import Publisher, TogetherLock
@@ -82,6 +83,10 @@ class Toolstack:
         publisher = Publisher(
             *(database, self._state, images, options.libvirt_uri, lock), hidden=provisional.names
         )
+        self._sizes = DiskSizes(
+            self._connection, publisher.size_told, mark_background=statistics.mark_background
+        )
+        publisher.on_size_wanted = self._sizes.ask
         self._connection.on_opened = lambda: self._finish_operations(provisional)
         self._devices = devices = KnownDevices(self._state.database)
         self._inventory = Inventory(
@@ -121,6 +126,7 @@ class Toolstack:
     def start(self) -> None:
         """Connect to libvirt and follow it, in a thread of its own."""
         self._devices.start()
+        self._sizes.start()
         self._inventory.start()
 
     def wait_connected(self, timeout_s: float) -> bool:
@@ -138,6 +144,7 @@ class Toolstack:
 
     def stop(self) -> bool:
         """Let go of libvirt; False if it still works on something, which is not waited for."""
+        self._sizes.stop()
         self._inventory.stop()
         self._connection.close()
         self._inventory.join()

@@ -15,6 +15,7 @@ from typing import Any
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.image_rules.known import KnownImages
+from virtcim.toolstack.native.image_file import ImageFile
 from virtcim.toolstack.native.views import DomainView, HostView, NetworkView, PoolView
 from virtcim.toolstack.records.devices import console_values, vbd_values, vif_values
 from virtcim.toolstack.records.host import (
@@ -77,6 +78,7 @@ class Publisher:
         """``hidden`` gives the names of the volumes of a pool that are not to be seen yet."""
         self._hidden = hidden
         self.lock = lock
+        self.on_size_wanted: Callable[[str, str, str], None] = lambda *_: None
         self._database = database
         self._state = state
         self._uri = uri
@@ -102,6 +104,7 @@ class Publisher:
             state,
             images,
             self._stated_format,
+            self._ask_size,
             self._publish,
             database.remove,
             self._forget,
@@ -277,6 +280,20 @@ class Publisher:
             ref = self._storage_records.introduce(path, fields)
             self.flush()
         return ref
+
+    def size_told(self, path: str, image: ImageFile) -> None:
+        """Show the size of an image that libvirt has told for the machine that has it."""
+        with self.lock:
+            self._storage_records.size_told(path, image)
+            self.flush()
+
+    def _ask_size(self, vdi: str, path: str) -> None:
+        for ref in sorted(self._users.get(vdi, ())):
+            vbd = self._database.get("VBD", ref)
+            vm = None if vbd is None else self._database.get("VM", vbd["VM"])
+            if vbd is not None and vm is not None:
+                self.on_size_wanted(vm["uuid"], vbd["device"], path)
+                return
 
     def look_at_paths(self) -> None:
         """Look again at all files outside pools."""

@@ -40,6 +40,7 @@ class StorageRecords:
         state: State,
         images: KnownImages,
         stated_format: Callable[[str], str],
+        ask_size: Callable[[str, str], None],
         publish: Publish,
         remove: Remove,
         forget: Remove,
@@ -49,6 +50,10 @@ class StorageRecords:
         self._state = state
         self._known = images
         self._stated_format = stated_format
+        self._ask_size = ask_size
+        self._told: dict[
+            str, ImageFile | None
+        ] = {}  # by path: what libvirt says, once it was asked
         self._publish = publish
         self._remove = remove
         self._forget = forget
@@ -131,7 +136,14 @@ class StorageRecords:
     def look_again(self) -> None:
         """Look at the files of all paths again."""
         self._images.clear()
+        self._told.clear()
         self._dirty_vdis.update(self._paths)
+
+    def size_told(self, path: str, image: ImageFile) -> None:
+        """Libvirt tells the size of an image that only it may look at."""
+        if path in self._told:
+            self._told[path] = image
+            self._dirty_vdis.add(self._path_ref(path))
 
     def flush(self) -> None:
         """Publish what was collected."""
@@ -185,6 +197,7 @@ class StorageRecords:
         if not vbds and (introduced is None or self._index.holds_path(path)):
             del self._paths[ref]
             self._uris.pop(ref, None)
+            self._told.pop(path, None)
             self._dirty_paths = True
             self._remove("VDI", ref)
             return
@@ -197,6 +210,11 @@ class StorageRecords:
             if key not in self._images:
                 self._images[key] = self._known.look(*key)
             image = self._images[key]
+        elif vbds and not uris:
+            if path not in self._told:
+                self._told[path] = None
+                self._ask_size(ref, path)
+            image = self._told[path]
         self._publish(
             "VDI",
             ref,
