@@ -147,12 +147,13 @@ def domain(*targets: str, macs: Sequence[str] = ()) -> DomainXml:
 def test_what_is_plugged_into_the_running_machine_only_has_a_name_of_its_own() -> None:
     state = State(None)
     devices = KnownDevices(state.database)
-    config, live = devices.name("u", domain(macs=["a"]), domain(macs=["a", "a"]))
-    assert live is not None
+    config, live = domain(macs=["a"]), domain(macs=["a", "a"])
+    devices.name("u", config, live)
     assert [item.id for item in config.interfaces] == ["0"]
     assert [item.id for item in live.interfaces] == ["0", "1"]
     # It is configured for the next start as well, and then alone.
-    config, live = devices.name("u", domain(macs=["a", "a"]), None)
+    config = domain(macs=["a", "a"])
+    devices.name("u", config, None)
     assert [item.id for item in config.interfaces] == ["0", "1"]
     state.close()
 
@@ -168,7 +169,8 @@ def test_devices_are_remembered_and_forgotten_with_their_domains(tmp_path: Path)
     state.close()
     state = State(directory)
     devices = KnownDevices(state.database)
-    named, _ = devices.name("u", domain("vdb", "vda"), None)
+    named = domain("vdb", "vda")
+    devices.name("u", named, None)
     assert [(disk.id, disk.number) for disk in named.disks] == [("vdb", 1), ("vda", 0)]
     assert devices.known("v", DISK) == ()
     assert len(devices.known("w", DISK)) == 2
@@ -182,6 +184,7 @@ def test_what_cannot_be_read_is_not_forgotten() -> None:
     devices = KnownDevices(state.database)
     devices.name("u", domain("vda", "vdb"), None)
     devices.name("u", domain("vdb"), None, whole=False)
-    named, _ = devices.name("u", domain("vda", "vdb"), None)
+    named = domain("vda", "vdb")
+    devices.name("u", named, None)
     assert [(disk.id, disk.number) for disk in named.disks] == [("vda", 0), ("vdb", 1)]
     state.close()

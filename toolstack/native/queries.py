@@ -102,7 +102,7 @@ def read_domain(
     config = documents[-1]
     live = documents[0] if active else None
     uuid = domain.UUIDString()
-    config, live = devices.name(uuid, config, live, whole=not problems)
+    devices.name(uuid, config, live, whole=not problems)
     if live is not None:
         config = _with_attached(config, live)
     if detail is not None and live is not None:
