@@ -39,6 +39,7 @@ class RecordClass:
     name: str
     fields: Mapping[str, str]
     empty: Mapping[str, object]
+    integers: tuple[str, ...] = ()
     # Tasks and sessions live in this process: they are there while libvirt is not.
     needs_libvirt: bool = True
 
@@ -49,16 +50,25 @@ class RecordClass:
 
     def record(self, values: Mapping[str, object]) -> Record:
         """Give a complete record for the wire; integers become decimal strings."""
-        record: Record = dict(self.empty)
-        for name, value in values.items():
-            record[name] = str(value) if self.fields[name] == "int" else value
+        record: Record = {**self.empty, **values}
+        if len(record) != len(self.empty):
+            raise KeyError(*(record.keys() - self.empty.keys()))
+        for name in self.integers:
+            if name in values:
+                record[name] = str(values[name])
         return record
 
 
 def _define(name: str, *, needs_libvirt: bool = True, **groups: str) -> RecordClass:
     fields = {field: kind for kind, names in groups.items() for field in names.split()}
     empty = {field: _EMPTY[kind] for field, kind in fields.items()}
-    return RecordClass(name=name, fields=fields, empty=empty, needs_libvirt=needs_libvirt)
+    return RecordClass(
+        name=name,
+        fields=fields,
+        empty=empty,
+        integers=tuple(groups.get("int", "").split()),
+        needs_libvirt=needs_libvirt,
+    )
 
 
 _DEFINED = (

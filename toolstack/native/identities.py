@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from virtcim.toolstack.native.device_keys import DeviceKey
 
@@ -134,7 +134,10 @@ def _take(
     present = dict(zip(ids, keys, strict=True))
     for id_, device in devices.items():
         key = present.get(id_)
-        devices[id_] = replace(device, live=key) if live else replace(device, config=key)
+        if live:
+            devices[id_] = KnownDevice(id_, device.number, device.config, key)
+        else:
+            devices[id_] = KnownDevice(id_, device.number, key, device.live)
 
 
 def _find(
@@ -146,6 +149,8 @@ def _find(
     """Match by what a device was known by in this description, then by what in the other one."""
     found: list[str | None] = [None] * len(present)
     for side in (own, other):
+        if not known or None not in found:
+            break
         taken = set(found)
         candidates = {
             id_: key
@@ -164,6 +169,8 @@ def match(known: Sequence[DeviceKey], present: Sequence[DeviceKey]) -> list[int 
     """Give for each key that is present the index of the known one that it is, or None."""
     if list(known) == list(present):
         return list(range(len(present)))
+    if not known:
+        return [None] * len(present)
     found: list[int | None] = [None] * len(present)
     left_known, left = dict(enumerate(known)), dict(enumerate(present))
     for value_of, only_one in _RULES:
