@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.native.listing import (
+    ListedDomain,
     ListedObject,
     list_domains,
     list_networks,
     list_pools,
 )
-from virtcim.toolstack.native.queries import read_network
+from virtcim.toolstack.native.queries import descriptions, read_network
 from virtcim.toolstack.native.storage_queries import read_pool
 
 if TYPE_CHECKING:
@@ -21,12 +25,21 @@ if TYPE_CHECKING:
 
 __all__ = ["read_everything"]
 
-# So many domains become visible together.
-_BATCH = 250
+# So many domains become visible together, and so many lots of them are asked for ahead.
+_BATCH = 100
+_AHEAD = 2
+# Who waits for libvirt waits for the interpreter too: it has to change threads as often as
+# libvirt answers.
+_SWITCH_S = 1e-4
 
 
-def read_everything(inventory: Inventory, connection: LibvirtConnection) -> None:
-    """Read all objects into the inventory; raises XapiFailure or libvirt.libvirtError."""
+def read_everything(
+    inventory: Inventory, connection: LibvirtConnection, mark_background: Callable[[], None]
+) -> None:
+    """Read all objects into the inventory; raises XapiFailure or libvirt.libvirtError.
+
+    ``mark_background`` is called in each thread that helps.
+    """
     # Everything that is made now stays: looking for garbage among it takes longer than reading.
     gc.disable()
     try:
@@ -44,7 +57,7 @@ def read_everything(inventory: Inventory, connection: LibvirtConnection) -> None
             read_pool,
             inventory.put_pool,
         )
-        _read_domains(inventory, connection)
+        _read_domains(inventory, connection, mark_background)
     finally:
         gc.enable()
     gc.freeze()
@@ -70,13 +83,14 @@ def _read_all(
         inventory.flush()
 
 
-def _read_domains(inventory: Inventory, connection: LibvirtConnection) -> None:
+def _read_domains(
+    inventory: Inventory, connection: LibvirtConnection, mark_background: Callable[[], None]
+) -> None:
     listed = list_domains(connection)
-    for first in range(0, len(listed), _BATCH):
+    for asked in _asked_ahead(connection, listed, mark_background):
         with inventory.same_connection():
             batch = [
-                (one.uuid, inventory.read_domain(one.native, one))
-                for one in listed[first : first + _BATCH]
+                (one.uuid, inventory.read_domain(one.native, one, texts)) for one, texts in asked
             ]
         with inventory.lock:
             for uuid, view in batch:
@@ -86,3 +100,30 @@ def _read_domains(inventory: Inventory, connection: LibvirtConnection) -> None:
             inventory.put_domain(uuid, None)
         inventory.flush()
     inventory.keep_only({one.uuid for one in listed})
+
+
+def _asked_ahead(
+    connection: LibvirtConnection,
+    listed: Sequence[ListedDomain],
+    mark_background: Callable[[], None],
+) -> Iterator[list[tuple[ListedDomain, tuple[str, ...]]]]:
+    """Give the domains with their descriptions: libvirt writes the next while we read the last."""
+    before_s = sys.getswitchinterval()
+    with ThreadPoolExecutor(1, "ask-ahead", initializer=mark_background) as pool:
+        sys.setswitchinterval(_SWITCH_S)
+        try:
+            batches = [listed[at : at + _BATCH] for at in range(0, len(listed), _BATCH)]
+            asked = deque(pool.submit(_ask, connection, batch) for batch in batches[:_AHEAD])
+            for batch in batches[_AHEAD:]:
+                yield asked.popleft().result()
+                asked.append(pool.submit(_ask, connection, batch))
+            while asked:
+                yield asked.popleft().result()
+        finally:
+            sys.setswitchinterval(before_s)
+
+
+def _ask(
+    connection: LibvirtConnection, batch: Sequence[ListedDomain]
+) -> list[tuple[ListedDomain, tuple[str, ...]]]:
+    return [(one, descriptions(connection, one)) for one in batch]

@@ -300,7 +300,9 @@ class Inventory:
                 return None
             raise
 
-    def read_domain(self, domain: Any, listed: ListedDomain | None = None) -> DomainView | None:
+    def read_domain(
+        self, domain: Any, listed: ListedDomain | None = None, texts: tuple[str, ...] = ()
+    ) -> DomainView | None:
         """Read one domain; None when it is gone."""
         uuid, now = domain.UUIDString(), datetime.now(UTC)
         try:
@@ -311,6 +313,7 @@ class Inventory:
                 detail=self._details.get(uuid),
                 now=now,
                 listed=listed,
+                texts=texts,
             )
         except libvirt.libvirtError as error:
             if error.get_error_code() in GONE:
@@ -410,7 +413,7 @@ class Inventory:
             *(self._connection.handle, self._report, self.history, self._connection.at_close)
         )
         self.refresh_host()
-        read_everything(self, self._connection)
+        read_everything(self, self._connection, self._mark_background)
         self._language.look(self._connection)
         self._connection.mark_ready()
         _log.info(

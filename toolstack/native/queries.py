@@ -27,6 +27,7 @@ from virtcim.toolstack.native.views import (
 from virtcim.toolstack.refs import derived_uuid
 
 __all__ = [
+    "descriptions",
     "read_domain",
     "read_host",
     "read_memory",
@@ -67,8 +68,9 @@ def read_domain(
     detail: StopDetail | None,
     now: datetime,
     listed: ListedDomain | None = None,
+    texts: tuple[str, ...] = (),
 ) -> DomainView:
-    """Read one domain; what ``listed`` tells is not asked again.
+    """Read one domain; what ``listed`` and ``texts``, its descriptions, tell is not asked again.
 
     Raises libvirt.libvirtError with one of ``GONE`` when it is gone. Whatever else cannot be read
     or understood is its ``problem``, and it is shown with what is known.
@@ -94,8 +96,9 @@ def read_domain(
         )
     if saved is None:
         saved = not active and bool(_supported(connection, 0, domain.hasManagedSaveImage))
-    nothing: tuple[str, ...] = ()
-    texts = _tried(problems, "its description", nothing, _texts, call, domain, active, persistent)
+    texts = texts or _tried(
+        problems, "its description", texts, _texts, call, domain, active, persistent
+    )
     documents = tuple(_parse_domain(domain, text, problems) for text in texts)
     if not documents:
         documents = (DomainXml(name=_name(domain)),)
@@ -136,6 +139,19 @@ def texts_of_domain(
     except (libvirt.libvirtError, ValueError):
         return ()
     return tuple(map(hash, texts))
+
+
+def descriptions(connection: LibvirtConnection, listed: ListedDomain) -> tuple[str, ...]:
+    """Give the descriptions of a domain for ``read_domain``; nothing where that has to ask itself.
+
+    Raises XapiFailure when the connection is lost.
+    """
+    call = connection.call
+    try:
+        active = _is_active(call, listed.native, listed.state)
+        return _texts(call, listed.native, active, listed.persistent is not False)
+    except (libvirt.libvirtError, ValueError):
+        return ()
 
 
 def _is_active(call: Callable[..., Any], domain: Any, state: int) -> bool:
