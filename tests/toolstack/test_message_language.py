@@ -92,8 +92,8 @@ def test_an_english_libvirt_is_not_warned_of(warnings: Callable[[], list[str]], 
 def test_a_real_libvirtd_that_speaks_german_is_warned_of(
     warnings: Callable[[], list[str]],
 ) -> None:
-    if gettext.find("libvirt", "/usr/share/locale", ["de"]) is None:
-        pytest.skip("libvirt's translations are needed (Debian: libvirt-l10n)")
+    translations = gettext.find("libvirt", "/usr/share/locale", ["de"])
+    assert translations, "scripts/setup --for-tests installs libvirt's translations (libvirt-l10n)"
     with PrivateLibvirt(language="de") as libvirtd, running_host(libvirtd.uri):
         pass
     [warning] = warnings()
