@@ -337,6 +337,8 @@ def test_settings_may_be_of_our_classes_their_superclasses_or_the_peers(
         ({"VirtualSystemIdentifier": "guest"}, "guest", ""),
         ({"VirtualSystemIdentifier": "guest", "ElementName": "guest"}, "guest", ""),
         ({"ElementName": "guest", "UUID": identity("u")}, "guest", identity("u")),
+        # On a XenServer labels are free text.
+        ({"ElementName": "../a/b: ä"}, "../a/b: ä", ""),
         ({"ElementName": "guest", "AutoStart": 0}, "guest", ""),
     ],
 )
@@ -365,6 +367,19 @@ REFUSED_SYSTEMS: list[tuple[object, str]] = [
     (Record(VSSD, {"ElementName": ""}), "SystemSettings.ElementName"),
     (Record(VSSD, {"ElementName": 5}), "SystemSettings.ElementName: 5"),
     (Record(VSSD, {"ElementName": "a\0b"}), "SystemSettings.ElementName"),
+    (
+        Record(VSSD, {"ElementName": "a\nb"}),
+        "SystemSettings.ElementName: 'a\\nb' contains a control",
+    ),
+    (Record(VSSD, {"ElementName": "a\x85"}), "SystemSettings.ElementName: 'a\\x85' contains"),
+    (
+        Record(VSSD, {"ElementName": ["a\u202eb"]}),
+        "SystemSettings.ElementName: 'a\\u202eb'",
+    ),
+    (
+        Record(VSSD, {"VirtualSystemIdentifier": "a\u2028b"}),
+        "SystemSettings.VirtualSystemIdentifier: 'a\\u2028b' contains a line separator, U+2028",
+    ),
     (Record(VSSD, {**NAMED, "Unheard": "of"}), "SystemSettings.Unheard: 'of'"),
     (Record(VSSD, {**NAMED, "SwapFileDataRoot": "/x"}), "SystemSettings.SwapFileDataRoot: '/x'"),
     (Record(VSSD, {**NAMED, "AutomaticShutdownAction": 3}), "AutomaticShutdownAction: 3"),

@@ -136,6 +136,7 @@ def test_a_system_is_found_by_what_the_peers_clients_send(
         ({"InstanceID": "vm5"}, "ERR_BAD_PARAMETER", "InstanceID: 'vm5'"),
         ({"VirtualSystemIdentifier": "nobody"}, "ERR_VM_NOT_FOUND", "'nobody'"),
         ({"ElementName": ""}, "ERR_BAD_PARAMETER", "ElementName"),
+        ({"ElementName": "a\u2067b"}, "ERR_BAD_PARAMETER", "ElementName: 'a\\u2067b' contains"),
         ({"VirtualSystemIdentifier": "vm6"}, "ERR_BAD_PARAMETER", "VirtualSystemIdentifier: 'vm6'"),
         ({"UUID": EIGHT}, "ERR_BAD_PARAMETER", f"UUID: '{EIGHT}'"),
         ({"VirtualSystemType": "virtcim:pv"}, "ERR_BAD_PARAMETER", "VirtualSystemType"),

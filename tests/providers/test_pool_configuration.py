@@ -127,6 +127,8 @@ def test_the_directory_is_named_as_clients_name_it_and_names_the_pool(
         ({"Settings": directory(VirtualQuantity=5)}, "Settings[0].VirtualQuantity: 5"),
         ({"Settings": directory(Weight=5)}, "Settings[0].Weight: 5"),
         ({"Settings": directory(), "ElementName": ""}, "ElementName"),
+        ({"Settings": directory(), "ElementName": "a\nb"}, "ElementName: 'a\\nb' contains"),
+        ({"Settings": directory(ElementName="a\x1fb")}, "Settings[0].ElementName: 'a\\x1fb'"),
         ({"Settings": directory(ElementName="a"), "ElementName": "b"}, "Settings[0].ElementName"),
         ({"Settings": [Record("CIM_ComputerSystem", {})]}, "Settings[0]"),
         ({"Settings": ["no MOF"]}, "Settings[0]"),
@@ -237,6 +239,7 @@ def test_an_image_is_as_its_setting_says(
     ("values", "named"),
     [
         ({"ElementName": None}, "ElementName"),
+        ({"ElementName": "a\u202eb"}, "ElementName"),
         ({"VirtualQuantity": None}, "VirtualQuantity"),
         ({"VirtualQuantity": 0}, "VirtualQuantity"),
         ({"VirtualQuantity": 2**60}, "VirtualQuantity"),

@@ -9,9 +9,11 @@ from uuid import uuid4
 
 import libvirt
 import pytest
+import pywbem
 import XenAPI
 from private_libvirt import PrivateLibvirt
 
+from tests.system.cim import define, destroy, resource_settings, service_path, system_settings
 from tests.system.machines import domain_xml
 from tests.toolstack.host import failure, only, running_host, vm_record
 from virtcim.toolstack.names import LIMITS, MACHINE, POOL, SNAPSHOT, VOLUME
@@ -153,3 +155,45 @@ def test_a_machine_that_others_gave_an_odd_name_is_shown_escaped_and_renamed(
         session.xenapi.VDI.destroy(vdi)
         session("close")()
     assert not (shared_libvirt.images / "two\nlines").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("..", "ERR_BAD_PARAMETER"),
+        ("a/b", "ERR_BAD_PARAMETER"),
+        ("a\u202eb", "ERR_BAD_PARAMETER"),
+        ("n" * (LIMITS[MACHINE] + 1), "ERR_NAME_TOO_LONG"),
+    ],
+)
+def test_a_cim_client_hears_the_rule(cim: pywbem.WBEMConnection, name: str, code: str) -> None:
+    with pytest.raises(pywbem.CIMError) as caught:
+        define(cim, name)
+    assert str(caught.value.status_description).startswith(f"{code}: ")
+    assert cim.EnumerateInstanceNames("VirtCIM_ComputerSystem") == []
+
+
+def test_a_long_name_of_a_machine_makes_no_name_of_its_images_too_long(
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect, shared_libvirt: PrivateLibvirt
+) -> None:
+    name = "é" * (LIMITS[MACHINE] // 2)
+    [pool] = qemu.listAllStoragePools()
+    disk = pywbem.CIMInstance(
+        "VirtCIM_DiskResourceAllocationSettingData",
+        {
+            "ResourceType": pywbem.Uint16(31),
+            "PoolID": f"VirtCIM:{pool.UUIDString()}/StoragePool",
+            "VirtualQuantity": pywbem.Uint64(_MIB),
+            "AllocationUnits": "byte",
+        },
+    )
+    status, output = cim.InvokeMethod(
+        "DefineSystem",
+        service_path(cim),
+        SystemSettings=system_settings(name),
+        ResourceSettings=[*resource_settings(), disk],
+    )
+    assert status == 0
+    [image] = [path.name for path in shared_libvirt.images.iterdir()]
+    assert image.startswith("é" * 100)
+    destroy(cim, output["ResultingSystem"]["Name"])
