@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pywbem import CIMClass, CIMError, CIMQualifierDeclaration, MOFCompileError
+from pywbem import CIMClass, CIMQualifierDeclaration, MOFCompileError
 from pywbem import Error as PywbemError
 from pywbem._tupleparse import TupleParser
 from pywbem._tupletree import xml_to_tupletree_sax
@@ -25,6 +25,7 @@ from virtcim.mof.standard import OPTIONAL_CLASSES
 
 __all__ = ["CompilationError", "DocumentError", "compile_schema", "from_document", "to_document"]
 
+_NAMESPACE = "root/virt"
 _HEAD = b'<CIM CIMVERSION="2.0" DTDVERSION="2.4"><DECLARATION><DECLGROUP>\n'
 _TAIL = b"</DECLGROUP></DECLARATION></CIM>\n"
 _OBJECT, _OBJECT_END = b"<VALUE.OBJECT>", b"</VALUE.OBJECT>\n"
@@ -49,7 +50,7 @@ def compile_schema(archive: bytes, mof_file: Path) -> Schema:
     """
     with tempfile.TemporaryDirectory(prefix="virtcim-mof-") as directory:
         _extract(archive, mof_file, Path(directory))
-        repository = FakedWBEMConnection(default_namespace="root/virt")
+        repository = FakedWBEMConnection(default_namespace=_NAMESPACE)
         qualifiers = sorted(Path(directory).rglob("qualifiers*.mof"))
         try:
             for file in [*qualifiers, mof_file]:
@@ -58,9 +59,11 @@ def compile_schema(archive: bytes, mof_file: Path) -> Schema:
         except MOFCompileError as error:
             raise CompilationError(str(error)) from error
     names = repository.EnumerateClassNames(DeepInheritance=True)
+    # The operations of the same repository (pywbem 1.9) copy each class in depth, and
+    # EnumerateClasses leaves class origins out.
+    compiled = repository.cimrepository.get_class_store(_NAMESPACE)
     return Schema(
-        # EnumerateClasses of the same repository (pywbem 1.9) leaves class origins out.
-        [repository.GetClass(name, LocalOnly=False, IncludeClassOrigin=True) for name in names],
+        [compiled.get(name, copy=False) for name in names],
         [_with_explicit_scopes(each) for each in repository.EnumerateQualifiers()],
     )
 
@@ -69,16 +72,9 @@ def _compile_optional(repository: FakedWBEMConnection, directory: Path) -> None:
     """Compile the optional classes that nothing else needed; an older schema may lack some."""
     for name in OPTIONAL_CLASSES:
         file = directory / f"{name.lower()}.mof"
-        if file.exists() and not _is_known(repository, name):
+        known = repository.cimrepository.get_class_store(_NAMESPACE)
+        if file.exists() and not known.object_exists(name):
             repository.compile_mof_file(str(file), search_paths=[str(directory)])
-
-
-def _is_known(repository: FakedWBEMConnection, name: str) -> bool:
-    try:
-        repository.GetClass(name, LocalOnly=True, IncludeQualifiers=False)
-    except CIMError:
-        return False
-    return True
 
 
 def _extract(archive: bytes, mof_file: Path, directory: Path) -> None:
