@@ -13,10 +13,12 @@ import libvirt
 import pywbem
 from lxml import etree
 
+from tests.harness.changes import Change, Kind, World
 from tests.harness.client import SystemClient
 from tests.harness.documents import Documents, Oracle, parse
-from tests.harness.kinds import FAILING, KINDS, Change, Kind, World
+from tests.harness.kinds import KINDS
 from tests.harness.outcomes import Outcome, Verdict
+from tests.harness.refusals import FAILING
 from tests.harness.shown import disagreements
 
 __all__ = ["NotDefinedError", "Runner", "Trial", "batches"]
@@ -159,7 +161,9 @@ class Trial:
         for change in list(kind.changes(root, self._runner.world))[:devices]:
             yield self.make_one(kind.name, change)
             # The changes find their devices in the document as it is by then.
-            root[:] = parse(self._documents().persistent)[:]
+            for child in list(root):
+                root.remove(child)
+            root.extend(parse(self._documents().persistent))
 
     def make_one(self, kind: str, change: Change) -> Outcome:
         """Make one change, and compare."""

@@ -65,7 +65,7 @@ def _of_disks(settings: dict[str, pywbem.CIMInstance], root: Element) -> Iterato
     disks = root.findall("devices/disk")
     if len(shown) != len(disks):
         yield f"{len(shown)} disks for {len(disks)}"
-    by_target = {each["AddressOnParent"]: each for each in shown}
+    by_target: dict[str, pywbem.CIMInstance] = {each["AddressOnParent"]: each for each in shown}
     for disk in disks:
         target = disk.find("target")
         assert target is not None

@@ -12,8 +12,8 @@ from pathlib import Path
 import libvirt
 from private_libvirt import PrivateLibvirt
 
+from tests.harness.changes import World
 from tests.harness.documents import Oracle
-from tests.harness.kinds import World
 from tests.harness.runner import Runner
 from tests.system.stack import Stack, running_stack
 

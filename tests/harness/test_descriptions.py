@@ -13,11 +13,13 @@ import pytest
 from hypothesis import HealthCheck, given, reject, settings
 from lxml import etree
 
+from tests.harness.changes import Change
 from tests.harness.documents import difference, parse
 from tests.harness.drawn import descriptions
 from tests.harness.edits import text
-from tests.harness.kinds import FAILING, KINDS, Change
+from tests.harness.kinds import KINDS
 from tests.harness.outcomes import Outcome, Verdict, summary
+from tests.harness.refusals import FAILING
 from tests.harness.runner import NotDefinedError, Runner, Trial
 from tests.harness.stage import running_harness
 
