@@ -35,6 +35,7 @@ class World:
 
     image: str
     medium: str
+    own_image: str  # for a machine to begin with
     network: str
     network_uuid: str
     other_machine: str

@@ -87,7 +87,7 @@ def _of_disks(settings: dict[str, pywbem.CIMInstance], root: Element) -> Iterato
 
 def _of_source(name: str, found: pywbem.CIMInstance, disk: Element) -> Iterator[str]:
     source = disk.find("source")
-    has_source = source is not None and bool(dict(source.attrib) or len(source))
+    has_source = source is not None and len(source.attrib) + len(source) > 0
     shown = [text for text in found["HostResource"] or [] if text]
     if has_source != bool(shown):
         yield f"disk {name}: HostResource {shown}"

@@ -54,7 +54,7 @@ def running_runner(
         parts.callback(hypervisor.close)
         suffix = uuid.uuid4().hex[:8]
         images = []
-        for name in (f"harness-{suffix}.img", f"harness-{suffix}.iso"):
+        for name in (f"harness-{suffix}.img", f"harness-{suffix}.iso", f"own-{suffix}.img"):
             image = private.images / name
             image.write_bytes(bytes(_IMAGE_BYTES))
             private.give(image)
@@ -73,6 +73,7 @@ def running_runner(
             world=World(
                 image=images[0],
                 medium=images[1],
+                own_image=images[2],
                 network=network.name(),
                 network_uuid=network.UUIDString(),
                 other_machine=other.name(),

@@ -71,6 +71,41 @@ def test_nothing_but_what_was_asked_for_changes(runner: Runner, path: Path) -> N
         runner.wait_until_shown([uuid], there=False)
 
 
+RUNNING = """\
+<domain type='qemu'><name>d</name><memory unit='MiB'>64</memory><vcpu current='1'>2</vcpu>
+<os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os><features><acpi/></features>
+<devices>
+<disk type='file' device='disk'><driver name='qemu' type='raw' cache='writethrough'/>
+<source file='{image}'/><target dev='vda' bus='virtio'/><serial>kept</serial></disk>
+<disk type='file' device='cdrom'><target dev='hdc' bus='ide'/><readonly/></disk>
+<interface type='user'><mac address='52:54:00:00:09:01'/><model type='virtio'/>
+<link state='down'/></interface>
+</devices></domain>
+"""
+# The guest would have to let go of a device, and there is none.
+_NEEDS_GUEST = frozenset({"removed disk", "removed port"})
+
+
+def test_a_running_machine_keeps_both_of_its_documents(runner: Runner) -> None:
+    uuid = runner.define("running", RUNNING.format(image=runner.world.own_image))
+    domain = runner.hypervisor.lookupByUUIDString(uuid)
+    domain.create()
+    try:
+        runner.wait_until_shown([uuid])
+        trial = Trial(runner, "running", uuid)
+        outcomes = [*trial.look(), *trial.send_back()]
+        for kind in (*FAILING, *KINDS):
+            if kind.name not in _NEEDS_GUEST:
+                outcomes += trial.make(kind, 2)
+        assert not wrong(outcomes)
+        refused = {each.kind for each in outcomes if each.verdict is Verdict.REFUSED}
+        assert refused >= {"name", "disk image", "disk bus", "port MAC", "port model"}
+    finally:
+        domain.destroy()
+        runner.undefine(uuid)
+        runner.wait_until_shown([uuid], there=False)
+
+
 def test_the_descriptions_hold_everything_that_must_stay() -> None:
     roots = [etree.parse(path).getroot() for path in DESCRIPTIONS]
     disks = [disk for root in roots for disk in root.iterfind("devices/disk")]
