@@ -7,13 +7,18 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
 import pytest
 import XenAPI
-from boot_sectors import IDLE, POWER_OFF_WHEN_ASKED, RESET_WHEN_ASKED, write_disk
+from boot_sectors import (
+    IDLE,
+    POWER_OFF_WHEN_ASKED,
+    RESET_WHEN_ASKED,
+    write_disk,
+)
 from private_libvirt import PrivateLibvirt
 
 from tests.system.qemu_processes import qemu_process
@@ -141,13 +146,19 @@ def test_a_crash_is_no_clean_end(
     make_vm: MakeVm, patient_host: Host, libvirtd: PrivateLibvirt, operation: str
 ) -> None:
     vm = make_vm(IDLE)
-    session = patient_host.login()
-    api = session.xenapi
-    wait_for(session, ["vm"], lambda: vm in api.VM.get_all(), "the machine")
-    accepted = notice_request(patient_host)
-    task = getattr(api.Async.VM, operation)(vm)
-    assert accepted.wait(DEADLINE_S)
-    os.kill(qemu_process(libvirtd, api.VM.get_uuid(vm)), signal.SIGKILL)
-    assert finished(session, task)["error_info"] == ["VM_CRASHED", vm]
-    assert api.VM.get_power_state(vm) == "Halted"
+    with logged_in(patient_host) as session:
+        api = session.xenapi
+        wait_for(session, ["vm"], lambda: vm in api.VM.get_all(), "the machine")
+        accepted = notice_request(patient_host)
+        task = getattr(api.Async.VM, operation)(vm)
+        assert accepted.wait(DEADLINE_S)
+        os.kill(qemu_process(libvirtd, api.VM.get_uuid(vm)), signal.SIGKILL)
+        assert finished(session, task)["error_info"] == ["VM_CRASHED", vm]
+        assert api.VM.get_power_state(vm) == "Halted"
+
+
+@contextmanager
+def logged_in(host: Host) -> Iterator[XenAPI.Session]:
+    session = host.login()
+    yield session
     session("close")()

@@ -58,6 +58,18 @@ def test_what_follows_a_reset_is_not_the_guests_doing(
     assert reboots.own(ONE) == 1
 
 
+def test_the_restarts_of_a_guest_that_never_comes_to_rest_are_told_apart(
+    reboots: Reboots, clock: Clock
+) -> None:
+    reboots.reset(ONE)
+    for _ in range(3):
+        clock.now += 2.0
+        reboots.happened(ONE)
+        clock.now += 0.5
+        reboots.happened(ONE)
+    assert (reboots.own(ONE), reboots.apart(ONE), reboots.all(ONE)) == (0, 3, 6)
+
+
 def test_the_firmware_of_a_paused_machine_goes_on_when_the_machine_does(
     reboots: Reboots, clock: Clock
 ) -> None:
@@ -80,7 +92,7 @@ def test_a_machine_that_was_only_paused_is_settled(reboots: Reboots, clock: Cloc
     assert reboots.unsettled_s(ONE) == 0.0
 
 
-@pytest.mark.parametrize("look", [Reboots.own, Reboots.all, Reboots.crashes])
+@pytest.mark.parametrize("look", [Reboots.own, Reboots.apart, Reboots.all, Reboots.crashes])
 def test_machines_have_nothing_to_do_with_each_other(
     reboots: Reboots, look: Callable[[Reboots, str], int]
 ) -> None:

@@ -21,6 +21,8 @@ GUEST_CALLS = CallTable()
 _RUNNING, _PAUSED, _HALTED = "Running", "Paused", "Halted"
 # QEMU tells of a reset as soon as it has made it.
 _RESET_S = 10.0
+# How long a guest may be waited for that restarts by itself again and again.
+_SETTLE_S = 10.0
 
 
 @GUEST_CALLS.add("VM.clean_shutdown", "VM vm", asynchronous=True)
@@ -53,13 +55,15 @@ async def clean_reboot(context: Context, vm: str) -> None:
 
     def prepare(machine: Machine) -> Callable[[], bool]:
         crashed = _crash_seen(context, machine)
-        before = reboots.own(machine.uuid)
+        # One that restarts again and again never comes to rest.
+        count = reboots.apart if reboots.unsettled_s(machine.uuid) else reboots.own
+        before = count(machine.uuid)
 
         def restarted() -> bool:
             crashed()
             if _is_halted(context, machine):
                 raise XapiFailure("VM_HALTED", machine.ref)
-            return not _tells_of_restarts(context) or reboots.own(machine.uuid) != before
+            return not _tells_of_restarts(context) or count(machine.uuid) != before
 
         return restarted
 
@@ -154,7 +158,11 @@ async def _ask_guest(
 
 async def _wait_settled(context: Context, machine: Machine) -> None:
     reboots = context.services.inventory.history.reboots
+    deadline = time.monotonic() + _SETTLE_S
     while left_s := reboots.unsettled_s(machine.uuid):
+        left_s = min(left_s, deadline - time.monotonic())
+        if left_s <= 0:
+            return
         await _wait(context, lambda: not reboots.unsettled_s(machine.uuid), left_s)
 
 

@@ -16,11 +16,14 @@ __all__ = ["Reboots"]
 
 # Ten times what the firmware of an emulated machine took under load to reset it again.
 _QUIET_S = 5.0
+# Where a machine restarts again and again, what is further apart than this is no single restart.
+_APART_S = 1.0
 
 
 @dataclass(slots=True)
 class _Seen:
     own: int = 0
+    apart: int = 0
     all: int = 0
     crashes: int = 0
     last: float | None = None  # when something was seen, or asked for, that resets may follow
@@ -53,7 +56,8 @@ class Reboots:
         with self._lock:
             seen = self._of(uuid)
             seen.all += 1
-            seen.own += not self._left_s(seen)
+            seen.own += not self._left_s(seen, _QUIET_S)
+            seen.apart += not self._left_s(seen, _APART_S)
             self._note(seen)
 
     def resumed(self, uuid: str) -> None:
@@ -74,6 +78,11 @@ class Reboots:
         with self._lock:
             return self._of(uuid).own
 
+    def apart(self, uuid: str) -> int:
+        """Give how many restarts stood apart from what was before, by less than for ``own``."""
+        with self._lock:
+            return self._of(uuid).apart
+
     def all(self, uuid: str) -> int:
         """Give how many restarts were told of."""
         with self._lock:
@@ -87,16 +96,16 @@ class Reboots:
     def unsettled_s(self, uuid: str) -> float:
         """Give how long more something may come of what was seen; 0: nothing will."""
         with self._lock:
-            return self._left_s(self._of(uuid))
+            return self._left_s(self._of(uuid), _QUIET_S)
 
     def _note(self, seen: _Seen) -> None:
         seen.last = self._clock()
         seen.is_new = True
 
-    def _left_s(self, seen: _Seen) -> float:
+    def _left_s(self, seen: _Seen, quiet_s: float) -> float:
         if seen.last is None:
             return 0.0
-        return max(0.0, seen.last + _QUIET_S - self._clock())
+        return max(0.0, seen.last + quiet_s - self._clock())
 
     def _of(self, uuid: str) -> _Seen:
         return self._domains.setdefault(uuid, _Seen())
