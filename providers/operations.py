@@ -293,7 +293,8 @@ class Operations:
             if not job.decides:
                 raise _unknown_outcome(
                     f"the server ended while {job.name} was in progress: the step that it had "
-                    "begun has been done, and nobody did the others"
+                    "begun has been done, and nobody did the others; of a definition or a change "
+                    "everything is taken back"
                 )
             return MethodResult(return_value=0)
 

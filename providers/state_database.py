@@ -89,6 +89,7 @@ class StateDatabase:
 
     def __init__(self, state: str = "") -> None:
         self.lock = threading.Lock()
+        self.closed = False
         self._held: int | None = None
         self._engine: sa.Engine | None = None
         try:
@@ -108,6 +109,7 @@ class StateDatabase:
 
     def close(self) -> None:
         """Let go of the database and of the directory; another server may use them now."""
+        self.closed = True
         if self._engine is not None:
             self._engine.dispose()
         held, self._held = self._held, None

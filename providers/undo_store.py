@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -56,15 +57,21 @@ class UndoStore:
         """The operations that have not ended, the oldest first. Raises UndoLogError."""
         query = sa.select(_UNDO).where(_UNDO.c.namespace == self._namespace).order_by(_UNDO.c.begun)
         try:
-            with self._database.lock, self._database.engine.begin() as connection:
+            with self._database.lock, self._connected() as connection:
                 rows = connection.execute(query).mappings().all()
                 return tuple(_operation(row) for row in rows)
         except (sa.exc.SQLAlchemyError, TypeError, ValueError) as exc:
             raise _unusable(exc) from exc
 
+    def _connected(self) -> AbstractContextManager[sa.Connection]:
+        if self._database.closed:
+            # The next server may be at work on it already.
+            raise UndoLogError("the server is stopping")
+        return self._database.engine.begin()
+
     def _execute(self, *statements: sa.Executable) -> None:
         try:
-            with self._database.lock, self._database.engine.begin() as connection:
+            with self._database.lock, self._connected() as connection:
                 for statement in statements:
                     connection.execute(statement)
         except sa.exc.SQLAlchemyError as exc:

@@ -29,6 +29,8 @@ from private_libvirt import PrivateLibvirt
 __all__ = ["Report", "run"]
 
 _PATIENCE_S = 120.0
+_UNDER_WAY_S = 30.0
+_LOOK_S = 0.05
 _CLEANED_UP = re.compile(
     "is deleted|a machine has it|was defined when|it is taken back|had not been made"
 )
@@ -76,8 +78,8 @@ def run(
         for client in working:
             client.start()
         for number, way in enumerate(ways):
+            done = _under_way(load, clients)
             time.sleep(chance.uniform(*pause_s))
-            done = sum(load.counts.values())
             progress(f"{daemon}: {way}, {number + 1} of {len(ways)}, {done} operations ended")
             if way == "kill":
                 daemons[daemon].kill()
@@ -108,6 +110,16 @@ def run(
             ]
     report.seconds = round(time.monotonic() - began, 1)
     return report
+
+
+def _under_way(load: Load, clients: int) -> int:
+    """Wait until the clients are at work again, and give how many operations have ended."""
+    before = done = sum(load.counts.values())
+    deadline = time.monotonic() + _UNDER_WAY_S
+    while done - before < clients // 2 and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+        done = sum(load.counts.values())
+    return done
 
 
 def _start(stack: ExitStack, directory: Path, uri: str) -> dict[str, Daemon]:

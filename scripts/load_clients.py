@@ -211,6 +211,8 @@ class Client(threading.Thread):
         try:
             status, output = self._cim.InvokeMethod(method, on, **parameters)
         except pywbem.CIMError as error:
+            # It may be stopping: then the next request is refused as well.
+            self._load.stopping.wait(_RETRY_S)
             return _outcome(str(error.status_description)), None
         except pywbem.Error:
             return Outcome.UNKNOWN, None  # the answer, or even the request, is lost

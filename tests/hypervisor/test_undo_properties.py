@@ -117,7 +117,7 @@ def world() -> World:
         {
             "VM": {VM: {"name_label": "before", "other_config": {}}},
             "VBD": {
-                f"OpaqueRef:{place}": disk(place, attached=place != "c")
+                f"OpaqueRef:{place}": disk(place, attached=place != "a")
                 for place in ("a", "b", "c")
             },
             "VDI": {},
@@ -183,7 +183,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> UndoLog:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     kinds=KINDS,

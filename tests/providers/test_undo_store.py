@@ -1,0 +1,88 @@
+"""What takes operations back, in the state database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from virtcim.hypervisor.undo import UndoLogError, UndoStep, UnfinishedOperation
+from virtcim.providers.state_database import StateDatabase
+from virtcim.providers.undo_store import UndoStore
+
+STEPS = (
+    UndoStep(
+        does="VDI.create",
+        call="VDI.destroy",
+        found_by={"name_label": "an image", "other_config": {"mark": "ä"}},
+        tasks=("OpaqueRef:task",),
+    ),
+    UndoStep(
+        does="VBD.destroy",
+        call="VBD.create",
+        params=({"VM": "OpaqueRef:vm", "empty": False, "other_config": {}},),
+        replaces="OpaqueRef:vbd",
+        suspects=(),
+        done=True,
+    ),
+    UndoStep(does="VM.set_x", call="VM.set_x", params=("OpaqueRef:vm", 7), expects={"x": 8}),
+)
+
+
+def operation(identity: str, *steps: UndoStep, second: int = 0) -> UnfinishedOperation:
+    begun = datetime(2026, 11, 29, 12, 0, second, tzinfo=UTC)
+    return UnfinishedOperation(
+        id=identity, name="VM.modify", subject="vm", begun=begun, steps=steps
+    )
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_operations_are_kept_as_they_are(tmp_path: Path, in_memory: bool) -> None:
+    database = StateDatabase("" if in_memory else str(tmp_path))
+    store = UndoStore(database, "root/virt")
+    first, second = operation("1", *STEPS, second=2), operation("2", STEPS[2], second=1)
+    store.put(first)
+    store.put(second)
+    assert store.unfinished() == (second, first)
+    changed = replace(first, steps=STEPS[:1])
+    store.put(changed)
+    store.remove("2")
+    store.remove("unknown")
+    assert store.unfinished() == (changed,)
+    database.close()
+
+
+def test_the_next_process_finds_them_and_another_hypervisor_does_not(tmp_path: Path) -> None:
+    database = StateDatabase(str(tmp_path))
+    UndoStore(database, "root/virt/a").put(operation("1", *STEPS))
+    database.close()
+    database = StateDatabase(str(tmp_path))
+    assert UndoStore(database, "root/virt/a").unfinished() == (operation("1", *STEPS),)
+    assert UndoStore(database, "root/virt/b").unfinished() == ()
+    database.close()
+
+
+def test_a_server_that_has_let_go_of_its_state_writes_nothing_any_more(tmp_path: Path) -> None:
+    database = StateDatabase(str(tmp_path))
+    store = UndoStore(database, "root/virt")
+    store.put(operation("1", *STEPS))
+    database.close()
+    for write in (lambda: store.put(operation("2")), lambda: store.remove("1"), store.unfinished):
+        with pytest.raises(UndoLogError, match="stopping"):
+            write()
+    database = StateDatabase(str(tmp_path))
+    assert len(UndoStore(database, "root/virt").unfinished()) == 1
+    database.close()
+
+
+def test_a_database_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path) -> None:
+    database = StateDatabase(str(tmp_path))
+    store = UndoStore(database, "root/virt")
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("drop table undo")
+    with pytest.raises(UndoLogError, match="no such table") as raised:
+        store.put(operation("1"))
+    assert "\n" not in str(raised.value)
+    database.close()
