@@ -22,9 +22,11 @@ from private_libvirt import PrivateLibvirt, PrivateLibvirtError  # noqa: E402
 __all__ = [
     "DISKS_PER_SYSTEM",
     "NETWORK_PORTS_PER_SYSTEM",
+    "Daemon",
     "DaemonError",
     "HypervisorCalls",
     "Memory",
+    "PrivateLibvirt",
     "PrivateLibvirtError",
     "Stage",
     "await_hypervisor",
@@ -32,6 +34,7 @@ __all__ = [
     "count_hypervisor_calls",
     "memory_of",
     "processor_time_s",
+    "simulated_host_xml",
     "system_name",
     "system_uuid",
 ]
