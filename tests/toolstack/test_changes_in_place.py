@@ -527,6 +527,9 @@ def broken(name: str, change: dict[str, Any], taken: str) -> dict[str, Any]:
         "a disk without image": {"added_VBDs": [{"type": "Disk"}]},
         "a taken number": {"added_VIFs": [{**change["added_VIFs"][0], "device": "0"}]},
         "an unknown part": {"nonsense": True},
+        "an image that goes": {
+            "resized": {"VBD": change["removed_VBDs"][0], "virtual_size": str(1 << 30)}
+        },
         "an image that cannot grow": {
             "resized": {"VBD": change["changed_VBDs"][0]["VBD"], "virtual_size": str(1 << 30)}
         },
@@ -557,6 +560,7 @@ BROKEN = {
     "a disk without image": "HANDLE_INVALID",
     "a taken number": "DEVICE_ALREADY_EXISTS",
     "an unknown part": "nonsense",
+    "an image that goes": "will not have its image",
     "an image that cannot grow": "SR_OPERATION_NOT_SUPPORTED",
 }
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from virtcim.toolstack.calls.device_kinds import Device, DeviceChange, DeviceKind, find_device
-from virtcim.toolstack.calls.domains import Machine, change_machine, look_again
+from virtcim.toolstack.calls.domains import Machine, change_machine, changing, look_again
 from virtcim.toolstack.calls.live_steps import attach, detach, without_address
 from virtcim.toolstack.calls.machine_document import MachineDocument
 from virtcim.toolstack.calls.new_devices import NewDevice, note_new_devices, references
@@ -39,7 +39,7 @@ def _on_device(
 
 def _change(context: Context, machine: Machine, devices: DeviceChanges) -> MachineChange:
     """Change a VM's devices; what comes or goes does so at its next start only."""
-    with context.services.inventory.changing(machine.uuid):
+    with changing(context, machine):
         machine = look_again(context, machine)
         change = MachineChange(context=context, machine=machine, devices=devices, at_once=False)
         change.prepare()

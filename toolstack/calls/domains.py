@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import libvirt
 
+from virtcim.toolstack.calls.transaction import Transaction
 from virtcim.toolstack.calltable import Context
 from virtcim.toolstack.documents import Document
 from virtcim.toolstack.faults import XapiFailure, bad_power_state, handle_invalid
@@ -21,8 +23,10 @@ from virtcim.toolstack.refs import random_reference
 __all__ = [
     "PERSISTENT",
     "Machine",
+    "all_or_nothing",
     "begin_operation",
     "change_machine",
+    "changing",
     "check_blocked",
     "define",
     "end_operation",
@@ -73,8 +77,17 @@ def _find_machine(context: Context, ref: str) -> Machine:
     return Machine(ref=ref, uuid=uuid, domain=domain, view=view, lease=lease)
 
 
+def changing(context: Context, machine: Machine) -> AbstractContextManager[object]:
+    """Give the lock under which a VM's descriptions are read and changed, so that none is lost.
+
+    Who only looks at the VM, or ends it, does not wait for it: a change may wait for an emulator
+    that does not answer.
+    """
+    return context.services.inventory.changing(f"descriptions/{machine.uuid}")
+
+
 def look_again(context: Context, machine: Machine) -> Machine:
-    """Give a VM as it is now, while its lock is held; raises ``HANDLE_INVALID``."""
+    """Give a VM as it is now, while ``changing`` is held; raises ``HANDLE_INVALID``."""
     view = context.services.inventory.refresh_domain(machine.uuid)
     if view is None:
         raise handle_invalid("VM", machine.ref)
@@ -189,6 +202,21 @@ def restore(context: Context, machine: Machine, text: str) -> None:
         define(context, machine, text)
 
 
+@contextmanager
+def all_or_nothing(context: Context, machine: Machine) -> Iterator[Transaction]:
+    """Change a VM in several steps: where one fails it gets the description back that it had.
+
+    What else is to be taken back is the block's to say.
+    """
+    with Transaction() as steps:
+        if machine.view.persistent:
+            before = context.services.connection.call(machine.domain.XMLDesc, PERSISTENT)
+            steps.taken_back_by(
+                partial(restore, context, machine, before), "the persistent description"
+            )
+        yield steps
+
+
 def redefine(
     context: Context, machine: Machine, what: str, change: Callable[[Document], None]
 ) -> None:
@@ -197,7 +225,7 @@ def redefine(
     ``what`` is the CIM property that says so, for a VM that has no next start.
     """
     services = context.services
-    with services.inventory.changing(machine.uuid):
+    with changing(context, machine):
         require_persistent(context, machine, what)
         document = Document(services.connection.call(machine.domain.XMLDesc, PERSISTENT))
         before = document.text

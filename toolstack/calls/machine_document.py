@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libvirt
@@ -11,7 +12,6 @@ from virtcim.toolstack.calls.device_kinds import KINDS, Device, DeviceKind
 from virtcim.toolstack.documents import Document, Element
 from virtcim.toolstack.documents.document import remove
 from virtcim.toolstack.faults import handle_invalid
-from virtcim.toolstack.native.device_keys import DeviceKey
 from virtcim.toolstack.native.identities import KnownDevice
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ class MachineDocument:
         flags = libvirt.VIR_DOMAIN_XML_SECURE | (0 if live else libvirt.VIR_DOMAIN_XML_INACTIVE)
         self.text: str = context.services.connection.call(machine.domain.XMLDesc, flags)
         self.document = Document(self.text)
-        self.numbers: dict[tuple[str, str], int] = {}
         self._devices: dict[str, dict[str, Element]] = {}
         for kind in KINDS.values():
             elements = self.document.devices(kind.tag)
@@ -54,11 +53,10 @@ class MachineDocument:
             raise handle_invalid(device.kind.class_name, device.ref)
         return element
 
-    def add(self, kind: DeviceKind, device_id: str, number: int, element: Element) -> None:
-        """Add a device under the name and number that it shall keep."""
+    def add(self, kind: DeviceKind, device_id: str, element: Element) -> None:
+        """Add a device under the name that it shall keep."""
         self.document.add_device(element)
         self._devices[kind.tag][device_id] = element
-        self.numbers[kind.tag, device_id] = number
 
     def remove(self, device: Device) -> None:
         """Take a device out, if it is there."""
@@ -77,27 +75,19 @@ def read_documents(
 
 
 def expected_devices(
-    kind: DeviceKind,
-    known: Iterable[KnownDevice],
-    config: MachineDocument | None,
-    live: MachineDocument | None,
+    kind: DeviceKind, known: Iterable[KnownDevice], config: MachineDocument | None
 ) -> list[KnownDevice]:
-    """Give what the devices of one kind are known by once libvirt has these descriptions."""
-    numbers = {device.id: device.number for device in known}
-    for document in (config, live):
-        if document is not None:
-            numbers |= {
-                id_: number for (tag, id_), number in document.numbers.items() if tag == kind.tag
-            }
-    # Of a VM that is not persistent the description of the running one is both.
-    configured, running = _keys(kind, config or live), _keys(kind, live)
-    return [
-        KnownDevice(id_, numbers.get(id_, -1), configured.get(id_), running.get(id_))
-        for id_ in {**configured, **running}
+    """Give what the devices of one kind are known by once libvirt has this description.
+
+    What is plugged stays so until it is seen to be gone; without a persistent description that is
+    all there is.
+    """
+    devices = {device.id: device for device in known}
+    if config is None:
+        return list(devices.values())
+    expected = [
+        replace(devices.pop(id_), config=kind.key(element))
+        for id_, element in config.devices(kind).items()
     ]
-
-
-def _keys(kind: DeviceKind, document: MachineDocument | None) -> dict[str, DeviceKey]:
-    if document is None:
-        return {}
-    return {id_: kind.key(element) for id_, element in document.devices(kind).items()}
+    expected += [replace(device, config=None) for device in devices.values() if device.live]
+    return expected

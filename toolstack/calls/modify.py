@@ -12,7 +12,13 @@ from typing import Any
 from virtcim.toolstack.calls import vdi as vdi_calls
 from virtcim.toolstack.calls.change_journal import Before, written_down
 from virtcim.toolstack.calls.device_kinds import KINDS, Device, DeviceChange, find_device
-from virtcim.toolstack.calls.domains import Machine, change_machine, check_blocked, look_again
+from virtcim.toolstack.calls.domains import (
+    Machine,
+    change_machine,
+    changing,
+    check_blocked,
+    look_again,
+)
 from virtcim.toolstack.calls.images import check_format
 from virtcim.toolstack.calls.new_devices import NewDevice, note_new_devices, references
 from virtcim.toolstack.calls.new_disk import MODES, given_image, read_new_disk
@@ -51,6 +57,8 @@ _DESCRIPTION = frozenset(
     {"name_label", "name_description", "boot_order", "auto_poweron", "actions_after_crash"}
 )
 
+# Fields of a changed VBD that name another image, or none.
+_IMAGE_FIELDS = frozenset({"VDI", "location", "SR", "empty"})
 # The fields of a change that are no devices, and their types.
 _FIELDS: Mapping[str, str] = {
     "name_label": "string",
@@ -109,7 +117,7 @@ def modify(context: Context, vm: str, change: dict[str, object]) -> str:
 def _make(
     context: Context, machine: Machine, wanted: _Wanted, devices: DeviceChanges
 ) -> MachineChange:
-    with context.services.inventory.changing(machine.uuid):
+    with changing(context, machine):
         machine = look_again(context, machine)
         wanted.check_state(machine)
         change = MachineChange(
@@ -175,7 +183,15 @@ class _Wanted:
         assert isinstance(size, int)
         if not 0 < size < 2**63:
             raise value_not_supported("virtual_size", size, "must be positive")
-        return self._device("VBD", fields.get("VBD")), size
+        device = self._device("VBD", fields.get("VBD"))
+        exchanged = [
+            record.get("VBD")
+            for record in self._list("changed_VBDs", dict)
+            if not _IMAGE_FIELDS.isdisjoint(record)
+        ]
+        if device.ref in (*exchanged, *self._list("removed_VBDs", str)):
+            raise value_not_supported("resized", device.id, "will not have its image any more")
+        return device, size
 
     def devices(self, images: NewImages) -> DeviceChanges:
         """Find everything that the devices need; images that are asked for are made."""

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import libvirt
 
-from virtcim.toolstack.calls.domains import change_machine
+from virtcim.toolstack.calls.domains import change_machine, changing
 from virtcim.toolstack.calls.fields import GivenRecord
 from virtcim.toolstack.calls.images import require_inside
 from virtcim.toolstack.calltable import CallTable, Context
@@ -209,7 +209,7 @@ def destroy(context: Context, vm: str) -> None:
     with (
         change_machine(context, vm, "destroy", "Halted") as machine,
         # A description that another call has read and writes back would make the VM anew.
-        context.services.inventory.changing(machine.uuid),
+        changing(context, machine),
     ):
         context.services.connection.call(machine.domain.undefineFlags, flags)
 

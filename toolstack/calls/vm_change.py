@@ -6,9 +6,8 @@ not by what is known of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from virtcim.toolstack.calls.device_kinds import KINDS, Device, DeviceChange, DeviceKind
 from virtcim.toolstack.calls.domains import Machine, define, require_persistent, restore
@@ -85,8 +84,9 @@ class MachineChange:
             self._remove(device)
         for device, change in self.devices.changed:
             self._change(device, change)
-        known = {kind.tag: self._expected(kind) for kind in KINDS.values()}
-        self.added = place_devices(self.devices.added, known)
+        self.added = place_devices(
+            self.devices.added, {kind.tag: self._staying(kind) for kind in KINDS.values()}
+        )
         for placed in self.added:
             self._add(placed)
         for edit in self.edits:
@@ -110,15 +110,9 @@ class MachineChange:
 
         What libvirt may refuse comes first, what a guest may refuse last (``make_last``).
         """
-        self._expect(transaction)
-        if self._config is not None:
-            transaction.taken_back_by(
-                partial(restore, self.context, self.machine, self._config.text),
-                "the persistent description",
-            )
         for step in self._of(Verb.UPDATE):
             self._do(step, transaction)
-        self._define()
+        self._define(transaction)
         for step in self._of(Verb.DETACH):
             if self._is_replaced(step):
                 self._do(step, transaction)
@@ -175,24 +169,26 @@ class MachineChange:
     def _add(self, device: PlacedDevice) -> None:
         kind, xml = device.new.kind, to_xml(device.element)
         if self._live is not None and (self.at_once or self._config is None):
-            self._live.add(kind, device.id, device.number, parse_element(xml))
+            self._live.add(kind, device.id, parse_element(xml))
             self._steps.append(LiveStep.attach(kind, device.id, xml))
         if self._config is not None:
-            self._config.add(kind, device.id, device.number, device.element)
+            self._config.add(kind, device.id, device.element)
+
+    def _staying(self, kind: DeviceKind) -> list[KnownDevice]:
+        """Give the devices whose places are taken."""
+        going = {device.id for device in self.devices.removed if device.kind is kind}
+        return [device for device in self._expected(kind) if device.id not in going]
 
     def _expected(self, kind: DeviceKind) -> list[KnownDevice]:
         known = self.context.services.devices.known(self.machine.uuid, kind.tag)
-        return expected_devices(kind, known, self._config, self._live)
+        added = [device.known for device in self.added if device.new.kind is kind]
+        return expected_devices(kind, [*known, *added], self._config)
 
     # Making the change
 
-    def _expect(self, transaction: Transaction) -> None:
-        devices, uuid = self.context.services.devices, self.machine.uuid
-        for kind in KINDS.values():
-            before = devices.expect(uuid, kind.tag, self._expected(kind))
-            transaction.taken_back_by(
-                partial(devices.expect, uuid, kind.tag, before), "the names of devices"
-            )
+    def _expect(self, devices: Mapping[str, Sequence[KnownDevice]]) -> None:
+        for tag, known in devices.items():
+            self.context.services.devices.expect(self.machine.uuid, tag, known)
 
     def _is_replaced(self, step: LiveStep) -> bool:
         """Whether a device that is added takes the place of the one that goes."""
@@ -205,12 +201,29 @@ class MachineChange:
         step.make(connection, domain, lambda what: self._waits(step.setting, what))
         transaction.taken_back_by(lambda: step.take_back(connection, domain), step.description)
 
-    def _define(self) -> None:
-        if self._config is None or self._config.document.text == Document(self._config.text).text:
-            return
-        define(self.context, self.machine, self._config.document.text)
+    def _define(self, transaction: Transaction) -> None:
+        """Change the persistent description; its devices are not looked at in between."""
+        inventory, uuid = self.context.services.inventory, self.machine.uuid
+        known = self.context.services.devices
+        before = {kind.tag: known.known(uuid, kind.tag) for kind in KINDS.values()}
+        config = self._config
+        with inventory.changing(uuid):
+            self._expect({kind.tag: self._expected(kind) for kind in KINDS.values()})
+            try:
+                if config is not None and config.document.text != Document(config.text).text:
+                    define(self.context, self.machine, config.document.text)
+            except BaseException:
+                self._expect(before)
+                raise
+        transaction.taken_back_by(lambda: self._restore(before), "the persistent description")
         if self._edited:
             self._check_kept()
+
+    def _restore(self, before: Mapping[str, Sequence[KnownDevice]]) -> None:
+        with self.context.services.inventory.changing(self.machine.uuid):
+            if self._config is not None:
+                restore(self.context, self.machine, self._config.text)
+            self._expect(before)
 
     def _check_kept(self) -> None:
         """Refuse a change for which libvirt has dropped what it cannot carry."""

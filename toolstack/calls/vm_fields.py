@@ -11,7 +11,14 @@ import libvirt
 from lxml import etree
 
 from virtcim.toolstack.accessors import Change, SetField, setter_calls
-from virtcim.toolstack.calls.domains import Machine, change_machine, redefine, require_persistent
+from virtcim.toolstack.calls.domains import (
+    Machine,
+    all_or_nothing,
+    change_machine,
+    changing,
+    redefine,
+    require_persistent,
+)
 from virtcim.toolstack.calls.images import require_inside
 from virtcim.toolstack.calls.settings_change import describe, set_live
 from virtcim.toolstack.calls.vm import BOOT_FILES, FEATURES, boot_devices, check_actions
@@ -47,11 +54,14 @@ def set_name_label(context: Context, vm: str, value: str) -> None:
 @VM_FIELD_CALLS.add("VM.set_name_description", "VM self, string value")
 def set_name_description(context: Context, vm: str, value: str) -> None:
     """Describe a VM, in both of its descriptions."""
-    with change_machine(context, vm, "set_name_description") as machine:
-        if machine.view.live is not None:
-            set_live(context.services.connection, machine.domain, "name_description", value)
+    with (
+        change_machine(context, vm, "set_name_description") as machine,
+        all_or_nothing(context, machine),
+    ):
         if machine.view.persistent:
             redefine(context, machine, "Description", describe(value))
+        if machine.view.live is not None:
+            set_live(context.services.connection, machine.domain, "name_description", value)
 
 
 @contextmanager
@@ -60,14 +70,17 @@ def _changing_field(
 ) -> Iterator[tuple[Machine, Any]]:
     """Give a VM and what a field of it shall be; meanwhile nobody else changes the VM through us.
 
-    Its state is read anew: what others changed since is not taken back.
+    Its state is read anew: what others changed since is not taken back. All steps of the block are
+    made, or none.
     """
     inventory = context.services.inventory
-    with change_machine(context, vm, f"set_{field}") as machine, inventory.changing(machine.uuid):
+    with change_machine(context, vm, f"set_{field}") as machine, changing(context, machine):
         view = inventory.refresh_domain(machine.uuid)
         if view is None:
             raise handle_invalid("VM", vm)
-        yield replace(machine, view=view), change(context.record("VM", vm)[field])
+        present = replace(machine, view=view)
+        with all_or_nothing(context, present):
+            yield present, change(context.record("VM", vm)[field])
 
 
 def _set_action(context: Context, vm: str, field: str, change: Change) -> None:
@@ -107,7 +120,7 @@ def _set_extra(context: Context, vm: str, field: str, change: Change) -> None:
 def write_extra(context: Context, machine: Machine, field: str, value: Any) -> None:
     """Write one field of our element in ``<metadata>``; the others stay as they are."""
     services = context.services
-    with services.inventory.changing(machine.uuid):
+    with changing(context, machine):
         view = services.inventory.refresh_domain(machine.uuid) or machine.view
         extra = {**view.config.extra, field: value}
         # libvirt puts it into the namespace itself.
@@ -133,17 +146,20 @@ def _set_other_config(context: Context, vm: str, field: str, change: Change) -> 
         autostart = kept.pop("auto_poweron", "false") == "true"
         if autostart != machine.view.autostart:
             require_persistent(context, machine, "AutomaticStartupAction")
-            context.services.connection.call(machine.domain.setAutostart, int(autostart))
         write_extra(context, machine, field, kept)
+        if autostart != machine.view.autostart:
+            context.services.connection.call(machine.domain.setAutostart, int(autostart))
 
 
 def _set_boot_params(context: Context, vm: str, field: str, change: Change) -> None:
     with _changing_field(context, vm, field, change) as (machine, value):
         kept = dict(value)
-        devices = boot_devices(kept.pop("order", ""))
-        redefine(
-            context, machine, "BootDevices", lambda document: set_boot_order(document, devices)
-        )
+        order = kept.pop("order", None)
+        if order != context.record("VM", vm)[field].get("order"):
+            devices = boot_devices(order or "")
+            redefine(
+                context, machine, "BootDevices", lambda document: set_boot_order(document, devices)
+            )
         write_extra(context, machine, field, kept)
 
 

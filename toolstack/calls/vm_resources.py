@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import libvirt
 
-from virtcim.toolstack.calls.domains import Machine, change_machine
+from virtcim.toolstack.calls.domains import Machine, all_or_nothing, change_machine, changing
 from virtcim.toolstack.calls.vm_fields import write_extra
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
@@ -15,6 +18,17 @@ VM_RESOURCE_CALLS = CallTable()
 
 _CONFIG = libvirt.VIR_DOMAIN_AFFECT_CONFIG
 _LIVE = libvirt.VIR_DOMAIN_AFFECT_LIVE
+
+
+@contextmanager
+def _changing(context: Context, vm: str, operation: str, *states: str) -> Iterator[Machine]:
+    """Change a VM in steps; where one fails, those for the next start are taken back."""
+    with (
+        change_machine(context, vm, operation, *states) as machine,
+        changing(context, machine),
+        all_or_nothing(context, machine),
+    ):
+        yield machine
 
 
 def _kib(size_bytes: int) -> int:
@@ -32,10 +46,10 @@ def _set_static_max(context: Context, machine: Machine, size_bytes: int) -> None
 def _set_dynamic_max(context: Context, machine: Machine, size_bytes: int) -> None:
     """Set the balloon's target, now and for the next start: not every driver takes both at once."""
     call = context.services.connection.call
-    if machine.view.live is not None:
-        call(machine.domain.setMemoryFlags, _kib(size_bytes), _LIVE)
     if machine.view.persistent:
         call(machine.domain.setMemoryFlags, _kib(size_bytes), _CONFIG)
+    if machine.view.live is not None:
+        call(machine.domain.setMemoryFlags, _kib(size_bytes), _LIVE)
 
 
 def _check_order(*limits: int) -> None:
@@ -46,28 +60,28 @@ def _check_order(*limits: int) -> None:
 @VM_RESOURCE_CALLS.add("VM.set_memory_static_max", "VM self, int value")
 def set_memory_static_max(context: Context, vm: str, value: int) -> None:
     """Set the memory that a halted VM has at most."""
-    with change_machine(context, vm, "changing_static_range", "Halted") as machine:
+    with _changing(context, vm, "changing_static_range", "Halted") as machine:
         _set_static_max(context, machine, value)
 
 
 @VM_RESOURCE_CALLS.add("VM.set_memory_static_min", "VM self, int value")
 def set_memory_static_min(context: Context, vm: str, value: int) -> None:
     """Note the least memory of a halted VM; libvirt has no such limit."""
-    with change_machine(context, vm, "changing_static_range", "Halted") as machine:
+    with _changing(context, vm, "changing_static_range", "Halted") as machine:
         write_extra(context, machine, "memory_static_min", value)
 
 
 @VM_RESOURCE_CALLS.add("VM.set_memory_dynamic_max", "VM self, int value")
 def set_memory_dynamic_max(context: Context, vm: str, value: int) -> None:
     """Set the memory that a VM uses, at once if it runs."""
-    with change_machine(context, vm, "changing_dynamic_range") as machine:
+    with _changing(context, vm, "changing_dynamic_range") as machine:
         _set_dynamic_max(context, machine, value)
 
 
 @VM_RESOURCE_CALLS.add("VM.set_memory_dynamic_min", "VM self, int value")
 def set_memory_dynamic_min(context: Context, vm: str, value: int) -> None:
     """Note the least memory that a VM shall be ballooned to."""
-    with change_machine(context, vm, "changing_dynamic_range") as machine:
+    with _changing(context, vm, "changing_dynamic_range") as machine:
         _check_order(value, machine.view.config.memory_current_bytes)
         write_extra(context, machine, "memory_dynamic_min", value)
 
@@ -79,16 +93,16 @@ def set_memory_dynamic_min(context: Context, vm: str, value: int) -> None:
 def set_memory_dynamic_range(context: Context, vm: str, least: int, most: int) -> None:
     """Set the memory that a VM uses between the two, at once if it runs."""
     _check_order(least, most)
-    with change_machine(context, vm, "changing_dynamic_range") as machine:
-        _set_dynamic_max(context, machine, most)
+    with _changing(context, vm, "changing_dynamic_range") as machine:
         write_extra(context, machine, "memory_dynamic_min", least)
+        _set_dynamic_max(context, machine, most)
 
 
 @VM_RESOURCE_CALLS.add("VM.set_memory_static_range", "VM self, int min, int max", asynchronous=True)
 def set_memory_static_range(context: Context, vm: str, least: int, most: int) -> None:
     """Set the bounds of the memory of a halted VM."""
     _check_order(least, most)
-    with change_machine(context, vm, "changing_static_range", "Halted") as machine:
+    with _changing(context, vm, "changing_static_range", "Halted") as machine:
         _set_static_max(context, machine, most)
         write_extra(context, machine, "memory_static_min", least)
 
@@ -103,7 +117,7 @@ def set_memory_limits(
 ) -> None:
     """Set all four limits of a halted VM."""
     _check_order(static_min, dynamic_min, dynamic_max, static_max)
-    with change_machine(context, vm, "changing_memory_limits", "Halted") as machine:
+    with _changing(context, vm, "changing_memory_limits", "Halted") as machine:
         _set_static_max(context, machine, static_max)
         _set_dynamic_max(context, machine, dynamic_max)
         write_extra(context, machine, "memory_static_min", static_min)
@@ -113,7 +127,7 @@ def set_memory_limits(
 @VM_RESOURCE_CALLS.add("VM.set_memory", "VM self, int value", asynchronous=True)
 def set_memory(context: Context, vm: str, value: int) -> None:
     """Give a halted VM exactly this memory."""
-    with change_machine(context, vm, "changing_memory_limits", "Halted") as machine:
+    with _changing(context, vm, "changing_memory_limits", "Halted") as machine:
         _set_static_max(context, machine, value)
         _set_dynamic_max(context, machine, value)
         write_extra(context, machine, "memory_dynamic_min", value)
