@@ -8,6 +8,7 @@ further calls wait without a thread, not for ever either.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -24,14 +25,45 @@ _PATIENCE_S = 30.0
 _ENDING = frozenset({"VM.hard_shutdown"})
 
 
+class _Gate:
+    """Lets some pass at a time; how long it is since one left tells whether it is stuck."""
+
+    def __init__(self, at_once: int) -> None:
+        self._places = asyncio.Semaphore(at_once)
+        self._moved_s = time.monotonic()
+        self.users = 0
+
+    async def enter(self, patience_s: float) -> bool:
+        """Wait for a place; False when nobody has left for so long."""
+        entering = asyncio.ensure_future(self._places.acquire())
+        began_s = time.monotonic()
+        try:
+            while not entering.done():
+                left_s = max(self._moved_s, began_s) + patience_s - time.monotonic()
+                if left_s <= 0:
+                    return False
+                await asyncio.wait({entering}, timeout=left_s)
+            return True
+        except asyncio.CancelledError:
+            if entering.done() and not entering.cancelled():
+                self._places.release()
+            raise
+        finally:
+            entering.cancel()
+
+    def leave(self) -> None:
+        """Give the place to the next one."""
+        self._moved_s = time.monotonic()
+        self._places.release()
+
+
 class Gates:
     """The gates of all machines; used on the event loop only."""
 
     def __init__(self, database: Database, *, patience_s: float = _PATIENCE_S) -> None:
         self._database = database
         self._patience_s = patience_s
-        self._within: dict[tuple[str, bool], asyncio.Semaphore] = {}
-        self._users: dict[tuple[str, bool], int] = {}
+        self._gates: dict[tuple[str, bool], _Gate] = {}
 
     def of(self, call: Call, arguments: list[object]) -> Gate:
         """Give what a call passes with each piece of its work."""
@@ -45,21 +77,19 @@ class Gates:
             yield
             return
         key = (machine, ending)
-        gate = self._within.setdefault(key, asyncio.Semaphore(1 if ending else _AT_ONCE))
-        self._users[key] = self._users.get(key, 0) + 1
+        gate = self._gates.setdefault(key, _Gate(1 if ending else _AT_ONCE))
+        gate.users += 1
         try:
-            try:
-                await asyncio.wait_for(gate.acquire(), self._patience_s)
-            except TimeoutError:
-                raise self._busy(machine) from None
+            if not await gate.enter(self._patience_s):
+                raise self._busy(machine)
             try:
                 yield
             finally:
-                gate.release()
+                gate.leave()
         finally:
-            self._users[key] -= 1
-            if not self._users[key]:
-                del self._users[key], self._within[key]
+            gate.users -= 1
+            if not gate.users:
+                del self._gates[key]
 
     def _machine(self, call: Call, arguments: list[object]) -> str:
         """The machine that a call may have to wait for, or whose operation it ends; else nothing.

@@ -92,3 +92,21 @@ def test_who_waits_passes_when_another_one_has_ended(database: Database) -> None
             return await waiting
 
     assert asyncio.run(run()) == []
+
+
+def test_a_long_queue_that_moves_is_no_machine_that_hangs(database: Database) -> None:
+    async def run() -> list[list[str]]:
+        gates = Gates(database, patience_s=1.0)
+        pause = gates.of(CALLS["VM.pause"], [ONE])
+
+        async def work() -> list[str]:
+            try:
+                async with pause():
+                    await asyncio.sleep(0.1)
+            except XapiFailure as failure:
+                return list(failure.description)
+            return []
+
+        return await asyncio.gather(*(work() for _ in range(24)))
+
+    assert asyncio.run(run()) == [[]] * 24
