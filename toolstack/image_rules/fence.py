@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from virtcim.toolstack.image_rules.paths import in_dev, lies_in, resolve_path
+from virtcim.toolstack.image_rules.paths import in_dev, lies_in, resolve_last, resolve_path
 from virtcim.toolstack.image_rules.source_url import SourceUrl, SourceUrlError, parse_source_url
 from virtcim.toolstack.native.views import PoolView
 
-__all__ = ["Fence", "FenceError", "is_local", "parse_fence"]
+__all__ = ["Fence", "FenceError", "FenceLook", "is_local", "parse_fence"]
 
 DIRECTORY_OPTION = "--image-directory"
 SOURCE_OPTION = "--image-source"
@@ -25,6 +26,40 @@ _DIRECTORY_POOLS = frozenset({"dir", "fs", "netfs", "vstorage"})
 
 class FenceError(Exception):
     """An option cannot be used; the text is one sentence for the administrator."""
+
+
+class FenceLook:
+    """The fence at one moment: each directory is looked at once, each path when it is asked for."""
+
+    def __init__(self, places: Iterable[str], *, local: bool) -> None:
+        self._local = local
+        self._places = [
+            (directory, place)
+            for place in places
+            if (directory := resolve_path(place, local=local)) is not None
+        ]
+        self._directories: dict[str, str | None] = {}
+
+    def holds(self, path: str) -> bool:
+        """Whether a path lies inside."""
+        resolved = self._resolve(path)
+        if resolved is None:
+            return False
+        # /dev/vg/volume leads to /dev/dm-3; a link that leads out of /dev is no device.
+        if in_dev(path) and lies_in(resolved, "/dev"):
+            named = str(PurePosixPath(path))
+            return any(lies_in(named, each) for places in self._places for each in places)
+        return any(lies_in(resolved, directory) for directory, _ in self._places)
+
+    def _resolve(self, path: str) -> str | None:
+        """Resolve a path; many have one directory."""
+        directory, _, name = path.rpartition("/")
+        if not directory or name in {"", ".", ".."} or "\0" in path:
+            return resolve_path(path, local=self._local)
+        if directory not in self._directories:
+            self._directories[directory] = resolve_path(directory, local=self._local)
+        resolved = self._directories[directory]
+        return resolved and resolve_last(resolved, name, local=self._local)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,23 +84,16 @@ class Fence:
         ``pools`` are all that there are, ``made`` the UUIDs of those that clients of ours made:
         they never widen the fence.
         """
+        return self.look(pools, made).holds(path)
+
+    def look(self, pools: Iterable[PoolView], made: Collection[str]) -> FenceLook:
+        """Give the fence as it stands now, for many paths in a row; otherwise as ``holds``."""
         places = self.directories or tuple(
             pool.path
             for pool in pools
             if pool.uuid not in made and pool.type in _DIRECTORY_POOLS and pool.path
         )
-        resolved = resolve_path(path, local=self.local)
-        if resolved is None:
-            return False
-        # /dev/vg/volume leads to /dev/dm-3; a link that leads out of /dev is no device.
-        named = path if in_dev(path) and lies_in(resolved, "/dev") else resolved
-        return any(self._lies_in(named, place) for place in places)
-
-    def _lies_in(self, path: str, place: str) -> bool:
-        directory = resolve_path(place, local=self.local)
-        if directory is None:
-            return False
-        return lies_in(path, directory) or (in_dev(path) and lies_in(path, place))
+        return FenceLook(places, local=self.local)
 
     def holds_pool(self, pool: PoolView, pools: Iterable[PoolView], made: Collection[str]) -> bool:
         """Whether what libvirt lists in a pool lies inside."""

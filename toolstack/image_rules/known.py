@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from virtcim.toolstack.image_rules.fence import Fence
+from virtcim.toolstack.image_rules.fence import Fence, FenceLook
 from virtcim.toolstack.image_rules.formats import DISK_FORMATS
 from virtcim.toolstack.image_rules.paths import canonical_path
 from virtcim.toolstack.image_rules.recorded import MadePools, RecordedFormats
@@ -22,9 +22,9 @@ class KnownImages:
         self._made = made
         self._recorded = recorded
 
-    def holds(self, path: str, pools: Iterable[PoolView]) -> bool:
-        """Whether a path lies inside the fence: of nothing else size or existence is told."""
-        return self._fence.holds(path, pools, self._made.uuids)
+    def fence(self, pools: Iterable[PoolView]) -> FenceLook:
+        """Give the fence as it stands: of nothing outside size or existence is told."""
+        return self._fence.look(pools, self._made.uuids)
 
     def look(self, path: str, image_format: str) -> ImageFile | None:
         """Give the size of an image inside the fence."""

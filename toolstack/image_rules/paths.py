@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import PurePosixPath
 
-__all__ = ["canonical_path", "in_dev", "lies_in", "resolve_path"]
+__all__ = ["canonical_path", "in_dev", "lies_in", "resolve_last", "resolve_path"]
 
 # As many symbolic links as Linux follows.
 _MOST_LINKS = 40
@@ -53,6 +53,15 @@ def resolve_path(path: str, *, local: bool = True) -> str | None:
     return "/" + "/".join(resolved)
 
 
+def resolve_last(directory: str, name: str, *, local: bool) -> str | None:
+    """Resolve a name in a directory that is resolved already; otherwise as ``resolve_path``."""
+    path = f"{directory.rstrip('/')}/{name}"
+    if not local:
+        return path
+    target = _link(path)
+    return path if target in {_MISSING, _PLAIN} else resolve_path(path)
+
+
 # Neither can be the target of a link.
 _MISSING, _PLAIN = "\0missing", "\0plain"
 
@@ -81,6 +90,8 @@ def canonical_path(path: str, *, local: bool = True) -> str:
 
 def in_dev(path: str) -> bool:
     """Whether a path lies in /dev as it is named: no ``..`` leads out of it again."""
+    if not path.startswith("/dev/"):
+        return False
     parts = PurePosixPath(path).parts
     return (
         parts[:2] == ("/", "dev")
@@ -91,5 +102,9 @@ def in_dev(path: str) -> bool:
 
 
 def lies_in(path: str, directory: str) -> bool:
-    """Whether a path is a directory or below it; both are resolved, or compared as named."""
-    return PurePosixPath(path).is_relative_to(directory)
+    """Whether a path is a directory or below it; both are resolved, or compared as named.
+
+    The path has no ``..`` in it.
+    """
+    inner = str(PurePosixPath(directory))
+    return path == inner or path.startswith(inner if inner == "/" else f"{inner}/")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from virtcim.toolstack.image_rules.fence import FenceLook
 from virtcim.toolstack.image_rules.known import KnownImages
 from virtcim.toolstack.native.image_file import ImageFile
 from virtcim.toolstack.native.uris import is_uri
@@ -51,6 +52,7 @@ class StorageRecords:
         self._known = images
         self._stated_format = stated_format
         self._ask_size = ask_size
+        self._fence: FenceLook | None = None  # during one flush
         self._told: dict[
             str, ImageFile | None
         ] = {}  # by path: what libvirt says, once it was asked
@@ -147,6 +149,7 @@ class StorageRecords:
 
     def flush(self) -> None:
         """Publish what was collected."""
+        self._fence = None
         for ref in self._dirty_vdis:
             if ref in self._volumes:
                 self._publish_volume(ref, self._volumes[ref])
@@ -203,7 +206,9 @@ class StorageRecords:
             return
         image_format = self._format(ref, path)
         uris = self._uris.get(ref, (path,)) if is_uri(path) else ()
-        looked = not uris and self._known.holds(path, self._index.pools.values())
+        if self._fence is None:
+            self._fence = self._known.fence(self._index.pools.values())
+        looked = not uris and self._fence.holds(path)
         image = None
         if looked:
             key = (path, image_format)
