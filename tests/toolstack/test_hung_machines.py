@@ -124,3 +124,22 @@ def test_a_hung_machine_can_be_switched_off(
     go_on()
     assert finished(session, ending)["status"] == "success"
     assert api.VM.get_power_state(vm) == "Halted"
+
+
+def test_a_change_that_waits_for_a_machine_does_not_keep_it_from_being_switched_off(
+    api: Any, session: XenAPI.Session, machines: list[str], hang: Hang
+) -> None:
+    vm = machines[0]
+    go_on = hang(vm)
+    changing = api.Async.virtcim.VM.modify(vm, {"memory_dynamic_max": str(16 << 20)})
+    wait_for(session, ["vm"], lambda: changing in api.VM.get_current_operations(vm), "the change")
+    ending = api.Async.VM.hard_shutdown(vm)
+    wait_for(
+        session,
+        ["vm"],
+        lambda: api.VM.get_current_operations(vm).get(ending) == "hard_shutdown",
+        "the end to begin",
+    )
+    assert api.task.get_status(changing) == "pending"
+    go_on()
+    assert finished(session, ending)["status"] == "success"
