@@ -578,3 +578,25 @@ def test_whatever_part_is_refused_nothing_is_changed(
     assert domain.autostart() == 0
     assert (by_id(api, "VBD", vm), by_id(api, "VIF", vm)) == names
     assert api.VM.get_name_label(vm) == domain.name()
+
+
+def test_a_machine_without_a_boot_order_gets_none_from_a_note(api: Any, define: Any) -> None:
+    domain, vm = define(PLAIN)
+    # libvirt itself gives a machine the disk to boot from, unless a device has a place.
+    text = domain.XMLDesc(PERSISTENT).replace("<boot dev='hd'/>", "")
+    domain.connect().defineXML(
+        text.replace("<target dev='vdb'", "<boot order='1'/><target dev='vdb'")
+    )
+    before = domain.XMLDesc(PERSISTENT)
+    api.VM.add_to_HVM_boot_params(vm, "note", "kept")
+    found = difference(before, domain.XMLDesc(PERSISTENT), without=("metadata",))
+    assert found == []
+    assert api.VM.get_HVM_boot_params(vm) == {"order": "c", "note": "kept"}
+    api.VM.set_HVM_boot_params(vm, {"order": "nc", "note": "kept"})
+    found = difference(before, domain.XMLDesc(PERSISTENT), without=("metadata",))
+    assert found == [
+        "+ disk/boot@order=2",
+        "+ interface/boot",
+        "+ interface/boot@order=1",
+        "- disk/boot@order=1",
+    ]

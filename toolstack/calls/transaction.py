@@ -10,6 +10,7 @@ from typing import Self
 import libvirt
 
 from virtcim.toolstack.faults import XapiFailure, libvirt_failure
+from virtcim.toolstack.state import StateError
 
 __all__ = ["Transaction"]
 
@@ -45,7 +46,7 @@ class Transaction:
         for what, undo in reversed(self._undo):
             try:
                 undo()
-            except (XapiFailure, libvirt.libvirtError) as failure:
+            except (XapiFailure, libvirt.libvirtError, StateError) as failure:
                 reason = _description(failure)
                 _log.error("%s remains after a failed change: %s", what, " ".join(reason))
                 remains += [what, reason[4] if reason[0] == "LIBVIRT_ERROR" else " ".join(reason)]
