@@ -28,6 +28,7 @@ _HALTED = 3
 _STUCK = 9
 _PAUSED = 9
 _OK, _CRITICAL = 5, 25
+_DEGRADED = 3  # of OperationalStatus
 _STOP_PROPERTIES = ("StopReason", "StopErrorCode", "StopDescription")
 
 MakeDisk = Callable[..., Path]
@@ -202,3 +203,20 @@ def test_a_machine_that_has_just_paused_goes_on_whatever_was_seen_of_it(
         domain.suspend()
         request_state(cim, uuid, "run")
         assert cim.GetInstance(system_path(uuid))["EnabledState"] == _RUNNING
+
+
+def test_an_error_that_only_the_guest_is_told_is_shown_on_the_disk(
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect, make_disk: MakeDisk, full_soon: Path
+) -> None:
+    disk = make_disk(FILL_DISK, size_bytes=16 << 20, directory=full_soon)
+    domain = qemu.defineXML(domain_xml("reporting", disks=(disk,), error_policy="report"))
+    domain.create()
+    shown = wait_for(
+        lambda: next(iter(cim.EnumerateInstances("VirtCIM_LogicalDisk")), None),
+        lambda found: found is not None and found["OperationalStatus"][0] == _DEGRADED,
+        "the error on the disk",
+    )
+    assert shown is not None
+    assert "could not be read or written" in shown["StatusDescriptions"][0]
+    system = cim.GetInstance(system_path(domain.UUIDString()))
+    assert (system["EnabledState"], system["StopReason"]) == (_RUNNING, None)
