@@ -10,9 +10,11 @@ from typing import Any
 
 import libvirt
 import pytest
+import pywbem
 from boot_sectors import IDLE, write_disk
 from private_libvirt import PrivateLibvirt
 
+from tests.system.cim import define
 from tests.system.machines import domain_xml
 from tests.system.waiting import wait_for
 from tests.toolstack.host import NULL, failure, running_host, vm_record
@@ -228,3 +230,28 @@ def test_a_link_that_appears_between_looking_and_using_is_seen_when_it_is_used(
     api.VDI.update(vdi)
     record = api.VDI.get_record(vdi)
     assert (record["virtual_size"], record["missing"]) == ("0", False)
+
+
+def test_a_cim_client_hears_what_would_allow_it(
+    cim: pywbem.WBEMConnection, shared_libvirt: PrivateLibvirt
+) -> None:
+    """The shared toolstack has directories of its own; /etc is none of them."""
+    for secret in ("/etc/shadow", "/etc/there-is-no-such-file", "/nowhere/../etc/shadow"):
+        with pytest.raises(pywbem.CIMError) as caught:
+            define(cim, "reads-the-host", disks=[Path(secret)])
+        said = str(caught.value.status_description)
+        assert said.startswith("ERR_ACCESS_DENIED: ")
+        assert "--image-directory" in said
+    [service] = cim.EnumerateInstanceNames("VirtCIM_ResourcePoolConfigurationService")
+
+    def make_pool(place: str) -> str:
+        settings = pywbem.CIMInstance("CIM_StorageAllocationSettingData", {"HostResource": [place]})
+        with pytest.raises(pywbem.CIMError) as caught:
+            cim.InvokeMethod(
+                "CreateChildResourcePool", service, ElementName="taken", Settings=[settings]
+            )
+        return str(caught.value.status_description).partition(":")[0]
+
+    assert make_pool("/etc") == "ERR_ACCESS_DENIED"
+    assert make_pool(f"{shared_libvirt.images}/../images/") == "ERR_ALREADY_EXIST"
+    assert cim.EnumerateInstanceNames("VirtCIM_ComputerSystem") == []

@@ -246,3 +246,42 @@ def test_reading_asks_nothing_of_libvirt(tcp: Daemon, directory: Path) -> None:
         "other",
     ]
     session("close")()
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("--image-directory", "images", "--image-directory images: must be an absolute path"),
+        ("--image-source", "ftp:x", "--image-source ftp:x: has no // after its scheme"),
+        ("--image-source", "http://u:p@a.example", "holds the name of a user"),
+    ],
+)
+def test_where_images_may_be_is_refused_in_one_sentence_if_it_cannot_be_used(
+    directory: Path, option: str, value: str, reason: str
+) -> None:
+    uri = write_host(directory / "host.xml")
+    listen = ("--listen", f"unix:{directory}/socket", "--state", str(directory / "state"))
+    ended = run("--libvirt", uri, *listen, option, value)
+    assert ended.returncode != 0
+    assert reason in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_where_images_may_be_comes_from_options_a_file_and_the_environment(
+    directory: Path,
+) -> None:
+    uri = write_host(directory / "host.xml")
+    config = directory / "virtcim.toml"
+    config.write_text(
+        f'[toolstack]\nlibvirt = "{uri}"\nimage-directory = ["/from/file", "/"]\n'
+        'image-source = ["https://images.example/debian"]\n'
+    )
+    arguments = ("--config", str(config), "--listen", "http://127.0.0.1:0")
+    state = ("--state", str(directory / "state"))
+    with Daemon("toolstack", *arguments, *state, log=directory / "log") as daemon:
+        assert daemon.url
+    assert "--image-directory / lets every client name any file" in (directory / "log").read_text()
+    environment = {**os.environ, "VIRTCIM_TOOLSTACK_IMAGE_DIRECTORY": "relative"}
+    ended = run(*arguments, *state, **environment)
+    assert "--image-directory relative: must be an absolute path" in ended.stderr
