@@ -18,10 +18,13 @@ class StorageIndex:
         self.pools: dict[str, PoolView] = {}
         self._by_path: dict[str, VolumeKey] = {}
         self._by_name: dict[tuple[str, str], VolumeKey] = {}
+        self._volumes: dict[VolumeKey, VolumeView] = {}
 
     def put_pool(self, uuid: str, pool: PoolView | None) -> set[DiskSource]:
         """Replace a pool (None: it is gone); gives the names whose volume appeared or went."""
         old = self.pools.pop(uuid, None)
+        for volume in () if old is None else old.volumes:
+            self._volumes.pop((uuid, volume.name), None)
         before, after = _sources(old), _sources(pool)
         if pool is not None:
             self.pools[uuid] = pool
@@ -33,6 +36,7 @@ class StorageIndex:
         for volume in () if pool is None else pool.volumes:
             key = (uuid, volume.name)
             self._by_path[volume.path] = key
+            self._volumes[key] = volume
             if pool is not None:
                 self._by_name[pool.name, volume.name] = key
         return before ^ after
@@ -45,10 +49,7 @@ class StorageIndex:
 
     def volume(self, key: VolumeKey) -> VolumeView | None:
         """Give a volume of a known pool."""
-        pool = self.pools.get(key[0])
-        if pool is None:
-            return None
-        return next((volume for volume in pool.volumes if volume.name == key[1]), None)
+        return self._volumes.get(key)
 
     def holds_path(self, path: str) -> bool:
         """Whether a path is a volume of a pool."""
