@@ -25,7 +25,6 @@ _DETACH_LOOK_S = 0.25
 _CANNOT_LIVE = frozenset(
     {
         libvirt.VIR_ERR_NO_SUPPORT,
-        libvirt.VIR_ERR_CONFIG_UNSUPPORTED,
         libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED,
         libvirt.VIR_ERR_OPERATION_UNSUPPORTED,
     }
