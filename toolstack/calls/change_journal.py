@@ -10,7 +10,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,7 @@ class Before:
     config: str
     autostart: bool
     steps: Sequence[LiveStep]
-    live: Mapping[str, Any]
+    live: Mapping[str, Any] = field(default_factory=dict)
 
     def to_text(self) -> str:
         """Give it for the state database."""

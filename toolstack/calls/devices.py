@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from functools import partial
 
+from virtcim.toolstack.calls.change_journal import Before, written_down
 from virtcim.toolstack.calls.device_kinds import Device, DeviceChange, DeviceKind, find_device
 from virtcim.toolstack.calls.domains import Machine, change_machine, changing, look_again
 from virtcim.toolstack.calls.live_steps import attach, detach, without_address
@@ -43,7 +45,16 @@ def _change(context: Context, machine: Machine, devices: DeviceChanges) -> Machi
         machine = look_again(context, machine)
         change = MachineChange(context=context, machine=machine, devices=devices, at_once=False)
         change.prepare()
-        with Transaction() as steps:
+        before = Before(
+            uuid=machine.uuid,
+            name=machine.view.config.name,
+            config=change.config_before,
+            autostart=machine.view.autostart,
+            steps=change.live_steps,
+        )
+        # What is one step has no middle to be cut off in.
+        journal = written_down(context.services, before) if change.live_steps else nullcontext()
+        with journal, Transaction() as steps:
             change.make(steps)
             change.make_last(steps)
         context.services.inventory.refresh_domain(machine.uuid)
