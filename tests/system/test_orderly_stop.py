@@ -18,7 +18,7 @@ from private_libvirt import PrivateLibvirt
 
 from tests.system.cim import CHANGE_STATE, NAMESPACE, define, system_path
 from tests.system.machines import domain_xml
-from tests.system.stack import xenapi_session
+from tests.system.stack import events_from, xenapi_session
 from tests.system.waiting import wait_for
 
 _JOB_STARTED = 4096
@@ -85,6 +85,8 @@ def test_a_toolstack_lets_operations_end_and_takes_no_new_ones(
                 return []
 
             wait_for(refused, lambda answer: answer == ["VIRTCIM_STOPPING"], "the stop")
+            # Also who waits for events goes on, longer than a daemon without work would be there.
+            events_from(session, ["sr"], events_from(session, ["sr"], "", 0.0)["token"], 3.0)
             assert api.VM.get_power_state(vm) == "Running"
             assert task_of(api, task) == "pending"
             deaf.destroy()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import libvirt
@@ -98,14 +97,7 @@ def _define(context: Context, uuid: str, xml: str, images: NewImages, *, autosta
             raise
         images.keep(machine=uuid)
         try:
-            with ExitStack() as locks:
-                for pool in images.pools:
-                    locks.enter_context(inventory.changing(pool))
-                # What belongs together is seen together.
-                locks.enter_context(inventory.lock)
-                for pool in images.pools:
-                    inventory.refresh_pool(pool)
-                inventory.refresh_domain(uuid)
+            images.show()
         except (XapiFailure, libvirt.libvirtError) as error:
             # It is defined. Everything is read anew as soon as libvirt is reached again.
             _log.warning("machine %s is defined, but cannot be read: %s", uuid, error)

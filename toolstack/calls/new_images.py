@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from types import TracebackType
 
 import libvirt
@@ -93,6 +94,22 @@ class NewImages:
             # The next look finds that the machine names them.
             _log.error("the images of machine %s stay provisional: %s", self._uuid, error)
             self._provisional.leave(self._volumes, machine)
+
+    def show(self) -> None:
+        """Publish the machine and the images that it has now, so that they are seen together.
+
+        Raises what reading them from libvirt raises.
+        """
+        inventory = self._context.services.inventory
+        with ExitStack() as locks:
+            # Whoever publishes has the lock of its object first.
+            locks.enter_context(inventory.changing(self._uuid))
+            for pool in self.pools:
+                locks.enter_context(inventory.changing(pool))
+            locks.enter_context(inventory.lock)
+            for pool in self.pools:
+                inventory.refresh_pool(pool)
+            inventory.refresh_domain(self._uuid)
 
     def _delete(self, volume: ProvisionalVolume) -> None:
         connection = self._context.services.connection
