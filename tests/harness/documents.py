@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import libvirt
 from lxml import etree
 
-__all__ = ["Documents", "Edit", "Element", "Oracle", "difference", "parse"]
+__all__ = ["Documents", "Edit", "EditedDocument", "Element", "Oracle", "difference", "parse"]
 
 Element: TypeAlias = etree._Element
 #: Changes a document in place, by hand.
@@ -88,6 +89,23 @@ class Documents(NamedTuple):
         return "\n".join(text for text in found if text)
 
 
+class EditedDocument(NamedTuple):
+    """What libvirt gives for a document that was edited by hand, and what it did not keep."""
+
+    text: str
+    lost: list[str]
+
+
+def _items(element: Element, path: str = "") -> Counter[str]:
+    """Everything that a document says, and how often."""
+    own = f"{path}/{element.tag!s}"
+    found = Counter([f"{own}@{name}={value}" for name, value in element.attrib.items()])
+    found[f"{own}={(element.text or '').strip()}"] += 1
+    for child in element.iterchildren(tag=etree.Element):
+        found += _items(child, own)
+    return found
+
+
 class Oracle:
     """A libvirtd of its own, which says what a document is after an edit by hand."""
 
@@ -98,12 +116,15 @@ class Oracle:
         """Close the connection."""
         self._connection.close()
 
-    def after(self, xml: str, edit: Edit) -> str:
-        """The document that libvirt gives for the edited one; raises libvirt.libvirtError."""
+    def after(self, xml: str, edit: Edit) -> EditedDocument:
+        """What libvirt makes of the edited document; raises libvirt.libvirtError."""
         root = parse(xml)
         edit(root)
-        domain = self._connection.defineXML(etree.tostring(root, encoding="unicode"))
+        edited = etree.tostring(root, encoding="unicode")
+        domain = self._connection.defineXML(edited)
         try:
-            return str(domain.XMLDesc(_PERSISTENT))
+            given = str(domain.XMLDesc(_PERSISTENT))
         finally:
             domain.undefineFlags(libvirt.VIR_DOMAIN_UNDEFINE_KEEP_NVRAM)
+        lost = _items(parse(edited)) - _items(parse(given))
+        return EditedDocument(given, sorted({item.partition("=")[0] for item in lost}))

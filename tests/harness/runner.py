@@ -15,7 +15,7 @@ from lxml import etree
 
 from tests.harness.changes import Change, Kind, World
 from tests.harness.client import SystemClient
-from tests.harness.documents import Documents, Oracle, parse
+from tests.harness.documents import Documents, EditedDocument, Oracle, parse
 from tests.harness.kinds import KINDS
 from tests.harness.outcomes import Outcome, Verdict
 from tests.harness.refusals import FAILING
@@ -168,34 +168,34 @@ class Trial:
     def make_one(self, kind: str, change: Change) -> Outcome:
         """Make one change, and compare."""
         before = self._documents()
-        expected, objection = self._expected(before, change)
+        edited, objection = self._edited(before, change)
         refusal = _refusal(lambda: change.ask(self._client))
         found = self._documents()
         if refusal:
             changed = found.differs_from(before)
             if changed or not refusal.startswith("ERR_"):
                 return self._outcome(kind, change.what, Verdict.WRONG, f"{refusal}\n{changed}")
-            # What libvirt itself does not take, or what must be refused, is refused rightly.
-            verdict = Verdict.REFUSED if expected else Verdict.RIGHT
+            # Rightly, where it must be, or where libvirt refuses the edit or loses part of it.
+            is_possible = edited is not None and not edited.lost
+            verdict = Verdict.REFUSED if is_possible else Verdict.RIGHT
             return self._outcome(kind, change.what, verdict, refusal)
-        if expected is None:
+        if edited is None:
             detail = f"was not refused; libvirt says: {objection}" if objection else "not refused"
             return self._outcome(kind, change.what, Verdict.WRONG, detail)
         # What a running machine takes at once, nobody but libvirt can say.
-        changed = found.differs_from(expected._replace(live=found.live))
+        autostart = before.autostart if change.autostart is None else change.autostart
+        changed = found.differs_from(Documents(edited.text, found.live, autostart))
         verdict = Verdict.WRONG if changed else Verdict.RIGHT
         return self._outcome(kind, change.what, verdict, changed)
 
-    def _expected(self, before: Documents, change: Change) -> tuple[Documents | None, str]:
+    def _edited(self, before: Documents, change: Change) -> tuple[EditedDocument | None, str]:
         """What libvirt makes of the edit by hand; None, and why, where it takes none."""
         if change.edit is None:
             return None, ""
         try:
-            after = self._runner.oracle.after(before.persistent, change.edit)
+            return self._runner.oracle.after(before.persistent, change.edit), ""
         except libvirt.libvirtError as error:
             return None, error.get_error_message() or ""
-        autostart = before.autostart if change.autostart is None else change.autostart
-        return Documents(after, "", autostart), ""
 
 
 def _refusal(call: Callable[[], object]) -> str:
