@@ -31,7 +31,7 @@ from virtcim.toolstack.native.watch import DOMAIN, NETWORK, POOL
 if TYPE_CHECKING:
     from virtcim.toolstack.native.inventory import Inventory
 
-__all__ = ["Reconciliation"]
+__all__ = ["Reconciliation", "Turns"]
 
 _log = logging.getLogger(__name__)
 _Key = TypeVar("_Key")
@@ -55,8 +55,8 @@ class Reconciliation:
         self._inventory = inventory
         self._connection = connection
         self._reconcile_s = reconcile_s
-        self._domains = _Turns[str]("domains")
-        self._volumes = _Turns[tuple[str, str]]("volumes")
+        self._domains = Turns[str]("domains")
+        self._volumes = Turns[tuple[str, str]]("volumes")
         self._used_s = 0.0
 
     def pause_s(self) -> float:
@@ -100,11 +100,10 @@ class Reconciliation:
 
     def _listed_domains(self, listed: list[ListedDomain]) -> Iterator[None]:
         known = self._inventory.domains
-        for number, domain in enumerate(listed):
+        for domain in listed:
             if _differs(domain, known.get(domain.uuid)):
                 self._inventory.refresh_unless_busy(DOMAIN, domain.uuid)
-                if number % _CHUNK == 0:
-                    yield
+                yield
         for uuid in known.keys() - {domain.uuid for domain in listed}:
             self._inventory.refresh_unless_busy(DOMAIN, uuid)
 
@@ -189,7 +188,7 @@ class Reconciliation:
     # What all kinds share
 
     def _turn(
-        self, turns: _Turns[_Key], keys: Collection[_Key], look: Callable[[_Key], None]
+        self, turns: Turns[_Key], keys: Collection[_Key], look: Callable[[_Key], None]
     ) -> Iterator[None]:
         """Look at the objects whose turn it is."""
         budget_s = _SHARE * self._reconcile_s
@@ -202,7 +201,7 @@ class Reconciliation:
                 yield
 
 
-class _Turns(deque[_Key]):
+class Turns(deque[_Key]):
     """What of a kind is still to be looked at until all have been."""
 
     def __init__(self, what: str) -> None:
