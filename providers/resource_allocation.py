@@ -104,9 +104,9 @@ def _memory_values(system: VirtualSystem, host_uuid: str) -> Mapping[str, Value]
         "ResourceType": MEMORY,
         "PoolID": pool_id(MEMORY_POOL, host_uuid) if host_uuid else None,
         "AllocationUnits": "byte",
-        "VirtualQuantity": system.memory_dynamic_max_bytes,
+        "VirtualQuantity": system.memory_dynamic_max_bytes or None,
         "VirtualQuantityUnits": "byte",
-        "Limit": system.memory_static_max_bytes,
+        "Limit": system.memory_static_max_bytes or None,
     }
 
 
