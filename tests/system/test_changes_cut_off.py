@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from daemons import Daemon
 from private_libvirt import PrivateLibvirt
 
 from tests.system.machines import domain_xml
+from tests.system.qemu_processes import qemu_process
 from tests.system.waiting import wait_for
 
 PERSISTENT = libvirt.VIR_DOMAIN_XML_INACTIVE | libvirt.VIR_DOMAIN_XML_SECURE
@@ -93,6 +96,57 @@ def test_a_killed_toolstack_leaves_no_half_change(
     assert "half made" not in running
     assert domain.autostart() == 0
     assert "a change that was cut off has been taken back" in second.log.read_text()
+
+
+def test_what_somebody_has_changed_since_is_not_overwritten(
+    machine: tuple[libvirt.virDomain, Path],
+    qemu: libvirt.virConnect,
+    shared_libvirt: PrivateLibvirt,
+    start_daemon: Callable[..., Daemon],
+    short_path: Path,
+) -> None:
+    domain, medium = machine
+    arguments = ("toolstack", "--libvirt", shared_libvirt.uri, *LISTEN)
+    state = ("--state", str(short_path / "state"))
+    first = start_daemon(*arguments, *state)
+    begin_change(first, domain, medium)
+    first.kill()
+    edited = domain.XMLDesc(PERSISTENT).replace("<vcpu", "<title>mine</title><vcpu", 1)
+    qemu.defineXML(edited)
+    theirs = domain.XMLDesc(PERSISTENT)
+    second = start_daemon(*arguments, *state)
+    assert domain.XMLDesc(PERSISTENT) == theirs
+    assert str(medium) not in domain.XMLDesc()
+    log = second.log.read_text()
+    assert "of a change that was cut off there remains: its description" in log
+
+
+def test_an_emulator_that_does_not_answer_holds_up_no_start(
+    machine: tuple[libvirt.virDomain, Path],
+    shared_libvirt: PrivateLibvirt,
+    start_daemon: Callable[..., Daemon],
+    short_path: Path,
+) -> None:
+    domain, medium = machine
+    arguments = ("toolstack", "--libvirt", shared_libvirt.uri, *LISTEN)
+    state = ("--state", str(short_path / "state"))
+    first = start_daemon(*arguments, *state)
+    begin_change(first, domain, medium)
+    first.kill()
+    emulator = qemu_process(shared_libvirt, domain.UUIDString())
+    os.kill(emulator, signal.SIGSTOP)
+    try:
+        second = start_daemon(*arguments, *state)
+        assert "the emulator does not answer yet" in second.log.read_text()
+        assert str(medium) in domain.XMLDesc()
+    finally:
+        os.kill(emulator, signal.SIGCONT)
+    wait_for(lambda: str(medium) in domain.XMLDesc(), lambda found: not found, "the medium")
+    wait_for(
+        lambda: "a change that was cut off has been taken back" in second.log.read_text(),
+        bool,
+        "the log",
+    )
 
 
 def test_a_change_is_taken_back_when_libvirt_is_back(

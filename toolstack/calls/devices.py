@@ -53,8 +53,12 @@ def _change(context: Context, machine: Machine, devices: DeviceChanges) -> Machi
             steps=change.live_steps,
         )
         # What is one step has no middle to be cut off in.
-        journal = written_down(context.services, before) if change.live_steps else nullcontext()
-        with journal, Transaction() as steps:
+        journal = (
+            written_down(context.services, before)
+            if change.live_steps
+            else nullcontext(change.defined)
+        )
+        with journal as change.defined, Transaction() as steps:
             change.make(steps)
             change.make_last(steps)
         context.services.inventory.refresh_domain(machine.uuid)

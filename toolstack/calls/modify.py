@@ -133,9 +133,10 @@ def _make(
             steps=change.live_steps,
             live=settings.live_before(),
         )
-        with written_down(context.services, before), Transaction() as steps:
+        with written_down(context.services, before) as change.defined, Transaction() as steps:
             change.make(steps)
             settings.make(steps)
+            change.note_defined()
             change.make_last(steps)
             wanted.resize()
         context.services.inventory.refresh_domain(machine.uuid)

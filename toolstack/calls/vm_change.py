@@ -10,7 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from virtcim.toolstack.calls.device_kinds import KINDS, Device, DeviceChange, DeviceKind
-from virtcim.toolstack.calls.domains import Machine, define, require_persistent, restore
+from virtcim.toolstack.calls.domains import (
+    PERSISTENT,
+    Machine,
+    define,
+    require_persistent,
+    restore,
+)
 from virtcim.toolstack.calls.live_steps import LiveStep, Verb
 from virtcim.toolstack.calls.machine_document import (
     MachineDocument,
@@ -71,6 +77,8 @@ class MachineChange:
     devices: DeviceChanges
     edits: Sequence[Edit] = ()
     at_once: bool = True
+    # Told each persistent description that the change has made.
+    defined: Callable[[str], None] = lambda _: None
     added: list[PlacedDevice] = field(default_factory=list)
     _edited: list[_Edited] = field(default_factory=list)
     _steps: list[LiveStep] = field(default_factory=list)
@@ -118,6 +126,13 @@ class MachineChange:
                 self._do(step, transaction)
         for step in self._of(Verb.ATTACH):
             self._do(step, transaction)
+
+    def note_defined(self) -> None:
+        """Note the persistent description as it is now, so that it is known as the change's own."""
+        if self._config is not None:
+            self.defined(
+                self.context.services.connection.call(self.machine.domain.XMLDesc, PERSISTENT)
+            )
 
     def make_last(self, transaction: Transaction) -> None:
         """Take devices out of the running machine, which its guest must let go of."""
@@ -216,6 +231,7 @@ class MachineChange:
                 self._expect(before)
                 raise
         transaction.taken_back_by(lambda: self._restore(before), "the persistent description")
+        self.note_defined()
         if self._edited:
             self._check_kept()
 
