@@ -137,7 +137,11 @@ def test_an_emulator_that_does_not_answer_holds_up_no_start(
     os.kill(emulator, signal.SIGSTOP)
     try:
         second = start_daemon(*arguments, *state)
-        assert "the emulator does not answer yet" in second.log.read_text()
+        wait_for(
+            lambda: second.log.read_text(),
+            lambda log: "the emulator does not answer yet" in log and "connected to" in log,
+            "the toolstack serves the others",
+        )
         assert str(medium) in domain.XMLDesc()
     finally:
         os.kill(emulator, signal.SIGCONT)

@@ -31,7 +31,7 @@ __all__ = ["Before", "take_back_unfinished", "written_down"]
 _log = logging.getLogger(__name__)
 
 # How long the start waits for changes to be taken back.
-_PATIENCE_S = 10.0
+_PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
