@@ -138,7 +138,7 @@ def test_an_emulator_that_does_not_answer_holds_up_no_start(
     try:
         second = start_daemon(*arguments, *state)
         wait_for(
-            lambda: second.log.read_text(),
+            second.log.read_text,
             lambda log: "the emulator does not answer yet" in log and "connected to" in log,
             "the toolstack serves the others",
         )
