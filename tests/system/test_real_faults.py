@@ -19,6 +19,7 @@ from tests.system.cim import (
     service_path,
     system_path,
 )
+from tests.system.machines import domain_xml
 from tests.system.waiting import wait_for
 
 _TIB = 1 << 40
@@ -61,10 +62,17 @@ def test_starting_with_a_disk_file_that_qemu_may_not_read_is_the_same_kind_of_fa
     assert "Permission denied" in error.status_description
 
 
+def giant(cim: pywbem.WBEMConnection, qemu: libvirt.virConnect) -> str:
+    """A machine that somebody else gave more memory than the host has: CIM would refuse it."""
+    uuid = qemu.defineXML(domain_xml("giant", memory_bytes=10 * _TIB)).UUIDString()
+    wait_for(lambda: find_system(cim, "giant"), lambda found: found is not None, "the giant")
+    return str(uuid)
+
+
 def test_starting_with_more_memory_than_the_host_has_is_out_of_memory(
-    cim: pywbem.WBEMConnection,
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect
 ) -> None:
-    error = refusal(cim, define(cim, "giant", memory_bytes=10 * _TIB))
+    error = refusal(cim, giant(cim, qemu))
     assert code_of(error) == "ERR_OUT_OF_MEMORY"
     assert error.status_code == _FAILED
 
@@ -127,8 +135,10 @@ def test_a_definition_that_fails_half_way_leaves_nothing(
     assert find_system(cim, "x" * 251) is None
 
 
-def test_an_error_carries_its_fault_as_an_instance(cim: pywbem.WBEMConnection) -> None:
-    error = refusal(cim, define(cim, "giant too", memory_bytes=10 * _TIB))
+def test_an_error_carries_its_fault_as_an_instance(
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect
+) -> None:
+    error = refusal(cim, giant(cim, qemu))
     [instance] = error.instances
     assert instance["OwningEntity"] == "virtcim"
     assert instance["MessageID"] == "ERR_OUT_OF_MEMORY"
