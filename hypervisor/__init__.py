@@ -33,8 +33,8 @@ from virtcim.hypervisor.model import (
     VirtualSystemSpec,
 )
 from virtcim.hypervisor.storage import DiskImageSpec, Storage, StorageRepositorySpec
-from virtcim.hypervisor.xenapi_endpoint import XenApiEndpoint
-from virtcim.hypervisor.xenapi_session import Credentials
+from virtcim.hypervisor.xenapi.endpoint import XenApiEndpoint
+from virtcim.hypervisor.xenapi.session import Credentials
 
 __all__ = [
     "AddedDevices",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.toolstack.image_rules import FenceError
+from virtcim.toolstack.images.fence import FenceError
 from virtcim.toolstack.state import StateError
 from virtcim.toolstack.toolstack import Toolstack, ToolstackOptions
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from virtcim.toolstack.database import Database
-from virtcim.toolstack.image_rules.fence import Fence
-from virtcim.toolstack.image_rules.recorded import MadePools, RecordedFormats
-from virtcim.toolstack.images import Provisional
+from virtcim.toolstack.following.inventory import Inventory
+from virtcim.toolstack.images.fence import Fence
+from virtcim.toolstack.images.provisional import Provisional
+from virtcim.toolstack.images.recorded import MadePools, RecordedFormats
 from virtcim.toolstack.native.connection import LibvirtConnection
-from virtcim.toolstack.native.inventory import Inventory
-from virtcim.toolstack.native.known_devices import KnownDevices
+from virtcim.toolstack.reading.known_devices import KnownDevices
 from virtcim.toolstack.records.publisher import Publisher
 from virtcim.toolstack.sessions import Sessions
 from virtcim.toolstack.state import State

@@ -10,17 +10,18 @@ from pathlib import Path
 
 from virtcim.toolstack.accessors import accessor_calls
 from virtcim.toolstack.calls import ALL_CALLS
-from virtcim.toolstack.calls.change_journal import take_back_unfinished
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.dispatcher import Dispatcher
-from virtcim.toolstack.image_rules.fence import is_local, parse_fence
-from virtcim.toolstack.image_rules.known import KnownImages
-from virtcim.toolstack.image_rules.recorded import MadePools, RecordedFormats
-from virtcim.toolstack.images import Provisional, clean_up
+from virtcim.toolstack.following.disk_sizes import DiskSizes
+from virtcim.toolstack.following.inventory import Inventory
+from virtcim.toolstack.images.fence import is_local, parse_fence
+from virtcim.toolstack.images.known import KnownImages
+from virtcim.toolstack.images.leftovers import clean_up
+from virtcim.toolstack.images.provisional import Provisional
+from virtcim.toolstack.images.recorded import MadePools, RecordedFormats
+from virtcim.toolstack.machines.change_journal import take_back_unfinished
 from virtcim.toolstack.native.connection import LibvirtConnection
-from virtcim.toolstack.native.disk_sizes import DiskSizes
-from virtcim.toolstack.native.inventory import Inventory
-from virtcim.toolstack.native.known_devices import KnownDevices
+from virtcim.toolstack.reading.known_devices import KnownDevices
 from virtcim.toolstack.records.publisher import Publisher, TogetherLock
 from virtcim.toolstack.services import Services
 from virtcim.toolstack.sessions import Sessions

@@ -28,7 +28,7 @@ from virtcim.hypervisor import (
     VirtualSystemSpec,
     XenApiEndpoint,
 )
-from virtcim.toolstack.calls import live_steps
+from virtcim.toolstack.machines import live_steps
 
 MIB = 1 << 20
 

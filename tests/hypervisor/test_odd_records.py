@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tests.hypervisor.xenapi_server import GIB, XenApiServer, endpoint_of, eventually
 from virtcim.hypervisor import Inventory, XenApiEndpoint
 from virtcim.hypervisor.model import Host
-from virtcim.hypervisor.xenapi_assembly import Assembly
-from virtcim.hypervisor.xenapi_fields import RecordError
-from virtcim.hypervisor.xenapi_records import PARTS, read_record
+from virtcim.hypervisor.xenapi.assembly import Assembly
+from virtcim.hypervisor.xenapi.fields import RecordError
+from virtcim.hypervisor.xenapi.records import PARTS, read_record
 
 Tables = dict[str, dict[str, dict[str, Any]]]
 

@@ -29,9 +29,9 @@ from virtcim.hypervisor import (
     XenApiEndpoint,
 )
 from virtcim.hypervisor.inventory import InventoryStore
-from virtcim.hypervisor.xenapi_assembly import Assembly
-from virtcim.hypervisor.xenapi_define import UnfinishedNames
-from virtcim.hypervisor.xenapi_records import PARTS
+from virtcim.hypervisor.xenapi.assembly import Assembly
+from virtcim.hypervisor.xenapi.define import UnfinishedNames
+from virtcim.hypervisor.xenapi.records import PARTS
 
 ONE = "OpaqueRef:one"
 SPEC = VirtualSystemSpec(

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from virtcim.errormap import HypervisorError, from_transport, from_xapi
 from virtcim.hypervisor.change import RolledBackError
 from virtcim.hypervisor.undo import UndoLog, UnfinishedOperation
-from virtcim.hypervisor.xenapi_rollback import Rollback
-from virtcim.hypervisor.xenapi_session import XenApiSession
-from virtcim.hypervisor.xenapi_undoing import take_back
+from virtcim.hypervisor.xenapi.rollback import Rollback
+from virtcim.hypervisor.xenapi.session import XenApiSession
+from virtcim.hypervisor.xenapi.undoing import take_back
 from virtcim.providers.state_database import StateDatabase
 from virtcim.providers.undo_store import UndoStore
 

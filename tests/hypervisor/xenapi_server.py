@@ -16,7 +16,7 @@ from typing import Any
 from tests.wire.serving import DEADLINE_S, serving
 from virtcim.errormap import HypervisorError
 from virtcim.hypervisor import Inventory, XenApiEndpoint
-from virtcim.hypervisor.xenapi_session import Credentials, connector
+from virtcim.hypervisor.xenapi.session import Credentials, connector
 from virtcim.wire import ClientInfo, XmlRpcApplication, parse_endpoint_url
 
 GIB = 2**30

@@ -15,7 +15,7 @@ import XenAPI
 
 from tests.wire.serving import serving
 from virtcim.toolstack import Toolstack, ToolstackOptions
-from virtcim.toolstack.native.reconcile import Reconciliation
+from virtcim.toolstack.following.reconcile import Reconciliation
 from virtcim.wire.application import ASGIApp, Receive, Scope, Send
 
 __all__ = [

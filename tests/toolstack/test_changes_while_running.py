@@ -15,7 +15,7 @@ from private_libvirt import PrivateLibvirt
 
 from tests.toolstack.documents import PERSISTENT, difference, document
 from tests.toolstack.host import NULL, Host, failure, only, running_host
-from virtcim.toolstack.calls import live_steps
+from virtcim.toolstack.machines import live_steps
 
 # Without it nothing can be plugged into a PCI slot.
 ACPI = "<features><acpi/></features>"

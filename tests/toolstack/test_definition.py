@@ -14,7 +14,7 @@ import pytest
 import XenAPI
 
 from tests.toolstack.host import Host, events, failure, finished, only, running_host, vm_record
-from virtcim.toolstack.images import ProvisionalVolume
+from virtcim.toolstack.images.provisional import ProvisionalVolume
 
 GIB = 1 << 30
 UUID = "3f0d4c55-4d0f-4f36-8a50-30a8d6a2f3b7"

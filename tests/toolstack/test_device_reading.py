@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtcim.toolstack.image_rules.source_url import parse_source_url
-from virtcim.toolstack.native.disk_source import disk_sources
-from virtcim.toolstack.native.domain_reader import parse_domain
-from virtcim.toolstack.native.views import ConsoleView, DiskView, DomainXml, InterfaceView
+from virtcim.toolstack.images.source_url import parse_source_url
+from virtcim.toolstack.reading.disk_source import disk_sources
+from virtcim.toolstack.reading.domain_reader import parse_domain
+from virtcim.toolstack.reading.views import ConsoleView, DiskView, DomainXml, InterfaceView
 
 # RFC 3986 appendix A, as far as URIs of images need it.
 _PCT = "%[0-9A-Fa-f]{2}"

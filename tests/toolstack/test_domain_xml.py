@@ -12,7 +12,7 @@ from virtcim.toolstack.documents import Document, set_text
 from virtcim.toolstack.documents.build import DomainPlan, build_domain
 from virtcim.toolstack.documents.disk import build_disk, local_source
 from virtcim.toolstack.faults import XapiFailure
-from virtcim.toolstack.native.domain_reader import parse_domain
+from virtcim.toolstack.reading.domain_reader import parse_domain
 
 CARRIED = st.text(
     st.characters(blacklist_categories=["Cs"], blacklist_characters="\r\ufffe\uffff").filter(

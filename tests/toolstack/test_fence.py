@@ -20,7 +20,7 @@ from tests.toolstack.host import (
     wait_for,
 )
 from tests.toolstack.test_repositories import arguments
-from virtcim.toolstack.image_rules import FenceError
+from virtcim.toolstack.images.fence import FenceError
 
 # Answers must be the same for what is there and for what is not.
 SECRETS = ("/etc/shadow", "/etc/passwd", "/etc/there-is-no-such-file", "/dev/sda", "/")

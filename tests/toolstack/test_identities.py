@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtcim.toolstack.native.device_keys import DeviceKey
-from virtcim.toolstack.native.identities import (
+from virtcim.toolstack.reading.device_keys import DeviceKey
+from virtcim.toolstack.reading.identities import (
     KnownDevice,
     identify,
     match,
@@ -19,8 +19,8 @@ from virtcim.toolstack.native.identities import (
     name_interfaces,
     target_index,
 )
-from virtcim.toolstack.native.known_devices import DISK, KnownDevices
-from virtcim.toolstack.native.views import DiskView, DomainXml, InterfaceView
+from virtcim.toolstack.reading.known_devices import DISK, KnownDevices
+from virtcim.toolstack.reading.views import DiskView, DomainXml, InterfaceView
 from virtcim.toolstack.state import State
 
 

@@ -12,21 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtcim.toolstack.image_rules import (
-    DISK_FORMATS,
-    Fence,
-    FenceError,
-    SourceUrlError,
-    canonical_path,
-    is_local,
-    looks_like,
-    parse_fence,
-    parse_source_url,
-    resolve_path,
-)
-from virtcim.toolstack.image_rules.backing import image_chain
-from virtcim.toolstack.native.image_file import look_at_image, read_beginning
-from virtcim.toolstack.native.views import PoolView
+from virtcim.toolstack.images.backing import image_chain
+from virtcim.toolstack.images.fence import Fence, FenceError, is_local, parse_fence
+from virtcim.toolstack.images.formats import DISK_FORMATS, looks_like
+from virtcim.toolstack.images.image_file import look_at_image, read_beginning
+from virtcim.toolstack.images.paths import canonical_path, resolve_path
+from virtcim.toolstack.images.source_url import SourceUrlError, parse_source_url
+from virtcim.toolstack.reading.views import PoolView
 
 # Formats
 
@@ -248,7 +240,7 @@ def test_a_directory_that_may_not_be_looked_into_keeps_what_is_behind_it_outside
             raise PermissionError(path)
         return real(path)
 
-    monkeypatch.setattr("virtcim.toolstack.image_rules.paths.os.lstat", lstat)
+    monkeypatch.setattr("virtcim.toolstack.images.paths.os.lstat", lstat)
     fence = _fence(tree / "images")
     assert not fence.holds(f"{tree}/images/sub/link", (), ())
     assert fence.holds(f"{tree}/images/file", (), ())

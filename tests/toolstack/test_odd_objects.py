@@ -12,8 +12,8 @@ import XenAPI
 
 from tests.toolstack.host import Host, domain_uuid, only, reconcile, running_host, wait_for
 from virtcim.toolstack.native.connection import LibvirtConnection
-from virtcim.toolstack.native.domain_reader import parse_domain
-from virtcim.toolstack.native.reading import ReadingError, size_in_bytes
+from virtcim.toolstack.reading.common import ReadingError, size_in_bytes
+from virtcim.toolstack.reading.domain_reader import parse_domain
 from virtcim.toolstack.records import publisher
 
 Odd = Callable[[Any, str], Exception | None]

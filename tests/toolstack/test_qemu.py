@@ -18,7 +18,7 @@ from private_libvirt import PrivateLibvirt
 
 from tests.system.qemu_processes import qemu_process
 from tests.toolstack.host import NULL, Host, failure, finished, only, running_host, wait_for
-from virtcim.toolstack.calls import live_steps
+from virtcim.toolstack.machines import live_steps
 
 MIB = 1 << 20
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from virtcim.toolstack.native.reboots import Reboots
+from virtcim.toolstack.following.reboots import Reboots
 
 ONE = "one"
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import libvirt
 import pytest
 
-from virtcim.toolstack.native.stop_reason import (
+from virtcim.toolstack.reading.stop_reason import (
     StopDetail,
     block_io_error,
     stop_view,

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from virtcim.errormap import ErrorCode, from_xapi, translate
-from virtcim.toolstack.calls.transaction import Transaction
 from virtcim.toolstack.faults import XapiFailure, handle_invalid
+from virtcim.toolstack.machines.transaction import Transaction
 
 
 def fails(code: str, *arguments: str) -> Callable[[], None]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtcim.toolstack.native.reconcile import Turns
+from virtcim.toolstack.following.reconcile import Turns
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=40), st.integers(1, 50))

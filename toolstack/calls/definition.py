@@ -9,21 +9,21 @@ from typing import Any
 
 import libvirt
 
-from virtcim.toolstack.calls.device_kinds import KINDS
-from virtcim.toolstack.calls.fields import GivenRecord
-from virtcim.toolstack.calls.new_devices import (
+from virtcim.toolstack.calls.vm import plan_machine, require_new
+from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.documents.build import build_domain
+from virtcim.toolstack.faults import XapiFailure, field_type_error, libvirt_failure
+from virtcim.toolstack.fields import GivenRecord
+from virtcim.toolstack.machines.device_kinds import KINDS
+from virtcim.toolstack.machines.new_devices import (
     PlacedDevice,
     note_new_devices,
     place_devices,
     references,
 )
-from virtcim.toolstack.calls.new_disk import read_new_disk
-from virtcim.toolstack.calls.new_images import NewImages
-from virtcim.toolstack.calls.new_interface import read_new_interface
-from virtcim.toolstack.calls.vm import plan_machine, require_new
-from virtcim.toolstack.calltable import CallTable, Context
-from virtcim.toolstack.documents.build import build_domain
-from virtcim.toolstack.faults import XapiFailure, field_type_error, libvirt_failure
+from virtcim.toolstack.machines.new_disk import read_new_disk
+from virtcim.toolstack.machines.new_images import NewImages
+from virtcim.toolstack.machines.new_interface import read_new_interface
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.records.identity import vm_ref
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from virtcim.toolstack.calls.domains import Machine, begin_operation, end_operation
 from virtcim.toolstack.calls.power import POWER_CALLS
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.machines.domains import Machine, begin_operation, end_operation
 from virtcim.toolstack.records.vm import power_state
 
 __all__ = ["GUEST_CALLS"]

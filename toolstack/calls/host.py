@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure
-from virtcim.toolstack.native.queries import read_memory
+from virtcim.toolstack.reading.queries import read_memory
 
 __all__ = ["HOST_CALLS"]
 

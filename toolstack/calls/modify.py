@@ -10,28 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from virtcim.toolstack.calls import vdi as vdi_calls
-from virtcim.toolstack.calls.change_journal import Before, written_down
-from virtcim.toolstack.calls.device_kinds import KINDS, Device, DeviceChange, find_device
-from virtcim.toolstack.calls.domains import (
-    Machine,
-    change_machine,
-    changing,
-    check_blocked,
-    look_again,
-)
-from virtcim.toolstack.calls.images import check_format
-from virtcim.toolstack.calls.new_devices import NewDevice, note_new_devices, references
-from virtcim.toolstack.calls.new_disk import MODES, given_image, read_new_disk
-from virtcim.toolstack.calls.new_images import NewImages
-from virtcim.toolstack.calls.new_interface import check_mac, network_source, read_new_interface
-from virtcim.toolstack.calls.settings_change import (
-    SettingsChange,
-    describe,
-    refuse_next_start_only,
-)
-from virtcim.toolstack.calls.transaction import Transaction
 from virtcim.toolstack.calls.vm import boot_devices, check_actions
-from virtcim.toolstack.calls.vm_change import DeviceChanges, Edit, MachineChange
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.documents import Document, set_text
 from virtcim.toolstack.documents.boot import set_boot_order
@@ -43,7 +22,28 @@ from virtcim.toolstack.faults import (
     handle_invalid,
     value_not_supported,
 )
-from virtcim.toolstack.image_rules import RAW
+from virtcim.toolstack.images.choice import check_format
+from virtcim.toolstack.images.formats import RAW
+from virtcim.toolstack.machines.change_journal import Before, written_down
+from virtcim.toolstack.machines.device_kinds import KINDS, Device, DeviceChange, find_device
+from virtcim.toolstack.machines.domains import (
+    Machine,
+    change_machine,
+    changing,
+    check_blocked,
+    look_again,
+)
+from virtcim.toolstack.machines.new_devices import NewDevice, note_new_devices, references
+from virtcim.toolstack.machines.new_disk import MODES, given_image, read_new_disk
+from virtcim.toolstack.machines.new_images import NewImages
+from virtcim.toolstack.machines.new_interface import check_mac, network_source, read_new_interface
+from virtcim.toolstack.machines.settings_change import (
+    SettingsChange,
+    describe,
+    refuse_next_start_only,
+)
+from virtcim.toolstack.machines.transaction import Transaction
+from virtcim.toolstack.machines.vm_change import DeviceChanges, Edit, MachineChange
 from virtcim.toolstack.parameters import check_value
 from virtcim.toolstack.refs import NULL
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 
 import libvirt
 
-from virtcim.toolstack.calls.domains import Machine, change_machine
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.machines.domains import Machine, change_machine
 from virtcim.toolstack.progress import following
 
 __all__ = ["POWER_CALLS"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from virtcim.toolstack.calls.pools import find_pool, is_of_paths, require_pool
 from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.images.pools import find_pool, is_of_paths, require_pool
 
 __all__ = ["SR_CALLS"]
 

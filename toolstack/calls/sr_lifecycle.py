@@ -12,13 +12,13 @@ from uuid import uuid4
 import libvirt
 from lxml import etree
 
-from virtcim.toolstack.calls.images import require_inside
-from virtcim.toolstack.calls.pools import find_pool, require_pool
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.documents import set_text, to_xml
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
-from virtcim.toolstack.image_rules import canonical_path
+from virtcim.toolstack.images.choice import require_inside
+from virtcim.toolstack.images.paths import canonical_path
+from virtcim.toolstack.images.pools import find_pool, require_pool
 from virtcim.toolstack.names import POOL, check_name
 from virtcim.toolstack.refs import reference
 

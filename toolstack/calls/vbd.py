@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from virtcim.toolstack.calls.device_kinds import VBD, Device, find_device
-from virtcim.toolstack.calls.devices import add_device, change_device, device_calls
-from virtcim.toolstack.calls.fields import GivenRecord
-from virtcim.toolstack.calls.images import find_image
-from virtcim.toolstack.calls.new_disk import MODES, read_new_disk
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.documents.disk import DiskChange
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
-from virtcim.toolstack.image_rules import RAW
+from virtcim.toolstack.fields import GivenRecord
+from virtcim.toolstack.images.choice import find_image
+from virtcim.toolstack.images.formats import RAW
+from virtcim.toolstack.machines.device_kinds import VBD, Device, find_device
+from virtcim.toolstack.machines.devices import add_device, change_device, device_calls
+from virtcim.toolstack.machines.new_disk import MODES, read_new_disk
 
 __all__ = ["VBD_CALLS"]
 

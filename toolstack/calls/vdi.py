@@ -7,19 +7,19 @@ from typing import Any
 
 import libvirt
 
-from virtcim.toolstack.calls.fields import GivenRecord
-from virtcim.toolstack.calls.images import (
+from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.datamodel import Record
+from virtcim.toolstack.faults import XapiFailure, value_not_supported
+from virtcim.toolstack.fields import GivenRecord
+from virtcim.toolstack.images.choice import (
     check_format,
     record_format,
     require_inside,
     require_pool_inside,
 )
-from virtcim.toolstack.calls.pools import find_pool, is_of_paths, require_pool
-from virtcim.toolstack.calls.volumes import create_volume, read_volume
-from virtcim.toolstack.calltable import CallTable, Context
-from virtcim.toolstack.datamodel import Record
-from virtcim.toolstack.faults import XapiFailure, value_not_supported
-from virtcim.toolstack.images import is_used
+from virtcim.toolstack.images.pools import find_pool, is_of_paths, require_pool
+from virtcim.toolstack.images.users import is_used
+from virtcim.toolstack.images.volumes import create_volume, read_volume
 from virtcim.toolstack.names import check_label
 from virtcim.toolstack.refs import reference
 

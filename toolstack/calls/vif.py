@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from virtcim.toolstack.calls.device_kinds import VIF, find_device
-from virtcim.toolstack.calls.devices import add_device, change_device, device_calls
-from virtcim.toolstack.calls.fields import GivenRecord
-from virtcim.toolstack.calls.new_interface import network_source, read_new_interface
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.documents.interface import InterfaceChange
+from virtcim.toolstack.fields import GivenRecord
+from virtcim.toolstack.machines.device_kinds import VIF, find_device
+from virtcim.toolstack.machines.devices import add_device, change_device, device_calls
+from virtcim.toolstack.machines.new_interface import network_source, read_new_interface
 
 __all__ = ["VIF_CALLS"]
 

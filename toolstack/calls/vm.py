@@ -9,14 +9,14 @@ from uuid import UUID, uuid4
 
 import libvirt
 
-from virtcim.toolstack.calls.domains import change_machine, changing
-from virtcim.toolstack.calls.fields import GivenRecord
-from virtcim.toolstack.calls.images import require_inside
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.documents.build import DomainPlan, build_domain
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
+from virtcim.toolstack.fields import GivenRecord
+from virtcim.toolstack.images.choice import require_inside
+from virtcim.toolstack.machines.domains import change_machine, changing
 from virtcim.toolstack.names import MACHINE, check_name
-from virtcim.toolstack.native.views import HostView
+from virtcim.toolstack.reading.views import HostView
 from virtcim.toolstack.records.identity import vm_ref
 from virtcim.toolstack.records.vm import (
     BOOT_LETTERS,

@@ -11,16 +11,6 @@ import libvirt
 from lxml import etree
 
 from virtcim.toolstack.accessors import Change, SetField, setter_calls
-from virtcim.toolstack.calls.domains import (
-    Machine,
-    all_or_nothing,
-    change_machine,
-    changing,
-    redefine,
-    require_persistent,
-)
-from virtcim.toolstack.calls.images import require_inside
-from virtcim.toolstack.calls.settings_change import describe, set_live
 from virtcim.toolstack.calls.vm import BOOT_FILES, FEATURES, boot_devices, check_actions
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
@@ -29,8 +19,18 @@ from virtcim.toolstack.documents.boot import set_boot_order
 from virtcim.toolstack.documents.build import extra_text
 from virtcim.toolstack.documents.document import remove
 from virtcim.toolstack.faults import handle_invalid
+from virtcim.toolstack.images.choice import require_inside
+from virtcim.toolstack.machines.domains import (
+    Machine,
+    all_or_nothing,
+    change_machine,
+    changing,
+    redefine,
+    require_persistent,
+)
+from virtcim.toolstack.machines.settings_change import describe, set_live
 from virtcim.toolstack.names import MACHINE, check_name, stays_named
-from virtcim.toolstack.native.domain_reader import EXTRA_NAMESPACE
+from virtcim.toolstack.reading.domain_reader import EXTRA_NAMESPACE
 from virtcim.toolstack.records.vm import EXTRA_FIELDS
 
 __all__ = ["VM_FIELD_CALLS", "write_extra"]

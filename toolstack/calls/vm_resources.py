@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import libvirt
 
-from virtcim.toolstack.calls.domains import Machine, all_or_nothing, change_machine, changing
 from virtcim.toolstack.calls.vm_fields import write_extra
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
+from virtcim.toolstack.machines.domains import Machine, all_or_nothing, change_machine, changing
 
 __all__ = ["VM_RESOURCE_CALLS"]
 

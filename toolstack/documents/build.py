@@ -10,7 +10,7 @@ from typing import Any
 from lxml import etree
 
 from virtcim.toolstack.documents.document import Document, Element, carriable, set_text
-from virtcim.toolstack.native.domain_reader import EXTRA_NAMESPACE, EXTRA_TAG
+from virtcim.toolstack.reading.domain_reader import EXTRA_NAMESPACE, EXTRA_TAG
 
 __all__ = ["DomainPlan", "build_domain", "extra_text"]
 

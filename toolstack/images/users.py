@@ -8,9 +8,9 @@ from xml.etree.ElementTree import Element, fromstring
 
 import libvirt
 
-from virtcim.toolstack.image_rules.backing import image_chain
-from virtcim.toolstack.image_rules.formats import RAW
-from virtcim.toolstack.image_rules.paths import canonical_path
+from virtcim.toolstack.images.backing import image_chain
+from virtcim.toolstack.images.formats import RAW
+from virtcim.toolstack.images.paths import canonical_path
 from virtcim.toolstack.native.connection import LibvirtConnection
 
 __all__ = ["Named", "is_used", "named_by_machines"]

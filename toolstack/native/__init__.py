@@ -1,1 +1,1 @@
-"""The libvirt side: the connection, what it says, and the XML that goes each way."""
+"""The connections to libvirt, and what is only known of them."""

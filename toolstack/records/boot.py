@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.toolstack.native.views import DomainXml
+from virtcim.toolstack.reading.views import DomainXml
 
 __all__ = ["boot_words", "has_device_order"]
 

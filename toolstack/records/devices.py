@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.toolstack.native.views import ConsoleView, DiskView, DomainView, InterfaceView
+from virtcim.toolstack.reading.views import ConsoleView, DiskView, DomainView, InterfaceView
 from virtcim.toolstack.records.boot import has_device_order
 from virtcim.toolstack.records.identity import (
     console_identity,

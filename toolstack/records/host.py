@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Iterable, Mapping
 
 from virtcim.toolstack.names import shown_name
-from virtcim.toolstack.native.views import HostView, NetworkView
+from virtcim.toolstack.reading.views import HostView, NetworkView
 from virtcim.toolstack.records.identity import CONNECTABLE_KINDS, pool_uuid
 from virtcim.toolstack.records.problem import stated
 from virtcim.toolstack.refs import NULL, derived_uuid, reference

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.toolstack.native.views import DiskView, InterfaceView
+from virtcim.toolstack.reading.views import DiskView, InterfaceView
 from virtcim.toolstack.refs import derived_uuid, reference
 
 __all__ = [

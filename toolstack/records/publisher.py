@@ -14,9 +14,9 @@ from typing import Any
 
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.datamodel import CLASSES
-from virtcim.toolstack.image_rules.known import KnownImages
-from virtcim.toolstack.native.image_file import ImageFile
-from virtcim.toolstack.native.views import DomainView, HostView, NetworkView, PoolView
+from virtcim.toolstack.images.image_file import ImageFile
+from virtcim.toolstack.images.known import KnownImages
+from virtcim.toolstack.reading.views import DomainView, HostView, NetworkView, PoolView
 from virtcim.toolstack.records.devices import console_values, vbd_values, vif_values
 from virtcim.toolstack.records.host import (
     host_cpu_values,

@@ -8,10 +8,10 @@ from urllib.parse import unquote
 
 import libvirt
 
-from virtcim.toolstack.image_rules.formats import RAW
+from virtcim.toolstack.images.formats import RAW
+from virtcim.toolstack.images.image_file import ImageFile
 from virtcim.toolstack.names import shown_name
-from virtcim.toolstack.native.image_file import ImageFile
-from virtcim.toolstack.native.views import PoolView, VolumeView
+from virtcim.toolstack.reading.views import PoolView, VolumeView
 from virtcim.toolstack.records.identity import path_identity, path_sr_uuid, volume_identity
 from virtcim.toolstack.records.problem import stated
 from virtcim.toolstack.refs import derived_uuid, reference

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.toolstack.native.views import DiskView, PoolView, VolumeView
+from virtcim.toolstack.reading.views import DiskView, PoolView, VolumeView
 
 __all__ = ["DiskSource", "StorageIndex", "VolumeKey"]
 

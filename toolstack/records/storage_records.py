@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from virtcim.toolstack.image_rules.fence import FenceLook
-from virtcim.toolstack.image_rules.known import KnownImages
-from virtcim.toolstack.native.image_file import ImageFile
-from virtcim.toolstack.native.uris import is_uri
-from virtcim.toolstack.native.views import DiskView, PoolView
+from virtcim.toolstack.images.fence import FenceLook
+from virtcim.toolstack.images.image_file import ImageFile
+from virtcim.toolstack.images.known import KnownImages
+from virtcim.toolstack.reading.uris import is_uri
+from virtcim.toolstack.reading.views import DiskView, PoolView
 from virtcim.toolstack.records.identity import path_identity, path_sr_uuid, volume_identity
 from virtcim.toolstack.records.storage import (
     path_sr_values,

@@ -10,8 +10,8 @@ import libvirt
 
 from virtcim.toolstack.datamodel import EPOCH
 from virtcim.toolstack.names import shown_name
-from virtcim.toolstack.native.extra import EXTRA_FIELDS
-from virtcim.toolstack.native.views import DomainView, DomainXml, HostView
+from virtcim.toolstack.reading.extra import EXTRA_FIELDS
+from virtcim.toolstack.reading.views import DomainView, DomainXml, HostView
 from virtcim.toolstack.records.boot import boot_words
 from virtcim.toolstack.records.identity import (
     console_identity,

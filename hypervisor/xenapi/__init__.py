@@ -1,0 +1,1 @@
+"""The XenAPI: XenServer, XCP-ng and our own toolstack as an ``Endpoint``."""

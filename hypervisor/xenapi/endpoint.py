@@ -1,0 +1,329 @@
+"""One XenAPI endpoint: XenServer, XCP-ng, or our own toolstack."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
+from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
+from virtcim.hypervisor.endpoint import Monitor, PowerStateError
+from virtcim.hypervisor.inventory import InventoryStore
+from virtcim.hypervisor.model import (
+    Inventory,
+    PowerOperation,
+    PowerState,
+    VirtualSystemSpec,
+)
+from virtcim.hypervisor.placement import (
+    change_in_order,
+    in_given_order,
+    specification_in_order,
+)
+from virtcim.hypervisor.storage import Storage
+from virtcim.hypervisor.undo import UndoLog
+from virtcim.hypervisor.xenapi.define import Definition, UnfinishedNames, WholeDefinition
+from virtcim.hypervisor.xenapi.follower import Follower
+from virtcim.hypervisor.xenapi.inquiry import Inquirer
+from virtcim.hypervisor.xenapi.modify import Modification, OneAtATime
+from virtcim.hypervisor.xenapi.operations import TaskRunner
+from virtcim.hypervisor.xenapi.own_calls import WholeChange, added_ids
+from virtcim.hypervisor.xenapi.recovery import Recovery
+from virtcim.hypervisor.xenapi.session import Connect, Credentials, XenApiSession, connector
+from virtcim.hypervisor.xenapi.storage import XenApiStorage
+from virtcim.wire import EndpointUrl, TlsOptions
+
+__all__ = ["XenApiEndpoint"]
+
+_log = logging.getLogger(__name__)
+
+# A reader sees a change a few milliseconds after it; the rest is for a machine under load.
+_BARRIER_TIMEOUT_S = 20.0
+_JOIN_TIMEOUT_S = 5.0
+
+# host.API_version_vendor of our own toolstack, which has calls of its own.
+_OURS = "virtcim"
+
+# XenAPI VM.start and VM.resume: (start_paused, force).
+_EXTRA_PARAMETERS: dict[PowerOperation, tuple[object, ...]] = {
+    PowerOperation.START: (False, False),
+    PowerOperation.RESUME: (False, False),
+}
+
+
+class XenApiEndpoint:
+    """Implements ``Endpoint`` over the XenAPI; begins to connect at once, in the background.
+
+    ``own_calls``: whether what only our own toolstack can is used where it is one; without it is
+    treated as a XenServer.
+    """
+
+    def __init__(
+        self,
+        url: EndpointUrl,
+        *,
+        name: str = "",
+        credentials: Credentials | None = None,
+        tls: TlsOptions | None = None,
+        connect: Connect | None = None,
+        own_calls: bool = True,
+    ) -> None:
+        self._own_calls = own_calls
+        self._name = name
+        self._url = url
+        self._session = XenApiSession(
+            url, credentials or Credentials(), connect or connector(tls=tls)
+        )
+        self._store = InventoryStore()
+        self._unfinished = UnfinishedNames()
+        self._modified = OneAtATime()
+        self._follower = Follower(self._session, self._store, name or str(url), self._unfinished)
+        self._tasks = TaskRunner(
+            self._session, self._follower, Inquirer(self._session, self._store)
+        )
+        self._recovery = Recovery(
+            self._session, self._store, name or str(url), self._modified.alone
+        )
+        self._storage = XenApiStorage(
+            self._session, self._tasks, self._store, self._recovery, self._wait_visible
+        )
+        self._follower.start()
+
+    @property
+    def name(self) -> str:
+        """The name given by the administrator, empty for the endpoint without one."""
+        return self._name
+
+    @property
+    def url(self) -> str:
+        """Where it is, without credentials."""
+        return str(self._url)
+
+    def inventory(self) -> Inventory:
+        """The state of everything, without any call.
+
+        Raises HypervisorError with the reason of the disconnection while there is no connection.
+        """
+        return self._store.read()
+
+    def wait_attempted(self, timeout_s: float) -> bool:
+        """Wait until the first connection stands or has failed; False: neither in time."""
+        return self._store.wait_attempted(timeout_s)
+
+    def change_power(
+        self, uuid: str, operation: PowerOperation, monitor: Monitor | None = None
+    ) -> None:
+        """Change the state of a virtual system (XenAPI ``Async.VM.<operation>``)."""
+        ref = self._vm_ref(uuid)
+        extra = _EXTRA_PARAMETERS.get(operation, ())
+        try:
+            self._tasks.run(f"VM.{operation}", ref, *extra, monitor=monitor, decisive=True)
+        except HypervisorError as exc:
+            present = _present_state(exc.fault)
+            if present is None:
+                raise
+            self._wait_visible()
+            raise PowerStateError(exc.fault, present) from exc
+        self._wait_visible()
+
+    def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
+        """Make a virtual system, all of it or none, and give its UUID."""
+        inventory = self._store.read()
+        in_order = specification_in_order(spec)
+        if self._is_ours:
+            try:
+                return self._define_whole(inventory, in_order, monitor)
+            except HypervisorError as exc:
+                # An older toolstack of ours has only the calls of the XenAPI.
+                if exc.fault.code != "MESSAGE_METHOD_UNKNOWN":
+                    raise
+        rollback = self._recovery.begin("VM.create", spec.name_label)
+        definition = Definition(self._session, self._tasks, inventory, rollback, monitor)
+        with self._unfinished.making(spec.name_label):
+            uuid = definition.make(in_order)
+            # When the machine is shown, everything that belongs to it is known.
+            self._wait_visible()
+        self._wait_visible()
+        return uuid
+
+    def _define_whole(
+        self, inventory: Inventory, spec: VirtualSystemSpec, monitor: Monitor | None
+    ) -> str:
+        try:
+            return WholeDefinition(self._tasks, inventory, monitor).make(spec)
+        finally:
+            self._wait_visible()
+
+    def modify(
+        self, uuid: str, change: VirtualSystemChange, monitor: Monitor | None = None
+    ) -> AddedDevices:
+        """Change a virtual system, now and for its next start; all of it or nothing."""
+        if change.is_empty:
+            return AddedDevices()
+        in_order = change_in_order(change)
+        # Taking back one change must not meet another one half-way.
+        with self._modified.alone(uuid.lower()):
+            try:
+                if self._is_ours:
+                    added = self._modify_whole(uuid, in_order, monitor)
+                    return in_given_order(change, added)
+            except HypervisorError as exc:
+                # An older toolstack of ours has only the calls of the XenAPI.
+                if exc.fault.code != "MESSAGE_METHOD_UNKNOWN":
+                    raise
+            ref = self._vm_ref(uuid)
+            inventory = self._store.read()
+            self._recovery.finish(uuid.lower())
+            rollback = self._recovery.begin("VM.modify", uuid.lower())
+            modification = Modification(self._session, self._tasks, inventory, rollback, monitor)
+            try:
+                added = modification.make(ref, in_order)
+                return in_given_order(change, added)
+            finally:
+                self._wait_visible()
+
+    @property
+    def _is_ours(self) -> bool:
+        return self._own_calls and self._follower.vendor == _OURS
+
+    def _modify_whole(
+        self, uuid: str, change: VirtualSystemChange, monitor: Monitor | None
+    ) -> AddedDevices:
+        inventory = self._store.read()
+        system = inventory.virtual_systems.get(uuid.lower())
+        if system is None:
+            raise HypervisorError(from_xapi(["UUID_INVALID", "VM", uuid], operation="VM.modify"))
+        try:
+            added = WholeChange(self._tasks, inventory, monitor).make(system, change)
+        finally:
+            self._wait_visible()
+        try:
+            system = self._store.read().virtual_systems.get(uuid.lower())
+        except HypervisorError as exc:
+            raise HypervisorError(_unseen(exc, "VM.modify")) from exc
+        return added_ids(system, added)
+
+    def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
+        """Stop the virtual system if it runs, and remove it; its disk images stay."""
+        with self._modified.alone(uuid.lower()):
+            self._destroy(uuid, monitor)
+
+    def keep_undo_steps(self, log: UndoLog) -> None:
+        """Keep in ``log`` what takes operations back, and take back what it holds already."""
+        self._recovery.keep_in(log)
+
+    @property
+    def storage(self) -> Storage:
+        """The operations on storage repositories and disk images."""
+        return self._storage
+
+    def follow(self, task_ref: str, operation: str, monitor: Monitor | None = None) -> None:
+        """Wait for the end of a task that an earlier process began."""
+        self._tasks.follow(task_ref, operation, monitor)
+        self._wait_visible()
+
+    def cancel(self, task_ref: str) -> None:
+        """Ask for a task to be cancelled (XenAPI ``task.cancel``)."""
+        self._session.call("task.cancel", task_ref)
+
+    def close(self) -> None:
+        """Stop following, give the session back, and close the connections."""
+        self._follower.stop()
+        self._session.close()
+        self._recovery.stop()
+        self._follower.join(_JOIN_TIMEOUT_S)
+
+    def _destroy(self, uuid: str, monitor: Monitor | None) -> None:
+        ref = self._vm_ref(uuid)
+        record: Mapping[str, Any] = self._session.call("VM.get_record", ref)
+        blocked = record.get("blocked_operations", {})
+        if "destroy" in blocked:
+            # To be known before it is stopped for nothing.
+            description = ["OPERATION_BLOCKED", ref, blocked["destroy"]]
+            raise HypervisorError(from_xapi(description, operation="VM.destroy"))
+        running = record["power_state"] != PowerState.HALTED
+        stopped = running and self._stop(ref, monitor)
+        try:
+            try:
+                self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
+            except HypervisorError as exc:
+                if running or _present_state(exc.fault) in (None, PowerState.HALTED):
+                    raise
+                # It was started since it was looked at.
+                stopped = self._stop(ref, monitor)
+                self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
+        except HypervisorError as exc:
+            if stopped:
+                raise HypervisorError(_only_stopped(exc)) from exc
+            raise
+        finally:
+            self._wait_visible()
+
+    def _stop(self, ref: str, monitor: Monitor | None) -> bool:
+        """Stop a virtual machine hard; False where it had halted by itself."""
+        try:
+            self._tasks.run("VM.hard_shutdown", ref, monitor=monitor)
+        except HypervisorError as exc:
+            if _present_state(exc.fault) is PowerState.HALTED:
+                return False
+            raise
+        return True
+
+    def _vm_ref(self, uuid: str) -> str:
+        system = self._store.read().virtual_systems.get(uuid.lower())
+        if system is not None:
+            return system.ref
+        return str(self._session.call("VM.get_by_uuid", uuid))
+
+    def _wait_visible(self) -> None:
+        """Wait until readers see what has been done so far.
+
+        An event injected now comes after all events of what was done before. The operation has
+        succeeded by now, so nothing here makes it fail.
+        """
+        pool_ref = self._follower.pool_ref
+        try:
+            token = str(self._session.call("event.inject", "pool", pool_ref))
+        except HypervisorError as exc:
+            _log.warning("%s: no event could be injected: %s", self.url, exc)
+            return
+        if not self._store.wait_for(token, _BARRIER_TIMEOUT_S):
+            _log.error("%s: a change is not visible after %g s", self.url, _BARRIER_TIMEOUT_S)
+
+
+def _present_state(fault: Fault) -> PowerState | None:
+    """The state that VM_BAD_POWER_STATE names as the present one; None for other faults.
+
+    Its arguments are the reference, the expected state and the actual one, in either case.
+    """
+    if fault.source != "xapi" or fault.code != "VM_BAD_POWER_STATE" or len(fault.arguments) < 3:
+        return None
+    try:
+        return PowerState(fault.arguments[2].capitalize())
+    except ValueError:
+        return None
+
+
+def _unseen(error: HypervisorError, operation: str) -> Fault:
+    """The connection was lost right after the hypervisor had said that it is done."""
+    fault = from_transport(
+        phase="after_send",
+        exception="ConnectionLost",
+        message=f"it was done, but cannot be looked at: {error}",
+        operation=operation,
+    )
+    return replace(fault, cause=error.fault)
+
+
+def _only_stopped(error: HypervisorError) -> Fault:
+    """What made a removal fail, after the machine had been stopped for it."""
+    return Fault(
+        source="xapi",
+        operation=error.fault.operation,
+        code="ONLY_STOPPED",
+        text=f"{error}; the virtual machine is still there, but it has been stopped",
+        sent=error.fault.sent,
+        cause=error.fault,
+    )

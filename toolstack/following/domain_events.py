@@ -1,0 +1,203 @@
+"""libvirt's events of domains: what they say has happened, and what is out of date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import libvirt
+
+from virtcim.toolstack.following.domain_history import DomainHistory
+from virtcim.toolstack.reading.stop_reason import StopDetail, block_io_error, libvirt_event
+
+__all__ = ["DETAIL", "DOMAIN", "REBOOTED", "Report", "domain_handlers"]
+
+# The kinds of messages that are reported; each comes with a UUID and a payload or None.
+DOMAIN, DETAIL, REBOOTED = "domain", "detail", "rebooted"
+
+Report = Callable[[str, str, Any], None]
+_Handler = Callable[..., None]
+
+# What changes a domain without a lifecycle event of its own, and without more to be said.
+_CHANGES = (
+    libvirt.VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE,
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_ADDED,
+    libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED,
+    libvirt.VIR_DOMAIN_EVENT_ID_METADATA_CHANGE,
+    libvirt.VIR_DOMAIN_EVENT_ID_BLOCK_JOB_2,
+    libvirt.VIR_DOMAIN_EVENT_ID_CONTROL_ERROR,
+)
+
+# After these an earlier stop is history.
+_GOES_ON = frozenset({libvirt.VIR_DOMAIN_EVENT_STARTED, libvirt.VIR_DOMAIN_EVENT_RESUMED})
+_NO_CHANGE = frozenset({libvirt.VIR_DOMAIN_EVENT_DEFINED, libvirt.VIR_DOMAIN_EVENT_UNDEFINED})
+
+# VIR_DOMAIN_EVENT_WATCHDOG_*, in the words of libvirt's <watchdog action=...>. A dump is told as a
+# pause, which it begins with.
+_WATCHDOG = {
+    libvirt.VIR_DOMAIN_EVENT_WATCHDOG_NONE: "none",
+    libvirt.VIR_DOMAIN_EVENT_WATCHDOG_PAUSE: "pause",
+    libvirt.VIR_DOMAIN_EVENT_WATCHDOG_RESET: "reset",
+    libvirt.VIR_DOMAIN_EVENT_WATCHDOG_POWEROFF: "poweroff",
+    libvirt.VIR_DOMAIN_EVENT_WATCHDOG_SHUTDOWN: "shutdown",
+    libvirt.VIR_DOMAIN_EVENT_WATCHDOG_DEBUG: "debug",
+    libvirt.VIR_DOMAIN_EVENT_WATCHDOG_INJECTNMI: "inject-nmi",
+}
+# libvirt's words for an errno, where it has one.
+_ERRNO = {"enospc": "No space left on device", "eio": "Input/output error"}
+
+
+class _DomainEvents:
+    """The handlers; they are called on libvirt's event thread."""
+
+    def __init__(self, report: Report, history: DomainHistory) -> None:
+        self._report = report
+        self._history = history
+
+    def changed(self, _conn: object, domain: Any, *_rest: object) -> None:
+        self._report(DOMAIN, domain.UUIDString(), None)
+
+    def lifecycle(
+        self, _conn: object, domain: Any, event: int, detail: int, _opaque: object
+    ) -> None:
+        uuid, now = domain.UUIDString(), datetime.now(UTC)
+        _note(self._history, domain, event, now)
+        if event in _GOES_ON:
+            self._report(DETAIL, uuid, None)
+        elif event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
+            stop = _stopped(detail, self._history.watchdog_of(uuid), now)
+            if stop is not None:
+                self._report(DETAIL, uuid, stop)
+        elif (event, detail) == _PAUSED_BY_WATCHDOG:
+            action = self._history.watchdog_of(uuid)
+            self._report(DETAIL, uuid, _paused_by_watchdog(action, now))
+        self._report(DOMAIN, uuid, None)
+
+    def watchdog(self, _conn: object, domain: Any, action: int, _opaque: object) -> None:
+        word = _WATCHDOG.get(action, str(action))
+        now = datetime.now(UTC)
+        self._history.watchdog_expired(domain.UUIDString(), domain.ID(), word, now)
+        self._report(DOMAIN, domain.UUIDString(), None)
+
+    def io_error(
+        self,
+        _conn: object,
+        domain: Any,
+        path: str,
+        alias: str,
+        action: int,
+        reason: str,
+        _o: object,
+    ) -> None:
+        uuid, now = domain.UUIDString(), datetime.now(UTC)
+        if action == libvirt.VIR_DOMAIN_EVENT_IO_ERROR_PAUSE:
+            self._report(DETAIL, uuid, _io_error(path, alias, reason, now))
+        elif action != libvirt.VIR_DOMAIN_EVENT_IO_ERROR_REPORT or not self._history.disk_failed(
+            uuid, domain.ID(), alias, _reported(reason, now)
+        ):
+            # The guest may try again as fast as it can: only the first one is news.
+            return
+        self._report(DOMAIN, uuid, None)
+
+    def rebooted(self, _conn: object, domain: Any, *_rest: object) -> None:
+        self._history.reboots.happened(domain.UUIDString())
+        self._report(REBOOTED, domain.UUIDString(), None)
+        self._report(DOMAIN, domain.UUIDString(), None)
+
+    def disk_changed(
+        self, conn: object, domain: Any, _old: str, _new: str, alias: str, *_rest: object
+    ) -> None:
+        self.device_changed(conn, domain, alias)
+
+    def device_changed(self, _conn: object, domain: Any, alias: str, *_rest: object) -> None:
+        self._history.disk_changed(domain.UUIDString(), alias)
+        self._report(DOMAIN, domain.UUIDString(), None)
+
+
+def domain_handlers(report: Report, history: DomainHistory) -> Mapping[int, _Handler]:
+    """Give the handlers by event; they are called on libvirt's event thread."""
+    events = _DomainEvents(report, history)
+    return {
+        **dict.fromkeys(_CHANGES, events.changed),
+        libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE: events.lifecycle,
+        libvirt.VIR_DOMAIN_EVENT_ID_WATCHDOG: events.watchdog,
+        libvirt.VIR_DOMAIN_EVENT_ID_IO_ERROR_REASON: events.io_error,
+        libvirt.VIR_DOMAIN_EVENT_ID_REBOOT: events.rebooted,
+        libvirt.VIR_DOMAIN_EVENT_ID_DISK_CHANGE: events.disk_changed,
+        libvirt.VIR_DOMAIN_EVENT_ID_TRAY_CHANGE: events.device_changed,
+        libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED: events.device_changed,
+    }
+
+
+_PAUSED_BY_WATCHDOG = (
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED,
+    libvirt.VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG,
+)
+
+
+def _note(history: DomainHistory, domain: Any, event: int, now: datetime) -> None:
+    uuid = domain.UUIDString()
+    if event == libvirt.VIR_DOMAIN_EVENT_STARTED:
+        history.started(uuid, domain.ID(), now)
+    elif event == libvirt.VIR_DOMAIN_EVENT_RESUMED:
+        history.resumed(uuid, now)
+    elif event == libvirt.VIR_DOMAIN_EVENT_CRASHED:
+        history.panicked(uuid, domain.ID(), now)
+    elif event == libvirt.VIR_DOMAIN_EVENT_SHUTDOWN:
+        pass  # it is about to stop, or to restart: that is told of as well
+    elif event not in _NO_CHANGE:
+        history.changed(uuid, now)
+
+
+def _stopped(detail: int, watchdog: str, now: datetime) -> StopDetail | None:
+    """Give what a domain's end was that nobody asked for; None for any other."""
+    event: Mapping[str, Any]
+    if detail == libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED:
+        word, event = "crashed", {"event": "GUEST_PANICKED"}
+    elif detail != libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED:
+        return None
+    elif watchdog == "poweroff":
+        word, event = "watchdog", _watchdog_event(watchdog)
+    else:
+        word = "failed"
+        event = libvirt_event("VIR_DOMAIN_EVENT_STOPPED", "VIR_DOMAIN_EVENT_STOPPED_FAILED")
+    return StopDetail(
+        time=now,
+        state=libvirt.VIR_DOMAIN_SHUTOFF,
+        reason=libvirt.VIR_DOMAIN_SHUTOFF_CRASHED,
+        stop_reason=word,
+        event=event,
+    )
+
+
+def _paused_by_watchdog(action: str, now: datetime) -> StopDetail:
+    return StopDetail(
+        time=now,
+        state=libvirt.VIR_DOMAIN_PAUSED,
+        reason=libvirt.VIR_DOMAIN_PAUSED_WATCHDOG,
+        stop_reason="watchdog",
+        event=_watchdog_event(action or "pause"),
+    )
+
+
+def _watchdog_event(action: str) -> dict[str, Any]:
+    return {"event": "WATCHDOG", "data": {"action": action}}
+
+
+def _io_error(path: str, alias: str, reason: str, now: datetime) -> StopDetail:
+    return StopDetail(
+        time=now,
+        state=libvirt.VIR_DOMAIN_PAUSED,
+        reason=libvirt.VIR_DOMAIN_PAUSED_IOERROR,
+        event=block_io_error(alias, reason, path),
+    )
+
+
+def _reported(reason: str, now: datetime) -> str:
+    why = _ERRNO.get(reason, reason)
+    since = now.isoformat(timespec="seconds")
+    return (
+        "its image could not be read or written"
+        f"{f' ({why})' if why else ''}, which the guest has been told since {since}"
+    )

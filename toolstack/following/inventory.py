@@ -1,0 +1,480 @@
+"""Everything libvirt has, in memory: read once, kept true by events and by a slow reconciliation.
+
+One thread keeps the connection, reads what events say has changed and reconciles; handlers of
+calls refresh what they changed themselves before they answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import libvirt
+
+from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.following import watch
+from virtcim.toolstack.following.domain_history import DomainHistory
+from virtcim.toolstack.following.first_reading import read_everything
+from virtcim.toolstack.following.object_locks import ObjectLocks
+from virtcim.toolstack.following.reconcile import Reconciliation
+from virtcim.toolstack.following.stop_details import StopDetails
+from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.native.message_language import MessageLanguage
+from virtcim.toolstack.reading.common import GONE, unreadable
+from virtcim.toolstack.reading.known_devices import KnownDevices
+from virtcim.toolstack.reading.listing import ListedDomain, ListedObject
+from virtcim.toolstack.reading.oddities import Oddities
+from virtcim.toolstack.reading.queries import read_domain, read_host, read_memory, read_network
+from virtcim.toolstack.reading.storage_queries import read_pool
+from virtcim.toolstack.reading.views import (
+    DomainView,
+    HostView,
+    NetworkView,
+    PoolView,
+    VolumeView,
+)
+from virtcim.toolstack.state import State
+
+__all__ = ["Inventory", "Observer"]
+
+_log = logging.getLogger(__name__)
+
+_BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_JOIN_S = 5.0
+# How soon an object is looked at again that an operation was working on.
+_POSTPONE_S = 0.2
+
+
+class Observer(Protocol):
+    """Who makes records of views; called with the lock of the inventory held."""
+
+    def host_changed(self, host: HostView) -> None:
+        """The host was read."""
+
+    def domain_changed(self, uuid: str, old: DomainView | None, new: DomainView | None) -> None:
+        """A domain was read; None: it was not, or is no longer, there."""
+
+    def pool_changed(self, uuid: str, old: PoolView | None, new: PoolView | None) -> None:
+        """A storage pool was read."""
+
+    def network_changed(self, uuid: str, old: NetworkView | None, new: NetworkView | None) -> None:
+        """A network was read."""
+
+    def domain_rebooted(self) -> None:
+        """A guest restarted; nothing else need have changed."""
+
+    def flush(self) -> None:
+        """All that belongs together was read."""
+
+
+class Inventory:
+    """The views of all objects by UUID; ``lock`` guards them together with the observer."""
+
+    def __init__(
+        self,
+        connection: LibvirtConnection,
+        state: State,
+        observer: Observer,
+        devices: KnownDevices,
+        *,
+        lock: AbstractContextManager[object],
+        reconcile_s: float,
+        mark_background: Callable[[], None],
+    ) -> None:
+        self.lock = lock
+        self.domains: dict[str, DomainView] = {}
+        self.pools: dict[str, PoolView] = {}
+        self.networks: dict[str, NetworkView] = {}
+        self.host: HostView | None = None
+        self.history = DomainHistory(state)
+        self._connection = connection
+        self._observer = observer
+        self._known_devices = devices
+        self._mark_background = mark_background
+        self._details = StopDetails(state)
+        self._oddities = Oddities()
+        self._locks = ObjectLocks()
+        self._postponed: set[tuple[str, str]] = set()
+        self._reconciliation = Reconciliation(self, connection, reconcile_s=reconcile_s)
+        self._messages: queue.SimpleQueue[tuple[str, str, Any]] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._language = MessageLanguage()
+        self._thread = threading.Thread(target=self._keep, name="inventory", daemon=True)
+
+    def start(self) -> None:
+        """Begin to follow libvirt."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow libvirt no more."""
+        self._stopping.set()
+        self.wake()
+
+    def join(self) -> None:
+        """Wait a little for the thread to end, once the connection is closed."""
+        if self._thread.is_alive():
+            self._thread.join(_JOIN_S)
+
+    def wake(self) -> None:
+        """Let the thread look at the connection again."""
+        self._messages.put(("", "", None))
+
+    def changing(self, uuid: str) -> AbstractContextManager[object]:
+        """Give the lock under which an object is read and changed, so that none is lost."""
+        return self._locks.of(uuid)
+
+    # What handlers call
+
+    def refresh_domain(self, uuid: str) -> DomainView | None:
+        """Read one domain now."""
+        with self.changing(uuid):
+            with self.same_connection() as handle:
+                domain = self._lookup(handle.lookupByUUIDString, uuid)
+                view = None if domain is None else self.read_domain(domain)
+            with self.lock:
+                self.put_domain(uuid, view)
+                self.flush()
+        return view
+
+    def refresh_pool(self, uuid: str) -> PoolView | None:
+        """Read one storage pool and its volumes now."""
+        with self.changing(uuid):
+            with self.same_connection() as handle:
+                pool = self._lookup(handle.storagePoolLookupByUUIDString, uuid)
+                view = None if pool is None else self.gone_is_none(read_pool, pool)
+            with self.lock:
+                self.put_pool(uuid, view)
+                self._observer.flush()
+        return view
+
+    def refresh_network(self, uuid: str) -> NetworkView | None:
+        """Read one network now."""
+        with self.changing(uuid):
+            with self.same_connection() as handle:
+                network = self._lookup(handle.networkLookupByUUIDString, uuid)
+                view = None if network is None else self.gone_is_none(read_network, network)
+            with self.lock:
+                self.put_network(uuid, view)
+                self._observer.flush()
+        return view
+
+    def refresh_host(self) -> HostView:
+        """Read the host now."""
+        view = read_host(self._connection)
+        self._put_host(replace(view, problem=self._oddities.left_out))
+        return view
+
+    # What the rounds of the reconciliation call
+
+    def refresh_memory(self) -> None:
+        """Read how much memory of the host is free."""
+        host = self.host
+        if host is None:
+            return
+        try:
+            with self.same_connection():
+                total, free = read_memory(self._connection)
+        except libvirt.libvirtError as error:
+            self._require_connection()
+            self._oddities.note("host", host.uuid, host.hostname, f"its memory {unreadable(error)}")
+            return
+        self._oddities.note("host", host.uuid, host.hostname, "")
+        self._put_host(replace(host, memory_bytes=total, memory_free_bytes=free))
+
+    def refresh_unless_busy(self, kind: str, uuid: str) -> None:
+        """Read one object now, or soon where an operation is working on it."""
+        refresh: Mapping[str, Callable[[str], object]] = {
+            watch.DOMAIN: self.refresh_domain,
+            watch.POOL: self.refresh_pool,
+            watch.NETWORK: self.refresh_network,
+        }
+        lock = self._locks.of(uuid)
+        if not lock.acquire(blocking=False):
+            self._postponed.add((kind, uuid))
+            return
+        try:
+            refresh[kind](uuid)
+        except XapiFailure:
+            raise
+        except Exception as error:  # noqa: BLE001 - one odd object costs only itself
+            self._require_connection()
+            self._oddities.note(kind, uuid, uuid, f"it {unreadable(error)}")
+        finally:
+            lock.release()
+
+    def replace_pool(self, known: PoolView, view: PoolView) -> None:
+        """Take what a look at a pool has seen, unless it was read anew meanwhile."""
+        lock = self._locks.of(known.uuid)
+        if not lock.acquire(blocking=False):
+            return
+        try:
+            with self.lock:
+                if self.pools.get(known.uuid) is known:
+                    self.put_pool(known.uuid, view)
+                    self._observer.flush()
+        finally:
+            lock.release()
+
+    def replace_volumes(self, uuid: str, volumes: Mapping[str, VolumeView]) -> None:
+        """Take what looks at volumes of a pool have seen."""
+        known = self.pools.get(uuid)
+        if known is not None:
+            self.replace_pool(
+                known,
+                replace(
+                    known,
+                    volumes=tuple(volumes.get(volume.name, volume) for volume in known.volumes),
+                ),
+            )
+
+    def listed(
+        self, function: Callable[[LibvirtConnection], list[ListedObject]], what: str
+    ) -> list[ListedObject] | None:
+        """Give a list of libvirt's; None: it cannot be had, which costs only what is on it."""
+        try:
+            with self.same_connection():
+                listed = function(self._connection)
+        except libvirt.libvirtError as error:
+            self._require_connection()
+            problem = f"the list of {what} {unreadable(error)}"
+            self._oddities.leave_out("list", what, problem)
+            return None
+        self._oddities.leave_out("list", what, "")
+        return listed
+
+    def tell_what_is_left_out(self) -> None:
+        """Show on the host what cannot be shown itself."""
+        host, problem = self.host, self._oddities.left_out
+        if host is not None and host.problem != problem:
+            self._put_host(replace(host, problem=problem))
+
+    def flush(self) -> None:
+        """Show what was put."""
+        self._known_devices.flush()
+        self._observer.flush()
+
+    def keep_only(self, domains: Collection[str]) -> None:
+        """Remember what is known of these domains alone: all others are gone."""
+        self._known_devices.keep_only(domains)
+        self._details.keep_only(domains)
+        self.history.keep_only(domains)
+
+    # Reading
+
+    @contextmanager
+    def same_connection(self) -> Iterator[Any]:
+        """Give libvirt's connection; raises XapiFailure if it was lost while all seemed well.
+
+        What could not be read then says nothing about the object.
+        """
+        handle = self._connection.handle
+        yield handle
+        if self._connection.handle is not handle:
+            raise self._connection.failure()
+
+    def _require_connection(self) -> None:
+        """Raise XapiFailure where a failure is due to a lost connection, and to nothing else."""
+        _handle = self._connection.handle
+
+    def _lookup(self, function: Callable[[str], Any], uuid: str) -> Any:
+        try:
+            return self._connection.call(function, uuid)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() in GONE:
+                return None
+            raise
+
+    def gone_is_none(self, read: Callable[..., Any], native: Any, *more: Any) -> Any:
+        """Read an object; None when it is gone."""
+        try:
+            return read(self._connection, native, *more)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() in GONE:
+                return None
+            raise
+
+    def read_domain(
+        self, domain: Any, listed: ListedDomain | None = None, texts: tuple[str, ...] = ()
+    ) -> DomainView | None:
+        """Read one domain; None when it is gone."""
+        uuid, now = domain.UUIDString(), datetime.now(UTC)
+        try:
+            view = read_domain(
+                self._connection,
+                domain,
+                self._known_devices,
+                detail=self._details.get(uuid),
+                now=now,
+                listed=listed,
+                texts=texts,
+            )
+        except libvirt.libvirtError as error:
+            if error.get_error_code() in GONE:
+                return None
+            raise
+        self._details.looked(view, now)
+        before = self.domains.get(uuid)
+        if not view.texts and before is not None:
+            # The last description that could be read is still the best that is known.
+            live = before.live or before.config
+            view = replace(view, config=before.config, live=None if view.live is None else live)
+        return self.history.look(view, now)
+
+    def put_domain(self, uuid: str, view: DomainView | None) -> None:
+        """Take how a domain is now; None: it is gone. Called with ``lock`` held."""
+        with self.lock:
+            old = _replace(self.domains, uuid, view)
+            if view is None:
+                self._known_devices.forget(uuid)
+                self._details.put(uuid, None)
+                self.history.forget(uuid)
+            if view is not None:
+                self._oddities.note(watch.DOMAIN, uuid, view.config.name, view.problem)
+            self._published(
+                watch.DOMAIN, uuid, lambda: self._observer.domain_changed(uuid, old, view)
+            )
+
+    def put_pool(self, uuid: str, view: PoolView | None) -> None:
+        """Take how a storage pool is now; None: it is gone. Called with ``lock`` held."""
+        old = _replace(self.pools, uuid, view)
+        if view is not None:
+            self._oddities.note(watch.POOL, uuid, view.name, view.problem)
+            before = {} if old is None else {volume.name: volume.problem for volume in old.volumes}
+            for volume in view.volumes:
+                if volume.problem or before.get(volume.name):
+                    name = f"{view.name}/{volume.name}"
+                    self._oddities.note("volume", name, name, volume.problem)
+        self._published(watch.POOL, uuid, lambda: self._observer.pool_changed(uuid, old, view))
+
+    def put_network(self, uuid: str, view: NetworkView | None) -> None:
+        """Take how a network is now; None: it is gone. Called with ``lock`` held."""
+        old = _replace(self.networks, uuid, view)
+        if view is not None:
+            self._oddities.note(watch.NETWORK, uuid, view.name, view.problem)
+        self._published(
+            watch.NETWORK, uuid, lambda: self._observer.network_changed(uuid, old, view)
+        )
+
+    def _put_host(self, view: HostView) -> None:
+        with self.lock:
+            self.host = view
+            self._observer.host_changed(view)
+            self._observer.flush()
+
+    def _published(self, kind: str, uuid: str, publish: Callable[[], None]) -> None:
+        """Make records; where that fails for one object, it costs only that one."""
+        try:
+            publish()
+        except Exception as error:  # noqa: BLE001 - one odd object costs only itself
+            if not self._oddities.is_left_out(kind, uuid):
+                _log.exception("%s %s: no record can be made of it", kind, uuid)
+            problem = f"{kind} {uuid} is not shown: no record can be made of it ({error!r:.200})"
+            self._oddities.leave_out(kind, uuid, problem)
+        else:
+            if self._oddities.is_left_out(kind, uuid):
+                self._oddities.leave_out(kind, uuid, "")
+
+    # The thread
+
+    def _keep(self) -> None:
+        self._mark_background()
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                self._connect()
+                failures = 0
+                self._follow()
+            except XapiFailure as failure:
+                if self._stopping.is_set():
+                    return
+                if failures == 0:
+                    _log.warning("no connection to libvirt: %s", " ".join(failure.description))
+                self._stopping.wait(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
+                failures += 1
+            except libvirt.libvirtError as error:
+                # Reading everything failed half way: nothing is known to be true any more.
+                self._connection.lose(error.get_error_message() or str(error))
+            except Exception:  # noqa: BLE001 - the boundary of this thread: logs and starts over
+                _log.exception("following libvirt failed unexpectedly; starting over")
+                self._connection.lose("reading its objects failed unexpectedly")
+                self._stopping.wait(_BACKOFF_S[-1])
+
+    def _connect(self) -> None:
+        self._connection.open()
+        self.history.blind()
+        watch.register_events(
+            *(self._connection.handle, self._report, self.history, self._connection.at_close)
+        )
+        self.refresh_host()
+        read_everything(self, self._connection, self._mark_background)
+        self._language.look(self._connection)
+        self._connection.mark_ready()
+        _log.info(
+            "connected to libvirt at %s: %d domains, %d pools, %d networks",
+            self._connection.uri,
+            len(self.domains),
+            len(self.pools),
+            len(self.networks),
+        )
+
+    def _report(self, kind: str, uuid: str, payload: Any) -> None:
+        self._messages.put((kind, uuid, payload))
+
+    def _follow(self) -> None:
+        """Handle messages until the connection is lost (raises XapiFailure) or all stops."""
+        steps: Iterator[None] | None = None
+        due_s = time.monotonic() + self._reconciliation.pause_s()
+        while not self._stopping.is_set():
+            self._connection.require()
+            wait_s = 0.0 if steps is not None else max(0.0, due_s - time.monotonic())
+            try:
+                self._handle(self._take(min(wait_s, _POSTPONE_S) if self._postponed else wait_s))
+            except queue.Empty:
+                self._look_at_the_postponed()
+                now_s = time.monotonic()
+                if steps is None and now_s >= due_s:
+                    began_s, steps = now_s, self._reconciliation.round()
+                if steps is not None and next(steps, self) is self:
+                    steps, due_s = None, began_s + self._reconciliation.pause_s()
+
+    def _look_at_the_postponed(self) -> None:
+        postponed, self._postponed = self._postponed, set()
+        for kind, uuid in postponed:
+            self.refresh_unless_busy(kind, uuid)
+
+    def _take(self, timeout_s: float) -> Iterable[tuple[str, str, Any]]:
+        """Wait for messages; several that say the same are one."""
+        messages = [self._messages.get(block=timeout_s > 0, timeout=timeout_s)]
+        while not self._messages.empty():
+            messages.append(self._messages.get())
+        # The last of equal messages counts: it was sent after all the changes before it.
+        last = {message[:2]: number for number, message in enumerate(messages)}
+        return [
+            message
+            for number, message in enumerate(messages)
+            if message[0] == watch.DETAIL or last[message[:2]] == number
+        ]
+
+    def _handle(self, messages: Iterable[tuple[str, str, Any]]) -> None:
+        for kind, uuid, payload in messages:
+            if kind in (watch.DOMAIN, watch.POOL, watch.NETWORK):
+                self.refresh_unless_busy(kind, uuid)
+            elif kind == watch.DETAIL:
+                with self.lock:
+                    self._details.put(uuid, payload)
+            elif kind == watch.REBOOTED:
+                self._observer.domain_rebooted()
+
+
+def _replace(views: dict[str, Any], uuid: str, view: Any) -> Any:
+    old = views.pop(uuid, None)
+    if view is not None:
+        views[uuid] = view
+    return old

@@ -1,0 +1,288 @@
+"""Which image a disk shall use: the one place that turns what a client names into one.
+
+It may only be named inside the fence, and its format is never guessed from what it contains.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from virtcim.toolstack.calltable import Context
+from virtcim.toolstack.datamodel import Record
+from virtcim.toolstack.documents.disk import DiskSource, local_source
+from virtcim.toolstack.faults import XapiFailure, value_not_supported
+from virtcim.toolstack.images.fence import DIRECTORY_OPTION, SOURCE_OPTION
+from virtcim.toolstack.images.formats import DISK_FORMATS, RAW, looks_like
+from virtcim.toolstack.images.image_file import Beginning, read_beginning
+from virtcim.toolstack.images.paths import canonical_path, in_dev
+from virtcim.toolstack.images.source_url import SourceUrl, SourceUrlError, parse_source_url
+from virtcim.toolstack.names import shown_name
+from virtcim.toolstack.reading.uris import is_uri
+from virtcim.toolstack.reading.views import DiskView, PoolView
+from virtcim.toolstack.records.storage import URIS
+
+__all__ = [
+    "Image",
+    "check_format",
+    "find_image",
+    "find_path",
+    "image_of_volume",
+    "record_format",
+    "require_inside",
+    "require_pool_inside",
+]
+
+_log = logging.getLogger(__name__)
+
+# Pools whose volumes are block devices.
+_BLOCK_POOLS = frozenset({"disk", "logical", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"})
+# Formats of which some images have their mark at the end.
+_WITHOUT_A_MARK = frozenset({"dmg", "vpc"})
+_FORMAT_FIELD = "sm_config:type"
+_IMAGE = "a disk image"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """Where an image is, and how it is written.
+
+    ``path`` is a local file or, where ``block`` is set, a device; of an image on the network it
+    is the first URL, and ``network`` has one for each host.
+    """
+
+    path: str
+    format: str
+    block: bool
+    network: tuple[SourceUrl, ...] = ()
+
+    @property
+    def source(self) -> DiskSource:
+        """What a disk that uses the image says of it."""
+        if not self.network:
+            return local_source(self.path, block=self.block)
+        hosts = tuple(url.host_attributes for url in self.network)
+        return DiskSource(kind="network", attributes=self.network[0].attributes, hosts=hosts)
+
+
+def find_image(context: Context, vdi: str, wanted_format: str, *, vm: str = "") -> Image:
+    """Give the image of a VDI, for a disk that shall use it.
+
+    Its format is the first that there is: ``wanted_format``; what a machine that has the image
+    states; what was recorded when it was made or first attached; raw. ``vm`` (a reference) is the
+    machine that gets it: what it has already it may name again.
+
+    Raises ``VIRTCIM_OUTSIDE_FENCE``; ``VIRTCIM_UNSTATED_FORMAT`` for an image that nobody stated
+    the format of, and that looks like another than raw; ``VALUE_NOT_SUPPORTED``.
+    """
+    record = context.record("VDI", vdi)
+    others = record["sm_config"].get(URIS, "").split()[1:]
+    return _find(context, record["location"], others, wanted_format, vm)
+
+
+def find_path(context: Context, location: str, wanted_format: str, *, vm: str = "") -> Image:
+    """Give the image at a path of the host, or at a URL; otherwise as ``find_image``."""
+    return _find(context, location, (), wanted_format, vm)
+
+
+def _find(
+    context: Context, location: str, others: Sequence[str], wanted_format: str, vm: str
+) -> Image:
+    """Find an image; ``others`` are the URLs of the same image on other hosts."""
+    check_format(wanted_format)
+    if not _has_already(context, location, vm):
+        for place in (location, *others):
+            require_inside(context, _IMAGE, place)
+    network = tuple(map(_source_url, (location, *others))) if is_uri(location) else ()
+    pool = _pool_of(context, location)
+    return Image(
+        path=location,
+        format=_decide(context, location, wanted_format),
+        block=(pool is not None and pool.type in _BLOCK_POOLS) or in_dev(location),
+        network=network,
+    )
+
+
+def image_of_volume(sr: Record, path: str, image_format: str) -> Image:
+    """Give the image of a volume that was made just now in the pool behind an SR."""
+    return Image(path=path, format=image_format, block=sr["type"] in _BLOCK_POOLS or in_dev(path))
+
+
+def check_format(image_format: str) -> str:
+    """Give back a format that a client states, or refuse it by name; empty is none."""
+    if image_format and image_format not in DISK_FORMATS:
+        raise value_not_supported(
+            _FORMAT_FIELD, shown_name(image_format), f"must be one of {_words(DISK_FORMATS)}"
+        )
+    return image_format
+
+
+def require_inside(context: Context, what: str, location: str, *, field: str = "location") -> None:
+    """Refuse a path or URL outside the fence; ``what`` says in words what it is for.
+
+    The answer is the same whether anything is there or not. Raises ``VIRTCIM_OUTSIDE_FENCE``,
+    ``VALUE_NOT_SUPPORTED`` for what is neither an absolute path nor such a URL.
+    """
+    fence = context.services.fence
+    if is_uri(location):
+        url = _source_url(location)
+        if not fence.allows(url):
+            raise XapiFailure("VIRTCIM_OUTSIDE_FENCE", what, shown_name(location), SOURCE_OPTION)
+        if url.transport == "unix":
+            require_inside(context, what, url.socket)
+        return
+    if not location.startswith("/"):
+        raise value_not_supported(field, shown_name(location), "must be an absolute path or a URL")
+    pool = _pool_of(context, location)
+    if pool is not None and _counts(context, pool):
+        return
+    pools = _pools(context)
+    if not fence.holds(location, pools, context.services.made_pools.uuids):
+        raise XapiFailure("VIRTCIM_OUTSIDE_FENCE", what, shown_name(location), DIRECTORY_OPTION)
+
+
+def require_pool_inside(context: Context, what: str, uuid: str) -> None:
+    """Refuse a storage pool outside the fence, by UUID; ``what`` is to be done with it."""
+    pool = context.services.inventory.pools.get(uuid)
+    if pool is not None and not _counts(context, pool):
+        raise XapiFailure(
+            "VIRTCIM_OUTSIDE_FENCE", what, shown_name(pool.path or pool.name), DIRECTORY_OPTION
+        )
+
+
+def _source_url(location: str) -> SourceUrl:
+    try:
+        return parse_source_url(location)
+    except SourceUrlError as error:
+        raise value_not_supported("location", shown_name(location), str(error)) from error
+
+
+def _pools(context: Context) -> list[PoolView]:
+    inventory = context.services.inventory
+    with inventory.lock:
+        return list(inventory.pools.values())
+
+
+def _counts(context: Context, pool: PoolView) -> bool:
+    services = context.services
+    return services.fence.holds_pool(pool, _pools(context), services.made_pools.uuids)
+
+
+def _pool_of(context: Context, location: str) -> PoolView | None:
+    """Give the pool that libvirt lists a path as a volume of."""
+    return context.services.publisher.storage.pool_of_path(location)
+
+
+# Formats
+
+
+def _decide(context: Context, location: str, wanted: str) -> str:
+    key = _key(context, location)
+    beginning = _beginning(context, location)
+    decided = (
+        wanted
+        or _stated_by_machines(context, location, key)
+        or _recorded(context, key, beginning)
+        or _unstated(location, beginning)
+    )
+    services = context.services
+    services.formats.keep_first(services.publisher.host_uuid, key, decided, beginning.inode)
+    return decided
+
+
+def _key(context: Context, location: str) -> str:
+    """Give the one spelling of an image's place."""
+    if not location.startswith("/"):
+        return location
+    return canonical_path(location, local=context.services.fence.local)
+
+
+def _beginning(context: Context, location: str) -> Beginning:
+    if not location.startswith("/") or not context.services.fence.local:
+        return Beginning(content=None)
+    return read_beginning(location)
+
+
+def _stated_by_machines(context: Context, location: str, key: str) -> str:
+    """Give the type that the machines state that have the image; empty where none does."""
+    stated = {
+        disk.format
+        for disk in _disks(context)
+        if disk.format and _is_at(context, disk, location, key)
+    }
+    if len(stated) > 1:
+        raise value_not_supported(
+            _FORMAT_FIELD, "", f"machines that have {location} differ in it: {_words(stated)}"
+        )
+    return next(iter(stated), "")
+
+
+def _disks(context: Context, vm_uuid: str = "") -> Iterator[DiskView]:
+    """Give the disks of all machines or of one, for their next start and as they run."""
+    inventory = context.services.inventory
+    with inventory.lock:
+        domains = list(inventory.domains.values())
+    for domain in domains:
+        if not vm_uuid or domain.uuid == vm_uuid:
+            yield from domain.config.disks
+            if domain.live is not None:
+                yield from domain.live.disks
+
+
+def _is_at(context: Context, disk: DiskView, location: str, key: str) -> bool:
+    if disk.volume:
+        storage = context.services.publisher.storage
+        volume = storage.find(disk)
+        found = None if volume is None else storage.volume(volume)
+        return found is not None and location == found.path
+    return location in disk.sources or (
+        disk.source.startswith("/") and _key(context, disk.source) == key
+    )
+
+
+def _has_already(context: Context, location: str, vm: str) -> bool:
+    """Whether a machine has the image at this very place already."""
+    if not vm:
+        return False
+    record = context.record("VM", vm)
+    return any(
+        _is_at(context, disk, location, location) for disk in _disks(context, record["uuid"])
+    )
+
+
+def _recorded(context: Context, key: str, beginning: Beginning) -> str:
+    services = context.services
+    host = services.publisher.host_uuid
+    recorded = services.formats.find(host, key, beginning.inode)
+    if recorded in {"", RAW} or beginning.content is None:
+        return recorded
+    if recorded in _WITHOUT_A_MARK or looks_like(beginning.content) == recorded:
+        return recorded
+    services.formats.forget(host, key)
+    return ""
+
+
+def _unstated(location: str, beginning: Beginning) -> str:
+    if beginning.content is None:
+        _log.info(
+            "the beginning of %s cannot be read, and nobody stated its format: it is taken as raw",
+            shown_name(location),
+        )
+        return RAW
+    found = looks_like(beginning.content)
+    if found:
+        raise XapiFailure("VIRTCIM_UNSTATED_FORMAT", shown_name(location), found)
+    return RAW
+
+
+def record_format(context: Context, location: str, image_format: str) -> None:
+    """Note the format of an image that was made anew, or that a client states anew."""
+    key = _key(context, location)
+    inode = _beginning(context, location).inode
+    services = context.services
+    services.formats.replace(services.publisher.host_uuid, key, image_format, inode)
+
+
+def _words(formats: frozenset[str] | set[str]) -> str:
+    return ", ".join(sorted(formats))

@@ -1,0 +1,1 @@
+"""Virtual machines being made and changed: their two descriptions, devices, steps and undoing."""

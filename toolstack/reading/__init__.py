@@ -1,0 +1,1 @@
+"""Reading what libvirt says into values, and telling one device from another."""

@@ -1,0 +1,146 @@
+"""Domain XML in, ``DomainXml`` out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+from xml.etree.ElementTree import Element
+
+from virtcim.toolstack.reading.common import (
+    ReadingError,
+    parse_xml,
+    size_in_bytes,
+    unreadable,
+    whole,
+)
+from virtcim.toolstack.reading.console_reader import read_consoles
+from virtcim.toolstack.reading.device_reader import read_disk, read_interfaces
+from virtcim.toolstack.reading.elements import NONE, Children, children_of
+from virtcim.toolstack.reading.extra import EXTRA_NAMESPACE, EXTRA_TAG, read_extra
+from virtcim.toolstack.reading.views import ConsoleView, DomainXml, InterfaceView
+
+__all__ = ["EXTRA_NAMESPACE", "EXTRA_TAG", "parse_domain"]
+
+# More than any machine has: what says more is no number of processors.
+_MOST_VCPUS = 2**16 - 1
+_Device = TypeVar("_Device")
+
+
+def parse_domain(xml: str) -> DomainXml:
+    """Read a domain description (https://libvirt.org/formatdomain.html).
+
+    Thousands of them are read in a row: each element is looked at once.
+    """
+    domain = parse_xml(xml)
+    problems: list[str] = []
+    root = children_of(domain)
+    os_element = root.get("os", NONE)
+    os_children = children_of(os_element)
+    os_type = os_children.get("type", NONE)
+    features = {feature.tag for feature in root.get("features", NONE)}
+    vcpu = root.get("vcpu", NONE)
+    vcpus_max = _number(problems, vcpu.text, 1, "its number of processors", _MOST_VCPUS)
+    devices: dict[str, list[Element]] = {}
+    for device in root.get("devices", NONE):
+        devices.setdefault(device.tag, []).append(device)
+    disks = _devices(problems, "a disk", read_disk, devices.get("disk", ()))
+    extra = root.get("metadata", NONE).find(EXTRA_TAG)
+    return DomainXml(
+        name=_text(root, "name"),
+        title=_text(root, "title"),
+        description=_text(root, "description"),
+        type=domain.get("type", ""),
+        os_type=os_type.text or "hvm",
+        arch=os_type.get("arch", ""),
+        machine=os_type.get("machine", ""),
+        boot=tuple(child.get("dev", "") for child in os_element if child.tag == "boot"),
+        kernel=_text(os_children, "kernel"),
+        initrd=_text(os_children, "initrd"),
+        cmdline=_text(os_children, "cmdline"),
+        acpi="acpi" in features,
+        apic="apic" in features,
+        pae="pae" in features,
+        memory_max_bytes=_size(problems, root.get("memory", NONE), "its memory"),
+        memory_current_bytes=_size(problems, root.get("currentMemory", NONE), "its present memory"),
+        vcpus_max=vcpus_max,
+        vcpus_current=_number(
+            problems, vcpu.get("current"), vcpus_max, "its present processors", _MOST_VCPUS
+        ),
+        on_poweroff=_text(root, "on_poweroff"),
+        on_reboot=_text(root, "on_reboot"),
+        on_crash=_text(root, "on_crash"),
+        disks=tuple(view for _, view in disks),
+        interfaces=_interfaces(problems, devices.get("interface", ())),
+        consoles=_consoles(problems, devices),
+        aliases={
+            alias.get("name", ""): view.target
+            for element, view in disks
+            if (alias := element.find("alias")) is not None
+        },
+        extra={} if extra is None else read_extra(extra.text or "", problems),
+        problem="; ".join(problems),
+    )
+
+
+def _text(children: Children, tag: str) -> str:
+    return children.get(tag, NONE).text or ""
+
+
+def _number(problems: list[str], text: str | None, default: int, what: str, most: int) -> int:
+    if not text:
+        return default
+    try:
+        number = whole(text, what)
+    except ReadingError as error:
+        problems.append(str(error))
+        return default
+    if number > most:
+        problems.append(f"{what} is {number}, which is out of range")
+        return default
+    return number
+
+
+def _size(problems: list[str], element: Element, what: str) -> int:
+    """Read a scaled size such as ``<memory unit='KiB'>``; 0 when there is none."""
+    if not element.text:
+        return 0
+    try:
+        return size_in_bytes(element.text, element.get("unit", "KiB"), what)
+    except ReadingError as error:
+        problems.append(str(error))
+        return 0
+
+
+def _devices(
+    problems: list[str], what: str, read: Callable[[Element], _Device], elements: Iterable[Element]
+) -> list[tuple[Element, _Device]]:
+    """Read devices one by one: an odd one costs only itself."""
+    found = []
+    for element in elements:
+        try:
+            found.append((element, read(element)))
+        except Exception as error:  # noqa: BLE001 - one odd device costs only itself
+            problems.append(f"{what} is left out: it {unreadable(error)}")
+    return found
+
+
+def _interfaces(problems: list[str], elements: Sequence[Element]) -> tuple[InterfaceView, ...]:
+    try:
+        return read_interfaces(elements)  # all of them, as they are numbered together
+    except Exception:  # noqa: BLE001 - one odd device costs only itself
+        good = _devices(problems, "an interface", _interface, elements)
+        return read_interfaces([element for element, _ in good])
+
+
+def _interface(element: Element) -> InterfaceView:
+    return read_interfaces([element])[0]
+
+
+def _consoles(
+    problems: list[str], devices: Mapping[str, Sequence[Element]]
+) -> tuple[ConsoleView, ...]:
+    try:
+        return read_consoles(devices)
+    except Exception as error:  # noqa: BLE001 - odd consoles cost only themselves
+        problems.append(f"its consoles are left out: one {unreadable(error)}")
+        return ()

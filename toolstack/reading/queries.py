@@ -1,0 +1,307 @@
+"""Reading libvirt's objects into views: nothing here changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, TypeVar
+
+import libvirt
+
+from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.native.disk_errors import read_disk_errors
+from virtcim.toolstack.reading.common import GONE, attribute, parse_xml, unreadable, whole
+from virtcim.toolstack.reading.domain_reader import parse_domain
+from virtcim.toolstack.reading.known_devices import KnownDevices
+from virtcim.toolstack.reading.listing import ListedDomain, ListedObject
+from virtcim.toolstack.reading.stop_reason import StopDetail, stop_view, stopped_by_itself
+from virtcim.toolstack.reading.views import (
+    DiskView,
+    DomainView,
+    DomainXml,
+    HostView,
+    InterfaceView,
+    NetworkView,
+)
+from virtcim.toolstack.refs import derived_uuid
+
+__all__ = [
+    "descriptions",
+    "read_domain",
+    "read_host",
+    "read_memory",
+    "read_network",
+    "texts_of_domain",
+]
+
+_Result = TypeVar("_Result")
+_RUNNING = frozenset(
+    {
+        libvirt.VIR_DOMAIN_NOSTATE,
+        libvirt.VIR_DOMAIN_RUNNING,
+        libvirt.VIR_DOMAIN_BLOCKED,
+        libvirt.VIR_DOMAIN_PAUSED,
+        libvirt.VIR_DOMAIN_SHUTDOWN,
+        libvirt.VIR_DOMAIN_PMSUSPENDED,
+    }
+)
+
+
+def _supported(
+    connection: LibvirtConnection, default: _Result, function: Callable[..., _Result], *args: object
+) -> _Result:
+    """Call what not every driver has."""
+    try:
+        return connection.call(function, *args)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
+            return default
+        raise
+
+
+def read_domain(
+    connection: LibvirtConnection,
+    domain: Any,
+    devices: KnownDevices,
+    *,
+    detail: StopDetail | None,
+    now: datetime,
+    listed: ListedDomain | None = None,
+    texts: tuple[str, ...] = (),
+) -> DomainView:
+    """Read one domain; what ``listed`` and ``texts``, its descriptions, tell is not asked again.
+
+    Raises libvirt.libvirtError with one of ``GONE`` when it is gone. Whatever else cannot be read
+    or understood is its ``problem``, and it is shown with what is known.
+    """
+    call = connection.call
+    problems: list[str] = []
+    if listed is None:
+        state, reason = _tried(
+            problems, "its state", (libvirt.VIR_DOMAIN_NOSTATE, 0), call, domain.state
+        )
+        persistent = autostart = saved = None
+    else:
+        state, reason = listed.state, listed.reason
+        persistent, autostart, saved = listed.persistent, listed.autostart, listed.saved
+    active = _is_active(call, domain, state)
+    if persistent is None:
+        persistent = bool(
+            _tried(problems, "whether it is persistent", 1, call, domain.isPersistent)
+        )
+    if autostart is None:
+        autostart = persistent and bool(
+            _tried(problems, "whether it starts with the host", 0, call, domain.autostart)
+        )
+    if saved is None:
+        saved = not active and bool(_supported(connection, 0, domain.hasManagedSaveImage))
+    texts = texts or _tried(
+        problems, "its description", texts, _texts, call, domain, active, persistent
+    )
+    documents = tuple(_parse_domain(domain, text, problems) for text in texts)
+    if not documents:
+        documents = (DomainXml(name=_name(domain)),)
+    config = documents[-1]
+    live = documents[0] if active else None
+    uuid = domain.UUIDString()
+    devices.name(uuid, config, live, whole=not problems)
+    if live is not None:
+        config = _with_attached(config, live)
+    if detail is not None and live is not None:
+        detail = detail.naming_disks(live.aliases)
+    disk_errors: Mapping[str, int] = {}
+    if stopped_by_itself(state, reason) and active and detail is None:
+        disk_errors = read_disk_errors(connection, domain.UUIDString())
+    return DomainView(
+        uuid=uuid,
+        id=domain.ID() if active else -1,
+        state=state,
+        reason=reason,
+        persistent=persistent,
+        autostart=persistent and autostart,
+        saved=saved and not active,
+        config=config,
+        live=live,
+        stop=stop_view(state, reason, detail, disk_errors, now),
+        problem="; ".join(dict.fromkeys(problems)),
+        texts=tuple(map(hash, texts)),
+    )
+
+
+def texts_of_domain(
+    connection: LibvirtConnection, domain: Any, known: DomainView
+) -> tuple[int, ...]:
+    """Give the hashes of the descriptions of a domain now, nothing where they cannot be read."""
+    active = known.live is not None
+    try:
+        texts = _texts(connection.call, domain, active, known.persistent)
+    except (libvirt.libvirtError, ValueError):
+        return ()
+    return tuple(map(hash, texts))
+
+
+def descriptions(connection: LibvirtConnection, listed: ListedDomain) -> tuple[str, ...]:
+    """Give the descriptions of a domain for ``read_domain``; nothing where that has to ask itself.
+
+    Raises XapiFailure when the connection is lost.
+    """
+    call = connection.call
+    try:
+        active = _is_active(call, listed.native, listed.state)
+        return _texts(call, listed.native, active, listed.persistent is not False)
+    except (libvirt.libvirtError, ValueError):
+        return ()
+
+
+def _is_active(call: Callable[..., Any], domain: Any, state: int) -> bool:
+    return domain.ID() != -1 and (state in _RUNNING or bool(call(domain.isActive)))
+
+
+def _texts(
+    call: Callable[..., str], domain: Any, active: bool, persistent: bool
+) -> tuple[str, ...]:
+    """Give the description of what runs, if it does, and then that of the next start."""
+    current = call(domain.XMLDesc)
+    if active and persistent:
+        return current, call(domain.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE)
+    return (current,)
+
+
+def _parse_domain(domain: Any, xml: str, problems: list[str]) -> DomainXml:
+    try:
+        parsed = parse_domain(xml)
+    except Exception as error:  # noqa: BLE001 - one odd description costs only itself
+        problems.append(f"its description {unreadable(error)}")
+        return DomainXml(name=_name(domain))
+    if parsed.problem:
+        problems.append(parsed.problem)
+    return parsed
+
+
+def _name(native: Any) -> str:
+    try:
+        return str(native.name())
+    except UnicodeDecodeError:
+        return str(native.UUIDString())
+
+
+def _tried(
+    problems: list[str],
+    what: str,
+    default: _Result,
+    function: Callable[..., _Result],
+    *args: object,
+) -> _Result:
+    """Read one thing of an object; raises libvirt.libvirtError only where the object is gone."""
+    try:
+        return function(*args)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() in GONE:
+            raise
+        if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
+            problems.append(f"{what} {unreadable(error)}")
+    except ValueError as error:
+        problems.append(f"{what} {unreadable(error)}")
+    return default
+
+
+def _with_attached(config: DomainXml, live: DomainXml) -> DomainXml:
+    """Put the devices of the running domain in the place of the configured ones."""
+    disks: dict[str, DiskView] = {disk.id: disk for disk in config.disks}
+    disks |= {disk.id: replace(disk, attached=True) for disk in live.disks}
+    interfaces: dict[str, InterfaceView] = {item.id: item for item in config.interfaces}
+    interfaces |= {item.id: replace(item, attached=True) for item in live.interfaces}
+    return replace(config, disks=tuple(disks.values()), interfaces=tuple(interfaces.values()))
+
+
+def read_network(
+    connection: LibvirtConnection, network: Any, listed: ListedObject | None = None
+) -> NetworkView:
+    """Read one network; raises libvirt.libvirtError only when it is gone."""
+    call = connection.call
+    problems: list[str] = []
+    active = None if listed is None else listed.active
+    autostart = None if listed is None else listed.autostart
+    if active is None:
+        active = bool(_tried(problems, "whether it is active", 0, call, network.isActive))
+    if autostart is None:
+        autostart = bool(
+            _tried(problems, "whether it starts with the host", 0, call, network.autostart)
+        )
+    xml = _tried(problems, "its description", "", call, network.XMLDesc)
+    bridge = forward = ""
+    mtu = 0
+    try:
+        if xml:
+            root = parse_xml(xml)
+            bridge = attribute(root, "bridge", "name")
+            forward = attribute(root, "forward", "mode")
+            mtu = whole(attribute(root, "mtu", "size") or "0", "its MTU")
+    except (ValueError, SyntaxError) as error:
+        problems.append(f"its description {unreadable(error)}")
+    return NetworkView(
+        uuid=network.UUIDString(),
+        name=_name(network),
+        active=active,
+        autostart=autostart,
+        bridge=bridge,
+        forward=forward,
+        mtu=mtu,
+        problem="; ".join(problems),
+        text=hash(xml),
+    )
+
+
+def read_memory(connection: LibvirtConnection) -> tuple[int, int]:
+    """Give the host's memory and how much of it is free, in bytes; 0 for what is not told."""
+    # virNodeGetInfo and virNodeGetFreeMemory of libvirt 9.0 were seen to give the memory of the
+    # first NUMA node alone, so they are asked only where the driver has no statistics.
+    statistics: dict[str, int] = _supported(
+        connection,
+        {},
+        connection.handle.getMemoryStats,
+        libvirt.VIR_NODE_MEMORY_STATS_ALL_CELLS,
+    )
+    if "total" in statistics and "free" in statistics:
+        return statistics["total"] * 2**10, statistics["free"] * 2**10
+    total_mib: int = connection.call(connection.handle.getInfo)[1]
+    return total_mib * 2**20, _supported(connection, 0, connection.handle.getFreeMemory)
+
+
+def read_host(connection: LibvirtConnection) -> HostView:
+    """Read the host and what its hypervisor can do."""
+    call, handle = connection.call, connection.handle
+    root = parse_xml(call(handle.getCapabilities))
+    hostname = call(handle.getHostname)
+    arch, _memory_mib, cpus, mhz, nodes, sockets, cores, threads = call(handle.getInfo)
+    memory_bytes, memory_free_bytes = read_memory(connection)
+    driver = call(handle.getType)
+    return HostView(
+        # The test driver has no UUID of its own.
+        uuid=root.findtext("host/uuid") or derived_uuid("host", f"{driver}/{hostname}"),
+        hostname=hostname,
+        driver=driver,
+        driver_version=_version(call(handle.getVersion)),
+        libvirt_version=_version(call(handle.getLibVersion)),
+        memory_bytes=memory_bytes,
+        memory_free_bytes=memory_free_bytes,
+        cpu_count=cpus,
+        cpu_mhz=mhz,
+        sockets=nodes * sockets,
+        cores=cores,
+        threads=threads,
+        arch=root.findtext("host/cpu/arch") or arch,
+        cpu_model=root.findtext("host/cpu/model") or "",
+        cpu_vendor=root.findtext("host/cpu/vendor") or "",
+        cpu_features=tuple(
+            feature.get("name", "") for feature in root.iterfind("host/cpu/feature")
+        ),
+        domain_types=frozenset(
+            domain.get("type", "") for domain in root.iterfind("guest/arch/domain")
+        ),
+    )
+
+
+def _version(number: int) -> str:
+    return f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
