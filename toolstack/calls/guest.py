@@ -8,10 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import libvirt
+
 from virtcim.toolstack.calls.power import POWER_CALLS
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.faults import XapiFailure
-from virtcim.toolstack.machines.domains import Machine, begin_operation, end_operation
+from virtcim.toolstack.machines.domains import (
+    Machine,
+    begin_operation,
+    end_operation,
+    is_refused_for_state,
+)
 from virtcim.toolstack.records.vm import power_state
 
 __all__ = ["GUEST_CALLS"]
@@ -147,13 +154,28 @@ async def _ask_guest(
         if settled:
             await _wait_settled(context, machine)
         done = prepare(machine)
-        await context.run(services.connection.call, request(machine.domain))
+        refused = await _refused_for_state(context, request(machine.domain))
         await context.run(services.inventory.refresh_domain, machine.uuid)
+        if refused is not None and not done():
+            raise refused
         if not await _wait(context, done, services.shutdown_timeout_s):
             limit = f"{services.shutdown_timeout_s:g}"
             raise XapiFailure("VM_SHUTDOWN_TIMEOUT", machine.ref, limit)
     finally:
         await context.run(end_operation, context, machine, key)
+
+
+async def _refused_for_state(
+    context: Context, request: Callable[[], object]
+) -> libvirt.libvirtError | None:
+    """Send a request; gives libvirt's refusal where the machine ended before it could be asked."""
+    try:
+        await context.run(context.services.connection.call, request)
+    except libvirt.libvirtError as error:
+        if not is_refused_for_state(error):
+            raise
+        return error
+    return None
 
 
 async def _wait_settled(context: Context, machine: Machine) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "check_blocked",
     "define",
     "end_operation",
+    "is_refused_for_state",
     "look_again",
     "redefine",
     "require_persistent",
@@ -147,7 +148,7 @@ def change_machine(context: Context, ref: str, operation: str, *states: str) -> 
         yield machine
     except BaseException as error:
         end_operation(context, machine, key)
-        if _is_refused_for_state(error):
+        if is_refused_for_state(error):
             _check_state(context, machine, states)
         raise
     machine.lease.release()
@@ -155,7 +156,8 @@ def change_machine(context: Context, ref: str, operation: str, *states: str) -> 
     context.services.inventory.refresh_domain(machine.uuid)
 
 
-def _is_refused_for_state(error: BaseException) -> bool:
+def is_refused_for_state(error: BaseException) -> bool:
+    """Whether libvirt has refused an operation for the state that the VM is in."""
     return (
         isinstance(error, libvirt.libvirtError)
         and error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID
