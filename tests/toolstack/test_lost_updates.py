@@ -189,6 +189,26 @@ def test_a_note_that_waits_for_the_disk_keeps_nobody_else_waiting(
         session("close")()
 
 
+def test_a_disk_that_is_introduced_waits_for_the_disk_alone(kept: Host, tmp_path: Path) -> None:
+    writer, reader = kept.login(), kept.login()
+    vm = only(reader, "VM", "rests")
+    pool = only(reader, "SR", "Paths outside storage pools")
+    arguments = ("", "", "", pool, "user", False, False, {}, "/images/new.img", {}, {})
+    with ThreadPoolExecutor(1) as executor:
+        with blocked(tmp_path / "state") as database:
+            waiting = executor.submit(writer.xenapi.VDI.introduce, *arguments)
+            kept.libvirt.lookupByName("rests").create()
+            wait_for(
+                reader, ["vm"], lambda: reader.xenapi.VM.get_power_state(vm) == "Running", "start"
+            )
+            assert not waiting.done()
+            database.execute("rollback")
+        vdi = waiting.result(DEADLINE_S)
+    assert reader.xenapi.VDI.get_location(vdi) == "/images/new.img"
+    for session in (writer, reader):
+        session("close")()
+
+
 def test_what_was_written_last_is_what_is_found_again(
     host_uri: str, server: Switch, tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ class Publisher:
         self._notes = state.all_notes()
         # Held while a note is written, by those alone who write notes.
         self._note_lock = threading.Lock()
+        self._introducing = threading.Lock()
         self._note_in_progress: tuple[str, str] | None = None
         self._host: HostView | None = None
         self._domains: dict[str, DomainView] = {}
@@ -276,9 +277,12 @@ class Publisher:
 
     def introduce(self, path: str, fields: Mapping[str, object] | None) -> str:
         """Note (or, with None, forget) a path as a disk; gives the reference of its VDI."""
-        with self.lock:
-            ref = self._storage_records.introduce(path, fields)
-            self.flush()
+        with self._introducing:
+            # A slow disk keeps nobody from seeing what happens meanwhile.
+            self._storage_records.keep_introduced(path, fields)
+            with self.lock:
+                ref = self._storage_records.introduce(path, fields)
+                self.flush()
         return ref
 
     def size_told(self, path: str, image: ImageFile) -> None:

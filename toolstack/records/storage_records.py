@@ -122,15 +122,20 @@ class StorageRecords:
         """Other VBDs use these VDIs now."""
         self._dirty_vdis.update(refs)
 
+    def keep_introduced(self, path: str, fields: Mapping[str, object] | None) -> None:
+        """Write down that a path is a VDI, or (None) no more; waits for the disk."""
+        if fields is None:
+            self._state.forget(self._host, path)
+        else:
+            self._state.introduce(self._host, path, fields)
+
     def introduce(self, path: str, fields: Mapping[str, object] | None) -> str:
         """Add a path as a VDI, or (None) take that back; gives its reference."""
         ref = self._path_ref(path)
         if fields is None:
             self._introduced.pop(path, None)
-            self._state.forget(self._host, path)
         else:
             self._introduced[path] = dict(fields)
-            self._state.introduce(self._host, path, fields)
         self._images.clear()
         self._dirty_vdis.add(ref)
         return ref
