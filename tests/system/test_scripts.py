@@ -70,7 +70,7 @@ def test_setting_up_again_changes_nothing_and_says_nothing() -> None:
 @pytest.mark.parametrize(
     ("kind", "codes"),
     [
-        ("qemu", ("ERR_CANNOT_ACCESS_DISK_FILE:", "ERR_OUT_OF_MEMORY:", "ERR_ALREADY_EXIST:")),
+        ("qemu", ("ERR_CANNOT_ACCESS_DISK_FILE:", "ERR_BAD_PARAMETER:", "ERR_ALREADY_EXIST:")),
         ("test", ("ERR_VM_NOT_FOUND:", "ERR_WRONG_STATE_FOR_OP:", "ERR_ALREADY_EXIST:")),
     ],
 )
