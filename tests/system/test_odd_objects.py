@@ -79,9 +79,13 @@ def test_a_file_whose_name_is_no_text_costs_only_itself(
 ) -> None:
     pool, good = odd_file
     qemu.defineXML(domain_xml("beside", disk=good))
-    seen = wait_for(lambda: pool_of(cim, "odd"), bool, "the pool")
+    # A pool is seen from its definition on, and is stopped until it has been started.
+    seen = wait_for(
+        lambda: pool_of(cim, "odd"),
+        lambda pool: pool is not None and pool["OperationalStatus"] == [_DEGRADED],
+        "the pool with the odd file",
+    )
     assert seen is not None
-    assert seen["OperationalStatus"] == [_DEGRADED]
     assert seen["HealthState"] == _DEGRADED_HEALTH
     assert "not UTF-8" in seen["StatusDescriptions"][0]
     wait_for(lambda: image_named(cim, "good.img"), bool, "the other file")
