@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from virtcim.errormap import Explanation, Fault, advice, cim_message
-from virtcim.errormap._text import one_line
 from virtcim.errormap.exports import conditions
-from virtcim.errormap.language import catalogue
-from virtcim.errormap.messages import detail
+from virtcim.errormap.reading.text import one_line
+from virtcim.errormap.telling.language import catalogue
+from virtcim.errormap.telling.messages import detail
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

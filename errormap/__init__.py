@@ -4,24 +4,24 @@
 Needs nothing but the standard library.
 """
 
-from virtcim.errormap._libvirt import from_libvirt, from_libvirt_event
-from virtcim.errormap._qemu import from_qemu
-from virtcim.errormap._record import from_record
-from virtcim.errormap._transport import from_transport
-from virtcim.errormap._words import from_words
-from virtcim.errormap._xapi import from_xapi
-from virtcim.errormap._xend import from_xend
-from virtcim.errormap.advice import Advice, advice, general_advice
 from virtcim.errormap.fault import ErrorCode, Fault, HypervisorError, Source, StandardError
-from virtcim.errormap.language import (
+from virtcim.errormap.forms.libvirt import from_libvirt, from_libvirt_event
+from virtcim.errormap.forms.qemu import from_qemu
+from virtcim.errormap.forms.record import from_record
+from virtcim.errormap.forms.transport import from_transport
+from virtcim.errormap.forms.words import from_words
+from virtcim.errormap.forms.xapi import from_xapi
+from virtcim.errormap.forms.xend import from_xend
+from virtcim.errormap.operations import changes_state
+from virtcim.errormap.rules import Argument, Rule, TableError, rules
+from virtcim.errormap.telling.advice import Advice, advice, general_advice
+from virtcim.errormap.telling.language import (
     ENGLISH,
     accepted_language,
     environment_language,
     languages,
 )
-from virtcim.errormap.messages import cim_message, own_message
-from virtcim.errormap.operations import changes_state
-from virtcim.errormap.rules import Argument, Rule, TableError, rules
+from virtcim.errormap.telling.messages import cim_message, own_message
 from virtcim.errormap.translation import TABLE_VERSION, Explanation, Lost, explain, translate
 
 __all__ = [

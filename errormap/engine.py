@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from virtcim.errormap._facts import Facts
 from virtcim.errormap.fault import ErrorCode, Fault
+from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import SHARED, SOURCES, Rule, load
 
 __all__ = ["DEFAULTS", "Decision", "decide", "matching", "stages"]

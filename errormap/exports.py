@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.message_registry import message_registry
-from virtcim.errormap.messages import SENTENCES
 from virtcim.errormap.rules import Rule, rules
+from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION
 from virtcim.errormap.versions import canonical, current
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from functools import cache
 from json.encoder import encode_basestring_ascii as _quoted
 
-from virtcim.errormap._record import from_record
 from virtcim.errormap.fault import ErrorCode
-from virtcim.errormap.messages import SENTENCES
+from virtcim.errormap.forms.record import from_record
+from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION, translate
 
 __all__ = ["answer", "translate_stream"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as ET
 
-from virtcim.errormap.advice import general_advice
 from virtcim.errormap.fault import ErrorCode
-from virtcim.errormap.messages import SENTENCES
+from virtcim.errormap.telling.advice import general_advice
+from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION
 
 __all__ = ["IDENTIFIER", "NAMESPACE", "OWNER", "STATUS_NAMES", "message_registry"]

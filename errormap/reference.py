@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
-from virtcim.errormap.advice import Entry, read
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.exports import conditions
 from virtcim.errormap.fault import ErrorCode
-from virtcim.errormap.libvirt_numbers import LIBVIRT_NUMBERS
-from virtcim.errormap.messages import SENTENCES
+from virtcim.errormap.forms.libvirt_numbers import LIBVIRT_NUMBERS
 from virtcim.errormap.rules import PLACEHOLDER, SHARED, SOURCES, Rule, load, rules
+from virtcim.errormap.telling.advice import Entry, read
+from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION
 
 __all__ = ["pages"]

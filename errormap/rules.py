@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from virtcim.errormap._needles import needles
 from virtcim.errormap.fault import ErrorCode, Source
+from virtcim.errormap.needles import needles
 from virtcim.errormap.operations import GROUPS
 
 __all__ = [

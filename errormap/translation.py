@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from virtcim.errormap._facts import Facts
 from virtcim.errormap.engine import Decision, decide, matching, stages
 from virtcim.errormap.fault import Fault, StandardError
-from virtcim.errormap.messages import message
+from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import SHARED, Rule, load
+from virtcim.errormap.telling.messages import message
 
 __all__ = ["REASONS", "TABLE_VERSION", "Explanation", "Lost", "explain", "translate"]
 

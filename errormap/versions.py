@@ -13,9 +13,9 @@ from pathlib import Path
 
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.fault import ErrorCode
-from virtcim.errormap.messages import SENTENCES
 from virtcim.errormap.operations import PATTERNS
 from virtcim.errormap.rules import Rule, rules
+from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION
 
 __all__ = [

@@ -21,7 +21,7 @@ from virtcim.errormap import (
     own_message,
     translate,
 )
-from virtcim.errormap.language import catalogue
+from virtcim.errormap.telling.language import catalogue
 from virtcim.hypervisor.change import RolledBackError
 from virtcim.providers.records import CimError, ObjectPath, Record, StatusCode, Value
 

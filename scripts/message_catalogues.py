@@ -17,8 +17,8 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 from virtcim.cli import explanation
-from virtcim.errormap.language import DOMAIN, ENGLISH, LOCALES, languages
-from virtcim.errormap.texts import texts
+from virtcim.errormap.telling.language import DOMAIN, ENGLISH, LOCALES, languages
+from virtcim.errormap.telling.texts import texts
 from virtcim.providers import errors
 
 __all__ = ["compiled", "read", "renewed", "template", "written"]

@@ -26,11 +26,11 @@ from virtcim.errormap import (
     rules,
     translate,
 )
-from virtcim.errormap._facts import Facts
-from virtcim.errormap._named import GIVEN_BY_TEXT, from_text
-from virtcim.errormap.advice import named, parse, read
 from virtcim.errormap.engine import DEFAULTS, decide
+from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import PLACEHOLDER
+from virtcim.errormap.telling.advice import named, parse, read
+from virtcim.errormap.telling.named import GIVEN_BY_TEXT, from_text
 
 _CASES = [
     json.loads(line)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.errormap import cim_message, from_libvirt, from_transport, from_xapi, translate
-from virtcim.errormap.messages import detail
+from virtcim.errormap.telling.messages import detail
 
 _TAKEN = "operation failed: domain 'web1' already exists with uuid 1"
 

@@ -24,11 +24,11 @@ from virtcim.errormap import (
     own_message,
     translate,
 )
-from virtcim.errormap.language import ENGLISH, catalogue
+from virtcim.errormap.telling.language import ENGLISH, catalogue
 
 _TRANSLATED = [one for one in languages() if one != ENGLISH]
 _PLACEHOLDER = re.compile(r"\{\w+(?::\w+)?\}")
-_RENEW = "run scripts/catalogues, then translate what it lists in errormap/locale"
+_RENEW = "run scripts/catalogues, then translate what it lists in errormap/telling/locale"
 
 
 def test_german_is_there() -> None:

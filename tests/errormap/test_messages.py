@@ -12,7 +12,7 @@ from virtcim.errormap import (
     rules,
     translate,
 )
-from virtcim.errormap.messages import SENTENCES
+from virtcim.errormap.telling.messages import SENTENCES
 
 
 def test_memory_is_named_with_its_amounts() -> None:

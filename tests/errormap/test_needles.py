@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from virtcim.errormap import Rule, rules
-from virtcim.errormap._needles import needles
+from virtcim.errormap.needles import needles
 
 _WITH_TEXT = [rule for rule in rules() if rule.text is not None]
 

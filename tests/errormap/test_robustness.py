@@ -20,7 +20,7 @@ from virtcim.errormap import (
     rules,
     translate,
 )
-from virtcim.errormap._text import searched
+from virtcim.errormap.reading.text import searched
 
 SOURCES = ("xapi", "xend", "libvirt", "qemu", "transport")
 _FIELDS = {

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from virtcim.errormap._facts import Facts
 from virtcim.errormap.fault import ErrorCode
+from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import PLACEHOLDER, Rule
 
 __all__ = ["GIVEN_BY_TEXT", "Values", "from_rule", "from_text", "positional", "units_of"]

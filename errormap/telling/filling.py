@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 
-from virtcim.errormap.language import catalogue
 from virtcim.errormap.rules import PLACEHOLDER, UNITS
+from virtcim.errormap.telling.language import catalogue
 
 __all__ = ["SIZES", "STATES", "filled"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 
-from virtcim.errormap._text import as_integer, one_line
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.reading.text import as_integer, one_line
 
 __all__ = ["detail"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from virtcim.errormap._libvirt import from_libvirt
-from virtcim.errormap._text import as_integer, as_text
-from virtcim.errormap._xend import nested_xend
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.forms.libvirt import from_libvirt
+from virtcim.errormap.forms.xend import nested_xend
+from virtcim.errormap.reading.text import as_integer, as_text
 
 __all__ = ["from_xapi"]
 

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from virtcim.errormap._facts import Facts
-from virtcim.errormap._filling import filled
-from virtcim.errormap._named import Values, from_rule, from_text, units_of
-from virtcim.errormap._text import one_line
 from virtcim.errormap.engine import decide
 from virtcim.errormap.fault import ErrorCode, StandardError
-from virtcim.errormap.language import ENGLISH, catalogue
+from virtcim.errormap.reading.facts import Facts
+from virtcim.errormap.reading.text import one_line
 from virtcim.errormap.rules import PLACEHOLDER, Rule, TableError
+from virtcim.errormap.telling.filling import filled
+from virtcim.errormap.telling.language import ENGLISH, catalogue
+from virtcim.errormap.telling.named import Values, from_rule, from_text, units_of
 
 __all__ = ["Advice", "Entry", "Table", "advice", "general_advice", "named", "read", "sentence"]
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from virtcim.errormap._detail import detail
-from virtcim.errormap._facts import Facts
-from virtcim.errormap._filling import filled
-from virtcim.errormap._named import from_rule, positional
-from virtcim.errormap._text import one_line
-from virtcim.errormap.advice import sentence
 from virtcim.errormap.engine import decide
 from virtcim.errormap.fault import ErrorCode, Fault, StandardError
-from virtcim.errormap.language import ENGLISH, catalogue
+from virtcim.errormap.reading.facts import Facts
+from virtcim.errormap.reading.text import one_line
 from virtcim.errormap.rules import Rule
+from virtcim.errormap.telling.advice import sentence
+from virtcim.errormap.telling.detail import detail
+from virtcim.errormap.telling.filling import filled
+from virtcim.errormap.telling.language import ENGLISH, catalogue
+from virtcim.errormap.telling.named import from_rule, positional
 
 __all__ = ["SENTENCES", "cim_message", "detail", "message", "own_message"]
 

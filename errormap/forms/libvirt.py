@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from virtcim.errormap._qemu import wrapped_qemu
-from virtcim.errormap._text import as_text
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
+from virtcim.errormap.forms.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
+from virtcim.errormap.forms.qemu import wrapped_qemu
+from virtcim.errormap.reading.text import as_text
 
 __all__ = ["from_libvirt", "from_libvirt_event"]
 

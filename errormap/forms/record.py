@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from virtcim.errormap._libvirt import from_libvirt, from_libvirt_event
-from virtcim.errormap._qemu import from_qemu
-from virtcim.errormap._text import as_integer, as_text
-from virtcim.errormap._transport import from_transport
-from virtcim.errormap._xapi import from_xapi
-from virtcim.errormap._xend import from_xend
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.forms.libvirt import from_libvirt, from_libvirt_event
+from virtcim.errormap.forms.qemu import from_qemu
+from virtcim.errormap.forms.transport import from_transport
+from virtcim.errormap.forms.xapi import from_xapi
+from virtcim.errormap.forms.xend import from_xend
+from virtcim.errormap.reading.text import as_integer, as_text
 
 __all__ = ["from_record"]
 

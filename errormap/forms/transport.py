@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import errno as _errno
 
-from virtcim.errormap._text import as_text
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.operations import changes_state
+from virtcim.errormap.reading.text import as_text
 
 __all__ = ["from_transport"]
 

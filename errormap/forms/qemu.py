@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from virtcim.errormap._text import as_text
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.reading.text import as_text
 
 __all__ = ["from_qemu", "wrapped_qemu"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from virtcim.errormap._text import as_text
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.reading.text import as_text
 
 __all__ = ["from_xend", "nested_xend"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import errno
 import re
 
-from virtcim.errormap._text import as_integer, searched
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.operations import groups_of
+from virtcim.errormap.reading.text import as_integer, searched
 
 __all__ = ["Facts"]
 

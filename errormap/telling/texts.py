@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from virtcim.errormap._filling import STATES
-from virtcim.errormap.advice import read
-from virtcim.errormap.messages import SENTENCES
 from virtcim.errormap.rules import rules
+from virtcim.errormap.telling.advice import read
+from virtcim.errormap.telling.filling import STATES
+from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import REASONS
 
 __all__ = ["Text", "texts"]

@@ -1,0 +1,1 @@
+"""Reading a fault before anything is decided: its texts, its errno, what it is about."""
