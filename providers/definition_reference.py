@@ -19,7 +19,7 @@ from virtcim.providers.resource_allocation import (
 )
 from virtcim.providers.resource_settings import KINDS, RESOURCE, resource_type
 from virtcim.providers.setting_reader import SettingReader
-from virtcim.providers.settings import SYSTEM_SETTINGS
+from virtcim.providers.settings import PASSED_BOOT_DEVICES, SYSTEM_SETTINGS
 from virtcim.providers.view import View
 
 __all__ = ["complemented"]
@@ -85,10 +85,18 @@ def _system(reference: VirtualSystem, system: Record) -> Record:
     values: dict[str, Value] = dict(system.values)
     for name in _TAKEN_OVER:
         value = SYSTEM_SETTINGS.values(reference).get(name)
+        if name == "BootDevices":
+            value = _boot_devices(value)
         if value is not None and not {name.lower(), _SYNONYMS.get(name, "")} & given:
             values = {key: each for key, each in values.items() if key.lower() != name.lower()}
             values[name] = value
     return Record(system.class_name, values)
+
+
+def _boot_devices(value: Value) -> Value:
+    """The devices to boot from, without those of the host: they are not taken over."""
+    words = value if isinstance(value, list | tuple) else ()
+    return [word for word in words if word not in PASSED_BOOT_DEVICES] or None
 
 
 def _disk(view: View, reference: VirtualSystem, disk: VirtualDisk) -> Record:

@@ -102,7 +102,7 @@ def read_modified_system(
     change = VirtualSystemChange(
         name_label=_different(label, system.name_label),
         name_description=_different(description, system.name_description),
-        boot_order=_different(boot_order(reader), system.boot_order),
+        boot_order=_different(boot_order(reader, system.boot_order), system.boot_order),
         auto_start=_different(auto_start(reader), system.auto_start),
         actions_after_crash=_different(recovery(reader), system.actions_after_crash),
     )

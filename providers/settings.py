@@ -14,6 +14,7 @@ from virtcim.providers.virtual_system import caption_of
 
 __all__ = [
     "BOOT_DEVICES",
+    "PASSED_BOOT_DEVICES",
     "RESTART_ALWAYS",
     "RESTART_NEVER",
     "SYSTEM_SETTINGS",
@@ -38,7 +39,12 @@ _RECOVERY: Mapping[str, int] = MappingProxyType(
 BOOT_DEVICES: Mapping[str, str] = MappingProxyType(
     {"fd": "a", "hd": "c", "cdrom": "d", "network": "n"}
 )
-_BOOT_LETTERS = {letter: device for device, letter in BOOT_DEVICES.items()}
+# Devices of the host, and of clients elsewhere, that our own toolstack tells of a machine that
+# boots from them: libvirt's words and its letters.
+PASSED_BOOT_DEVICES: Mapping[str, str] = MappingProxyType({"hostdev": "h", "redirdev": "r"})
+_BOOT_LETTERS = {
+    letter: device for device, letter in (*BOOT_DEVICES.items(), *PASSED_BOOT_DEVICES.items())
+}
 
 
 def _find(view: View, identity: str) -> Sources | None:

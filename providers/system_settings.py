@@ -6,20 +6,30 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from virtcim.providers.setting_reader import SettingReader
-from virtcim.providers.settings import BOOT_DEVICES, RESTART_ALWAYS, RESTART_NEVER
+from virtcim.providers.settings import (
+    BOOT_DEVICES,
+    PASSED_BOOT_DEVICES,
+    RESTART_ALWAYS,
+    RESTART_NEVER,
+)
 
 __all__ = ["auto_start", "boot_order", "recovery"]
 
 _RECOVERY: Mapping[int, str] = MappingProxyType({2: "destroy", 3: "restart"})
 
 
-def boot_order(settings: SettingReader) -> str | None:
-    """XenAPI's letters for the devices to boot from."""
+def boot_order(settings: SettingReader, present: str = "") -> str | None:
+    """XenAPI's letters for the devices to boot from; ``present`` are those of the system.
+
+    Passed-through devices can be named where the system boots from such ones already.
+    """
+    letters = dict(BOOT_DEVICES)
+    letters |= {word: one for word, one in PASSED_BOOT_DEVICES.items() if one in present}
     order = ""
     for device in settings.texts("BootDevices"):
-        letter = BOOT_DEVICES.get(device.lower())
+        letter = letters.get(device.lower())
         if letter is None or letter in order:
-            known = ", ".join(BOOT_DEVICES)
+            known = ", ".join(letters)
             raise settings.refuse("BootDevices", device, f"is not one of {known}, each once")
         order += letter
     return order or None

@@ -181,7 +181,6 @@ def boot_order(kinds: list[str]) -> Edit:
             return
         devices = [device for _, device in sorted(ordered, key=lambda pair: pair[0])]
         wanted = [device for kind in kinds for device in devices if _kind(device) == kind]
-        wanted += [device for device in devices if not _kind(device)]
         for device in devices:
             _drop(device, "boot")
         for place, device in enumerate(wanted, 1):
@@ -193,7 +192,7 @@ def boot_order(kinds: list[str]) -> Edit:
 def _kind(device: Element) -> str:
     if device.tag == "disk":
         return _KINDS[device.get("device", "disk")]
-    return "network" if device.tag == "interface" else ""
+    return "network" if device.tag == "interface" else str(device.tag)
 
 
 def add(xml: str) -> Edit:

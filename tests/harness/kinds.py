@@ -29,7 +29,7 @@ _KIB = 1 << 10
 _NEW_MAC = "52:54:00:aa:bb:{:02x}"
 _BUSES = {"virtio": "scsi", "scsi": "sata", "sata": "scsi", "ide": "sata", "usb": "virtio"}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_DEVICE_KINDS = ("hd", "cdrom", "network", "fd")
+_DEVICE_KINDS = ("hd", "cdrom", "network", "fd", "hostdev", "redirdev")
 
 
 def _nothing(_root: Element) -> None:
@@ -98,7 +98,7 @@ def _boot_kind(device: Element | None) -> str:
     if device.tag == "disk":
         kinds = {"disk": "hd", "lun": "hd", "cdrom": "cdrom", "floppy": "fd"}
         return kinds[device.get("device", "disk")]
-    return "network" if device.tag == "interface" else ""
+    return "network" if device.tag == "interface" else str(device.tag)
 
 
 def _kib(root: Element, tag: str) -> int:

@@ -112,6 +112,13 @@ def _multicast_port(_root: Element, world: World) -> Iterator[Change]:
     yield Change(what=_MULTICAST, ask=ask, edit=None)
 
 
+def _boots_from_less(root: Element, _world: World) -> Iterator[Change]:
+    """An order that says nothing of what is passed through, and boots."""
+    if root.find("devices/hostdev/boot") is None and root.find("devices/redirdev/boot") is None:
+        return
+    yield Change(what="network hd", ask=modify_system(BootDevices=["network", "hd"]), edit=None)
+
+
 def _no_such_disk(_root: Element, _world: World) -> Iterator[Change]:
     yield Change(what="vdzz", ask=partial(remove_part, DISK, "disk/vdzz"), edit=None)
 
@@ -152,6 +159,7 @@ FAILING = (
     Kind(name="no medium", changes=_missing_medium),
     Kind(name="a disk at a taken place", changes=_disk_at_taken_place),
     Kind(name="a port with a multicast MAC", changes=_multicast_port),
+    Kind(name="an order without passed-through devices", changes=_boots_from_less),
     Kind(name="removing no disk", changes=_no_such_disk),
     Kind(name="removing no port", changes=_no_such_port),
 )

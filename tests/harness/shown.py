@@ -12,6 +12,7 @@ from tests.harness.documents import Element
 __all__ = ["disagreements"]
 
 _UNITS = {"b": 1, "bytes": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_BOOT_WORDS = {"disk": "hd", "lun": "hd", "cdrom": "cdrom", "floppy": "fd"}
 _RESOURCE_TYPES = {"disk": 17, "lun": 17, "cdrom": 15, "floppy": 14}
 
 
@@ -29,10 +30,26 @@ def disagreements(client: SystemClient, root: Element) -> list[str]:
 def _of_system(system: pywbem.CIMInstance, root: Element) -> Iterator[str]:
     if system["ElementName"] != root.findtext("name"):
         yield f"name: {system['ElementName']!r}"
-    orders = [boot.get("dev") for boot in root.iterfind("os/boot")]
+    orders = [boot.get("dev") for boot in root.iterfind("os/boot")] or _device_order(root)
     shown = system["BootDevices"] or []
     if orders and shown != orders:
         yield f"boot: {shown} for {orders}"
+
+
+def _device_order(root: Element) -> list[str]:
+    """The kinds of devices in the order that they have one by one."""
+    places = [
+        (int(boot.get("order", "0")), device)
+        for device in root.iterfind("devices/*")
+        if (boot := device.find("boot")) is not None
+    ]
+    words = []
+    for _, device in sorted(places, key=lambda place: place[0]):
+        if device.tag == "disk":
+            words.append(_BOOT_WORDS[device.get("device", "disk")])
+        else:
+            words.append("network" if device.tag == "interface" else str(device.tag))
+    return list(dict.fromkeys(words))
 
 
 def _bytes(element: Element | None) -> int:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import libvirt
 import pytest
@@ -319,3 +320,56 @@ def test_sending_back_everything_that_was_read_changes_nothing(
             SystemSettings=cim.GetInstance(settings_path(machine.uuid)),
         )
         assert machine.document() == before
+
+
+_PASSED_THROUGH = """\
+<disk type='file'><driver name='qemu' type='raw'/><source file='/srv/elsewhere/b.img'/>
+<target dev='vda' bus='virtio'/><boot order='2'/></disk>
+<controller type='usb' model='qemu-xhci'/>
+<hostdev mode='subsystem' type='usb'><source><vendor id='0x1234'/><product id='0xbeef'/></source>
+<boot order='1'/></hostdev>
+<redirdev bus='usb' type='tcp'><source mode='connect' host='localhost' service='4000'/>
+<boot order='3'/></redirdev>"""
+
+
+def test_what_is_passed_through_and_booted_from_is_shown_and_never_left_out(
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect
+) -> None:
+    def change(*devices: str) -> None:
+        settings = cim.GetInstance(settings_path(machine.uuid))
+        settings["BootDevices"] = list(devices)
+        invoke(cim, "ModifySystemSettings", SystemSettings=settings)
+
+    def order() -> list[str]:
+        found = ElementTree.fromstring(machine.document()).findall("devices/*")
+        boots = [
+            (boot.get("order"), each) for each in found if (boot := each.find("boot")) is not None
+        ]
+        return [each.tag for _, each in sorted(boots, key=lambda pair: str(pair[0]))]
+
+    with somebody_elses(qemu, _PASSED_THROUGH) as machine:
+        allocations(cim, machine.uuid, "disk")
+        shown = cim.GetInstance(settings_path(machine.uuid))["BootDevices"]
+        assert shown == ["hostdev", "hd", "redirdev"]
+        before = machine.document()
+        for left_out in (["hd"], ["network", "hd", "hostdev"], ["redirdev", "hd"]):
+            told = refusal(lambda left_out=left_out: change(*left_out))  # type: ignore[misc]
+            assert told.startswith("ERR_BAD_PARAMETER"), told
+            assert "leaves out" in told
+            assert machine.document() == before
+        change("hd", "redirdev", "hostdev")
+        assert order() == ["disk", "redirdev", "hostdev"]
+        shown = cim.GetInstance(settings_path(machine.uuid))["BootDevices"]
+        assert shown == ["hd", "redirdev", "hostdev"]
+
+
+def test_what_no_machine_boots_from_yet_is_no_boot_device(
+    cim: pywbem.WBEMConnection, qemu: libvirt.virConnect
+) -> None:
+    with somebody_elses(qemu, "") as machine:
+        allocations(cim, machine.uuid, "disk")
+        settings = cim.GetInstance(settings_path(machine.uuid))
+        settings["BootDevices"] = ["hostdev", "hd"]
+        told = refusal(lambda: invoke(cim, "ModifySystemSettings", SystemSettings=settings))
+        assert told.startswith("ERR_BAD_PARAMETER")
+        assert "hostdev" in told

@@ -33,16 +33,16 @@ def orders(document: Document) -> list[str]:
 @pytest.mark.parametrize(
     ("kinds", "expected"),
     [
-        (("cdrom", "hd", "network"), ["2", "4", "1", "", "3", "5"]),
-        (("hd", "cdrom", "network"), ["1", "2", "3", "", "4", "5"]),
-        (("network",), ["", "", "", "", "1", "2"]),
-        (("hd",), ["1", "2", "", "", "", "3"]),
-        (("fd",), ["", "", "", "", "", "1"]),
+        (("cdrom", "hd", "network", "hostdev"), ["2", "4", "1", "", "3", "5"]),
+        (("hd", "cdrom", "network", "hostdev"), ["1", "2", "3", "", "4", "5"]),
+        (("hostdev", "network"), ["", "", "", "", "2", "1"]),
+        (("hd", "hostdev"), ["1", "2", "", "", "", "3"]),
+        (("fd", "hostdev"), ["", "", "", "", "", "1"]),
     ],
 )
 def test_an_order_device_by_device_stays_one(kinds: tuple[str, ...], expected: list[str]) -> None:
     document = Document(BY_DEVICE)
-    assert boot_kinds(document) == ("cdrom", "hd", "network")
+    assert boot_kinds(document) == ("cdrom", "hd", "network", "hostdev")
     set_boot_order(document, kinds)
     assert orders(document) == expected
     assert document.root.find("os/boot") is None
@@ -52,8 +52,28 @@ def test_an_order_device_by_device_stays_one(kinds: tuple[str, ...], expected: l
 
 def test_an_attribute_beside_the_order_stays() -> None:
     document = Document(BY_DEVICE)
-    set_boot_order(document, ("hd",))
+    set_boot_order(document, ("hd", "hostdev"))
     assert '<boot order="2" loadparm="X"/>' in document.text
+
+
+@pytest.mark.parametrize(
+    ("xml", "kinds", "reason"),
+    [
+        (BY_DEVICE, ("network", "hd"), "leaves out hostdev, a passed-through device"),
+        (BY_DEVICE, (), "leaves out hostdev"),
+        (BY_DEVICE, ("hostdev", "redirdev"), "names redirdev, and no such device"),
+        (BY_KIND, ("hostdev", "hd"), "names hostdev, and no such device"),
+    ],
+)
+def test_devices_of_the_host_are_never_left_out_or_invented(
+    xml: str, kinds: tuple[str, ...], reason: str
+) -> None:
+    document = Document(xml)
+    with pytest.raises(XapiFailure) as refused:
+        set_boot_order(document, kinds)
+    assert refused.value.args[0] == "VALUE_NOT_SUPPORTED"
+    assert reason in str(refused.value)
+    assert document.text == Document(xml).text
 
 
 def test_an_order_by_kind_is_replaced_as_a_whole() -> None:

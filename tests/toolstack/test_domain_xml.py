@@ -162,3 +162,13 @@ def test_disks_of_every_kind_are_read() -> None:
         ("/i", "", ""),
     ]
     assert (read[3].read_only, read[4].boot_order) == (True, 2)
+
+
+def test_the_places_of_passed_through_devices_are_read_and_an_odd_one_costs_only_itself() -> None:
+    read = parse_domain(
+        "<domain><name>n</name><devices><redirdev><boot order='3'/></redirdev>"
+        "<hostdev><boot order='1'/></hostdev><hostdev/><hostdev><boot order='x'/></hostdev>"
+        "</devices></domain>"
+    )
+    assert read.passed_boots == ((1, "hostdev"), (3, "redirdev"))
+    assert "the place of a hostdev in the boot order is left out" in read.problem

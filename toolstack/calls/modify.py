@@ -271,7 +271,7 @@ class _Wanted:
             word = check_actions("actions_after_crash", self.fields["actions_after_crash"])
             edits.append(Edit(what="AutomaticRecoveryAction", apply=_crash_action(word)))
         if "boot_order" in self.fields:
-            devices = boot_devices(self.fields["boot_order"])
+            devices = boot_devices(self.fields["boot_order"], passed=True)
             edits.append(
                 Edit(what="BootDevices", apply=lambda document: set_boot_order(document, devices))
             )

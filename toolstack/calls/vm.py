@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import libvirt
 
 from virtcim.toolstack.calltable import CallTable, Context
+from virtcim.toolstack.documents.boot import BOOT_FIELD
 from virtcim.toolstack.documents.build import DomainPlan, build_domain
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.fields import GivenRecord
@@ -23,6 +24,7 @@ from virtcim.toolstack.records.vm import (
     CRASH_ACTIONS,
     EXIT_ACTIONS,
     EXTRA_FIELDS,
+    PASSED_BOOT_LETTERS,
 )
 
 __all__ = [
@@ -178,14 +180,15 @@ def _extra(given: GivenRecord) -> Mapping[str, Any]:
     return extra
 
 
-def boot_devices(order: str) -> tuple[str, ...]:
-    """Give libvirt's words for a boot order such as ``cdn``; the disk when there is none."""
-    unknown = [letter for letter in order if letter not in BOOT_LETTERS]
-    if unknown:
-        raise value_not_supported(
-            "HVM_boot_params[order]", order, f"may only contain {', '.join(BOOT_LETTERS)}"
-        )
-    return tuple(dict.fromkeys(BOOT_LETTERS[letter] for letter in order)) or ("hd",)
+def boot_devices(order: str, *, passed: bool = False) -> tuple[str, ...]:
+    """Give libvirt's words for a boot order such as ``cdn``; the disk when there is none.
+
+    ``passed``: whether the machine can have passed-through devices, which have letters of our own.
+    """
+    letters = BOOT_LETTERS | PASSED_BOOT_LETTERS if passed else BOOT_LETTERS
+    if any(letter not in letters for letter in order):
+        raise value_not_supported(BOOT_FIELD, order, f"may only contain {', '.join(letters)}")
+    return tuple(dict.fromkeys(letters[letter] for letter in order)) or ("hd",)
 
 
 def check_actions(field: str, value: str) -> str:

@@ -156,7 +156,7 @@ def _set_boot_params(context: Context, vm: str, field: str, change: Change) -> N
         kept = dict(value)
         order = kept.pop("order", None)
         if order != context.record("VM", vm)[field].get("order"):
-            devices = boot_devices(order or "")
+            devices = boot_devices(order or "", passed=True)
             redefine(
                 context, machine, "BootDevices", lambda document: set_boot_order(document, devices)
             )

@@ -17,16 +17,23 @@ from virtcim.toolstack.documents.document import (
     remove,
     remove_children,
 )
+from virtcim.toolstack.faults import value_not_supported
 
-__all__ = ["boot_kinds", "set_boot_order"]
+__all__ = ["BOOT_FIELD", "boot_kinds", "set_boot_order"]
+
+BOOT_FIELD = "HVM_boot_params[order]"
 
 _DISK_KINDS = {"disk": "hd", "lun": "hd", "cdrom": "cdrom", "floppy": "fd"}
+# Kinds that have no word in <os><boot>: they are tried device by device only.
+_PASSED = ("hostdev", "redirdev")
 
 
 def _kind(device: Element) -> str:
-    """Give libvirt's word for a device's kind, empty for those that have none."""
+    """Give libvirt's word for a device's kind, empty for those that cannot be tried."""
     if device.tag == "disk":
         return _DISK_KINDS.get(device.get("device", "disk"), "")
+    if device.tag in _PASSED:
+        return str(device.tag)
     return "network" if device.tag == "interface" else ""
 
 
@@ -57,14 +64,30 @@ def set_boot_order(document: Document, kinds: Sequence[str]) -> None:
     """Let the firmware try the devices of these kinds in this order.
 
     In a domain that has an order device by device that is kept as far as it can be: devices of one
-    kind stay in their order, and those of kinds that were not asked for lose their place.
+    kind stay in their order, and those of kinds that were not asked for lose their place. Raises
+    ``VALUE_NOT_SUPPORTED`` for an order without passed-through devices that the machine boots from
+    (whoever leaves them out may not know of them), or with ones that cannot have a place.
     """
-    if tuple(kinds) == boot_kinds(document):
+    present = boot_kinds(document)
+    if tuple(kinds) == present:
         return
     ordered = _ordered(document)
+    for kind in _PASSED:
+        if kind in present and kind not in kinds:
+            raise value_not_supported(
+                BOOT_FIELD,
+                " ".join(kinds),
+                f"leaves out {kind}, a passed-through device that the machine boots from",
+            )
+        if kind in kinds and not (ordered and _devices_of(document, ordered, [kind])):
+            raise value_not_supported(
+                BOOT_FIELD,
+                " ".join(kinds),
+                f"names {kind}, and no such device of the machine can have a place in the order",
+            )
     if ordered:
         wanted = _devices_of(document, ordered, kinds)
-        # Devices that are of no such kind, a host's device for example, are tried afterwards.
+        # Devices of a kind that is still to come are tried afterwards.
         wanted += [device for device in ordered if not _kind(device)]
         for device in ordered:
             if device not in wanted:

@@ -15,7 +15,7 @@ from virtcim.toolstack.reading.common import (
 )
 from virtcim.toolstack.reading.console_reader import read_consoles
 from virtcim.toolstack.reading.device_reader import read_disk, read_interfaces
-from virtcim.toolstack.reading.elements import NONE, Children, children_of
+from virtcim.toolstack.reading.elements import NONE, Children, boot_order, children_of
 from virtcim.toolstack.reading.extra import EXTRA_NAMESPACE, EXTRA_TAG, read_extra
 from virtcim.toolstack.reading.views import ConsoleView, DomainXml, InterfaceView
 
@@ -23,6 +23,8 @@ __all__ = ["EXTRA_NAMESPACE", "EXTRA_TAG", "parse_domain"]
 
 # More than any machine has: what says more is no number of processors.
 _MOST_VCPUS = 2**16 - 1
+# Devices besides disks and interfaces that can have a place in the boot order.
+_PASSED_DEVICES = ("hostdev", "redirdev")
 _Device = TypeVar("_Device")
 
 
@@ -72,6 +74,7 @@ def parse_domain(xml: str) -> DomainXml:
         disks=tuple(view for _, view in disks),
         interfaces=_interfaces(problems, devices.get("interface", ())),
         consoles=_consoles(problems, devices),
+        passed_boots=_passed_boots(problems, devices),
         aliases={
             alias.get("name", ""): view.target
             for element, view in disks
@@ -134,6 +137,22 @@ def _interfaces(problems: list[str], elements: Sequence[Element]) -> tuple[Inter
 
 def _interface(element: Element) -> InterfaceView:
     return read_interfaces([element])[0]
+
+
+def _passed_boots(
+    problems: list[str], devices: Mapping[str, Sequence[Element]]
+) -> tuple[tuple[int, str], ...]:
+    found = []
+    for tag in _PASSED_DEVICES:
+        if tag in devices:
+            orders = _devices(
+                problems,
+                f"the place of a {tag} in the boot order",
+                lambda element: boot_order(children_of(element)),
+                devices[tag],
+            )
+            found += [(order, tag) for _, order in orders if order]
+    return tuple(found)
 
 
 def _consoles(

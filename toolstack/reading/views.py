@@ -119,6 +119,8 @@ class DomainXml:
     disks: tuple[DiskView, ...] = ()
     interfaces: tuple[InterfaceView, ...] = ()
     consoles: tuple[ConsoleView, ...] = ()
+    # Places in the boot order that devices of the host have, and the kinds of these (their tags).
+    passed_boots: tuple[tuple[int, str], ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)  # device alias to disk target
     extra: Mapping[str, Any] = field(default_factory=dict)  # our own element in <metadata>
     problem: str = ""  # what of it cannot be understood

@@ -12,8 +12,10 @@ _BOOT_WORDS = {"disk": "hd", "lun": "hd", "cdrom": "cdrom", "floppy": "fd"}
 
 def has_device_order(config: DomainXml) -> bool:
     """Whether the order is told by single devices, which excludes an order of kinds."""
-    return any(disk.boot_order for disk in config.disks) or any(
-        interface.boot_order for interface in config.interfaces
+    return (
+        bool(config.passed_boots)
+        or any(disk.boot_order for disk in config.disks)
+        or any(interface.boot_order for interface in config.interfaces)
     )
 
 
@@ -21,5 +23,6 @@ def boot_words(config: DomainXml) -> tuple[str, ...]:
     """Give the kinds of devices in the order in which the firmware tries them, each once."""
     orders = [(disk.boot_order, _BOOT_WORDS.get(disk.device, "hd")) for disk in config.disks]
     orders += [(interface.boot_order, "network") for interface in config.interfaces]
+    orders += config.passed_boots
     words = [word for order, word in sorted(orders) if order] or config.boot
     return tuple(dict.fromkeys(words))

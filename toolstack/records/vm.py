@@ -26,6 +26,7 @@ __all__ = [
     "CRASH_ACTIONS",
     "EXIT_ACTIONS",
     "EXTRA_FIELDS",
+    "PASSED_BOOT_LETTERS",
     "TITLE",
     "power_state",
     "vm_metrics_values",
@@ -36,7 +37,10 @@ __all__ = [
 TITLE = "title"
 # XenAPI's letters for boot devices (QEMU's -boot order) and libvirt's words.
 BOOT_LETTERS = {"a": "fd", "c": "hd", "d": "cdrom", "n": "network"}
-_LETTERS = {word: letter for letter, word in BOOT_LETTERS.items()}
+# Letters of our own for devices of the host, and those of clients elsewhere (libvirt's elements):
+# they have places in the boot order device by device only.
+PASSED_BOOT_LETTERS = {"h": "hostdev", "r": "redirdev"}
+_LETTERS = {word: letter for letter, word in (BOOT_LETTERS | PASSED_BOOT_LETTERS).items()}
 
 # XenAPI on_normal_exit and on_crash_behaviour, and libvirt's words for them.
 EXIT_ACTIONS = {"destroy": "destroy", "restart": "restart"}
