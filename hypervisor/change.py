@@ -14,6 +14,7 @@ __all__ = [
     "AddedDevices",
     "DiskChange",
     "ImageSize",
+    "Made",
     "MediumChange",
     "NetworkPortChange",
     "RolledBackError",
@@ -119,3 +120,17 @@ class AddedDevices:
 
     disks: tuple[str, ...] = ()
     network_ports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What an operation has made, by UUID; empty where it was nothing of the kind.
+
+    ``devices`` are those that ``changed_system`` was given.
+    """
+
+    system: str = ""
+    changed_system: str = ""
+    devices: AddedDevices = AddedDevices()
+    repository: str = ""
+    image: str = ""

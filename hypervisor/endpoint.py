@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from virtcim.errormap import Fault, HypervisorError
-from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
+from virtcim.hypervisor.change import AddedDevices, Made, VirtualSystemChange
 from virtcim.hypervisor.model import Inventory, PowerOperation, PowerState, VirtualSystemSpec
 from virtcim.hypervisor.monitor import Monitor
 from virtcim.hypervisor.storage import Storage
@@ -80,8 +80,8 @@ class Endpoint(Protocol):
     def storage(self) -> Storage:
         """The operations on storage repositories and disk images."""
 
-    def follow(self, task_ref: str, operation: str, monitor: Monitor | None = None) -> None:
-        """Wait for the end of a task that an earlier process began.
+    def follow(self, task_ref: str, operation: str, monitor: Monitor | None = None) -> Made:
+        """Wait for the end of a task that an earlier process began; gives what it has made.
 
         Raises HypervisorError with what made it fail, or where nobody knows the task any more.
         """

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
+from virtcim.hypervisor.change import Made
+from virtcim.hypervisor.model import Inventory
 from virtcim.providers.host_devices import DISK_IMAGE
+from virtcim.providers.identities import instance_id
 from virtcim.providers.instance_class import InstanceClass, Node
 from virtcim.providers.job_store import Job, JobElement
 from virtcim.providers.jobs import CONCRETE_JOB
 from virtcim.providers.records import MethodResult, ObjectPath, Value
-from virtcim.providers.resource_allocation import ALLOCATIONS
+from virtcim.providers.resource_allocation import (
+    ALLOCATIONS,
+    DISK_ALLOCATION,
+    NETWORK_PORT_ALLOCATION,
+)
 from virtcim.providers.resource_pool import STORAGE_POOL
 from virtcim.providers.resource_pool_configuration_service import POOL_CONFIGURATION_SERVICE
 from virtcim.providers.settings import SYSTEM_SETTINGS
@@ -25,6 +32,7 @@ __all__ = [
     "affecting_jobs",
     "effect",
     "element_of",
+    "made_elements",
     "named_elements",
     "owned_jobs",
     "owning_element",
@@ -59,6 +67,21 @@ def named_elements(result: MethodResult) -> Iterator[JobElement]:
                 identity = instance_class.shape.identity(path)
                 if identity is not None:
                     yield JobElement(instance_class.name, identity)
+
+
+def made_elements(made: Made, inventory: Inventory) -> Iterator[JobElement]:
+    """The instances that the methods name which make such things."""
+    if made.system:
+        yield system_element(made.system)
+    for device in made.devices.disks:
+        yield JobElement(DISK_ALLOCATION.name, instance_id(made.changed_system, f"disk/{device}"))
+    for device in made.devices.network_ports:
+        identity = instance_id(made.changed_system, f"network/{device}")
+        yield JobElement(NETWORK_PORT_ALLOCATION.name, identity)
+    if repository := inventory.storage_repositories.get(made.repository):
+        yield element_of(Node(STORAGE_POOL, (repository,)))
+    if image := inventory.disk_images.get(made.image):
+        yield element_of(Node(DISK_IMAGE, (image, min(inventory.hosts))))
 
 
 def affected_elements(view: View, node: Node) -> Iterator[Node]:

@@ -6,12 +6,14 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from virtcim.errormap import ErrorCode, HypervisorError
+from virtcim.hypervisor.change import Made
 from virtcim.hypervisor.endpoint import Endpoint
+from virtcim.hypervisor.model import Inventory
 from virtcim.providers.errors import error_code, failure, translated
 from virtcim.providers.job_store import Job, JobElement, JobState, JobStore
 from virtcim.providers.records import CimError, MethodResult, ObjectPath, StatusCode
@@ -53,9 +55,11 @@ class Operation:
         self.to_answer = threading.Event()
 
     @classmethod
-    def taken_up(cls, job: Job, store: JobStore, endpoint: Endpoint) -> Operation:
+    def taken_up(
+        cls, job: Job, store: JobStore, endpoint: Endpoint, named_by: NamedBy
+    ) -> Operation:
         """The operation of a job that an earlier process has left behind."""
-        operation = cls(job, store, endpoint)
+        operation = cls(job, store, endpoint, named_by)
         operation._published = True
         if job.state is JobState.SHUTTING_DOWN:
             operation._cancelled = JobState.TERMINATED
@@ -176,16 +180,29 @@ def _says_cancelled(error: CimError) -> bool:
 
 Action = Callable[[Operation], MethodResult]
 NamedBy = Callable[[MethodResult], tuple[JobElement, ...]]
+ElementsOf = Callable[[Made, Inventory], Iterable[JobElement]]
+
+
+def _no_elements(_made: Made, _inventory: Inventory) -> tuple[JobElement, ...]:
+    return ()
 
 
 class Operations:
     """The running operations of all namespaces."""
 
     def __init__(
-        self, store: JobStore, job_after_s: float, endpoints: Mapping[str, Endpoint] | None = None
+        self,
+        store: JobStore,
+        job_after_s: float,
+        endpoints: Mapping[str, Endpoint] | None = None,
+        elements_of: ElementsOf = _no_elements,
     ) -> None:
-        """Take up what an earlier process left in the store; ``endpoints`` are by namespace."""
+        """Take up what an earlier process left in the store; ``endpoints`` are by namespace.
+
+        ``elements_of`` tells which instances stand for what an operation has made.
+        """
         self._store = store
+        self._elements_of = elements_of
         self._job_after_s = job_after_s
         self._running: dict[str, Operation] = {}
         self._lock = threading.Lock()
@@ -286,19 +303,22 @@ class Operations:
 
     def _take_up(self, job: Job, endpoint: Endpoint) -> None:
         """Learn how the task of a job ends that an earlier process has begun."""
+        elements: list[JobElement] = []
 
         def follow(monitor: Operation) -> MethodResult:
             self._reach(endpoint, job)
-            endpoint.follow(job.task_ref, job.name, monitor)
+            made = endpoint.follow(job.task_ref, job.name, monitor)
             if not job.decides:
                 raise _unknown_outcome(
                     f"the server ended while {job.name} was in progress: the step that it had "
                     "begun has been done, and nobody did the others; of a definition or a change "
                     "everything is taken back"
                 )
+            if made != Made():
+                elements.extend(self._elements_of(made, endpoint.inventory()))
             return MethodResult(return_value=0)
 
-        operation = Operation.taken_up(job, self._store, endpoint)
+        operation = Operation.taken_up(job, self._store, endpoint, lambda _: tuple(elements))
         with self._lock:
             self._running[job.uuid] = operation
             self._taken_up.add(job.uuid)

@@ -14,6 +14,7 @@ from virtcim.providers.host import HOST_SYSTEM
 from virtcim.providers.host_devices import HOST_DEVICES
 from virtcim.providers.instance_class import ClassModel, InstanceClass
 from virtcim.providers.interop import INTEROP, NAMESPACE, OBJECT_MANAGER
+from virtcim.providers.job_elements import made_elements
 from virtcim.providers.job_store import JobStore
 from virtcim.providers.jobs import CONCRETE_JOB
 from virtcim.providers.namespace import Namespace
@@ -88,7 +89,7 @@ class Providers:
         endpoint_of = {_namespace_name(each): each for each in endpoints}
         for name, endpoint in endpoint_of.items():
             endpoint.keep_undo_steps(UndoStore(self._jobs.database, name))
-        self._operations = Operations(self._jobs, job_after_s, endpoint_of)
+        self._operations = Operations(self._jobs, job_after_s, endpoint_of, made_elements)
         served = [
             Namespace(
                 _namespace_name(endpoint),

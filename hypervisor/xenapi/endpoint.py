@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
-from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
+from virtcim.hypervisor.change import AddedDevices, Made, VirtualSystemChange
 from virtcim.hypervisor.endpoint import Monitor, PowerStateError
 from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.model import (
@@ -31,6 +31,7 @@ from virtcim.hypervisor.xenapi.modify import Modification, OneAtATime
 from virtcim.hypervisor.xenapi.operations import TaskRunner
 from virtcim.hypervisor.xenapi.own_calls import WholeChange, added_ids
 from virtcim.hypervisor.xenapi.recovery import Recovery
+from virtcim.hypervisor.xenapi.results import made_by
 from virtcim.hypervisor.xenapi.session import Connect, Credentials, XenApiSession, connector
 from virtcim.hypervisor.xenapi.storage import XenApiStorage
 from virtcim.wire import EndpointUrl, TlsOptions
@@ -199,11 +200,7 @@ class XenApiEndpoint:
             added = WholeChange(self._tasks, inventory, monitor).make(system, change)
         finally:
             self._wait_visible()
-        try:
-            system = self._store.read().virtual_systems.get(uuid.lower())
-        except HypervisorError as exc:
-            raise HypervisorError(_unseen(exc, "VM.modify")) from exc
-        return added_ids(system, added)
+        return added_ids(self._seen("VM.modify").virtual_systems.get(uuid.lower()), added)
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         """Stop the virtual system if it runs, and remove it; its disk images stay."""
@@ -219,10 +216,11 @@ class XenApiEndpoint:
         """The operations on storage repositories and disk images."""
         return self._storage
 
-    def follow(self, task_ref: str, operation: str, monitor: Monitor | None = None) -> None:
-        """Wait for the end of a task that an earlier process began."""
-        self._tasks.follow(task_ref, operation, monitor)
+    def follow(self, task_ref: str, operation: str, monitor: Monitor | None = None) -> Made:
+        """Wait for the end of a task that an earlier process began; gives what it has made."""
+        result = self._tasks.follow(task_ref, operation, monitor)
         self._wait_visible()
+        return made_by(result, self._seen(operation)) if result else Made()
 
     def cancel(self, task_ref: str) -> None:
         """Ask for a task to be cancelled (XenAPI ``task.cancel``)."""
@@ -270,6 +268,13 @@ class XenApiEndpoint:
                 return False
             raise
         return True
+
+    def _seen(self, operation: str) -> Inventory:
+        """The inventory after an operation that is done. Raises HypervisorError."""
+        try:
+            return self._store.read()
+        except HypervisorError as exc:
+            raise HypervisorError(_unseen(exc, operation)) from exc
 
     def _vm_ref(self, uuid: str) -> str:
         system = self._store.read().virtual_systems.get(uuid.lower())

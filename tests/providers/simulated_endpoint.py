@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.providers.simulated_storage import SimulatedStorage
 from virtcim.errormap import HypervisorError, from_libvirt, from_transport, from_xapi
-from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
+from virtcim.hypervisor.change import AddedDevices, Made, VirtualSystemChange
 from virtcim.hypervisor.endpoint import Monitor, PowerStateError
 from virtcim.hypervisor.model import (
     Console,
@@ -213,7 +213,7 @@ class SimulatedEndpoint:
         self.modified: list[tuple[str, VirtualSystemChange]] = []
         self.monitor: Monitor | None = None
         self.storage = SimulatedStorage(self)
-        self.known_tasks: dict[str, HypervisorError | None] = {}
+        self.known_tasks: dict[str, HypervisorError | Made] = {}
         self.followed: list[str] = []
 
     def inventory(self) -> Inventory:
@@ -296,15 +296,16 @@ class SimulatedEndpoint:
         """Everything here is done in one step."""
         assert log.unfinished() == ()
 
-    def follow(self, task_ref: str, operation: str, monitor: Monitor | None = None) -> None:
+    def follow(self, task_ref: str, operation: str, monitor: Monitor | None = None) -> Made:
         self.followed.append(operation)
         self._begin(monitor, begins=False)
         if task_ref not in self.known_tasks:
             fault = from_xapi(["HANDLE_INVALID", "task", task_ref], operation="task.get_record")
             raise HypervisorError(fault)
-        failure = self.known_tasks[task_ref]
-        if failure is not None:
-            raise failure
+        outcome = self.known_tasks[task_ref]
+        if isinstance(outcome, HypervisorError):
+            raise outcome
+        return outcome
 
     def cancel(self, task_ref: str) -> None:
         assert task_ref in {self.task_ref, *self.known_tasks}

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from tests.providers.conftest import MakeProviders
-from tests.providers.simulated_endpoint import REPOSITORY, SimulatedEndpoint, identity
+from tests.providers.simulated_endpoint import REPOSITORY, SimulatedEndpoint, identity, image
 from tests.providers.waiting import ended, job_of, wait_for
 from virtcim.errormap import ErrorCode, HypervisorError, from_xapi
+from virtcim.hypervisor.change import AddedDevices, Made
 from virtcim.providers import CimError, ObjectPath, Providers, Record, StateError, StatusCode
 from virtcim.providers.job_store import JobStore
 
@@ -65,7 +66,7 @@ def again(endpoint: SimulatedEndpoint, **options: Any) -> SimulatedEndpoint:
 def test_a_job_whose_task_has_succeeded_meanwhile_is_completed(
     endpoint: SimulatedEndpoint, make_providers: MakeProviders, state: str, left_behind: ObjectPath
 ) -> None:
-    successor = again(endpoint, known_tasks={TASK: None})
+    successor = again(endpoint, known_tasks={TASK: Made()})
     record = ended(make_providers(successor, state=state), left_behind)
     assert (record.values["JobState"], record.values["PercentComplete"]) == (7, 100)
     assert record.values["ErrorCode"] == 0
@@ -104,7 +105,7 @@ def test_a_task_that_was_only_one_step_decides_nothing(
     wait_for(lambda: endpoint.monitor is not None)
     first.close()
     endpoint.gate.set()
-    providers = make_providers(again(endpoint, known_tasks={TASK: None}), state=state)
+    providers = make_providers(again(endpoint, known_tasks={TASK: Made()}), state=state)
     record = ended(providers, job)
     assert record.values["ErrorCode"] == ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
     assert "nobody did the others" in str(record.values["ErrorDescription"])
@@ -126,7 +127,7 @@ def test_a_job_goes_on_and_can_be_cancelled_while_its_task_goes_on(
 def test_a_job_waits_for_a_hypervisor_that_is_away(
     endpoint: SimulatedEndpoint, make_providers: MakeProviders, state: str, left_behind: ObjectPath
 ) -> None:
-    successor = again(endpoint, known_tasks={TASK: None}, disconnected=True)
+    successor = again(endpoint, known_tasks={TASK: Made()}, disconnected=True)
     providers = make_providers(successor, state=state)
     assert providers.get_instance(left_behind).values["JobState"] == 4
     successor.disconnected = False
@@ -268,6 +269,46 @@ def test_what_a_job_has_made_is_found_by_the_job(
     assert owner.class_name == "VirtCIM_ResourcePoolConfigurationService"
 
 
+@pytest.mark.parametrize(
+    ("made", "expected"),
+    [
+        (Made(), []),
+        (Made(system=identity("vm", 2)), [VM]),
+        (
+            Made(
+                changed_system=identity("vm", 5),
+                devices=AddedDevices(disks=("vda", "vdb"), network_ports=("0",)),
+            ),
+            [
+                "VirtCIM_DiskResourceAllocationSettingData",
+                "VirtCIM_DiskResourceAllocationSettingData",
+                "VirtCIM_NetworkPortResourceAllocationSettingData",
+            ],
+        ),
+        (Made(repository=REPOSITORY.uuid), ["VirtCIM_StoragePool"]),
+        (Made(image=image("vm1-0.qcow2").uuid), ["VirtCIM_DiskImage"]),
+    ],
+)
+def test_what_a_job_has_made_is_found_by_it_also_after_a_restart(
+    endpoint: SimulatedEndpoint,
+    make_providers: MakeProviders,
+    state: str,
+    left_behind: ObjectPath,
+    made: Made,
+    expected: list[str],
+) -> None:
+    providers = make_providers(again(endpoint, known_tasks={TASK: made}), state=state)
+    assert ended(providers, left_behind).values["JobState"] == 7
+    found = providers.references(left_behind, result_class="VirtCIM_AffectedJobElement")
+    elements = [one.values["AffectedElement"] for one in found if one.values.get("ElementEffects")]
+    assert [one.class_name for one in elements if isinstance(one, ObjectPath)] == expected
+    for element in elements:
+        assert isinstance(element, ObjectPath)
+        assert left_behind in providers.associator_names(
+            element, assoc_class="VirtCIM_AffectedJobElement"
+        )
+
+
 def test_what_is_gone_is_not_associated_any_more(
     endpoint: SimulatedEndpoint, make_providers: MakeProviders
 ) -> None:
@@ -283,7 +324,7 @@ def test_what_is_gone_is_not_associated_any_more(
 def test_the_elements_of_a_job_outlive_the_server(
     endpoint: SimulatedEndpoint, make_providers: MakeProviders, state: str, left_behind: ObjectPath
 ) -> None:
-    providers = make_providers(again(endpoint, known_tasks={TASK: None}), state=state)
+    providers = make_providers(again(endpoint, known_tasks={TASK: Made()}), state=state)
     ended(providers, left_behind)
     [system] = providers.associator_names(left_behind, assoc_class="VirtCIM_AffectedJobElement")
     assert system == system_path(1)

@@ -51,6 +51,8 @@ class Relay:
         self._find = find
         self._changed = threading.Condition()
         self._withheld: frozenset[str] = frozenset()
+        self._muted: frozenset[str] = frozenset()
+        self._is_muted = False
         self._sockets: set[socket.socket] = set()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._threads: list[threading.Thread] = []
@@ -82,6 +84,20 @@ class Relay:
         """
         with self._changed:
             self._withheld = frozenset(methods)
+
+    def mute(self, *methods: str) -> None:
+        """Pass calls of these on, but nothing back on their connections; replaces those before.
+
+        Of the first of them `wait_for_muted` tells.
+        """
+        with self._changed:
+            self._muted = frozenset(methods)
+            self._is_muted = False
+
+    def wait_for_muted(self) -> None:
+        """Wait until a call has gone through that gets no answer."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: self._is_muted, DEADLINE_S), dict(self.calls)
 
     def wait_for_call(self) -> None:
         """Wait until the call whose answer is withheld has gone through."""
@@ -142,13 +158,15 @@ class Relay:
                 tail = (tail + chunk)[-_LONGEST_MARK_BYTES:]
                 with self._changed:
                     withheld = not self._withheld.isdisjoint(methods)
-                if withheld:
+                    mute = not self._muted.isdisjoint(methods)
+                if withheld or mute:
                     muted.set()
                 server.sendall(chunk)
                 with self._changed:
                     self.calls.update(methods)
                     if withheld:
                         self._withheld = frozenset()
+                    self._is_muted |= mute
                     self._changed.notify_all()
         with suppress(OSError):
             server.shutdown(socket.SHUT_RDWR)
