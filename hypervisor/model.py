@@ -230,6 +230,7 @@ class Network:
     active: bool = True
     problem: str = ""  # one sentence, where it could not be read or understood in full
     takes_ports: bool = True  # whether new network ports can be connected to it
+    user_mode: bool = False  # no network of the host: each emulator reaches out as a process does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

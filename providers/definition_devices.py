@@ -55,8 +55,6 @@ _KINDS = {CD_DRIVE: DiskKind.CD, _DVD_DRIVE: DiskKind.CD, FLOPPY_DRIVE: DiskKind
 # libvirt-cim's EmulatedType of a disk.
 _EMULATED_KINDS = {0: DiskKind.DISK, 1: DiskKind.CD, 2: DiskKind.FLOPPY}
 _MAC = re.compile(r"[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}", re.IGNORECASE)
-# The network that interfaces of libvirt's type "user" belong to.
-_USER_NETWORKING = "User networking"
 _INSTANCE_ID_KEY = re.compile(r'InstanceID="([^"]*)"', re.IGNORECASE)
 _Named = TypeVar("_Named", Network, StorageRepository)
 
@@ -261,7 +259,7 @@ def read_network(reader: SettingReader, view: View) -> Network:
     if kind not in ("", "network", "user", "bridge"):
         raise reader.refuse("NetworkType", kind, "is none of network, bridge, user")
     if kind == "user" and found is None:
-        found = next((each for each in networks if each.name_label == _USER_NETWORKING), None)
+        found = next((each for each in networks if each.user_mode), None)
     if found is None:
         raise reader.refuse("PoolID", None, "a network port needs the network it connects to")
     if not found.takes_ports:

@@ -321,6 +321,9 @@ def _network(ref: str, record: Fields) -> Network:
         mtu=integer(record, "MTU"),
         active=other_config.get("active", "true") == "true",
         takes_ports=other_config.get("takes-ports", "true") == "true",
+        # Our own toolstack's alone: networks of XenServer are all managed.
+        user_mode=not flag(record, "managed", default=True)
+        and other_config.get("interface-type") == "user",
     )
 
 

@@ -488,3 +488,12 @@ def test_a_host_tells_the_steps_of_memory_and_the_length_of_names(
     now = eventually(endpoint, lambda now: bool(now.hosts["host"].name_limit_bytes))
     host = now.hosts["host"]
     assert (host.memory_increment_bytes, host.name_limit_bytes) == (2**10, 245)
+
+
+def test_a_network_of_a_xenserver_is_no_user_mode_network_whatever_it_is_called(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    notes = {"interface-type": "user"}
+    server.put("network", "OpaqueRef:own", name_label="User networking", other_config=notes)
+    inventory = eventually(endpoint, lambda now: len(now.networks) == 2)
+    assert not any(network.user_mode for network in inventory.networks.values())

@@ -88,6 +88,16 @@ def test_everything_that_libvirt_has_is_there(endpoint: XenApiEndpoint) -> None:
     assert (disk.id, disk.image.location) == ("vda", "/images/old.img")
 
 
+def test_the_network_of_each_emulator_itself_is_told_from_those_of_the_host(
+    endpoint: XenApiEndpoint,
+) -> None:
+    networks = endpoint.inventory().networks.values()
+    assert {one.name_label: one.user_mode for one in networks} == {
+        "default": False,
+        "User networking": True,
+    }
+
+
 def test_a_life_from_definition_to_destruction(endpoint: XenApiEndpoint) -> None:
     new_disk = DiskSpec(sr_uuid=_pool_uuid(endpoint), size_bytes=GIB // 4, format="raw")
     spec = _spec(endpoint, "fresh", DiskSpec(path="/elsewhere/a.img", format="raw"), new_disk)

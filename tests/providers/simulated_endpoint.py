@@ -64,7 +64,9 @@ REPOSITORY = StorageRepository(
     physical_utilisation_bytes=30 * GIB,
 )
 NETWORK = Network(ref="ref-net", uuid=identity("network"), name_label="default", bridge="virbr0")
-USER_NETWORK = Network(ref="ref-user", uuid=identity("user"), name_label="User networking")
+USER_NETWORK = Network(
+    ref="ref-user", uuid=identity("user"), name_label="each for itself", user_mode=True
+)
 
 _STATES = (PowerState.RUNNING, PowerState.HALTED, PowerState.PAUSED, PowerState.SUSPENDED)
 _ALLOWED: Mapping[PowerOperation, tuple[tuple[PowerState, ...], PowerState]] = {

@@ -301,7 +301,7 @@ def test_a_disk_is_found_by_every_name_that_clients_use(
         ({"Connection": [f"VirtCIM:{NETWORK.uuid}/NetworkPool"], "PoolID": "default"}, NETWORK),
         ({"NetworkName": "default"}, NETWORK),
         ({"NetworkType": "user"}, USER_NETWORK),
-        ({"HostResource": ["User networking"], "VirtualQuantity": 1}, USER_NETWORK),
+        ({"HostResource": [USER_NETWORK.name_label], "VirtualQuantity": 1}, USER_NETWORK),
     ],
 )
 def test_a_network_is_found_by_every_name_that_clients_use(
@@ -464,8 +464,8 @@ REFUSED_RESOURCES: list[tuple[dict[str, object], str]] = [
     ({"ResourceType": 10}, "PoolID"),
     ({"ResourceType": 10, "PoolID": "nothing"}, "PoolID: 'nothing'"),
     (
-        {"ResourceType": 10, "PoolID": "default", "Connection": ["User networking"]},
-        "Connection: 'User networking'",
+        {"ResourceType": 10, "PoolID": "default", "Connection": [USER_NETWORK.name_label]},
+        "Connection: 'each for itself'",
     ),
     ({"ResourceType": 10, "PoolID": f"VirtCIM:{NETWORK.uuid}/StoragePool"}, "PoolID"),
     ({"ResourceType": 10, "PoolID": "default", "Address": "12:34"}, "Address: '12:34'"),

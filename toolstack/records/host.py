@@ -152,5 +152,6 @@ def pseudo_network_values(key: str, vifs: Iterable[str]) -> dict[str, object]:
         "other_config": {
             "active": "true",
             "takes-ports": "true" if kind in CONNECTABLE_KINDS else "false",
+            "interface-type": kind,
         },
     }
