@@ -15,6 +15,7 @@ from private_libvirt import PrivateLibvirt
 
 from tests.toolstack.documents import PERSISTENT, difference, document
 from tests.toolstack.host import NULL, Host, failure, only, running_host
+from tests.toolstack.watching import watched
 from virtcim.toolstack.machines import live_steps
 
 # Without it nothing can be plugged into a PCI slot.
@@ -418,3 +419,37 @@ def test_what_would_define_a_transient_machine_is_refused(
         assert details[0] in {"VIRTCIM_TRANSIENT", "VM_BAD_POWER_STATE", "MAP_DUPLICATE_KEY"}
     assert domain.isPersistent() == 0
     assert domain.XMLDesc(RUNNING) == before
+
+
+@pytest.mark.parametrize("bus", ["scsi", "sata"])
+def test_a_new_image_of_a_running_machine_is_seen_as_the_volume_that_it_is(
+    machine: Machine, host: Host, session: XenAPI.Session, bus: str
+) -> None:
+    """A machine that has no SATA controller refuses its disks in the middle of the change."""
+    _, vm = machine
+    pool = only(session, "SR", "default")
+    before = set(session.xenapi.VM.get_VBDs(vm))
+    names = [f"new-{uuid4().hex[:8]}" for _ in range(4)]
+    image = {"SR": pool, "virtual_size": str(1 << 20), "type": "Disk", "sm_config": {"type": "raw"}}
+
+    def grow() -> None:
+        for letter, name in zip("cdef", names, strict=True):
+            place = {"userdevice": f"sd{letter}", "other_config": {"bus": bus}, "name_label": name}
+            if bus == "sata":
+                refused = failure(
+                    session.xenapi.virtcim.VM.modify, vm, {"added_VBDs": [image | place]}
+                )
+                assert refused[0] == "LIBVIRT_ERROR", refused
+            else:
+                modify(session.xenapi, vm, added_VBDs=[image | place])
+
+    added: set[str] = set()
+    watching = host.login()
+    for state in watched(watching, grow):
+        added = set(state["vm"][vm]["VBDs"]) - before
+        vdis = [state["vdi"][state["vbd"][vbd]["VDI"]] for vbd in added]
+        assert {vdi["SR"] for vdi in vdis} <= {pool}
+    watching("close")()
+    assert len(added) == (4 if bus == "scsi" else 0)
+    shown = {vdi["name_label"] for vdi in session.xenapi.VDI.get_all_records().values()}
+    assert len(shown & set(names)) == len(added)

@@ -14,6 +14,7 @@ import pytest
 import XenAPI
 
 from tests.toolstack.host import Host, events, failure, finished, only, running_host, vm_record
+from tests.toolstack.watching import watched
 from virtcim.toolstack.images.provisional import ProvisionalVolume
 
 GIB = 1 << 30
@@ -280,3 +281,34 @@ def test_what_another_process_left_is_said_and_cleaned_up_once_libvirt_is_reache
     with running_host(host_uri, state_directory=state) as host:
         assert noted(host) == []
     assert "volume left of pool" in caplog.text
+
+
+def test_a_new_image_is_never_seen_as_anything_else_than_the_volume_that_it_is(
+    login: Callable[[], XenAPI.Session], session: XenAPI.Session, pool: str
+) -> None:
+    machine = define(session, "grows")["VM"]
+    added = [new_image(pool, f"grown-{number}") for number in range(8)]
+
+    def grow() -> None:
+        for image in added:
+            session.xenapi.virtcim.VM.modify(machine, {"added_VBDs": [image]})
+
+    most = 0
+    for state in watched(login(), grow):
+        vbds = state["vm"][machine]["VBDs"]
+        vdis = [state["vdi"][state["vbd"][vbd]["VDI"]] for vbd in vbds]
+        assert [vdi["SR"] for vdi in vdis] == [pool] * len(vbds)
+        most = max(most, len(vbds))
+    assert most == len(added)
+
+
+def test_the_image_of_a_change_that_fails_is_seen_no_more(
+    session: XenAPI.Session, api: Any, host: Host, pool: str
+) -> None:
+    machine = define(session, "stays", VBDs=[at_path("/a", userdevice="vda")])["VM"]
+    before = everything(host, api)
+    images = [new_image(pool, "one"), new_image(pool, "two", userdevice="vda")]
+    refused = failure(api.virtcim.VM.modify, machine, {"added_VBDs": images})
+    assert refused == ["DEVICE_ALREADY_EXISTS", "vda"]
+    assert everything(host, api) == before
+    assert len(api.SR.get_VDIs(pool)) == 0

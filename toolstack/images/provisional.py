@@ -80,8 +80,10 @@ class Provisional:
             self._worked_on.discard(machine)
 
     def names(self, pool: str) -> frozenset[str]:
-        """Give the names of the volumes of a pool that are not to be shown yet."""
+        """Give the names of the volumes of a pool that are to be shown with their machine only."""
         with self._lock:
+            if not self._volumes:
+                return frozenset()
             return frozenset(volume.name for volume in self._volumes if volume.pool == pool)
 
     def left_volumes(self) -> list[ProvisionalVolume]:

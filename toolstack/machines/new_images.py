@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 
 import libvirt
@@ -16,6 +17,8 @@ from virtcim.toolstack.images.choice import Image, image_of_volume
 from virtcim.toolstack.images.leftovers import find_volume
 from virtcim.toolstack.images.provisional import ProvisionalVolume
 from virtcim.toolstack.images.volumes import create_volume, read_volume
+from virtcim.toolstack.reading.storage_queries import read_volume as read_made_volume
+from virtcim.toolstack.reading.views import VolumeView
 from virtcim.toolstack.state import StateError
 
 __all__ = ["NewImages"]
@@ -29,7 +32,7 @@ class NewImages:
     ``with NewImages(context, uuid) as images:`` make them, give them to the machine, and ``keep``
     them; whoever leaves the block without that has them deleted. What cannot be deleted is said
     (``ROLLBACK_FAILED``: call, subject and reason of each, and what had failed), and is cleaned up
-    as soon as libvirt is reached anew. Until they are kept they are not published.
+    as soon as libvirt is reached anew. Until they are kept they are seen with the machine only.
     """
 
     def __init__(self, context: Context, uuid: str) -> None:
@@ -50,6 +53,8 @@ class NewImages:
     ) -> None:
         if self._kept:
             return
+        if self._volumes:
+            self._look_at_machine()
         remaining: list[str] = []
         for volume in reversed(self._volumes):
             try:
@@ -84,6 +89,8 @@ class NewImages:
                 self._volumes.remove(volume)
                 self._provisional.end([volume])
             raise
+        # Whoever sees the machine with it shall see it as what it is.
+        self._list(volume, read_made_volume(connection, made))
         return image_of_volume(plan.sr, connection.call(made.path), plan.format or "raw")
 
     def keep(self, machine: str = "") -> None:
@@ -112,12 +119,30 @@ class NewImages:
                 inventory.refresh_pool(pool)
             inventory.refresh_domain(self._uuid)
 
+    def _look_at_machine(self) -> None:
+        """Let nobody see the machine with images that it has no more, as they are deleted now."""
+        try:
+            self._context.services.inventory.refresh_domain(self._uuid)
+        except (XapiFailure, libvirt.libvirtError) as error:
+            _log.info("machine %s cannot be looked at: %s", self._uuid, error)
+
     def _delete(self, volume: ProvisionalVolume) -> None:
         connection = self._context.services.connection
         found = find_volume(connection, volume.pool, volume.name)
         if found is not None:
             connection.call(found.delete, 0)
+        self._list(volume, None)
         self._provisional.end([volume])
+
+    def _list(self, volume: ProvisionalVolume, view: VolumeView | None) -> None:
+        """Let the pool have a volume (None: it has gone), without reading all that it has."""
+        inventory = self._context.services.inventory
+        with inventory.changing(volume.pool):
+            known = inventory.pools.get(volume.pool)
+            if known is not None:
+                others = (one for one in known.volumes if one.name != volume.name)
+                volumes = (*others, *(() if view is None else (view,)))
+                inventory.replace_pool(known, replace(known, volumes=volumes))
 
 
 def _named(volume: ProvisionalVolume) -> tuple[str, str]:

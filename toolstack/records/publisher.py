@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from typing import Any
 
 from virtcim.toolstack.database import Database
@@ -75,8 +74,10 @@ class Publisher:
         *,
         hidden: Callable[[str], Collection[str]] = lambda _: (),
     ) -> None:
-        """``hidden`` gives the names of the volumes of a pool that are not to be seen yet."""
-        self._hidden = hidden
+        """``hidden`` gives the volumes of a pool that are seen with a machine that has them only.
+
+        It is given the UUID of the pool, and gives their names.
+        """
         self.lock = lock
         self.on_size_wanted: Callable[[str, str, str], None] = lambda *_: None
         self._database = database
@@ -109,6 +110,7 @@ class Publisher:
             self._publish,
             database.remove,
             self._forget,
+            hidden,
         )
 
     @property
@@ -156,9 +158,6 @@ class Publisher:
 
     def pool_changed(self, uuid: str, _old: PoolView | None, new: PoolView | None) -> None:
         """Publish a storage pool and its volumes, and the disks that are found in it now."""
-        if new is not None and (hidden := self._hidden(uuid)):
-            shown = tuple(volume for volume in new.volumes if volume.name not in hidden)
-            new = replace(new, volumes=shown)
         moved = self._storage.put_pool(uuid, new)
         self._storage_records.pool_changed(uuid, moved)
         if moved:

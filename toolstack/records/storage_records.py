@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from virtcim.toolstack.images.fence import FenceLook
@@ -32,6 +33,7 @@ class StorageRecords:
     """The storage part of the publisher; ``users`` gives the VBDs of each VDI by reference.
 
     ``remove`` keeps what clients noted on an object, for when it is back; ``forget`` does not.
+    ``hidden`` gives the names of the volumes of a pool that are shown only while a VBD has them.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class StorageRecords:
         publish: Publish,
         remove: Remove,
         forget: Remove,
+        hidden: Callable[[str], Collection[str]],
     ) -> None:
         self._index = index
         self._users = users
@@ -59,6 +62,7 @@ class StorageRecords:
         self._publish = publish
         self._remove = remove
         self._forget = forget
+        self._hidden = hidden
         self._host = ""
         self._introduced: dict[str, dict[str, Any]] = {}
         self._paths: dict[str, str] = {}  # of the VDIs outside pools, by reference
@@ -120,7 +124,11 @@ class StorageRecords:
 
     def users_changed(self, refs: Iterable[str]) -> None:
         """Other VBDs use these VDIs now."""
-        self._dirty_vdis.update(refs)
+        for ref in refs:
+            self._dirty_vdis.add(ref)
+            key = self._volumes.get(ref)
+            if key is not None and key[1] in self._hidden(key[0]):
+                self._dirty_pools.add(key[0])  # it comes or goes with them
 
     def keep_introduced(self, path: str, fields: Mapping[str, object] | None) -> None:
         """Write down that a path is a VDI, or (None) no more; waits for the disk."""
@@ -193,10 +201,17 @@ class StorageRecords:
             # The volumes of a pool that was stopped come back; others are another disk then.
             (self._forget if pool is not None and pool.active else self._remove)("VDI", ref)
             return
+        if not self._is_shown(key):
+            self._remove("VDI", ref)
+            return
         image_format = self._format(ref, volume.path)
         self._publish(
             "VDI", ref, volume_vdi_values(pool, volume, image_format, sorted(self._vbds(ref)))
         )
+
+    def _is_shown(self, key: VolumeKey) -> bool:
+        """Whether a volume is to be seen: what is made for a machine is seen with the machine."""
+        return key[1] not in self._hidden(key[0]) or bool(self._vbds(self._volume_ref(key)))
 
     def _publish_path(self, ref: str, path: str) -> None:
         vbds = self._vbds(ref)
@@ -246,6 +261,9 @@ class StorageRecords:
             self._remove("SR", reference("SR", uuid))
             self._remove("PBD", reference("PBD", uuid))
             return
+        if self._hidden(uuid):
+            shown = (volume for volume in pool.volumes if self._is_shown((uuid, volume.name)))
+            pool = replace(pool, volumes=tuple(shown))
         vdis = [self._volume_ref((uuid, volume.name)) for volume in pool.volumes]
         self._publish("SR", reference("SR", uuid), pool_sr_values(pool, vdis))
         config = {"location": pool.path} if pool.path else {}
