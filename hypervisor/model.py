@@ -102,6 +102,7 @@ class VirtualDisk:
     ref: str
     uuid: str
     id: str  # XenAPI VBD.userdevice: unique within the virtual system, stable
+    number: str = ""  # VBD.userdevice, where ``id`` is a better name of the same place
     kind: DiskKind = DiskKind.DISK
     bootable: bool = False
     read_only: bool = False

@@ -52,7 +52,8 @@ def complemented(
 ) -> tuple[Record, list[tuple[Record, str]]]:
     """The settings of a definition, with those of ``reference`` that it does not give itself.
 
-    A disk or port is given where a setting has its kind and address; processors and memory are,
+    A disk or port is given where a setting has its kind and address, a disk also by its number
+    (the XenAPI's, which over our own toolstack is beside the name); processors and memory are,
     where there is a setting for them. Raises CimError for a disk that cannot be had a second time.
     """
     given = {_place(record, where) for record, where in resources}
@@ -62,7 +63,9 @@ def complemented(
         if (kind, "") not in given
     ]
     added += [
-        _disk(view, reference, disk) for disk in reference.disks if ("disk", disk.id) not in given
+        _disk(view, reference, disk)
+        for disk in reference.disks
+        if not given & {("disk", disk.id), ("disk", disk.number)}
     ]
     added += [
         _setting(NETWORK_PORT_ALLOCATION.values(reference, port), _PORT)

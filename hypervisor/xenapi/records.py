@@ -199,6 +199,7 @@ def _disk(ref: str, record: Fields) -> DiskPart:
         ref=ref,
         uuid=identity(record),
         id=device_id(record, "userdevice"),
+        number=text(record, "userdevice"),
         kind=_DISK_KINDS.get(kind, DiskKind.DISK),
         bootable=flag(record, "bootable"),
         read_only=text(record, "mode") == "RO",

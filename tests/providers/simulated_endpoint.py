@@ -118,6 +118,7 @@ def virtual_system(number: int) -> VirtualSystem:
             ref=f"ref-disk-{number}-{position}",
             uuid=identity("disk", number, position),
             id=f"vd{chr(ord('a') + position)}",
+            number=str(position),
             image=image(f"vm{number}-{position}.qcow2"),
             read_only=position == 1,
         )
@@ -127,6 +128,7 @@ def virtual_system(number: int) -> VirtualSystem:
         ref=f"ref-cd-{number}",
         uuid=identity("cd", number),
         id="sda",
+        number="2",
         kind=DiskKind.CD,
         empty=True,
         read_only=True,

@@ -644,6 +644,23 @@ def test_a_system_is_defined_after_another_one(
     assert (port.id, port.network_uuid, port.mac_address) == ("0", NETWORK.uuid, "")
 
 
+@pytest.mark.parametrize(("number", "place"), [("0", "vda"), ("1", "vdb"), ("2", "sda")])
+def test_the_number_of_a_disk_stands_for_its_place_in_the_reference(
+    endpoint: SimulatedEndpoint, providers: Providers, number: str, place: str
+) -> None:
+    disk = {"ResourceType": 17, "AddressOnParent": number, "Address": "/elsewhere/x"}
+    call(
+        providers,
+        "DefineSystem",
+        SystemSettings=Record(VSSD, {"ElementName": "copy"}),
+        ResourceSettings=[Record(RASD, disk)],
+        ReferenceConfiguration=configuration(),
+    )
+    assert {each.id for each in endpoint.defined[-1].disks} == {"vda", "vdb", "sda", number} - {
+        place
+    }
+
+
 def test_a_disk_that_is_written_is_not_shared_with_the_copy(
     endpoint: SimulatedEndpoint, providers: Providers
 ) -> None:

@@ -223,6 +223,11 @@ def test_a_running_system_is_copied_and_destroyed(cim: pywbem.WBEMConnection, ru
         _copy(cim, running, [])
     assert refused.value.status_description.startswith("ERR_OPERATION_FAILED: ")
     assert "AddressOnParent" in refused.value.status_description
+    # Its number stands for the same place.
+    numbered = pywbem.CIMInstance(own_disk.classname, {**own_disk, "AddressOnParent": "0"})
+    copy = _copy(cim, running, [numbered])
+    assert allocation(cim, copy, "disk/vda")["Address"] == "/images/a.img"
+    destroy(cim, copy)
     copy = _copy(cim, running, [own_disk])
     assert allocation(cim, copy, "disk/vda")["Address"] == "/images/a.img"
     own, other = (allocation(cim, each, "disk/sda") for each in (running, copy))

@@ -523,6 +523,12 @@ def broken(name: str, change: dict[str, Any], taken: str) -> dict[str, Any]:
         "no such model": {"changed_VIFs": [{**change["changed_VIFs"][0], "model": "a b"}]},
         "no such network": {"changed_VIFs": [{**change["changed_VIFs"][0], "network": "x"}]},
         "a taken place": {"added_VBDs": [{**change["added_VBDs"][0], "userdevice": "vdb"}]},
+        "a number and its target": {
+            "added_VBDs": [
+                {**change["added_VBDs"][0], "userdevice": place} for place in ("20", "vdu")
+            ]
+        },
+        "a target's number": {"added_VBDs": [{**change["added_VBDs"][0], "userdevice": "1"}]},
         "no such place": {"added_VBDs": [{**change["added_VBDs"][0], "userdevice": "eth0"}]},
         "a disk without image": {"added_VBDs": [{"type": "Disk"}]},
         "a taken number": {"added_VIFs": [{**change["added_VIFs"][0], "device": "0"}]},
@@ -556,6 +562,8 @@ BROKEN = {
     "no such model": "Model name contains",
     "no such network": "HANDLE_INVALID",
     "a taken place": "DEVICE_ALREADY_EXISTS",
+    "a number and its target": "DEVICE_ALREADY_EXISTS",
+    "a target's number": "DEVICE_ALREADY_EXISTS",
     "no such place": "INVALID_DEVICE",
     "a disk without image": "HANDLE_INVALID",
     "a taken number": "DEVICE_ALREADY_EXISTS",

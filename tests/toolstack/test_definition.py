@@ -126,10 +126,25 @@ def test_named_places_are_served_before_those_that_are_not(
     assert [api.VIF.get_device(ref) for ref in made["VIFs"]] == ["1", "0"]
 
 
+@pytest.mark.parametrize("turn", [1, -1])
+def test_a_number_is_served_before_targets_whose_number_can_be_another(
+    session: XenAPI.Session, api: Any, turn: int
+) -> None:
+    disks = [
+        {"type": "CD", "empty": True, "userdevice": "0"},
+        at_path("/b", userdevice="vda"),
+    ]
+    made = define(session, f"turn{turn}", VBDs=disks[::turn])
+    places = {(api.VBD.get_device(ref), api.VBD.get_userdevice(ref)) for ref in made["VBDs"]}
+    assert places == {("sda", "0"), ("vda", "1")}
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
         ({"VBDs": ["two on one place"]}, "DEVICE_ALREADY_EXISTS"),
+        ({"VBDs": ["a target and its number"]}, "DEVICE_ALREADY_EXISTS"),
+        ({"VBDs": ["a number and its target"]}, "DEVICE_ALREADY_EXISTS"),
         ({"VBDs": ["no such place"]}, "INVALID_DEVICE"),
         ({"VBDs": ["no image"]}, "HANDLE_INVALID"),
         ({"VBDs": ["no repository"]}, "HANDLE_INVALID"),
@@ -148,6 +163,12 @@ def test_a_definition_that_fails_leaves_nothing(
 ) -> None:
     wrong: dict[str, list[dict[str, Any]]] = {
         "two on one place": [at_path("/a", userdevice="vdx"), at_path("/b", userdevice="vdx")],
+        "a target and its number": [
+            at_path(f"/{place}", userdevice=place) for place in ("vdx", "23")
+        ],
+        "a number and its target": [
+            at_path(f"/{place}", userdevice=place) for place in ("23", "vdx")
+        ],
         "no such place": [at_path("/a", userdevice="nowhere")],
         "no image": [{"type": "Disk"}],
         "no repository": [new_image("OpaqueRef:none", "x")],

@@ -22,8 +22,8 @@ class NewDevice(Protocol):
         """The kind of device that it is."""
 
     @property
-    def is_named(self) -> bool:
-        """Whether the client wants a certain place for it."""
+    def turn(self) -> int:
+        """When it is served: what wants a certain place is before what takes any."""
 
     @property
     def notes(self) -> Mapping[str, object]:
@@ -59,11 +59,11 @@ def place_devices(
 ) -> list[PlacedDevice]:
     """Put devices beside those that are ``known`` (by tag), and give them in their order.
 
-    Those that want a certain place are served first.
+    Those that want a certain place are served first, in whatever order they are given.
     """
     taken = {tag: list(devices) for tag, devices in known.items()}
     placed: dict[int, PlacedDevice] = {}
-    for index in sorted(range(len(added)), key=lambda index: not added[index].is_named):
+    for index in sorted(range(len(added)), key=lambda index: added[index].turn):
         new = added[index]
         devices = taken.setdefault(new.kind.tag, [])
         names = {

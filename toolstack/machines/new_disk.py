@@ -50,9 +50,15 @@ class NewDisk:
         return VBD
 
     @property
-    def is_named(self) -> bool:
-        """Whether the client wants a certain place for it."""
-        return self.userdevice not in _ANY_PLACE
+    def turn(self) -> int:
+        """When it is served: numbers come before targets.
+
+        The number of a disk stands for a target (0 for ``vda``): a disk that wants that one is
+        refused, whichever of the two was given first. The number of a target is where it is free.
+        """
+        if self.userdevice in _ANY_PLACE:
+            return 2
+        return int(not self.userdevice.isdigit())
 
     def build(
         self, known: Collection[KnownDevice], names: Collection[str]

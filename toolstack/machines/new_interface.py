@@ -45,9 +45,9 @@ class NewInterface:
         return VIF
 
     @property
-    def is_named(self) -> bool:
-        """Whether the client wants a certain number for it."""
-        return self.device not in _ANY_NUMBER
+    def turn(self) -> int:
+        """When it is served: those that want a certain number come first."""
+        return int(self.device in _ANY_NUMBER)
 
     def build(
         self, known: Collection[KnownDevice], names: Collection[str]
