@@ -154,6 +154,25 @@ def _base_of_an_overlay(api: Any, qemu: libvirt.virConnect, images: Path) -> str
     return vdi
 
 
+def _parent_of_a_vmdk(api: Any, qemu: libvirt.virConnect, images: Path) -> str:
+    vmdk = ("qemu-img", "create", "-q", "-f", "vmdk")
+    subprocess.run((*vmdk, "parent.vmdk", "1M"), check=True, cwd=images)
+    below = images / "parent.vmdk"
+    for name in ("child.vmdk", "grandchild.vmdk"):
+        command = (*vmdk, "-F", "vmdk", "-b", below, name)
+        subprocess.run(command, check=True, cwd=images)
+        below = images / name
+    theirs(api, qemu, below, disk_format="vmdk")
+    return scanned(api, images / "parent.vmdk")
+
+
+def _piece_of_a_vmdk(api: Any, qemu: libvirt.virConnect, images: Path) -> str:
+    options = ("-f", "vmdk", "-o", "subformat=monolithicFlat", "flat.vmdk", "1M")
+    subprocess.run(("qemu-img", "create", "-q", *options), check=True, cwd=images)
+    theirs(api, qemu, images / "flat.vmdk", disk_format="vmdk")
+    return scanned(api, images / "flat-flat.vmdk")
+
+
 def test_an_image_that_any_machine_uses_in_any_way_is_not_deleted(
     api: Any, qemu: libvirt.virConnect, shared_libvirt: PrivateLibvirt
 ) -> None:
@@ -165,6 +184,8 @@ def test_an_image_that_any_machine_uses_in_any_way_is_not_deleted(
         _only_for_the_next_start,
         _only_while_it_runs,
         _base_of_an_overlay,
+        _parent_of_a_vmdk,
+        _piece_of_a_vmdk,
     )
     images = shared_libvirt.images
     used = {use.__name__: use(api, qemu, images) for use in uses}
@@ -181,6 +202,42 @@ def test_an_image_that_any_machine_uses_in_any_way_is_not_deleted(
         api.VDI.destroy(vdi)
         assert not location.exists(), name
     (images.parent / "pictures").unlink()
+
+
+def test_what_cannot_be_determined_is_no_reason_to_delete(
+    api: Any, qemu: libvirt.virConnect, shared_libvirt: PrivateLibvirt
+) -> None:
+    images = shared_libvirt.images
+    vdi = volume(api, "base.img", type="raw")
+    odd = images / "odd.vmdk"
+    odd.write_text("# Disk DescriptorFile\nversion=1\nparentCID=0badcafe\n")
+    theirs(api, qemu, odd, disk_format="vmdk")
+    [domain] = qemu.listAllDomains()
+    code, told = failure(api.VDI.destroy, vdi)
+    assert code == "OPERATION_NOT_ALLOWED"
+    for word in (str(odd), domain.name(), "it has a parent that it does not name"):
+        assert word in told
+    assert (images / "base.img").exists()
+    domain.undefine()
+    api.VDI.destroy(vdi)
+    assert not (images / "base.img").exists()
+    odd.unlink()
+
+
+def test_a_parent_outside_tells_nothing_by_what_can_be_deleted(
+    api: Any, qemu: libvirt.virConnect, shared_libvirt: PrivateLibvirt, outside: Path
+) -> None:
+    odd = outside.with_suffix(".vmdk")
+    odd.write_text("# Disk DescriptorFile\nversion=1\nparentCID=0badcafe\n")
+    for parent in (outside, odd, Path("/nonexistent/parent"), Path("/proc/self/mem"), Path("/etc")):
+        child = shared_libvirt.images / "child.vmdk"
+        child.write_text(f'# Disk DescriptorFile\nversion=1\nparentFileNameHint="{parent}"\n')
+        theirs(api, qemu, child, disk_format="vmdk")
+        api.VDI.destroy(volume(api, "free.img"))
+        [domain] = qemu.listAllDomains()
+        domain.undefine()
+        child.unlink()
+    odd.unlink()
 
 
 def test_a_guest_cannot_keep_images_of_others_from_being_deleted(

@@ -13,12 +13,13 @@ from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.fields import GivenRecord
 from virtcim.toolstack.images.choice import (
     check_format,
+    named_inside,
     record_format,
     require_inside,
     require_pool_inside,
 )
 from virtcim.toolstack.images.pools import find_pool, is_of_paths, require_pool
-from virtcim.toolstack.images.users import is_used
+from virtcim.toolstack.images.users import UnknownUsersError, is_used
 from virtcim.toolstack.images.volumes import create_volume, read_volume
 from virtcim.toolstack.names import check_label
 from virtcim.toolstack.refs import reference
@@ -69,7 +70,7 @@ def destroy(context: Context, vdi: str) -> None:
     """Delete a volume that libvirt lists in a pool inside the fence.
 
     Raises ``VDI_IN_USE`` while a VM names it, whether it runs or not, or has an image that is
-    built on it; ``VIRTCIM_OUTSIDE_FENCE``.
+    built on it; ``OPERATION_NOT_ALLOWED`` while nobody can tell that; ``VIRTCIM_OUTSIDE_FENCE``.
     """
     record, sr = _find(context, vdi)
     require_pool(sr, record["SR"])
@@ -78,7 +79,14 @@ def destroy(context: Context, vdi: str) -> None:
     with services.inventory.changing(sr["uuid"]):
         volume = _volume(context, record, sr)
         path_of = services.publisher.storage.path_of_volume
-        if is_used(services.connection, volume, path_of, local=services.fence.local):
+        local = services.fence.local
+        try:
+            used = is_used(
+                services.connection, volume, path_of, local=local, inside=named_inside(context)
+            )
+        except UnknownUsersError as error:
+            raise XapiFailure("OPERATION_NOT_ALLOWED", str(error)) from error
+        if used:
             raise XapiFailure("VDI_IN_USE", vdi, "destroy")
         services.connection.call(volume.delete, 0)
         services.inventory.refresh_pool(sr["uuid"])

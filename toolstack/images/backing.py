@@ -1,88 +1,118 @@
-"""What an image is built on: the files that QEMU opens with a qcow2 or qed image."""
+"""What an image is built on: the files that QEMU opens with a qcow, qcow2, qed or vmdk image.
+
+Those are the formats of which QEMU 7.2 and libvirt 9.0 open other files; QEMU opens no parent of a
+vdi, vpc, vhdx or parallels image. Images come from anybody: what is read of one is bounded.
+"""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import PurePosixPath
+from typing import NamedTuple
 
-from virtcim.toolstack.images.image_file import read_beginning
+from virtcim.toolstack.images.header_names import HeaderError, Named, names_in
+from virtcim.toolstack.images.image_file import opened_image
+from virtcim.toolstack.images.paths import canonical_path, resolve_path
 
-__all__ = ["image_chain"]
+__all__ = ["ChainError", "image_chain"]
 
-# More than anybody has; a chain that leads in a circle ends, too.
-_MOST_FILES = 200
-_QCOW2_MAGIC, _QED_MAGIC = b"QFI\xfb", b"QED\0"
-_DATA_FILE = 0x44415441
+# More than anybody has: a large vmdk in pieces of 2 GiB has some hundreds.
+_MOST_FILES = 2000
 _LOCAL_PREFIX, _JSON_PREFIX = "file:", "json:"
-# The name of a backing file lies in the first cluster, of 64 KiB by default.
-_HEADER_BYTES = 1 << 16
+# No image can be at such a path.
+_NO_PATH = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG})
 
 
-def image_chain(path: str) -> Iterator[str]:
-    """Give the local files below an image, as far as they can be read; the image itself is none.
+class ChainError(Exception):
+    """What an image is built on cannot be determined; ``path`` is the image that does not tell."""
 
-    Only for images that QEMU opens as what they say they are.
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+class _Image(NamedTuple):
+    path: str
+    format: str  # as what it is opened, empty where that is not stated
+    # A client could have named it: whether it is there, and can be read, is not told.
+    silent: bool
+
+
+def image_chain(
+    path: str, image_format: str = "", *, inside: Callable[[str], bool] = lambda _: True
+) -> Iterator[str]:
+    """Give the local files below an image, resolved; the image itself is none.
+
+    Only for images that QEMU opens as what they say they are; ``image_format`` is what the machine
+    states. ``inside`` tells whether a client may name a path: what an image in there says of
+    files elsewhere is followed, but a file elsewhere that cannot be read counts as one that is not
+    there. Raises ChainError.
     """
-    seen = {path}
-    left = [path]
-    while left and len(seen) < _MOST_FILES:
+    left = [_Image(path, image_format, silent=False)]
+    seen = {(path, path)}
+    count = 0
+    while left:
         here = left.pop()
-        content = read_beginning(here, _HEADER_BYTES).content or b""
-        for name in _names(content):
-            below = os.path.normpath(os.path.join(os.path.dirname(here), name))  # noqa: PTH118, PTH120
-            if below not in seen:
-                seen.add(below)
-                left.append(below)
-                yield below
+        count += 1
+        if count > _MOST_FILES:
+            raise ChainError(path, f"it is built on more than {_MOST_FILES} files")
+        for named in _names(here):
+            below = _beside(here.path, named.text)
+            real = canonical_path(below)
+            if (below, real) in seen:
+                continue
+            seen.add((below, real))
+            yield real
+            if named.is_image:
+                silent = here.silent or (not inside(below) and inside(here.path))
+                left.append(_Image(below, "", silent))
 
 
-def _names(content: bytes) -> Iterator[str]:
+def _beside(image: str, name: str) -> str:
+    """Give the path of a file that an image names, in a directory without detours."""
+    directory, _, last = os.path.join(os.path.dirname(image), name).rpartition("/")  # noqa: PTH118, PTH120
+    resolved = resolve_path(directory or "/") or directory
+    return str(PurePosixPath(resolved, last))
+
+
+def _names(image: _Image) -> list[Named]:
+    """Give the local files that an image names. Raises ChainError."""
     try:
-        if content.startswith(_QCOW2_MAGIC):
-            yield from _qcow2_names(content)
-        elif content.startswith(_QED_MAGIC):
-            offset, size = struct.unpack_from("<II", content, 56)
-            yield from _decoded(content, offset, size)
-    except struct.error:
-        return
+        with opened_image(image.path) as file:
+            found = names_in(lambda offset, size: os.pread(file, size, offset), image.format)
+            return [local for named in found for local in _local(named)]
+    except HeaderError as error:
+        reason = str(error)
+    except OSError as error:
+        if error.errno in _NO_PATH:
+            return []
+        reason = error.strerror or type(error).__name__
+    except ValueError:
+        return []  # no path has such characters
+    if image.silent:
+        return []
+    raise ChainError(image.path, reason)
 
 
-def _qcow2_names(content: bytes) -> Iterator[str]:
-    """Read the name of the backing file, and of an external data file.
-
-    QEMU's docs/interop/qcow2.txt: offset and size of the name at 8, the length of the header at
-    100 (version 3), then extensions of type, length and data up to a multiple of eight.
-    """
-    version, offset, size = struct.unpack_from(">IQI", content, 4)
-    yield from _decoded(content, offset, size)
-    at = 72
-    if version >= 3:
-        (at,) = struct.unpack_from(">I", content, 100)
-    while at + 8 <= len(content):
-        kind, length = struct.unpack_from(">II", content, at)
-        if kind == 0:
-            return
-        if kind == _DATA_FILE:
-            yield from _decoded(content, at + 8, length)
-        at += 8 + (length + 7) // 8 * 8
-
-
-def _decoded(content: bytes, offset: int, size: int) -> Iterator[str]:
-    name = os.fsdecode(content[offset : offset + size]) if offset else ""
-    if name.startswith(_JSON_PREFIX):
-        yield from _json_names(name.removeprefix(_JSON_PREFIX))
-    elif name and "\0" not in name:
-        yield name.removeprefix(_LOCAL_PREFIX)
+def _local(named: Named) -> Iterator[Named]:
+    """Give the files of this host that a name of QEMU's stands for. Raises HeaderError."""
+    if named.text.startswith(_JSON_PREFIX):
+        for text in _json_names(named.text.removeprefix(_JSON_PREFIX)):
+            yield Named(text.removeprefix(_LOCAL_PREFIX), named.is_image)
+    elif named.text and "\0" not in named.text:
+        yield Named(named.text.removeprefix(_LOCAL_PREFIX), named.is_image)
 
 
 def _json_names(text: str) -> Iterator[str]:
     """Give every file that QEMU's description of a block device names."""
     try:
         left = [json.loads(text)]
-    except ValueError:
-        return
+    except (ValueError, RecursionError) as error:
+        raise HeaderError("the description of what it is built on cannot be read") from error
     while left:
         value = left.pop()
         if isinstance(value, dict):

@@ -6,7 +6,7 @@ It may only be named inside the fence, and its format is never guessed from what
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from virtcim.toolstack.calltable import Context
@@ -29,6 +29,7 @@ __all__ = [
     "find_image",
     "find_path",
     "image_of_volume",
+    "named_inside",
     "record_format",
     "require_inside",
     "require_pool_inside",
@@ -140,6 +141,18 @@ def require_inside(context: Context, what: str, location: str, *, field: str = "
     pools = _pools(context)
     if not fence.holds(location, pools, context.services.made_pools.uuids):
         raise XapiFailure("VIRTCIM_OUTSIDE_FENCE", what, shown_name(location), DIRECTORY_OPTION)
+
+
+def named_inside(context: Context) -> Callable[[str], bool]:
+    """Give a look at the fence as it stands: whether a client may name a file of the host."""
+    services = context.services
+    look = services.fence.look(_pools(context), services.made_pools.uuids)
+
+    def inside(path: str) -> bool:
+        pool = _pool_of(context, path)
+        return (pool is not None and _counts(context, pool)) or look.holds(path)
+
+    return inside
 
 
 def require_pool_inside(context: Context, what: str, uuid: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import struct
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-__all__ = ["Beginning", "ImageFile", "look_at_image", "read_beginning"]
+__all__ = ["Beginning", "ImageFile", "look_at_image", "opened_image", "read_beginning"]
 
 _SECTOR = 512
 # What formats are recognised by: QEMU looks at 2048 bytes.
@@ -44,7 +45,7 @@ def look_at_image(path: str, image_format: str) -> ImageFile | None:
     """
     try:
         status = os.stat(path)  # noqa: PTH116 - text that may hold anything
-        if not (stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode)):
+        if not _is_image(status):
             return None
         size = status.st_size if stat.S_ISREG(status.st_mode) else _device_size(path)
     except (OSError, ValueError):
@@ -59,12 +60,9 @@ def look_at_image(path: str, image_format: str) -> ImageFile | None:
 def read_beginning(path: str, size_bytes: int = _BEGINNING_BYTES) -> Beginning:
     """Read the beginning of an image, as far as it may be read."""
     try:
-        with _opened(path) as file:
+        with opened_image(path) as file:
             status = os.fstat(file)
-            regular = stat.S_ISREG(status.st_mode)
-            if not (regular or stat.S_ISBLK(status.st_mode)):
-                return Beginning(content=None)
-            inode = status.st_ino if regular else 0
+            inode = status.st_ino if stat.S_ISREG(status.st_mode) else 0
             return Beginning(content=os.pread(file, size_bytes, 0), inode=inode)
     except (OSError, ValueError):
         return Beginning(content=None)
@@ -72,16 +70,30 @@ def read_beginning(path: str, size_bytes: int = _BEGINNING_BYTES) -> Beginning:
 
 def _device_size(path: str) -> int:
     try:
-        with _opened(path) as file:
+        with opened_image(path) as file:
             return os.lseek(file, 0, os.SEEK_END)
     except OSError:
         return 0
 
 
+def _is_image(status: os.stat_result) -> bool:
+    return stat.S_ISREG(status.st_mode) or stat.S_ISBLK(status.st_mode)
+
+
 @contextmanager
-def _opened(path: str) -> Iterator[int]:
+def opened_image(path: str) -> Iterator[int]:
+    """Open a file or block device for reading, and nothing else.
+
+    Raises OSError, which is FileNotFoundError for what is neither, and ValueError for what is no
+    path.
+    """
+    # Opening can do something by itself: /dev/watchdog restarts the host some time later.
+    if not _is_image(os.stat(path)):  # noqa: PTH116 - text that may hold anything
+        raise FileNotFoundError(errno.ENOENT, "neither a file nor a block device", path)
     file = os.open(path, _FLAGS)
     try:
+        if not _is_image(os.fstat(file)):
+            raise FileNotFoundError(errno.ENOENT, "neither a file nor a block device", path)
         yield file
     finally:
         os.close(file)

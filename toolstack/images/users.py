@@ -8,15 +8,20 @@ from xml.etree.ElementTree import Element, fromstring
 
 import libvirt
 
-from virtcim.toolstack.images.backing import image_chain
+from virtcim.toolstack.images.backing import ChainError, image_chain
 from virtcim.toolstack.images.formats import RAW
 from virtcim.toolstack.images.paths import canonical_path
+from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.native.connection import LibvirtConnection
 
-__all__ = ["Named", "is_used", "named_by_machines"]
+__all__ = ["Named", "UnknownUsersError", "is_used", "named_by_machines"]
 
 # A path or any other text, or the names of a pool and a volume.
 Named = str | tuple[str, str]
+
+
+class UnknownUsersError(Exception):
+    """Whether a machine uses an image cannot be told; the text says of which, and why."""
 
 
 def named_by_machines(connection: LibvirtConnection) -> Iterator[Named]:
@@ -34,12 +39,14 @@ def is_used(
     path_of: Callable[[str, str], str],
     *,
     local: bool,
+    inside: Callable[[str], bool],
 ) -> bool:
     """Whether a machine names a volume (libvirt's object), or has an image that is built on it.
 
     ``path_of`` gives the path of a volume by the names of its pool and itself, empty where there
-    is none; ``local`` is false where paths are those of another host. Raises
-    ``libvirt.libvirtError``.
+    is none; ``local`` is false where paths are those of another host; ``inside`` tells whether
+    clients may name a path. Raises ``libvirt.libvirtError``, and UnknownUsersError where no machine
+    is known to use it, but what an image is built on cannot be determined.
     """
     pool = connection.call(connection.call(volume.storagePoolLookupByVolume).name)
     names = (pool, connection.call(volume.name))
@@ -53,12 +60,22 @@ def is_used(
             named.startswith("/") and canonical_path(named, local=local) == sought
         )
 
+    unknown: UnknownUsersError | None = None
     for root in _descriptions(connection):
         if any(map(is_it, _named(root))):
             return True
-        for source in _built_images(root, path_of) if local else ():
-            if any(map(is_it, image_chain(source))):
-                return True
+        for source, image_format in _built_images(root, path_of) if local else ():
+            try:
+                if any(map(is_it, image_chain(source, image_format, inside=inside))):
+                    return True
+            except ChainError as error:
+                unknown = UnknownUsersError(
+                    f"what the image {shown_name(error.path)} of the machine "
+                    f"{shown_name(root.findtext('name') or '')} is built on cannot be determined: "
+                    f"{error.reason}"
+                )
+    if unknown is not None:
+        raise unknown
     return False
 
 
@@ -85,8 +102,8 @@ def _named(root: Element) -> Iterator[Named]:
             yield element.attrib["pool"], element.attrib.get("volume", "")
 
 
-def _built_images(root: Element, path_of: Callable[[str, str], str]) -> Iterator[str]:
-    """Give the local images that QEMU opens as more than raw."""
+def _built_images(root: Element, path_of: Callable[[str, str], str]) -> Iterator[tuple[str, str]]:
+    """Give the local images that QEMU opens as more than raw, with their formats."""
     for disk in root.iterfind("devices/disk"):
         driver, source = disk.find("driver"), disk.find("source")
         image_format = RAW if driver is None else driver.get("type", RAW)
@@ -97,4 +114,4 @@ def _built_images(root: Element, path_of: Callable[[str, str], str]) -> Iterator
         else:
             path = source.get("file") or source.get("dev") or ""
         if path.startswith("/"):
-            yield path
+            yield path, image_format
