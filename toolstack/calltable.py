@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from virtcim.toolstack.datamodel import Record
@@ -59,7 +59,7 @@ class Call:
 class Context:
     """What a handler knows of its call; ``session`` is empty where the call needs none.
 
-    ``gate`` bounds how many threads work for the same machine.
+    ``gate`` bounds how many threads work for the same machine, ``ending_gate`` how many end it.
     """
 
     services: Services
@@ -68,6 +68,7 @@ class Context:
     session: str = ""
     task: RunningTask | None = None
     gate: Gate = nullcontext
+    ending_gate: Gate = nullcontext
 
     def record(self, class_name: str, ref: str) -> Record:
         """Give the record of an object; raises ``HANDLE_INVALID`` where there is none."""
@@ -75,6 +76,16 @@ class Context:
         if record is None:
             raise handle_invalid(class_name, ref)
         return record
+
+    @property
+    def ending(self) -> Context:
+        """The same call, when it goes on to end a machine that perhaps does not answer."""
+        return replace(self, gate=self.ending_gate)
+
+    @property
+    def ungated(self) -> Context:
+        """The same call, for what never waits for a machine."""
+        return replace(self, gate=nullcontext)
 
     async def run(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Run what calls libvirt in the pool of threads."""

@@ -73,6 +73,7 @@ class Dispatcher:
             threads=self._executor,
             session=session,
             gate=self._gates.of(call, arguments),
+            ending_gate=self._gates.ending(call, arguments),
         )
         ended = self._operations.begin(call)
         if name == method:

@@ -71,6 +71,11 @@ class Gates:
         ending = call.name in _ENDING
         return lambda: self._pass(machine, ending)
 
+    def ending(self, call: Call, arguments: list[object]) -> Gate:
+        """Give what a call passes with its work where it goes on to end its machine."""
+        machine = self._machine(call, arguments)
+        return lambda: self._pass(machine, True)
+
     @asynccontextmanager
     async def _pass(self, machine: str, ending: bool) -> AsyncIterator[None]:
         if not machine:

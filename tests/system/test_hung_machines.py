@@ -6,21 +6,32 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import libvirt
 import pytest
 import pywbem
 from boot_sectors import IDLE
+from daemons import Daemon
 from private_libvirt import PrivateLibvirt
 
-from tests.system.cim import CHANGE_STATE, define, request_state, system_path, wait_for_system
+from tests.system.cim import (
+    CHANGE_STATE,
+    NAMESPACE,
+    define,
+    request_state,
+    system_path,
+    wait_for_system,
+)
+from tests.system.machines import domain_xml
 from tests.system.qemu_processes import qemu_process
 from tests.system.stack import Stack
 
 _HUNG = 4
 #: More requests than libvirtd works on at a time on one connection.
 _REQUESTS_EACH = 3
-_RUNNING, _PAUSED = 2, 9
+_RUNNING, _OFF, _PAUSED = 2, 3, 9
 
 
 @pytest.fixture
@@ -34,7 +45,8 @@ def hang(shared_libvirt: PrivateLibvirt) -> Iterator[Callable[[str], None]]:
 
     yield stop
     for process in stopped:
-        os.kill(process, signal.SIGCONT)
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGCONT)
 
 
 def test_requests_for_others_are_served_while_machines_hang(
@@ -78,3 +90,39 @@ def test_requests_for_others_are_served_while_machines_hang(
         # Who finds the machine paused by another request has what was asked for.
         assert {request.result() for request in waiting} == {0}
     assert cim.GetInstance(system_path(other))["EnabledState"] == _RUNNING
+
+
+def test_a_hung_machine_that_is_asked_to_shut_down_is_stuck_and_can_be_switched_off(
+    shared_libvirt: PrivateLibvirt,
+    qemu: libvirt.virConnect,
+    start_toolstack: Callable[..., tuple[Daemon, str]],
+    start_cim_server: Callable[..., Daemon],
+    make_disk: Callable[..., Path],
+    hang: Callable[[str], None],
+) -> None:
+    uuids = []
+    for name in ("hung", "other"):
+        domain = qemu.defineXML(domain_xml(name, disks=(make_disk(IDLE),)))
+        domain.create()
+        uuids.append(domain.UUIDString())
+    uuid, other = uuids
+    _, url = start_toolstack(shared_libvirt.uri, "--shutdown-timeout", "1")
+    server = start_cim_server(url, "--job-after", "300")
+    with pywbem.WBEMConnection(server.url, None, default_namespace=NAMESPACE) as cim:
+        hang(uuid)
+        with pytest.raises(pywbem.CIMError) as caught:
+            request_state(cim, uuid, "shut down")
+        assert caught.value.status_description.startswith("ERR_VM_STUCK: ")
+        assert cim.GetInstance(system_path(uuid))["EnabledState"] == _RUNNING
+    with (
+        ThreadPoolExecutor(1) as client,
+        pywbem.WBEMConnection(server.url, None, default_namespace=NAMESPACE, timeout=60) as cim,
+        pywbem.WBEMConnection(server.url, None, default_namespace=NAMESPACE) as others,
+    ):
+        ending = client.submit(request_state, cim, uuid, "switch off")
+        wait_for_system(others, uuid, TransitioningToState=CHANGE_STATE["switch off"])
+        request_state(others, other, "pause")
+        assert not ending.done()
+        # The emulator is not let go on: libvirt kills it.
+        ending.result()
+        assert others.GetInstance(system_path(uuid))["EnabledState"] == _OFF

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -13,7 +14,15 @@ import XenAPI
 from private_libvirt import PrivateLibvirt
 
 from tests.system.qemu_processes import qemu_process
-from tests.toolstack.host import Host, finished, running_host, vm_record, wait_for
+from tests.toolstack.host import (
+    DEADLINE_S,
+    Host,
+    failure,
+    finished,
+    running_host,
+    vm_record,
+    wait_for,
+)
 
 HUNG = 4
 #: More than libvirtd works on at a time on one connection, and than the toolstack has threads.
@@ -31,6 +40,15 @@ def libvirtd() -> Iterator[PrivateLibvirt]:
 @pytest.fixture(scope="module")
 def host(libvirtd: PrivateLibvirt) -> Iterator[Host]:
     with running_host(libvirtd.uri, domain_type="qemu") as running:
+        yield running
+
+
+@pytest.fixture
+def impatient(libvirtd: PrivateLibvirt) -> Iterator[Host]:
+    """A toolstack that waits for nobody as long as `host` does."""
+    options = {"domain_type": "qemu", "shutdown_timeout_s": 1.0}
+    with running_host(libvirtd.uri, **options) as running:
+        running.toolstack._dispatcher._gates._patience_s = 1.0
         yield running
 
 
@@ -143,3 +161,48 @@ def test_a_change_that_waits_for_a_machine_does_not_keep_it_from_being_switched_
     assert api.task.get_status(changing) == "pending"
     go_on()
     assert finished(session, ending)["status"] == "success"
+
+
+def test_hung_machines_are_shut_down_hard_after_they_were_asked(
+    api: Any, machines: list[str], hang: Hang, impatient: Host
+) -> None:
+    deaf, busy, other = machines[0], machines[1], machines[-1]
+    hang(deaf)
+    hang(busy)
+    client = impatient.login()
+    asked = client.xenapi
+    refused = ["VM_SHUTDOWN_TIMEOUT", deaf, "1"]
+    assert failure(asked.VM.clean_shutdown, deaf) == refused
+    assert failure(asked.VM.clean_reboot, deaf) == refused
+    # What the emulator has not taken has its place, and its part of a connection, still.
+    assert failure(asked.VM.pause, deaf)[0] == "OTHER_OPERATION_IN_PROGRESS"
+    leases = impatient.toolstack._connection._operations
+    assert leases is not None
+    assert sum(member.operations for member in leases._members) == 2
+    pausing = [asked.Async.VM.pause(busy) for _ in range(CALLS_EACH)]
+    operations = asked.VM.get_current_operations
+    wait_for(client, ["vm"], lambda: len(operations(busy)) > 1, "the calls that wait")
+    assert asked.VM.get_power_state(deaf) == "Running"
+    endings = [asked.Async.VM.shutdown(vm) for vm in (deaf, busy)]
+    asked.VM.pause(other)
+    asked.VM.unpause(other)
+    assert statuses(asked, endings) == {"pending"}
+    # The emulators are not let go on: libvirt kills them.
+    for ending in endings:
+        record = finished(client, ending)
+        assert (record["status"], record["error_info"]) == ("success", [])
+    wait_for(client, ["task"], lambda: "pending" not in statuses(asked, pausing), "the others")
+    for vm in (deaf, busy):
+        assert asked.VM.get_power_state(vm) == "Halted"
+        assert operations(vm) == {}
+    client("close")()
+    eventually(lambda: not any(member.operations for member in leases._members))
+    # The other toolstack hears of it by libvirt's events.
+    eventually(lambda: {api.VM.get_power_state(vm) for vm in (deaf, busy)} == {"Halted"})
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

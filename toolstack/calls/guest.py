@@ -5,8 +5,11 @@ Only what the operation itself has caused is taken for its success.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import libvirt
 
@@ -19,15 +22,24 @@ from virtcim.toolstack.machines.domains import (
     end_operation,
     is_refused_for_state,
 )
+from virtcim.toolstack.native.operation_connections import Lease
 from virtcim.toolstack.records.vm import power_state
 
 __all__ = ["GUEST_CALLS"]
+
+_Result = TypeVar("_Result")
+# The event loop itself keeps only weak references.
+_GOING_ON: set[asyncio.Task[Any]] = set()
 
 GUEST_CALLS = CallTable()
 
 _RUNNING, _PAUSED, _HALTED = "Running", "Paused", "Halted"
 # QEMU tells of a reset as soon as it has made it.
 _RESET_S = 10.0
+# Failures of a clean shutdown that a hard one must not follow.
+_NOT_TO_BE_FORCED = frozenset(
+    {"VM_BAD_POWER_STATE", "OPERATION_BLOCKED", "TASK_CANCELLED", "HANDLE_INVALID"}
+)
 # How long a guest may be waited for that restarts by itself again and again.
 _SETTLE_S = 10.0
 
@@ -81,16 +93,17 @@ async def clean_reboot(context: Context, vm: str) -> None:
 
 @GUEST_CALLS.add("VM.shutdown", "VM vm", asynchronous=True)
 async def shutdown(context: Context, vm: str) -> None:
-    """Shut down cleanly, or hard if the guest does not follow."""
+    """Shut down cleanly, or hard where that fails for any reason but that it is not allowed."""
     try:
         await clean_shutdown(context, vm)
-    except XapiFailure as failure:
-        if failure.code not in ("VM_SHUTDOWN_TIMEOUT", "VM_CRASHED"):
+    except (XapiFailure, libvirt.libvirtError) as failure:
+        if isinstance(failure, XapiFailure) and failure.code in _NOT_TO_BE_FORCED:
             raise
+        context.services.connection.require()
         if context.record("VM", vm)["power_state"] == _HALTED:
             return
         hard = next(call for call in POWER_CALLS if call.name == "VM.hard_shutdown")
-        await context.run(hard.handler, context, vm)
+        await context.ending.run(hard.handler, context, vm)
 
 
 @GUEST_CALLS.add("VM.hard_reboot", "VM vm", asynchronous=True)
@@ -106,7 +119,7 @@ async def hard_reboot(context: Context, vm: str) -> None:
         if _tells_of_restarts(context):
             await _wait(context, lambda: reboots.all(machine.uuid) != before, _RESET_S)
     finally:
-        await context.run(end_operation, context, machine, key)
+        await context.ungated.run(end_operation, context, machine, key)
 
 
 def _tells_of_restarts(context: Context) -> bool:
@@ -146,7 +159,8 @@ async def _ask_guest(
     """Send a request that the guest may follow in its own time; no thread waits for it.
 
     What ``prepare`` gives, just before the request, says whether the guest did. ``settled``: it is
-    sent when nothing more can come of earlier resets.
+    sent when nothing more can come of earlier resets. An emulator that does not even take the
+    request is waited for no longer than a guest.
     """
     services = context.services
     machine, key = await context.run(begin_operation, context, vm, operation, _RUNNING)
@@ -154,28 +168,52 @@ async def _ask_guest(
         if settled:
             await _wait_settled(context, machine)
         done = prepare(machine)
-        refused = await _refused_for_state(context, request(machine.domain))
+        deadline = time.monotonic() + services.shutdown_timeout_s
+        asking = _begin(_ask(context, machine, request(machine.domain)))
+        asking.add_done_callback(lambda _: services.database.wake())
+        machine = replace(machine, lease=Lease(machine.lease.handle))  # the other is the request's
+        if not await _wait(context, asking.done, deadline - time.monotonic()):
+            raise _timed_out(context, machine)
+        refused = asking.result()
         await context.run(services.inventory.refresh_domain, machine.uuid)
         if refused is not None and not done():
             raise refused
-        if not await _wait(context, done, services.shutdown_timeout_s):
-            limit = f"{services.shutdown_timeout_s:g}"
-            raise XapiFailure("VM_SHUTDOWN_TIMEOUT", machine.ref, limit)
+        if not await _wait(context, done, deadline - time.monotonic()):
+            raise _timed_out(context, machine)
     finally:
-        await context.run(end_operation, context, machine, key)
+        await context.ungated.run(end_operation, context, machine, key)
 
 
-async def _refused_for_state(
-    context: Context, request: Callable[[], object]
+def _timed_out(context: Context, machine: Machine) -> XapiFailure:
+    limit = f"{context.services.shutdown_timeout_s:g}"
+    return XapiFailure("VM_SHUTDOWN_TIMEOUT", machine.ref, limit)
+
+
+async def _ask(
+    context: Context, machine: Machine, request: Callable[[], object]
 ) -> libvirt.libvirtError | None:
-    """Send a request; gives libvirt's refusal where the machine ended before it could be asked."""
+    """Send a request; gives libvirt's refusal where the machine ended before it could be asked.
+
+    Its connection is free for others only when it has ended.
+    """
     try:
         await context.run(context.services.connection.call, request)
     except libvirt.libvirtError as error:
         if not is_refused_for_state(error):
             raise
         return error
+    finally:
+        await context.ungated.run(machine.lease.release)
     return None
+
+
+def _begin(work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+    """Begin what goes on, and keeps its place at the gate, also where nobody waits for it."""
+    task = asyncio.get_running_loop().create_task(work)
+    _GOING_ON.add(task)
+    task.add_done_callback(_GOING_ON.discard)
+    task.add_done_callback(lambda ended: None if ended.cancelled() else ended.exception())
+    return task
 
 
 async def _wait_settled(context: Context, machine: Machine) -> None:
