@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.forms.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
-from virtcim.errormap.forms.qemu import wrapped_qemu
+from virtcim.errormap.forms.causes import bare_libvirt, cause_in
 from virtcim.errormap.reading.text import as_text
 
 __all__ = ["from_libvirt", "from_libvirt_event"]
-
-_QEMU_COMMAND = re.compile(r"unable to execute QEMU command '([^']{1,80})': ", re.IGNORECASE)
-_QEMU_EXIT = re.compile(
-    r"(?:process exited while connecting to monitor"
-    r"|qemu unexpectedly closed the monitor(?: \([^)]{0,200}\))?"
-    r"|early end of file from monitor[^:]{0,100}): ?",
-    re.IGNORECASE,
-)
 
 
 def from_libvirt(
@@ -36,23 +27,20 @@ def from_libvirt(
 
     ``code`` of the Fault is the number as text (from ``code_name``, or from how the message
     begins, where only that is known); ``arguments`` are always (name, domain, str1, int1).
-    A message that wraps a QEMU text has the QEMU fault as its ``cause``.
+    An error that is printed in the message, as one of QEMU's, is the ``cause``. A number that
+    stands for no error is none where the message tells of one.
     """
-    name = as_text(code_name)
-    number = "" if code is None else as_text(code)
-    if not number and name:
-        number = str(LIBVIRT_NUMBERS.get(name, ""))
     text = as_text(message)
-    number = number or number_in_message(text)
-    return Fault(
-        source="libvirt",
-        source_version=version,
-        operation=operation,
-        code=number,
-        arguments=(name, as_text(domain), as_text(str1), as_text(int1)),
-        text=text,
-        cause=_qemu_cause(text, operation),
+    fault = bare_libvirt(
+        "" if code is None else as_text(code),
+        as_text(code_name),
+        as_text(domain),
+        text,
+        as_text(str1),
+        as_text(int1),
+        operation,
     )
+    return replace(fault, source_version=version, cause=cause_in((text,), operation))
 
 
 def from_libvirt_event(
@@ -72,13 +60,3 @@ def from_libvirt_event(
         code=as_text(raw.get(of)),
         arguments=(as_text(raw.get(more)),),
     )
-
-
-def _qemu_cause(text: str, operation: str) -> Fault | None:
-    command = _QEMU_COMMAND.search(text)
-    if command is not None:
-        return wrapped_qemu("GenericError", text[command.end() :], command[1])
-    ended = _QEMU_EXIT.search(text)
-    if ended is not None and text[ended.end() :].strip():
-        return wrapped_qemu("exit", text[ended.end() :], operation)
-    return None

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.forms.causes import cause_in
 from virtcim.errormap.reading.text import as_text
 
-__all__ = ["from_qemu", "wrapped_qemu"]
+__all__ = ["KNOWN_FIELDS", "from_qemu"]
 
 _QUERIES = ("query-migrate", "query-jobs", "query-block-jobs", "query-status", "query-block")
+_IO_STATUS = "io-status"
+_HUMAN = re.compile(r"^\s*Error: ")
 _TEXTS = ("reason", "error-desc", "error", "desc", "msg", "message")
+
+KNOWN_FIELDS = frozenset(
+    (*_QUERIES, *_TEXTS, _IO_STATUS, "class", "event", "data", "exit_status", "stderr", "status")
+)
 
 
 def from_qemu(raw: Mapping[str, object], *, operation: str = "", version: str = "") -> Fault:
     """The Fault of one QEMU report.
 
-    ``raw`` is ``class``+``desc``, ``event``+``data``, one query result, or ``exit_status``+
-    ``stderr``. ``code`` of the Fault is the QMP class, the event, the query's name or ``exit``;
+    ``raw`` is ``class``+``desc``, ``event``+``data``, one query result (a device's ``io-status``
+    beside it), ``exit_status``+``stderr``, or what the human monitor answered as ``return``.
+    ``code`` of the Fault is the QMP class, the event, the query's name or ``exit``;
     ``arguments`` are ``key=value`` texts of the data that is no prose.
     """
     code, arguments, text = _parts(raw)
@@ -28,15 +37,14 @@ def from_qemu(raw: Mapping[str, object], *, operation: str = "", version: str = 
         code=code,
         arguments=arguments,
         text=text,
+        cause=cause_in((text,), operation),
     )
 
 
-def wrapped_qemu(code: str, text: str, operation: str) -> Fault:
-    """The QEMU fault that another source's message contains."""
-    return Fault(source="qemu", operation=operation, code=code, text=text)
+_Parts = tuple[str, tuple[str, ...], str]
 
 
-def _parts(raw: Mapping[str, object]) -> tuple[str, tuple[str, ...], str]:
+def _parts(raw: Mapping[str, object]) -> _Parts:
     error = raw.get("error")
     if isinstance(error, Mapping):
         raw = {**error, **{key: value for key, value in raw.items() if key != "error"}}
@@ -46,11 +54,34 @@ def _parts(raw: Mapping[str, object]) -> tuple[str, tuple[str, ...], str]:
         return (as_text(raw["event"]), *_data(raw.get("data")))
     for query in _QUERIES:
         if query in raw:
-            return (query, *_query(raw[query]))
+            return _beside(raw, query, *_query(raw[query]))
     if "exit_status" in raw or "stderr" in raw:
         status = as_text(raw.get("exit_status"))
         return "exit", (f"exit_status={status}",), as_text(raw.get("stderr"))
+    if isinstance(raw.get("return"), str):
+        # The human monitor answers an error as any other text.
+        return "GenericError", (), _HUMAN.sub("", as_text(raw["return"]))
+    if _IO_STATUS in raw:
+        return "query-block", *_data(raw)
     return "", *_data(raw)
+
+
+def _beside(raw: Mapping[str, object], query: str, arguments: tuple[str, ...], text: str) -> _Parts:
+    """A query result, with the status of a device's input and output where that stands beside it.
+
+    The state of the machine says that it stopped, the device's status why.
+    """
+    status = as_text(raw.get(_IO_STATUS))
+    if query == "query-status" and not status and "query-block" in raw:
+        found = _query(raw["query-block"])[0]
+        status = next((word[len(_IO_STATUS) + 1 :] for word in found if _is_io(word)), "")
+    if query != "query-status" or status in ("", "ok"):
+        return query, arguments, text
+    return "query-block", (*arguments, f"{_IO_STATUS}={status}"), text
+
+
+def _is_io(word: str) -> bool:
+    return word.startswith(f"{_IO_STATUS}=")
 
 
 def _query(value: object) -> tuple[tuple[str, ...], str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.libvirt import from_libvirt, from_libvirt_event
-from virtcim.errormap.forms.qemu import from_qemu
+from virtcim.errormap.forms.logged import from_text
+from virtcim.errormap.forms.printed import listed
+from virtcim.errormap.forms.qemu import KNOWN_FIELDS, from_qemu
 from virtcim.errormap.forms.transport import from_transport
 from virtcim.errormap.forms.xapi import from_xapi
 from virtcim.errormap.forms.xend import from_xend
@@ -14,14 +17,31 @@ from virtcim.errormap.reading.text import as_integer, as_text
 
 __all__ = ["from_record"]
 
+_Raw = Mapping[str, object]
+
+# What is expected of each source, for whoever sent something else.
+EXPECTED: dict[str, str] = {
+    "libvirt": "code, code_name, domain, level, message, str1, int1; event and detail; state and"
+    " reason; or text",
+    "qemu": "class and desc; event and data; query-migrate, query-jobs, query-block-jobs,"
+    " query-status or query-block; exit_status and stderr; error; return; or text",
+    "transport": "phase, exception, errno, message, http_status, http_reason, content_type, body;"
+    " exception and text; or text",
+    "xapi": "error_description and task_status; Status and ErrorDescription; error_info and status;"
+    " code and params; code, message and data; or text",
+    "xend": "fault_code and fault_string; result; or text",
+}
+_SUCCESS = "success"
+
 
 def from_record(record: Mapping[str, object]) -> Fault:
     """The Fault of ``{"source", "version", "operation", "raw": {...}}``.
 
-    ``raw`` is what the source itself reported; fields that are missing, null or of another type
-    are taken as far as they can be read.
+    ``raw`` is what the source itself reported, in any form that programs log (EXPECTED); fields
+    that are missing, null or of another type are taken as far as they can be read.
 
-    Raises ValueError naming what is wrong: no object, no raw, or an unknown source.
+    Raises ValueError naming what is wrong: no object, no raw, an unknown source, or a raw that
+    holds none of the fields that are expected of its source.
     """
     if not isinstance(record, Mapping):
         raise ValueError("the record is not an object")
@@ -34,27 +54,139 @@ def from_record(record: Mapping[str, object]) -> Fault:
     if not isinstance(raw, Mapping):
         raise ValueError("raw is not an object")
     operation = as_text(record.get("operation"))
-    return reader(raw, operation, as_text(record.get("version")))
+    version = as_text(record.get("version"))
+    fault = reader(raw, operation, version)
+    text = as_text(raw.get("text")).strip()
+    if fault is None and text:
+        within = _object_in(text)
+        fault = reader(within, operation, version) if within is not None else None
+        fault = fault or from_text(source, text, operation=operation, version=version)
+    if fault is None:
+        raise ValueError(f"no form of raw is known for {source}; expected: {EXPECTED[source]}")
+    return fault
 
 
-def _xapi(raw: Mapping[str, object], operation: str, version: str) -> Fault:
-    described = raw.get("error_description")
-    if isinstance(described, str):
-        described = [described] if described else []
-    if not isinstance(described, Sequence):
-        described = []
+def _object_in(text: str) -> _Raw | None:
+    """The JSON object that ``text`` is, where it is one: programs log what they got."""
+    if not text.startswith("{"):
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _has(raw: _Raw, *fields: str) -> bool:
+    return any(raw.get(field) is not None for field in fields)
+
+
+# --- The XenAPI
+
+
+def _xapi(raw: _Raw, operation: str, version: str) -> Fault | None:
+    error = raw.get("error")
+    if isinstance(error, Mapping):
+        raw = {**raw, **error}
     status = as_text(raw.get("task_status"))
-    return from_xapi(described, operation=operation, version=version, task_status=status)
+    for field, beside in _DESCRIPTIONS:
+        if field not in raw:
+            continue
+        status = status or as_text(raw.get(beside))
+        words = _words(raw[field])
+        if words is not None and (any(words) or not _has(raw, "text")):
+            if not any(words) and status.lower() == _SUCCESS:
+                return None
+            return from_xapi(words, operation=operation, version=version, task_status=status)
+    if _has(raw, "code") or isinstance(raw.get("params"), Sequence):
+        return _coded(raw, operation, version)
+    if status and status.lower() != _SUCCESS and not _has(raw, "text"):
+        return from_xapi([], operation=operation, version=version, task_status=status)
+    if isinstance(error, str) and error.strip():
+        return from_text("xapi", error, operation=operation, version=version)
+    return None
 
 
-def _libvirt(raw: Mapping[str, object], operation: str, version: str) -> Fault:
+# The array of an error, and the field that says how a task or a call ended.
+_DESCRIPTIONS = (
+    ("error_description", "status"),
+    ("ErrorDescription", "Status"),
+    ("error_info", "status"),
+)
+
+
+def _words(described: object) -> list[object] | None:
+    """The words of a description: an array, or one that is printed in a text; None for no such."""
+    if isinstance(described, str):
+        printed = listed(described.strip(), 0) if described.lstrip()[:1] == "[" else None
+        if printed is not None:
+            return list(printed[0])
+        return [described] if described else []
+    if isinstance(described, Sequence) and not isinstance(described, bytes):
+        return list(described)
+    return [] if described is None else None
+
+
+def _coded(raw: _Raw, operation: str, version: str) -> Fault | None:
+    """``code`` and ``params`` of a client's log, or ``code``, ``message``, ``data`` of JSON-RPC."""
+    code, rest = as_text(raw.get("code")), raw.get("params")
+    if as_integer(raw.get("code")) is not None or not _has(raw, "params"):
+        # JSON-RPC has a number, and the code itself as the message.
+        code = as_text(raw.get("message")) if as_integer(raw.get("code")) is not None else code
+        rest = raw.get("data", rest)
+    words = _words(rest) or []
+    if not code and not any(words):
+        return None
+    if " " in code.strip():
+        return from_text("xapi", code, operation=operation, version=version)
+    call = raw.get("call")
+    if not operation and isinstance(call, Mapping):
+        operation = as_text(call.get("method"))
+    return from_xapi([code, *words], operation=operation, version=version)
+
+
+# --- xend
+
+
+def _xend(raw: _Raw, operation: str, version: str) -> Fault | None:
+    version = version or as_text(raw.get("xend_version"))
+    result = raw.get("result")
+    if isinstance(result, Mapping):
+        # What xend's own XenAPI answers, on the legacy port too.
+        return _xapi(result, operation, version)
+    if isinstance(result, str) and result.strip() and not _has(raw, "fault_string"):
+        return from_text("xend", result, operation=operation, version=version)
+    if not _has(raw, "fault_code", "fault_string", "faultCode", "faultString"):
+        return None
+    return from_xend(
+        fault_code=as_text(raw.get("fault_code", raw.get("faultCode"))),
+        fault_string=as_text(raw.get("fault_string", raw.get("faultString"))),
+        operation=operation,
+        version=version,
+    )
+
+
+# --- libvirt
+
+
+def _libvirt(raw: _Raw, operation: str, version: str) -> Fault | None:
     if "event" in raw or "state" in raw:
         return from_libvirt_event(raw, operation=operation, version=version)
+    if not _has(raw, "code", "code_name", "domain", "message", "str1", "int1"):
+        return None
+    number = as_integer(raw.get("code"))
+    name = as_text(raw.get("code_name"))
+    if number is None and not name:
+        # Some bindings give the name where others give the number.
+        name = as_text(raw.get("code"))
+    message = as_text(raw.get("message"))
+    if not message.strip() and _has(raw, "text"):
+        message = as_text(raw["text"])
     return from_libvirt(
-        code=as_integer(raw.get("code")),
-        code_name=as_text(raw.get("code_name")),
+        code=number,
+        code_name=name,
         domain=as_text(raw.get("domain")),
-        message=as_text(raw.get("message")),
+        message=message,
         str1=as_text(raw.get("str1")),
         int1=as_integer(raw.get("int1")),
         operation=operation,
@@ -62,25 +194,37 @@ def _libvirt(raw: Mapping[str, object], operation: str, version: str) -> Fault:
     )
 
 
-def _qemu(raw: Mapping[str, object], operation: str, version: str) -> Fault:
+# --- QEMU
+
+
+def _qemu(raw: _Raw, operation: str, version: str) -> Fault | None:
+    answer = raw.get("return")
+    if isinstance(answer, Mapping):
+        raw = {operation: answer} if operation.startswith("query-") else answer
+    elif isinstance(answer, str) and answer.strip():
+        return from_qemu({"return": answer}, operation=operation, version=version)
+    if not _has(raw, *KNOWN_FIELDS):
+        return None
     return from_qemu(raw, operation=operation, version=version)
 
 
-def _xend(raw: Mapping[str, object], operation: str, version: str) -> Fault:
-    return from_xend(
-        fault_code=as_text(raw.get("fault_code")),
-        fault_string=as_text(raw.get("fault_string")),
-        operation=operation,
-        version=version or as_text(raw.get("xend_version")),
-    )
+# --- The way to the manager
 
 
-def _transport(raw: Mapping[str, object], operation: str, version: str) -> Fault:
+def _transport(raw: _Raw, operation: str, version: str) -> Fault | None:
+    known = ("phase", "exception", "errno", "message", "http_status", "body")
+    if not _has(raw, *known, "http_reason", "code"):
+        return None
+    named = as_text(raw.get("errno"))
+    words = [raw.get("message"), raw.get("text")]
+    # node gives the name of the errno, and the call that failed beside it.
+    words += [raw.get("syscall"), raw.get("code"), None if as_integer(named) is not None else named]
+    texts = dict.fromkeys(filter(None, map(as_text, words)))
     return from_transport(
         phase=as_text(raw.get("phase")),
         exception=as_text(raw.get("exception")),
         errno=as_integer(raw.get("errno")),
-        message=as_text(raw.get("message")),
+        message="\n".join(texts),
         http_status=as_integer(raw.get("http_status")),
         http_reason=as_text(raw.get("http_reason")),
         content_type=as_text(raw.get("content_type")),
@@ -90,7 +234,7 @@ def _transport(raw: Mapping[str, object], operation: str, version: str) -> Fault
     )
 
 
-_READERS: dict[str, Callable[[Mapping[str, object], str, str], Fault]] = {
+_READERS: dict[str, Callable[[_Raw, str, str], Fault | None]] = {
     "libvirt": _libvirt,
     "qemu": _qemu,
     "transport": _transport,

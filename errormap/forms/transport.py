@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import errno as _errno
+import re
+from html import unescape
 
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.forms.causes import cause_in
+from virtcim.errormap.forms.transport_words import SENT, condition_of, is_plain_answer
 from virtcim.errormap.operations import changes_state
 from virtcim.errormap.reading.text import as_text
 
 __all__ = ["from_transport"]
+
+_TAG = re.compile(r"<[a-zA-Z/!][^<>]{0,400}>")
+_PAGE_LENGTH = 32 * 1024
+_OK = "200"
 
 
 def from_transport(
@@ -26,35 +34,79 @@ def from_transport(
 ) -> Fault:
     """The Fault of one failed exchange.
 
-    ``phase`` is connect, tls, before_send or after_send. ``code`` of the Fault is the most telling
-    of HTTP_<status> (unless 200), errno's name (ECONNREFUSED) and the exception's class;
-    ``arguments`` are (phase, exception, errno, http_status, http_reason, content_type); ``text``
-    is the message and the body. ``sent`` says that a request which may have changed something
-    had left.
+    ``phase`` is connect, tls, before_send or after_send; where it is empty, it is taken from the
+    words of the exception as far as they tell, and errno and HTTP status with it. ``code`` of the
+    Fault is the most telling of HTTP_<status> (unless 200), errno's name (ECONNREFUSED) and the
+    exception's class; ``arguments`` are (phase, exception, errno, http_status, http_reason,
+    content_type); ``text`` is the message and the body. ``sent`` says that a request which may
+    have changed something had left, or may have. An error that the message or the page of an answer
+    holds is the ``cause``.
     """
-    name = as_text(exception)
+    name, words = as_text(exception), as_text(message)
+    phase, status = as_text(phase), as_text(http_status)
     number = errno if isinstance(errno, int) and not isinstance(errno, bool) else None
-    status = as_text(http_status)
-    if status and status != "200":
-        code = f"HTTP_{status}"
-    elif number is not None and number in _errno.errorcode and not name.startswith("SSL"):
-        code = _errno.errorcode[number]
-    else:
-        code = name
-    texts = [as_text(message), as_text(body)]
+    code = _code(name, number, status)
+    left = phase == SENT
+    if not phase:
+        code, phase, status, left = _inferred(name, words, number, status, code)
+    texts = [words, as_text(body)]
+    text = "\n".join(part for part in texts if part)
+    cause = cause_in((words, _page(as_text(body))), operation)
     return Fault(
         source="transport",
         source_version=version,
         operation=operation,
         code=code,
         arguments=(
-            as_text(phase),
+            phase,
             name,
             as_text(errno),
             status,
             as_text(http_reason),
             as_text(content_type),
         ),
-        text="\n".join(text for text in texts if text),
-        sent=as_text(phase) == "after_send" and changes_state(operation),
+        text=text,
+        sent=left and changes_state(operation),
+        cause=cause,
     )
+
+
+def _code(name: str, number: int | None, status: str) -> str:
+    if status and status != _OK:
+        return f"HTTP_{status}"
+    if number is not None and number in _errno.errorcode and not name.startswith("SSL"):
+        return _errno.errorcode[number]
+    return name
+
+
+def _inferred(
+    name: str, words: str, number: int | None, status: str, code: str
+) -> tuple[str, str, str, bool]:
+    """Code, phase, status and whether the request may have left, of a report without a phase."""
+    if status:
+        return code, SENT, status, True
+    if code == name:
+        code = name.rpartition(".")[2]
+    if is_plain_answer(name, words):
+        return code, "", "", False
+    named = _errno.errorcode.get(number or 0, "")
+    condition = condition_of(f"{name} {named}".strip(), words)
+    if condition is None:
+        return code, "", "", False
+    if condition.status is not None:
+        status = str(condition.status)
+        code = _code(name, None, status)
+    elif condition.code and not named:
+        code = condition.code
+    return code, condition.phase, status, condition.may_have_left
+
+
+def _page(body: str) -> str:
+    """The words of an answer's body, without the tags of a page."""
+    if not body:
+        return ""
+    if len(body) > _PAGE_LENGTH:
+        body = f"{body[: _PAGE_LENGTH // 2]}\n{body[-_PAGE_LENGTH // 2 :]}"
+    if "<name>ErrorDescription</name>" in body or "<" not in body:
+        return body
+    return unescape(_TAG.sub(" ", body))

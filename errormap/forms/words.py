@@ -27,7 +27,8 @@ def from_words(
 
     xapi: the words of the ErrorDescription. xend: fault code, text. libvirt: number or name, then
     VIR_FROM_..., errno and message in any order. qemu: class, event or ``exit``, then key=value.
-    transport: phase, HTTP status, errno name or exception, in any order.
+    transport: phase, HTTP status, errno name or exception, in any order; a phase that is not given
+    is the one that the words tell of.
 
     Raises ValueError for an unknown source, and for a libvirt code that libvirt does not have.
     """
@@ -96,7 +97,7 @@ def _transport(words: Sequence[str], operation: str, text: str) -> Fault:
         else:
             exception = word
     return from_transport(
-        phase=phase or "connect",
+        phase=phase,
         exception=exception,
         errno=number,
         http_status=status,

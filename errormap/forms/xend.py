@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.forms.causes import cause_in
 from virtcim.errormap.reading.text import as_text
 
-__all__ = ["from_xend", "nested_xend"]
-
-# 3.0.2 wraps a fault once per level as text: "Error occurred when resuming: <Fault 3: 'nope'>".
-_NESTED = re.compile(r"<Fault (-?[0-9]{1,9}): ")
-_LEVELS = 16
+__all__ = ["from_xend"]
 
 
 def from_xend(
@@ -25,28 +20,5 @@ def from_xend(
         operation=operation,
         code=as_text(fault_code),
         text=text,
-        cause=nested_xend(text, operation),
+        cause=cause_in((text,), operation),
     )
-
-
-def nested_xend(text: str, operation: str, levels: int = _LEVELS) -> Fault | None:
-    """The xend fault that ``text`` contains in printed form, with those inside it as causes."""
-    match = _NESTED.search(text) if levels else None
-    end = text.rfind(">") if match is not None else -1
-    if match is None or end < match.end():
-        return None
-    inner = _unquoted(text[match.end() : end])
-    return Fault(
-        source="xend",
-        operation=operation,
-        code=match[1],
-        text=inner,
-        cause=nested_xend(inner, operation, levels - 1),
-    )
-
-
-def _unquoted(printed: str) -> str:
-    """The text behind a printed Python string; anything else as it is."""
-    if len(printed) >= 2 and printed[0] == printed[-1] and printed[0] in "'\"":
-        return printed[1:-1].replace("\\'", "'").replace('\\"', '"').replace("\\\\", "\\")
-    return printed

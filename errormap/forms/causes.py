@@ -1,0 +1,317 @@
+"""Causes that are printed inside another error's text: found, taken out, and looked into again.
+
+One stage for all sources. The outermost of what a text contains is its cause; what that one
+contains is the cause's cause, and so on, to a bounded depth. Nothing of the outer text is lost: the
+outer fault keeps it whole.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from virtcim.errormap.fault import Fault
+from virtcim.errormap.forms.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
+from virtcim.errormap.forms.printed import LONGEST, unquoted
+from virtcim.errormap.forms.server_errors import known_code, printed_errors
+from virtcim.errormap.reading.text import as_integer, as_text
+
+__all__ = ["LIBVIRT_CARRIER", "bare_libvirt", "cause_in", "libvirt_carried"]
+
+LIBVIRT_CARRIER = "LIBVIRT_ERROR"
+_LEVELS = 16
+_NO_ERROR = "0"
+_NOTHING = ("", "no error", "success", "ok")
+
+
+class Found(NamedTuple):
+    """One printed cause: where it begins, the fault without a cause of its own, and its texts."""
+
+    at: int
+    fault: Fault
+    inner: tuple[str, ...]
+
+
+def cause_in(texts: Iterable[str], operation: str, levels: int = _LEVELS) -> Fault | None:
+    """The fault that the first of ``texts`` with one contains, with the causes inside it."""
+    if not levels:
+        return None
+    for text in texts:
+        found = _outermost(text, operation)
+        if found is not None:
+            cause = cause_in(found.inner, found.fault.operation, levels - 1)
+            return replace(found.fault, cause=cause) if cause is not None else found.fault
+    return None
+
+
+def bare_libvirt(
+    number: str, name: str, domain: str, message: str, str1: str, int1: str, operation: str
+) -> Fault:
+    """The Fault of one virError without a cause; the number from the name or the text if need be.
+
+    A number that stands for no error is none where the message tells of one.
+    """
+    if not number and name:
+        number = str(LIBVIRT_NUMBERS.get(name, ""))
+    if not number or (number == _NO_ERROR and message.strip().lower() not in _NOTHING):
+        number = number_in_message(message)
+    return Fault(
+        source="libvirt",
+        operation=operation,
+        code=number,
+        arguments=(name, domain, str1, int1),
+        text=message,
+    )
+
+
+def _outermost(text: str, operation: str) -> Found | None:
+    if len(text) > 2 * LONGEST:
+        text = f"{text[:LONGEST]}\n{text[-LONGEST:]}"
+    best: Found | None = None
+    for needles, finder in _FINDERS:
+        if any(needle in text for needle in needles):
+            for found in finder(text, operation):
+                if best is None or found.at < best.at:
+                    best = found
+                break
+    for at, _, words in printed_errors(text, 1):
+        if best is None or at < best.at:
+            best = _server_error(at, words, operation)
+    return best
+
+
+def _server_error(at: int, words: list[str], operation: str) -> Found:
+    code, *arguments = words
+    if code == LIBVIRT_CARRIER:
+        fault = _libvirt_words_of(arguments, operation)
+        return Found(at, fault, (fault.text,))
+    fault = Fault(source="xapi", operation=operation, code=code, arguments=tuple(arguments))
+    return Found(at, fault, fault.arguments)
+
+
+def _libvirt_words_of(arguments: Sequence[str], operation: str) -> Fault:
+    number, name, domain, message, str1, int1 = [*arguments, *[""] * 6][:6]
+    return bare_libvirt(
+        as_text(as_integer(number)),
+        name,
+        domain,
+        message,
+        str1,
+        as_text(as_integer(int1)),
+        operation,
+    )
+
+
+def libvirt_carried(arguments: Sequence[str], operation: str) -> Fault:
+    """The libvirt fault of a LIBVIRT_ERROR's arguments, with the causes inside it."""
+    fault = _libvirt_words_of(arguments, operation)
+    cause = cause_in((fault.text,), operation)
+    return replace(fault, cause=cause) if cause is not None else fault
+
+
+# --- libvirt, QEMU and what they run
+
+_COMMAND = re.compile(
+    # Quotation marks and colons of the languages that libvirt speaks.
+    r"QEMU[^'\"«»„“\u2018\n:]{0,40}['\"«»„“\u2018]\s?([a-z][\w-]{2,80})\s?"
+    r"['\"«»“”\u2019][^:\uff1a\n]{0,40}[:\uff1a]\s?(?=\S)"
+)
+_AGENT_COMMANDS = "guest-"
+_AGENT = "channel=guest-agent"
+_SINGLE_WORDS = frozenset(
+    ("cont", "stop", "eject", "migrate", "change", "transaction", "balloon", "quit", "stop")
+)
+
+
+def _qemu(at: int, code: str, text: str, operation: str, *arguments: str) -> Iterator[Found]:
+    if text.strip():
+        fault = Fault(source="qemu", operation=operation, code=code, arguments=arguments, text=text)
+        yield Found(at, fault, (text,))
+
+
+def _helper(at: int, text: str, operation: str, command: str, status: str) -> Iterator[Found]:
+    """A program that libvirt ran: what it printed, by which command and with which end."""
+    if text.strip():
+        fault = Fault(
+            source="libvirt",
+            operation=operation,
+            code="exit",
+            arguments=("", "", command, status),
+            text=text,
+        )
+        yield Found(at, fault, (text,))
+
+
+def _qemu_command(text: str, _: str) -> Iterator[Found]:
+    for match in _COMMAND.finditer(text):
+        command = match[1]
+        if "-" in command or "_" in command or command in _SINGLE_WORDS:
+            more = (_AGENT,) if command.startswith(_AGENT_COMMANDS) else ()
+            yield from _qemu(match.start(), "GenericError", text[match.end() :], command, *more)
+
+
+_MONITOR = re.compile(
+    r"(?:process exited while connecting to monitor"
+    r"|qemu unexpectedly closed the monitor(?: \([^)]{0,200}\))?"
+    r"|early end of file from monitor[^:]{0,100}"
+    r"|failed to (?:start|probe) qemu binary \S{1,300}(?: for probing)?): ?",
+    re.IGNORECASE,
+)
+
+
+def _monitor(text: str, operation: str) -> Iterator[Found]:
+    for match in _MONITOR.finditer(text):
+        yield from _qemu(match.start(), "exit", text[match.end() :], operation)
+
+
+_JOB = re.compile(
+    r"\b(?:block )?job '[^'\n]{1,200}' failed(?: while [^:\n]{1,80})?: ?"
+    r"|\b(?:migration (?:out|in)|domain (?:save|core dump)|snapshot|backup)(?: job)?:"
+    r"(?!\s{0,4}(?:unexpectedly|cancel|is not active|terminated|failed))\s?",
+    re.IGNORECASE,
+)
+
+
+def _job(text: str, operation: str) -> Iterator[Found]:
+    for match in _JOB.finditer(text):
+        yield from _qemu(match.start(), "GenericError", text[match.end() :], operation)
+
+
+_CHILD = re.compile(
+    r"child process \(([^\n]{1,4000}?)\) unexpected (exit status"
+    r"|fatal signal) ([0-9]{1,4})(?:: ?|\b)",
+    re.IGNORECASE,
+)
+_EMULATOR = re.compile(r"(?:^|/| )(?:qemu-system-\w{1,20}|qemu-kvm|kvm|qemu-img|qemu-nbd)(?: |$)")
+
+
+def _child(text: str, operation: str) -> Iterator[Found]:
+    for match in _CHILD.finditer(text):
+        printed, command, status = text[match.end() :], match[1], f"{match[2]} {match[3]}"
+        if _EMULATOR.search(command[:2000]):
+            yield from _qemu(match.start(), "exit", printed, operation, f"exit_status={match[3]}")
+        else:
+            yield from _helper(match.start(), printed, operation, command, status)
+
+
+_STDERR = re.compile(r"\bstderr=\s?")
+
+
+def _stderr(text: str, operation: str) -> Iterator[Found]:
+    for match in _STDERR.finditer(text):
+        yield from _helper(match.start(), text[match.end() :], operation, "", "")
+
+
+_LOGGED = re.compile(r"libvirt: {0,2}([A-Za-z0-9 ./_-]{0,60}?) ?error : ")
+_PYTHON_LIBVIRT = re.compile(r"\blibvirtError(?:: |\((?=['\"]))")
+_DRIVER = re.compile(r"\bDriver\b")
+
+
+def _libvirt_words(at: int, message: str, operation: str) -> Iterator[Found]:
+    if message.strip():
+        fault = bare_libvirt("", "", "", message, "", "", operation)
+        yield Found(at, fault, (message,))
+
+
+def _logged_libvirt(text: str, operation: str) -> Iterator[Found]:
+    for match in _LOGGED.finditer(text):
+        yield from _libvirt_words(match.start(), text[match.end() :], operation)
+
+
+def _python_libvirt(text: str, operation: str) -> Iterator[Found]:
+    for match in _PYTHON_LIBVIRT.finditer(text):
+        message = text[match.end() :]
+        if match[0].endswith("("):
+            message = unquoted(message.rpartition(")")[0].partition("',")[0].strip())
+        yield from _libvirt_words(match.start(), message, operation)
+
+
+# --- xend
+
+_XEND_FAULT = re.compile(r"<Fault (-?[0-9]{1,9}): ")
+_XEND_ERROR = re.compile(r"\(xend\.err (?=['\"])")
+_STRING = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
+# An answer of xend's HTTP server is a XendError.
+_XEND_GENERIC = "2"
+
+
+def _xend(at: int, code: str, text: str, operation: str) -> Found:
+    fault = Fault(source="xend", operation=operation, code=code, text=text)
+    return Found(at, fault, (text,))
+
+
+def _xend_fault(text: str, operation: str) -> Iterator[Found]:
+    for match in _XEND_FAULT.finditer(text):
+        end = text.rfind(">")
+        if end >= match.end():
+            yield _xend(match.start(), match[1], unquoted(text[match.end() : end]), operation)
+
+
+def _xend_error(text: str, operation: str) -> Iterator[Found]:
+    for match in _XEND_ERROR.finditer(text):
+        string = _STRING.match(text, match.end())
+        if string is not None:
+            yield _xend(match.start(), _XEND_GENERIC, unquoted(string[0]), operation)
+
+
+# --- What programs print when they end
+
+_TRACEBACK = "Traceback (most recent call last)"
+_RAISED = re.compile(r"^(?:\w{1,60}\.){0,6}(\w{1,80}): ?", re.MULTILINE)
+# What these say is an error of another source, found by its own form.
+_CARRIERS = frozenset(("libvirtError", "Failure", "Fault"))
+
+
+def _traceback(text: str, operation: str) -> Iterator[Found]:
+    """The exception that ended the last traceback, by its class."""
+    begin = text.rfind(_TRACEBACK)
+    raised = _RAISED.search(text, begin + len(_TRACEBACK) + 1)
+    if raised is not None and raised[1] not in _CARRIERS and not known_code(raised[1]):
+        words = text[raised.end() :].strip()
+        fault = Fault(source="xapi", operation=operation, code=raised[1], arguments=(words,))
+        yield Found(begin, fault, (words,))
+
+
+_PLUGIN_OUTPUT = re.compile(
+    r"['\"](?:stderr|error|message|reason)['\"]\s{0,4}:\s{0,4}[u]?(?=['\"])"
+)
+
+
+def _plugin_output(text: str, operation: str) -> Iterator[Found]:
+    begin = text.find("{")
+    if begin < 0:
+        return
+    for match in _PLUGIN_OUTPUT.finditer(text, begin):
+        string = _STRING.match(text, match.end())
+        words = unquoted(string[0]).strip() if string is not None else ""
+        if words:
+            fault = Fault(source="xapi", operation=operation, code="exit", arguments=(words,))
+            yield Found(begin, fault, (words,))
+
+
+_QMP_ERROR = re.compile(r"\bQMP_Error\([0-9]{1,9}, (?=\")")
+
+
+def _xenopsd_qmp(text: str, operation: str) -> Iterator[Found]:
+    for match in _QMP_ERROR.finditer(text):
+        string = _STRING.match(text, match.end())
+        if string is not None:
+            yield from _qemu(match.start(), "GenericError", unquoted(string[0]), operation)
+
+
+_FINDERS: tuple[tuple[tuple[str, ...], Callable[[str, str], Iterator[Found]]], ...] = (
+    (("QEMU",), _qemu_command),
+    ((" monitor", "QEMU binary"), _monitor),
+    (("job", "igration ", "save:", "dump:"), _job),
+    (("hild process (",), _child),
+    (("stderr=",), _stderr),
+    (("libvirt: ",), _logged_libvirt),
+    (("libvirtError",), _python_libvirt),
+    (("<Fault ",), _xend_fault),
+    (("xend.err ",), _xend_error),
+    ((_TRACEBACK,), _traceback),
+    (('"returncode"', "'returncode'", '"stderr"', "'stderr'"), _plugin_output),
+    (("QMP_Error",), _xenopsd_qmp),
+)

@@ -1,0 +1,113 @@
+"""Faults out of a text alone: what a program's log holds of an error whose source is known."""
+
+from __future__ import annotations
+
+import re
+
+from virtcim.errormap.fault import Fault
+from virtcim.errormap.forms.libvirt import from_libvirt
+from virtcim.errormap.forms.printed import bare_words
+from virtcim.errormap.forms.qemu import from_qemu
+from virtcim.errormap.forms.server_errors import known_code, printed_errors
+from virtcim.errormap.forms.transport import from_transport
+from virtcim.errormap.forms.xapi import from_xapi
+from virtcim.errormap.forms.xend import from_xend
+
+__all__ = ["from_text", "last_raised"]
+
+_LOOKED_AT = 32 * 1024
+_RAISED = re.compile(
+    r"^(?:\[[^\]\n]{0,80}\] )?((?:\w{1,60}[.$]){0,8}\w{0,60}"
+    r"(?:Error|Exception|Timeout|Disconnected|Failure|Fault|Refused|Interrupt|IncompleteRead"
+    r"|BadStatusLine|gaierror|timeout)):(?: |$)",
+    re.MULTILINE,
+)
+_TRACEBACK = "Traceback (most recent call last)"
+_CODE_FIRST = re.compile(r"\s{0,20}([A-Z][A-Z0-9_]{2,80})(?![A-Za-z0-9_])[\s:,-]{0,8}")
+_LIBVIRT_RAISED = "libvirtError: "
+_LIBVIRT_HEAD = re.compile(
+    r"^[\d :.TZ+-]{19,40}: \d{1,9}: error : (?:\w{1,80}:\d{1,6} : )?", re.MULTILINE
+)
+_HUMAN = re.compile(r"\s{0,20}Error: ")
+_EMULATOR = re.compile(r"^[^\n]{0,60}\b(?:qemu|kvm)[\w.-]{0,40}: ", re.MULTILINE)
+_FAULT = re.compile(r"(?:Error: |\w{1,40}: )?\s{0,8}<Fault (-?[0-9]{1,9}): .*>\s*", re.DOTALL)
+_XEND_HEAD = re.compile(
+    r"\s{0,20}(?:\[[^\]\n]{0,80}\] ?)?(?:ERROR|Error|error):? ?(?:\([^)\n]{0,80}\) ?)?"
+)
+
+
+def from_text(source: str, text: str, *, operation: str = "", version: str = "") -> Fault:
+    """The Fault of ``source`` that ``text``, a line or a piece of its log, tells of."""
+    return _READERS[source](text, operation, version)
+
+
+def last_raised(text: str) -> tuple[str, str]:
+    """The class of the exception that ``text`` ends with, and what it says; ("", text) for none.
+
+    Of a traceback that is the last; of a text that begins with a class, that one.
+    """
+    looked = text[-_LOOKED_AT:]
+    begin = looked.rfind(_TRACEBACK)
+    raised = _RAISED.search(looked, begin) if begin >= 0 else _RAISED.match(looked)
+    return (raised[1], looked[raised.end() :].strip()) if raised is not None else ("", text)
+
+
+def _xapi(text: str, operation: str, version: str) -> Fault:
+    first = min(printed_errors(text[:_LOOKED_AT], 1), key=lambda found: found[0], default=None)
+    if first is not None:
+        return from_xapi(first[2], operation=operation, version=version, text=text)
+    coded = _CODE_FIRST.match(text)
+    if coded is not None and known_code(coded[1]):
+        rest = text[coded.end() :].strip()
+        words = bare_words(rest) if rest.count(",") and "\n" not in rest else [rest] if rest else []
+        return from_xapi([coded[1], *words], operation=operation, version=version, text=text)
+    return from_xapi(["", text], operation=operation, version=version)
+
+
+def _xend(text: str, operation: str, version: str) -> Fault:
+    words = last_raised(text)[1]
+    fault = _FAULT.fullmatch(words[:_LOOKED_AT])
+    head = _XEND_HEAD.match(words) if fault is None else None
+    return from_xend(
+        fault_code=fault[1] if fault is not None else "",
+        fault_string=words[head.end() :] if head is not None else words,
+        operation=operation,
+        version=version,
+    )
+
+
+def _libvirt(text: str, operation: str, version: str) -> Fault:
+    raised = text.rfind(_LIBVIRT_RAISED)
+    message = text[raised + len(_LIBVIRT_RAISED) :] if raised >= 0 else text
+    for head in _LIBVIRT_HEAD.finditer(message[-_LOOKED_AT:]):
+        message = head.string[head.end() :]
+    return from_libvirt(code=None, message=message, operation=operation, version=version)
+
+
+def _qemu(text: str, operation: str, version: str) -> Fault:
+    raw: dict[str, object] = {"exit_status": None, "stderr": text}
+    if _HUMAN.match(text):
+        raw = {"return": text}
+    elif operation and not operation.startswith("(") and not _EMULATOR.search(text[:_LOOKED_AT]):
+        raw = {"class": None, "desc": text}
+    return from_qemu(raw, operation=operation, version=version)
+
+
+def _transport(text: str, operation: str, version: str) -> Fault:
+    exception, words = last_raised(text)
+    return from_transport(
+        phase="",
+        exception=exception,
+        message=words or text,
+        operation=operation,
+        version=version,
+    )
+
+
+_READERS = {
+    "libvirt": _libvirt,
+    "qemu": _qemu,
+    "transport": _transport,
+    "xapi": _xapi,
+    "xend": _xend,
+}

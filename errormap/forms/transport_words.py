@@ -1,0 +1,194 @@
+"""What programs print when the way to the manager fails: in which phase, by which errno, or status.
+
+Python's, node's, Java's, Go's, .NET's and curl's words; the first row that is found decides.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+__all__ = ["CONNECT", "SENT", "TLS", "UNSENT", "Condition", "condition_of", "is_plain_answer"]
+
+CONNECT, TLS, UNSENT, SENT = "connect", "tls", "before_send", "after_send"
+UNKNOWN = ""
+# A connection that broke in a way that no errno names.
+FAILED = "connection_failed"
+_LOOKED_AT = 8 * 1024
+
+
+class Condition(NamedTuple):
+    """What the words say: the phase ("" where they do not tell), a code, an HTTP status.
+
+    ``code`` is the name of an errno, or a condition that the table knows (``gaierror``,
+    ``connection_failed``); "" where
+    the exception's own name says most. ``may_have_left`` tells whether the request may have gone.
+    """
+
+    phase: str
+    code: str
+    status: int | None = None
+    may_have_left: bool = False
+
+
+# --- An answer came: its status
+
+_REASON = (
+    r"(?:continue|ok|moved|found|see other|not modified|temporary|permanent|bad"
+    r"|unauthorized|forbidden"
+    r"|not |method|proxy|request|conflict|gone|length|precondition|payload|uri|unsupported"
+    r"|expectation"
+    r"|too many|internal|service|gateway|http version|unprocessable|unavailable|locked)"
+)
+_STATUSES = (
+    re.compile(r"<?protocolerror for .{1,300}?: ([1-5][0-9]{2})(?: |>|$)"),
+    re.compile(rf"^\W{{0,4}}(?:error:? )?([1-5][0-9]{{2}}):? (?={_REASON})"),
+    re.compile(
+        r"\b(?:http(?: error| status|/[12](?:\.[0-9])?)?|status(?: ?code)?(?: of)?|returned error"
+        r"|returned an error|response(?: code| status)?|statuscode"
+        r"|unexpected (?:server )?(?:response"
+        r"|status)|indicate success|code)(?: is|=|:|,)? ?[(\"']?([1-5][0-9]{2})\b(?! ?bytes| ?ms)"
+    ),
+    re.compile(rf"\b([1-5][0-9]{{2}}) (?:(?:client|server) error\b|{_REASON})"),
+)
+
+_NAMED_STATUS = re.compile(r"\bstatus:? (unauthorized|forbidden|not found|service unavailable)\b")
+_NAMED = {"unauthorized": 401, "forbidden": 403, "not found": 404, "service unavailable": 503}
+
+# --- No answer came
+
+_UNRESOLVED = (
+    r"gaierror|herror|name or service not known|nodename nor servname|name resolution|\benotfound"
+    r"|eai_again|eai_noname|eai_nodata|eai_fail|unknownhost|unresolvedaddress|no such host"
+    r"|server misbehaving|could not resolve|couldn.t resolve|name could not be resolved"
+    r"|\b11001\b|\b11002\b|\b11004\b|failed to resolve|nameresolution|no address associated"
+    r"|hostname cannot be resolved|dns (?:lookup|error|resolution)|curl: \((?:5|6)\)"
+    r"|getaddrinfo|resolve host"
+)
+_TLS = (
+    r"certificate|x509|self.signed|pkix|unable to verify|ssl_error|sslhandshake|sslpeer"
+    r"|ssl routines"
+    r"|wrong.version.number|eproto|tls handshake|handshake failure|handshake_failure|tls:|sslv3"
+    r"|before secure tls|secure channel|trust relationship|authenticationexception|unknown_ca"
+    r"|http response to https client|cert_|err_tls|depth_zero|unable_to_|unrecognized ssl message"
+    r"|ssl connection could not be established|sslcertverification|certpath|hostname mismatch"
+    r"|hostname/ip does not match|doesn.t match|tlsv1 alert|curl: \((?:35|51|58|60|66|77|83"
+    r"|90|91)\)"
+    r"|plaintext connection\?"
+)
+_DIALLING = (
+    r"\bconnect(?:ex|ion attempt)?\b.{0,60}(?:econn|etimedout|eacces|enoent|ehost|enet|timed out"
+    r"|timeout)|newconnectionerror|failed to establish a new connection|connecttimeout"
+    r"|dial (?:tcp|unix|udp)"
+    r"|connectexception|connect timeout|connection attempt failed|failed to connect"
+    r"|unable to connect"
+    r"|couldn.t connect|could not connect|cannot connect|can.t connect|httphostconnect|proxyerror"
+    r"|connectionrefused|noroutetohost|connecterror|err_connection_refused|curl: \(7\)"
+    r"|und_err_connect|notconnected|cannot open connection|failed to (?:create|open) .{0,20}socket"
+)
+_REFUSED = (
+    r"econnrefused|connection refused|actively refused|connectionrefused|\b10061\b|curl: \(7\)"
+)
+_UNREACHABLE = (
+    r"ehostunreach|no route to host|noroutetohost|\b10065\b|ehostdown|host is down"
+    r"|host is unreachable"
+)
+_NET_UNREACHABLE = r"enetunreach|enetdown|network is (?:unreachable|down)|\b10051\b|\b10050\b"
+_RESET = (
+    r"econnreset|connection reset|connectionreset|\b10054\b|forcibly closed|socket hang up"
+    r"|err_socket_closed|und_err_socket|other side closed|curl: \(56\)"
+)
+_BROKEN = r"epipe|broken pipe|brokenpipe|curl: \(55\)|write after end"
+_ABORTED = r"econnaborted|connection abort|\b10053\b|connectionaborted"
+_ENDED = (
+    r"remotedisconnected|remote end closed|badstatusline|incompleteread|unexpected eof"
+    r"|unexpected end"
+    r"|\beof\b|end of file|server disconnected|remoteprotocolerror|empty reply|no ?httpresponse"
+    r"|closed by the server|connection was closed|prematurely|premature|connection closed"
+    r"|response ended|ssleoferror|endofstream|nohttpresponse|curl: \((?:18|52)\)|chunkedencoding"
+    r"|server closed|peer closed|resultunknown|unexpected error occurred on a (?:send|receive)"
+    r"|connection (?:was )?(?:lost|dropped|terminated)|lost connection"
+    r"|failed to read server.s response"
+    r"|keep-alive|kept alive"
+)
+_WAITED = (
+    r"read timed out|readtimeout|headerstimeout|bodytimeout|awaiting headers|reading body"
+    r"|und_err_headers"
+    r"|und_err_body|read etimedout|read tcp|esockettimedout|response timeout"
+    r"|waiting for (?:a )?response"
+    r"|sockettimeoutexception: read|read operation timed out|curl: \(28\) operation"
+)
+_TIMEOUT = (
+    r"timed? ?out|timeout|etimedout|deadline exceeded|taskcanceled|\b10060\b|operation was canceled"
+    r"|aborterror|aborted due to timeout"
+)
+_NO_DESCRIPTORS = r"emfile|enfile|too many open files|\[errno 2[34]\]|\b10024\b"
+_NO_MEMORY = r"enomem|cannot allocate memory|memoryerror|outofmemory|out of memory"
+_NO_PORTS = r"eaddrnotavail|cannot assign requested address|can.t assign requested address"
+_FORBIDDEN = r"\beacces\b|\beperm\b|permission denied|permissionerror|operation not permitted"
+_MISSING_SOCKET = r"\benoent\b|filenotfounderror|no such file or directory"
+_UNSENDABLE = (
+    r"overflowerror|exceeds xml-rpc limits|cannot marshal|unicodeencodeerror|invalidurl|invalid url"
+    r"|missingschema|unsupported protocol|malformedurl|err_invalid_url|not json serializable"
+    r"|invalidschema|unknown protocol scheme|uriformatexception|circular structure"
+)
+_UNREADABLE = (
+    r"expaterror|not well-formed|no element found|responseerror|jsondecodeerror|saxparse"
+    r"|parse error"
+    r"|unexpected token|invalid character|malformed|unmarshal|xmlrpcclientexception|bad ?response"
+    r"|invalid response|unexpected content|syntax error|not xml|unparsable|cannot decode"
+)
+_ABOUT_CONNECTIONS = (
+    r"fetch failed|failed to fetch|connection|socket|network|unreachable|refused|transport|protocol"
+)
+
+_ROWS: tuple[tuple[re.Pattern[str], Condition], ...] = tuple(
+    (re.compile(pattern), condition)
+    for pattern, condition in (
+        (_NO_DESCRIPTORS, Condition(UNSENT, "EMFILE")),
+        (_NO_MEMORY, Condition(UNSENT, "ENOMEM")),
+        (_NO_PORTS, Condition(CONNECT, "EADDRNOTAVAIL")),
+        (_UNRESOLVED, Condition(CONNECT, "gaierror")),
+        (_UNSENDABLE, Condition(UNSENT, "")),
+        (_TLS, Condition(TLS, "")),
+        (_REFUSED, Condition(CONNECT, "ECONNREFUSED")),
+        (_UNREACHABLE, Condition(CONNECT, "EHOSTUNREACH")),
+        (_NET_UNREACHABLE, Condition(CONNECT, "ENETUNREACH")),
+        (_FORBIDDEN, Condition(CONNECT, "EACCES")),
+        (_MISSING_SOCKET, Condition(CONNECT, "ENOENT")),
+        (_WAITED, Condition(SENT, "ETIMEDOUT", may_have_left=True)),
+        (_DIALLING, Condition(CONNECT, "")),
+        (_RESET, Condition(SENT, "ECONNRESET", may_have_left=True)),
+        (_BROKEN, Condition(SENT, "EPIPE", may_have_left=True)),
+        (_ABORTED, Condition(SENT, "ECONNABORTED", may_have_left=True)),
+        (_ENDED, Condition(SENT, FAILED, may_have_left=True)),
+        (_TIMEOUT, Condition(UNKNOWN, "ETIMEDOUT", may_have_left=True)),
+        (_UNREADABLE, Condition(SENT, "", may_have_left=True)),
+        (_ABOUT_CONNECTIONS, Condition(UNKNOWN, FAILED, may_have_left=True)),
+    )
+)
+_ANSWERED = Condition(SENT, "", may_have_left=True)
+# XML-RPC's own answer that a call failed.
+_FAULT = re.compile(r"^\W{0,3}<?fault -?[0-9]|\bxmlrpc\.client\.fault\b|\bxmlrpclib\.fault\b")
+
+
+def is_plain_answer(exception: str, text: str) -> bool:
+    """Whether what was raised is the manager's own answer, a fault; the way was sound."""
+    name = exception.rpartition(".")[2]
+    return name == "Fault" or _FAULT.search(text[:300].lower()) is not None
+
+
+def condition_of(exception: str, text: str) -> Condition | None:
+    """What the words of an exception say; None where they tell nothing of a connection."""
+    words = f"{exception}: {text[:_LOOKED_AT]}".lower()
+    for pattern in _STATUSES:
+        match = pattern.search(words if pattern is not _STATUSES[1] else text[:200].lower())
+        if match is not None:
+            return _ANSWERED._replace(status=int(match[1]))
+    reason = _NAMED_STATUS.search(words)
+    if reason is not None:
+        return _ANSWERED._replace(status=_NAMED[reason[1]])
+    for row, condition in _ROWS:
+        if row.search(words) is not None:
+            return condition
+    return None
