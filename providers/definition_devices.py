@@ -33,6 +33,7 @@ __all__ = [
     "NETWORK_NAMES",
     "check_image_size",
     "check_new_image",
+    "plain_path",
     "read_disk",
     "read_mac_address",
     "read_network",
@@ -56,6 +57,8 @@ _KINDS = {CD_DRIVE: DiskKind.CD, _DVD_DRIVE: DiskKind.CD, FLOPPY_DRIVE: DiskKind
 _EMULATED_KINDS = {0: DiskKind.DISK, 1: DiskKind.CD, 2: DiskKind.FLOPPY}
 _MAC = re.compile(r"[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}", re.IGNORECASE)
 _INSTANCE_ID_KEY = re.compile(r'InstanceID="([^"]*)"', re.IGNORECASE)
+# Where an image on the network is: whether it may be named the endpoint knows.
+_NETWORK_URL = re.compile(r"(?!file:)[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _Named = TypeVar("_Named", Network, StorageRepository)
 
 
@@ -202,11 +205,11 @@ def _image(
     for name in IMAGE_NAMES[1:]:
         other = reader.text(name)
         # The blanks at the end of a path are in a URI only.
-        if other and given and _plain(other).strip() != _plain(given).strip():
+        if other and given and plain_path(other).strip() != plain_path(given).strip():
             raise reader.refuse(name, other, f"is another image than {given!r}")
         given = given or other
     reader.ignore(*IMAGE_NAME_KINDS)
-    given = _plain(given)
+    given = plain_path(given)
     images = view.inventory.disk_images
     elsewhere = next((each for each in images.values() if given in each.uris), None)
     if len(named) > 1 and not (elsewhere and set(named) <= set(elsewhere.uris)):
@@ -215,7 +218,7 @@ def _image(
         return elsewhere, ""
     if given.lower() in images:
         return images[given.lower()], ""
-    if given.startswith("/"):
+    if given.startswith("/") or _NETWORK_URL.match(given):
         at_path = next((each for each in images.values() if each.location == given), None)
         return at_path, "" if at_path else given
     pool, _, volume = given.rpartition("/")
@@ -231,14 +234,16 @@ def _image(
     raise reader.refuse("HostResource", given, "names no image that is known here")
 
 
-def _plain(name: str) -> str:
-    """The path in a file URI; anything else as it is."""
+def plain_path(name: str) -> str:
+    """The path in a URI of a file of this host (RFC 8089); anything else as it is."""
     if not name.lower().startswith("file:"):
         return name
     try:
-        return unquote(urlsplit(name).path, errors="strict")
+        parts = urlsplit(name)
+        is_here = parts.netloc.lower() in {"", "localhost"}
+        return unquote(parts.path, errors="strict") if is_here else name
     except ValueError:
-        return name  # its host is none, or its path no UTF-8
+        return name  # its path is no UTF-8
 
 
 def read_network(reader: SettingReader, view: View) -> Network:

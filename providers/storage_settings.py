@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from virtcim.hypervisor.labels import label_fault
 from virtcim.hypervisor.model import StorageRepository
 from virtcim.hypervisor.storage import DiskImageSpec, StorageRepositorySpec
-from virtcim.providers.definition_devices import check_new_image, read_repository, read_size
+from virtcim.providers.definition_devices import (
+    check_new_image,
+    plain_path,
+    read_repository,
+    read_size,
+)
 from virtcim.providers.embedded import read_instance
 from virtcim.providers.errors import rejected
 from virtcim.providers.instance_class import ClassModel
@@ -120,9 +124,7 @@ def _location(reader: SettingReader) -> str:
     """The directory, by one of the properties that name what a resource is on."""
     given = [*reader.texts("HostResource")]
     given += [text for name in ("Address", "HostExtentName", "Path") if (text := reader.text(name))]
-    paths = {
-        unquote(urlsplit(one).path) if one.lower().startswith("file:") else one for one in given
-    }
+    paths = set(map(plain_path, given))
     if len(paths) != 1:
         raise reader.refuse("HostResource", given or None, "must name one directory")
     (path,) = paths

@@ -253,9 +253,11 @@ class XenApiEndpoint:
                 stopped = self._stop(ref, monitor)
                 self._tasks.run("VM.destroy", ref, monitor=monitor, decisive=True)
         except HypervisorError as exc:
-            if stopped:
+            if not stopped:
+                raise
+            # One that exists only while it runs has gone with its run.
+            if not _is_gone(exc.fault, ref):
                 raise HypervisorError(_only_stopped(exc)) from exc
-            raise
         finally:
             self._wait_visible()
 
@@ -309,6 +311,11 @@ def _present_state(fault: Fault) -> PowerState | None:
         return PowerState(fault.arguments[2].capitalize())
     except ValueError:
         return None
+
+
+def _is_gone(fault: Fault, ref: str) -> bool:
+    """Whether a fault says that there is no such virtual machine."""
+    return (fault.source, fault.code, fault.arguments) == ("xapi", "HANDLE_INVALID", ("VM", ref))
 
 
 def _unseen(error: HypervisorError, operation: str) -> Fault:

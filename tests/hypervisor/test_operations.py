@@ -477,6 +477,20 @@ def test_a_machine_that_was_stopped_and_could_not_be_destroyed_is_said_to_be_sto
     assert endpoint.inventory().virtual_systems["one"].power_state is PowerState.HALTED
 
 
+def test_a_machine_that_goes_with_its_run_is_destroyed(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    def shut_down(task: str, ref: str) -> None:
+        server.remove("VM", ref)
+        server.end_task(task)
+
+    server.put("VM", ONE, power_state="Running")
+    server.task("VM.hard_shutdown", shut_down)
+    server.task("VM.destroy", lambda task, ref: server.end_task(task, "HANDLE_INVALID", "VM", ref))
+    endpoint.destroy("one")
+    assert "one" not in endpoint.inventory().virtual_systems
+
+
 def test_a_machine_that_halts_by_itself_before_it_is_stopped_is_destroyed(
     server: XenApiServer, endpoint: XenApiEndpoint
 ) -> None:

@@ -263,6 +263,7 @@ def test_memory_is_understood_in_the_units_that_clients_send(
         ({"PoolID": "default", "HostResource": ["vm1-0.qcow2"]}, "image"),
         ({"PoolID": "DiskPool/default", "Address": "/images/vm1-0.qcow2"}, "image"),
         ({"Address": "/elsewhere/a.raw"}, "path"),
+        ({"HostResource": ["file://localhost/elsewhere/a.raw"]}, "path"),
         ({"HostExtentName": "/elsewhere/a.raw", "HostExtentNameFormat": 12}, "path"),
         ({"Address": "/elsewhere/a.raw", "EmulatedType": 0, "VirtualDevice": "vdz"}, "path"),
         ({"PoolID": REPOSITORY.uuid, "VirtualQuantity": GIB, "AllocationUnits": "byte"}, "new"),
@@ -290,6 +291,16 @@ def test_a_disk_is_found_by_every_name_that_clients_use(
     }
     assert found == {kind: wanted[kind] if kind == expected else "" for kind in found}
     assert disk.size_bytes == (GIB if expected == "new" else 0)
+
+
+def test_an_image_on_the_network_is_named_by_its_url(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    """Whether it may be, the hypervisor knows."""
+    url = "https://images.example:8443/a%20b.iso"
+    settings = [rasd(ResourceType=15, HostResource=[url])]
+    (disk,) = defined(providers, endpoint, Record(VSSD, NAMED), settings).disks
+    assert disk.path == url
 
 
 @pytest.mark.parametrize(
@@ -442,6 +453,7 @@ REFUSED_RESOURCES: list[tuple[dict[str, object], str]] = [
     ({"ResourceType": 17, "HostResource": ["/a", "/b"]}, "HostResource"),
     ({"ResourceType": 17, "HostResource": ["/a"], "Address": "/b"}, "Address: '/b'"),
     ({"ResourceType": 17, "HostResource": ["nowhere/image"]}, "HostResource: 'nowhere/image'"),
+    ({"ResourceType": 17, "HostResource": ["file://other/a"]}, "HostResource: 'file://other/a'"),
     ({"ResourceType": 17, "HostResource": ["/a"], "Access": 2}, "Access: 2"),
     ({"ResourceType": 17, "HostResource": ["/a"], "EmulatedType": 9}, "EmulatedType: 9"),
     ({"ResourceType": 15, "EmulatedType": 2}, "EmulatedType: 2"),

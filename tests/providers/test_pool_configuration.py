@@ -118,6 +118,7 @@ def test_the_directory_is_named_as_clients_name_it_and_names_the_pool(
         ({"Settings": []}, "Settings"),
         ({"Settings": [*directory(), *directory("/b")]}, "Settings"),
         ({"Settings": directory("more")}, "Settings[0].HostResource: 'more'"),
+        ({"Settings": directory("file://other/srv")}, "Settings[0].HostResource: 'file://other"),
         ({"Settings": directory("/")}, "Settings[0].HostResource: '/'"),
         ({"Settings": [setting()]}, "Settings[0].HostResource"),
         ({"Settings": directory("/a", Address="/b")}, "Settings[0].HostResource"),

@@ -62,7 +62,7 @@ def system_settings(name: str) -> pywbem.CIMInstance:
 
 def resource_settings(
     *,
-    disks: Sequence[Path] = (),
+    disks: Sequence[Path | str] = (),
     memory_bytes: int = 32 * _MIB,
     processors: int = 1,
     network_uuid: str = "",

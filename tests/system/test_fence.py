@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import libvirt
 import pytest
@@ -173,6 +174,45 @@ def _piece_of_a_vmdk(api: Any, qemu: libvirt.virConnect, images: Path) -> str:
     return scanned(api, images / "flat-flat.vmdk")
 
 
+def _in_a_saved_state(api: Any, qemu: libvirt.virConnect, images: Path) -> str:
+    vdi = volume(api, "saved.img", type="raw")
+    domain = qemu.defineXML(domain_xml("saved", disks=(images / "saved.img",)))
+    domain.create()
+    domain.managedSave()
+    _without_disks(qemu, domain)
+    return vdi
+
+
+def _in_a_snapshot(api: Any, qemu: libvirt.virConnect, images: Path) -> str:
+    vdi = volume(api, "remembered.qcow2", type="qcow2")
+    image = images / "remembered.qcow2"
+    domain = qemu.defineXML(domain_xml("remembers", disks=(image,), disk_format="qcow2"))
+    domain.snapshotCreateXML("<domainsnapshot><name>then</name></domainsnapshot>")
+    _without_disks(qemu, domain)
+    return vdi
+
+
+def _without_disks(qemu: libvirt.virConnect, domain: libvirt.virDomain) -> None:
+    root = ElementTree.fromstring(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))
+    devices = root.find("devices")
+    assert devices is not None
+    for disk in devices.findall("disk"):
+        devices.remove(disk)
+    qemu.defineXML(ElementTree.tostring(root, "unicode"))
+
+
+def _as_an_argument_of_qemu(api: Any, qemu: libvirt.virConnect, images: Path) -> str:
+    vdi = volume(api, "argument.img", type="raw")
+    namespace = "xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'"
+    arguments = (
+        "<qemu:commandline><qemu:arg value='-drive'/>"
+        f"<qemu:arg value='file={images / 'argument.img'},if=none'/></qemu:commandline></domain>"
+    )
+    xml = domain_xml("arguments").replace("<domain ", f"<domain {namespace} ")
+    qemu.defineXML(xml.replace("</domain>", arguments))
+    return vdi
+
+
 def test_an_image_that_any_machine_uses_in_any_way_is_not_deleted(
     api: Any, qemu: libvirt.virConnect, shared_libvirt: PrivateLibvirt
 ) -> None:
@@ -186,6 +226,9 @@ def test_an_image_that_any_machine_uses_in_any_way_is_not_deleted(
         _base_of_an_overlay,
         _parent_of_a_vmdk,
         _piece_of_a_vmdk,
+        _in_a_saved_state,
+        _in_a_snapshot,
+        _as_an_argument_of_qemu,
     )
     images = shared_libvirt.images
     used = {use.__name__: use(api, qemu, images) for use in uses}
@@ -196,7 +239,10 @@ def test_an_image_that_any_machine_uses_in_any_way_is_not_deleted(
     for domain in qemu.listAllDomains():
         if domain.isActive():
             domain.destroy()
-        domain.undefine()
+        domain.undefineFlags(
+            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        )
     for name, vdi in used.items():
         location = Path(api.VDI.get_location(vdi))
         api.VDI.destroy(vdi)
@@ -299,6 +345,12 @@ def test_a_cim_client_hears_what_would_allow_it(
         said = str(caught.value.status_description)
         assert said.startswith("ERR_ACCESS_DENIED: ")
         assert "--image-directory" in said
+    for source in ("https://images.example/a.iso", "nbd+unix:///a?socket=/etc/shadow"):
+        with pytest.raises(pywbem.CIMError) as caught:
+            define(cim, "reads-the-network", disks=[source])
+        said = str(caught.value.status_description)
+        assert said.startswith("ERR_ACCESS_DENIED: ")
+        assert "--image-source" in said
     [service] = cim.EnumerateInstanceNames("VirtCIM_ResourcePoolConfigurationService")
 
     def make_pool(place: str) -> str:

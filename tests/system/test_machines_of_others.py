@@ -13,6 +13,7 @@ import pytest
 import pywbem
 from boot_sectors import IDLE
 
+from tests.system.cim import destroy
 from tests.system.others import (
     Machine,
     allocation,
@@ -243,7 +244,9 @@ def test_a_machine_that_exists_only_while_it_runs_is_never_defined(
     told = refusal(lambda: invoke(cim, "ModifySystemSettings", SystemSettings=settings))
     assert told.startswith("ERR_WRONG_STATE_FOR_OP")
     assert not domain.isPersistent()
-    domain.destroy()
+    # With its run it is gone, and that is what was asked for.
+    destroy(cim, system)
+    assert qemu.listAllDomains() == []
 
 
 def test_a_disk_of_a_pool_that_is_not_active_is_changed_and_shown(
