@@ -6,6 +6,7 @@ It may only be named inside the fence, and its format is never guessed from what
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.reading.uris import is_uri
 from virtcim.toolstack.reading.views import DiskView, PoolView
 from virtcim.toolstack.records.storage import URIS
+from virtcim.wire.labels import label_fault
 
 __all__ = [
     "Image",
@@ -41,6 +43,10 @@ _log = logging.getLogger(__name__)
 _BLOCK_POOLS = frozenset({"disk", "logical", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"})
 # Formats of which some images have their mark at the end.
 _WITHOUT_A_MARK = frozenset({"dmg", "vpc"})
+# libvirt 9.0 writes these as they are into its documents, and reads blanks.
+_NOT_CARRIED = re.compile(r"[\t\n\r]")
+# The name and password of a user, or what else stands before the host.
+_USER = re.compile(r"(?<=//)[^/?#]*@")
 _FORMAT_FIELD = "sm_config:type"
 _IMAGE = "a disk image"
 
@@ -123,7 +129,8 @@ def require_inside(context: Context, what: str, location: str, *, field: str = "
     """Refuse a path or URL outside the fence; ``what`` says in words what it is for.
 
     The answer is the same whether anything is there or not. Raises ``VIRTCIM_OUTSIDE_FENCE``,
-    ``VALUE_NOT_SUPPORTED`` for what is neither an absolute path nor such a URL.
+    ``VALUE_NOT_SUPPORTED`` for what is neither an absolute path nor such a URL, or is no readable
+    line; a volume of others may be named that has such a name already.
     """
     fence = context.services.fence
     if is_uri(location):
@@ -136,6 +143,8 @@ def require_inside(context: Context, what: str, location: str, *, field: str = "
     if not location.startswith("/"):
         raise value_not_supported(field, shown_name(location), "must be an absolute path or a URL")
     pool = _pool_of(context, location)
+    if (fault := label_fault(location)) and (pool is None or _NOT_CARRIED.search(location)):
+        raise value_not_supported(field, shown_name(location), fault)
     if pool is not None and _counts(context, pool):
         return
     pools = _pools(context)
@@ -168,7 +177,8 @@ def _source_url(location: str) -> SourceUrl:
     try:
         return parse_source_url(location)
     except SourceUrlError as error:
-        raise value_not_supported("location", shown_name(location), str(error)) from error
+        shown = _USER.sub("...@", shown_name(location))
+        raise value_not_supported("location", shown, str(error)) from error
 
 
 def _pools(context: Context) -> list[PoolView]:
