@@ -279,6 +279,24 @@ def test_reasons_outlive_libvirtd_and_the_toolstack(
     connection.close()
 
 
+def test_a_machine_that_somebody_ended_with_a_dump_did_not_panic(
+    make: Make, libvirtd: PrivateLibvirt
+) -> None:
+    machine = make(IDLE)
+    connection = libvirt.open(libvirtd.uri)
+    domain = connection.lookupByUUIDString(machine.uuid)
+    domain.coreDumpWithFormat(
+        str(libvirtd.directory / "dump"),
+        libvirt.VIR_DOMAIN_CORE_DUMP_FORMAT_RAW,
+        libvirt.VIR_DUMP_CRASH | libvirt.VIR_DUMP_MEMORY_ONLY,
+    )
+    assert machine.stopped() == (
+        "ended-unexpectedly",
+        {"state": "VIR_DOMAIN_SHUTOFF", "reason": "VIR_DOMAIN_SHUTOFF_CRASHED"},
+    )
+    connection.close()
+
+
 def test_what_nobody_saw_is_not_claimed(own_libvirtd: PrivateLibvirt, state: Path) -> None:
     with running_host(own_libvirtd.uri, state_directory=state) as host:
         with maker_that_leaves(own_libvirtd, host) as make:

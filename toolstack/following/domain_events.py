@@ -66,7 +66,10 @@ class _DomainEvents:
         if event in _GOES_ON:
             self._report(DETAIL, uuid, None)
         elif event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
-            stop = _stopped(detail, self._history.watchdog_of(uuid), now)
+            history = self._history
+            stop = _stopped(
+                detail, history.watchdog_of(uuid), now, panicked=history.saw_panic(uuid)
+            )
             if stop is not None:
                 self._report(DETAIL, uuid, stop)
         elif (event, detail) == _PAUSED_BY_WATCHDOG:
@@ -130,6 +133,7 @@ def domain_handlers(report: Report, history: DomainHistory) -> Mapping[int, _Han
     }
 
 
+_PANIC: Mapping[str, Any] = {"event": "GUEST_PANICKED"}
 _PAUSED_BY_WATCHDOG = (
     libvirt.VIR_DOMAIN_EVENT_SUSPENDED,
     libvirt.VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG,
@@ -150,11 +154,14 @@ def _note(history: DomainHistory, domain: Any, event: int, now: datetime) -> Non
         history.changed(uuid, now)
 
 
-def _stopped(detail: int, watchdog: str, now: datetime) -> StopDetail | None:
+def _stopped(detail: int, watchdog: str, now: datetime, *, panicked: bool) -> StopDetail | None:
     """Give what a domain's end was that nobody asked for; None for any other."""
-    event: Mapping[str, Any]
+    word: str = ""
+    event: Mapping[str, Any] | None = None
     if detail == libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED:
-        word, event = "crashed", {"event": "GUEST_PANICKED"}
+        # libvirt calls it so as well when somebody ends a domain with a dump of its memory.
+        if panicked:
+            word, event = "crashed", _PANIC
     elif detail != libvirt.VIR_DOMAIN_EVENT_STOPPED_FAILED:
         return None
     elif watchdog == "poweroff":

@@ -83,6 +83,7 @@ class DomainHistory:
         self._started: dict[str, datetime] = {}
         self._watched: set[str] = set()
         self._fired: dict[str, str] = {}  # what a watchdog did last, until the next start
+        self._panics: set[str] = set()  # whose guest panicked since its start
         self._boot = _boot_id()
         self._lives = {
             uuid: life
@@ -98,6 +99,7 @@ class DomainHistory:
         with self._lock:
             self._changed[uuid] = self._started[uuid] = time
             self._fired.pop(uuid, None)
+            self._panics.discard(uuid)
             self._put(uuid, _Life(condition="", reason=0, id=run, boot=self._boot))
 
     def changed(self, uuid: str, time: datetime) -> None:
@@ -117,7 +119,13 @@ class DomainHistory:
         """The guest panicked."""
         self.reboots.crashed(uuid)
         with self._lock:
+            self._panics.add(uuid)
             self._put(uuid, replace(self._of(uuid, run), panicked=time))
+
+    def saw_panic(self, uuid: str) -> bool:
+        """Whether the guest of a domain panicked since its start."""
+        with self._lock:
+            return uuid in self._panics
 
     def watchdog_expired(self, uuid: str, run: int, action: str, time: datetime) -> None:
         """The watchdog of the guest did something."""
@@ -176,6 +184,7 @@ class DomainHistory:
             self._changed.pop(uuid, None)
             self._started.pop(uuid, None)
             self._fired.pop(uuid, None)
+            self._panics.discard(uuid)
             self._watched.discard(uuid)
             if self._lives.pop(uuid, None) is not None:
                 self._state.set_domain_history(uuid, None)
