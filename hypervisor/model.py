@@ -155,6 +155,9 @@ class VirtualSystem:
     name_label: str
     name_description: str = ""
     title: str = ""  # a short text beside the name, where the hypervisor has one
+    # What the running system says of itself; None where that is nothing else.
+    live_title: str | None = None
+    live_description: str | None = None
     power_state: PowerState
     stop: StopReason | None = None
     memory_static_max_bytes: int

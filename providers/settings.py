@@ -63,7 +63,7 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
     boot = [_BOOT_LETTERS[letter] for letter in system.boot_order if letter in _BOOT_LETTERS]
     return {
         "ElementName": system.name_label,
-        "Caption": caption_of(system, "Settings of a virtual system"),
+        "Caption": caption_of(system.title, "Settings of a virtual system"),
         "Description": system.name_description or None,
         "VirtualSystemIdentifier": system.uuid,
         "VirtualSystemType": f"{TYPE_PREFIX}:{system.os_type}"

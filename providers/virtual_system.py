@@ -137,9 +137,9 @@ def _all(view: View) -> Iterable[Sources]:
     return ((system,) for system in view.inventory.virtual_systems.values())
 
 
-def caption_of(system: VirtualSystem, default: str) -> str:
+def caption_of(title: str, default: str) -> str:
     """The title of a system, as much of it as Caption holds; ``default`` where it has none."""
-    title = " ".join(system.title.split()) or default
+    title = " ".join(title.split()) or default
     return title if len(title) <= _MAX_CAPTION else f"{title[: _MAX_CAPTION - 3]}..."
 
 
@@ -163,11 +163,15 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
         paused = system.power_state is PowerState.PAUSED
         health_state = _MAJOR_FAILURE if paused else _CRITICAL_FAILURE
         primary_status = _ERROR_PRIMARY
+    title = system.title if system.live_title is None else system.live_title
+    description = system.name_description
+    if system.live_description is not None:
+        description = system.live_description
     values: dict[str, Value] = {
         "NameFormat": "UUID",
         "ElementName": system.name_label,
-        "Caption": caption_of(system, "Virtual system"),
-        "Description": system.name_description or None,
+        "Caption": caption_of(title, "Virtual system"),
+        "Description": description or None,
         "Dedicated": [0],
         "OtherIdentifyingInfo": [system.name_label, system.uuid],
         "IdentifyingDescriptions": ["Label", "UUID"],

@@ -422,6 +422,8 @@ class Assembly:
             stop=None if running else metrics.stop,
             incident=metrics.incident if running else "",
             title=metrics.title,
+            live_title=metrics.live_title,
+            live_description=metrics.live_description,
         )
 
     def _build_disk(self, ref: str) -> VirtualDisk:

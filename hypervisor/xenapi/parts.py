@@ -49,6 +49,8 @@ class MetricsPart:
     vcpus_actual: int
     start_time: datetime | None
     title: str
+    live_title: str | None = None
+    live_description: str | None = None
     stop: StopReason | None
     tells_changes: bool = False  # whether ``state_since`` is told where it is known
     state_since: datetime | None = None

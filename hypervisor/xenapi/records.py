@@ -130,6 +130,8 @@ def _metrics(_ref: str, record: Fields) -> MetricsPart:
         start_time=time(record, "start_time"),
         # Our toolstack's: the XenAPI has no titles.
         title=other_config.get("title", ""),
+        live_title=other_config.get("live-title"),
+        live_description=other_config.get("live-description"),
         stop=_stop_reason(other_config, record),
         tells_changes="state-changed" in other_config,
         state_since=_moment(other_config.get("state-changed", "")),

@@ -191,10 +191,13 @@ def test_what_only_our_toolstack_tells_is_read(
     server.put("VDI", "OpaqueRef:vdi", sm_config={"uris": "nbd://a/x nbd://b/x"})
     properties = {"link": "down", "network": "missing"}
     server.put("VIF", "OpaqueRef:vif", network="OpaqueRef:NULL", runtime_properties=properties)
-    server.put("VM_metrics", "OpaqueRef:metrics", other_config={"title": "A title"})
+    texts = {"title": "A title", "live-title": ""}
+    server.put("VM_metrics", "OpaqueRef:metrics", other_config=texts)
     server.put("VM", "OpaqueRef:one", metrics="OpaqueRef:metrics")
     read = eventually(endpoint, lambda now: now.virtual_systems["one"].title == "A title")
-    [port] = read.virtual_systems["one"].network_ports
+    shown = read.virtual_systems["one"]
+    assert (shown.live_title, shown.live_description) == ("", None)
+    [port] = shown.network_ports
     assert (port.link_up, port.network_name, port.network_uuid) == (False, "missing", "")
     assert read.disk_images["vdi"].uris == ("nbd://a/x", "nbd://b/x")
 

@@ -95,11 +95,12 @@ def test_every_uri_of_an_image_names_it(
     [
         [*URIS, "nvme:///0000:01:00.0/1"],
         ["/images/a", "/images/b"],
-        *([each] for each in ("nbd://nowhere/x", "nbd://[", "://", "file:")),
-        *([each] for each in ("file://[x/y", "file:///a%ff")),
+        ["nbd://nowhere/x", "nbd://elsewhere/x"],
+        *([each] for each in ("nbd:nowhere:1", "://", "file:")),
+        *([each] for each in ("file://[x/y", "file:///a%ff", "file://elsewhere/images/a")),
     ],
 )
-def test_uris_that_are_not_of_one_known_image_are_refused(
+def test_what_does_not_name_one_image_is_refused(
     providers: Providers, system: VirtualSystem, named: list[str]
 ) -> None:
     other = setting(providers, system, "disk/vdb")
@@ -213,6 +214,22 @@ def test_a_title_is_the_caption_as_far_as_it_goes(
         [values] = [each.values for each in shown if known.uuid in str(each.values[key])]
         assert values["Caption"] == caption
         assert values["ElementName"] == known.name_label
+
+
+def test_a_running_system_and_its_settings_say_of_themselves_what_each_of_them_says(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    known = endpoint.current.virtual_systems[identity("vm", 5)]
+    texts = {"title": "next", "name_description": "at the next start"}
+    now = {"live_title": "now", "live_description": ""}
+    endpoint.replace(replace(known, **texts, **now))  # type: ignore[arg-type]
+    for class_name, key, wanted in (
+        ("VirtCIM_ComputerSystem", "Name", ("now", None)),
+        ("VirtCIM_VirtualSystemSettingData", "InstanceID", ("next", "at the next start")),
+    ):
+        shown = providers.enumerate_instances("root/virt", class_name)
+        [values] = [each.values for each in shown if known.uuid in str(each.values[key])]
+        assert (values["Caption"], values.get("Description")) == wanted
 
 
 def test_only_what_shows_a_display_is_a_display(

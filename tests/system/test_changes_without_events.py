@@ -191,6 +191,17 @@ def test_changes_of_a_running_machine_are_seen(
         lambda link: link == "down",
         "the link that others cut",
     )
+    # What the running one says of itself is something else than what the next start will say.
+    metrics = looking.VM.get_metrics(vm)
+    for kind in (libvirt.VIR_DOMAIN_METADATA_DESCRIPTION, libvirt.VIR_DOMAIN_METADATA_TITLE):
+        domain.setMetadata(kind, "as it runs", None, None, _LIVE)
+    texts = {"live-title": "as it runs", "live-description": "as it runs"}
+    wait_for(
+        lambda: looking.VM_metrics.get_other_config(metrics),
+        lambda seen: texts.items() <= seen.items(),
+        "what the running machine says of itself",
+    )
+    assert looking.VM.get_name_description(vm) == ""
     assert locations(looking, vm) == [str(disk)]
     overlay = disk.with_name(f"{uuid.uuid4()}.overlay")
     domain.snapshotCreateXML(

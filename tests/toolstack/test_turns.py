@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtcim.toolstack.following.reconcile import Turns
+from virtcim.toolstack.following.reconcile import Reconciliation, Turns
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=40), st.integers(1, 50))
@@ -46,3 +47,9 @@ def test_the_time_that_one_turn_of_many_takes_is_said_once(
         for _ in range(3):
             few.begin(range(10)).clear()
     assert not any("networks" in record.getMessage() for record in caplog.records)
+
+
+def test_a_round_begins_early_enough_to_be_over_within_the_time_that_is_promised() -> None:
+    nothing = SimpleNamespace(domains={})
+    rounds = Reconciliation(nothing, None, reconcile_s=10.0)  # type: ignore[arg-type]
+    assert rounds.pause_s() <= 9.0

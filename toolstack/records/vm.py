@@ -173,15 +173,22 @@ def vm_metrics_values(domain: DomainView, host: HostView) -> dict[str, object]:
         "other_config": {
             **_stop(domain),
             **_happened(domain),
-            **_title(domain),
+            **_texts(domain),
             **stated(domain.problem),
             "hypervisor": host.driver,
         },
     }
 
 
-def _title(domain: DomainView) -> dict[str, str]:
-    return {TITLE: domain.config.title} if domain.config.title else {}
+def _texts(domain: DomainView) -> dict[str, str]:
+    """The title; and what the running domain says of itself, where that is something else."""
+    config, live = domain.config, domain.live or domain.config
+    texts = {TITLE: config.title} if config.title else {}
+    if live.title != config.title:
+        texts["live-title"] = live.title
+    if live.description != config.description:
+        texts["live-description"] = live.description
+    return texts
 
 
 def _happened(domain: DomainView) -> dict[str, str]:
