@@ -78,12 +78,17 @@ def is_used(
             except ChainError as error:
                 unknown = UnknownUsersError(
                     f"what the image {shown_name(error.path)} of the machine "
-                    f"{shown_name(root.findtext('name') or '')} is built on cannot be determined: "
+                    f"{shown_name(_machine(root))} is built on cannot be determined: "
                     f"{error.reason}"
                 )
     if unknown is not None:
         raise unknown
     return False
+
+
+def _machine(root: Element) -> str:
+    """Give the name of the machine that a description, or a snapshot's, is of."""
+    return root.findtext("domain/name") or root.findtext("name") or ""
 
 
 def _descriptions(connection: LibvirtConnection) -> Iterator[Element]:
@@ -100,7 +105,8 @@ def _descriptions(connection: LibvirtConnection) -> Iterator[Element]:
         yield from _one(connection, domain.managedSaveGetXMLDesc, _NOT_RESTORABLE)
     for flag, names in _REMEMBERED.items():
         for domain in call(connection.handle.listAllDomains, flag):
-            for remembered in _unless(_GONE, connection, getattr(domain, names), []):
+            nothing: list[Any] = []
+            for remembered in _unless(_GONE, connection, getattr(domain, names), nothing):
                 yield from _one(connection, remembered.getXMLDesc)
 
 
