@@ -13,11 +13,12 @@ import argparse
 import json
 import random
 import re
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -31,6 +32,9 @@ __all__ = ["Report", "run"]
 _PATIENCE_S = 120.0
 _UNDER_WAY_S = 30.0
 _LOOK_S = 0.05
+# Below it there may be services that are not running at the moment.
+_FIRST_PORT = 10_000
+_EPHEMERAL_PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _CLEANED_UP = re.compile(
     "is deleted|a machine has it|was defined when|it is taken back|had not been made"
 )
@@ -123,24 +127,35 @@ def _under_way(load: Load, clients: int) -> int:
 
 
 def _start(stack: ExitStack, directory: Path, uri: str) -> dict[str, Daemon]:
-    socket = directory / "toolstack.sock"
+    path = directory / "toolstack.sock"
     toolstack = Daemon(
-        *("toolstack", "--libvirt", uri, "--listen", f"unix:{socket}"),
+        *("toolstack", "--libvirt", uri, "--listen", f"unix:{path}"),
         *("--state", str(directory / "toolstack"), "--domain-type", "qemu"),
         log=directory / "toolstack.log",
     )
     stack.enter_context(toolstack)
     server = Daemon(
-        *("serve", "--hypervisor", f"xapi+unix://{socket}", "--listen", "http://127.0.0.1:0"),
+        *("serve", "--hypervisor", f"xapi+unix://{path}"),
+        # It comes back where the clients look for it.
+        *("--listen", f"http://127.0.0.1:{_lasting_port()}"),
         *("--auth", "none", "--state", str(directory / "serve"), "--job-after", "0.2"),
         log=directory / "serve.log",
     )
     stack.enter_context(server)
-    # It comes back where the clients look for it.
-    server.arguments = tuple(
-        server.url if one == "http://127.0.0.1:0" else one for one in server.arguments
-    )
     return {"toolstack": toolstack, "serve": server}
+
+
+def _lasting_port() -> int:
+    """A free TCP port that no connection is given by itself while the server is not there.
+
+    A client that tries one of those again and again may even be connected with itself.
+    """
+    first_ephemeral = int(_EPHEMERAL_PORTS.read_text().split()[0])
+    while True:
+        port = random.randrange(_FIRST_PORT, max(first_ephemeral, 2 * _FIRST_PORT))  # noqa: S311
+        with socket.socket() as tried, suppress(OSError):
+            tried.bind(("127.0.0.1", port))
+            return port
 
 
 def _shown(report: Report) -> str:

@@ -19,7 +19,7 @@ from virtcim.cimserver import CimServer
 
 __all__ = ["Answer", "Served", "intrinsic", "message", "method", "served"]
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 NAMESPACE_PATH = (
     '<LOCALNAMESPACEPATH><NAMESPACE NAME="root"/><NAMESPACE NAME="virt"/></LOCALNAMESPACEPATH>'
 )
@@ -40,7 +40,7 @@ class Served:
     def pywbem(self, **options: Any) -> pywbem.WBEMConnection:
         credentials = (self.user, self.password) if self.user else None
         return pywbem.WBEMConnection(
-            self.url, credentials, default_namespace="root/virt", timeout=10, **options
+            self.url, credentials, default_namespace="root/virt", timeout=int(DEADLINE_S), **options
         )
 
     def wbemcli(self, command: str, path: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -327,7 +327,10 @@ def test_one_connection_carries_many_requests(server: Served) -> None:
             assert _read_answer(sock).endswith(b"</CIM>\n")
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.data())
 def test_any_bytes_get_an_answer_of_the_known_kinds(server: Served, data: st.DataObject) -> None:
     """Random bytes, and a good message with a piece cut out, doubled or overwritten."""

@@ -101,7 +101,10 @@ _MUTATIONS: list[Callable[[Element, st.DataObject], None]] = [
 ]
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.data())
 def test_every_mutated_request_is_answered_with_a_reason_of_its_own(
     server: Served, providers: FixedProviders, data: st.DataObject

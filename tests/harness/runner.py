@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -84,13 +84,21 @@ class Runner:
         """Forget a machine."""
         self.hypervisor.lookupByUUIDString(uuid).undefineFlags(_UNDEFINE)
 
-    def wait_until_shown(self, uuids: Iterable[str], *, there: bool = True) -> None:
-        """Wait until CIM shows all of these machines, or none."""
+    def wait_until_shown(
+        self, uuids: Iterable[str], *, there: bool = True, states: Collection[int] = ()
+    ) -> None:
+        """Wait until CIM shows all of these machines, or none.
+
+        With ``states`` they must have one of these EnabledStates as well. What is never shown is
+        left to whoever looks at it: one machine of many is no reason to stop.
+        """
         wanted = set(uuids)
         deadline = time.monotonic() + _DEADLINE_S
         while True:
-            names = self.cim.EnumerateInstanceNames("VirtCIM_ComputerSystem")
-            missing = wanted - {name["Name"] for name in names}
+            systems = self.cim.EnumerateInstances("VirtCIM_ComputerSystem")
+            missing = wanted - {
+                each["Name"] for each in systems if not states or each["EnabledState"] in states
+            }
             if missing == (set() if there else wanted) or time.monotonic() > deadline:
                 return
             time.sleep(0.02)

@@ -10,12 +10,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import libvirt
+import pywbem
 from private_libvirt import PrivateLibvirt
 
 from tests.harness.changes import World
 from tests.harness.documents import Oracle
 from tests.harness.runner import Runner
 from tests.system.stack import Stack, running_stack
+from tests.system.waiting import wait_for
 
 __all__ = ["running_harness", "running_runner"]
 
@@ -81,4 +83,18 @@ def running_runner(
             devices=devices,
         )
         runner.wait_until_shown([other.UUIDString()])
+        _wait_for_network_and_images(cim, runner.world)
         yield runner
+
+
+def _wait_for_network_and_images(cim: pywbem.WBEMConnection, world: World) -> None:
+    wait_for(
+        lambda: {each["PoolID"] for each in cim.EnumerateInstances("VirtCIM_NetworkPool")},
+        lambda pools: world.pool_id in pools,
+        "the network",
+    )
+    wait_for(
+        lambda: {each["Name"] for each in cim.EnumerateInstances("VirtCIM_DiskImage")},
+        lambda images: images >= {world.image, world.medium, world.own_image},
+        "the images",
+    )

@@ -82,6 +82,7 @@ RUNNING = """\
 <link state='down'/></interface>
 </devices></domain>
 """
+_RUNNING = 2
 # The guest would have to let go of a device, and there is none.
 _NEEDS_GUEST = frozenset({"removed disk", "removed port"})
 
@@ -91,7 +92,7 @@ def test_a_running_machine_keeps_both_of_its_documents(runner: Runner) -> None:
     domain = runner.hypervisor.lookupByUUIDString(uuid)
     domain.create()
     try:
-        runner.wait_until_shown([uuid])
+        runner.wait_until_shown([uuid], states=[_RUNNING])
         trial = Trial(runner, "running", uuid)
         outcomes = [*trial.look(), *trial.send_back()]
         for kind in (*FAILING, *KINDS):
@@ -142,7 +143,10 @@ def test_the_descriptions_hold_everything_that_must_stay() -> None:
     assert any(disk.find("source") is None for disk in disks)
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(drawn=descriptions())
 def test_any_change_of_any_machine_is_libvirts_own_edit(
     runner: Runner, drawn: tuple[str, list[int]]

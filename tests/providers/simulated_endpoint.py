@@ -352,7 +352,7 @@ class SimulatedEndpoint:
         if monitor is not None and self.task_ref and begins:
             monitor.task(self.task_ref, decisive=self.decisive)
             monitor.progress(0.25)
-        if not self.gate.wait(timeout=30):
+        if not self.gate.wait(timeout=120):
             raise AssertionError("the test forgot to open the gate")
         self._check_connection()
         if self.refusal is not None:

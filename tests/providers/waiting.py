@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from virtcim.providers import MethodResult, ObjectPath, Providers, Record
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def wait_for(condition: Callable[[], bool]) -> None:

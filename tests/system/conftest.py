@@ -12,17 +12,21 @@ from pathlib import Path
 import libvirt
 import pytest
 import pywbem
+import XenAPI
 from boot_sectors import write_disk
 from daemons import Daemon
 from private_libvirt import PrivateLibvirt
 
 from tests.system.file_systems import CannotMountError, tiny_file_system
 from tests.system.machines import simulated_host_xml
-from tests.system.stack import Stack, running_stack
+from tests.system.stack import Stack, running_stack, wait_until_connected, xenapi_session
 from tests.system.waiting import wait_for
 
 StartDaemon = Callable[..., Daemon]
 MakeDisk = Callable[..., Path]
+
+#: What is called a storage pool and is none of libvirt's.
+_PATHS = "Paths outside storage pools"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -71,15 +75,25 @@ def stack(shared_libvirt: PrivateLibvirt, stack_directory: Path) -> Iterator[Sta
 
 @pytest.fixture
 def cim(stack: Stack, qemu: libvirt.virConnect) -> Iterator[pywbem.WBEMConnection]:
-    """A pywbem client of the shared CIM server, which shows no virtual system yet."""
+    """A pywbem client of the shared CIM server, which shows nothing of the test before."""
     assert qemu.listAllDomains() == []
     with stack.connect() as connection:
         wait_for(
-            lambda: connection.EnumerateInstanceNames("VirtCIM_ComputerSystem"),
-            lambda systems: systems == [],
-            "the virtual systems of the test before",
+            lambda: _left_over(connection), lambda found: found == [], "what the last test had made"
         )
         yield connection
+
+
+def _left_over(cim: pywbem.WBEMConnection) -> list[str]:
+    """What a CIM server shows beside the pool `default`, which is empty."""
+    found = [str(one["ElementName"]) for one in cim.EnumerateInstances("VirtCIM_ComputerSystem")]
+    for pool in cim.EnumerateInstances("VirtCIM_StoragePool"):
+        if pool["ElementName"] == "default":
+            images = cim.AssociatorNames(pool.path, ResultClass="VirtCIM_DiskImage")
+            found += [str(image["DeviceID"]) for image in images]
+        elif pool["ElementName"] != _PATHS:
+            found.append(str(pool["ElementName"]))
+    return found
 
 
 @pytest.fixture
@@ -90,16 +104,19 @@ def qemu(shared_libvirt: PrivateLibvirt) -> Iterator[libvirt.virConnect]:
         yield connection
     finally:
         _remove_everything(connection)
-        connection.close()
         for path in shared_libvirt.images.iterdir():
             path.unlink()
+        # libvirt itself does not notice that they have gone.
+        connection.storagePoolLookupByName("default").refresh()
+        connection.close()
 
 
 def _remove_everything(connection: libvirt.virConnect) -> None:
     for domain in connection.listAllDomains():
-        persistent = domain.isPersistent()
-        # A guest may switch itself off at this very moment.
+        # A guest may switch itself off at this very moment, and a transient machine is gone then.
+        persistent = False
         with suppress(libvirt.libvirtError):
+            persistent = bool(domain.isPersistent())
             domain.destroy()
         if persistent:
             domain.undefineFlags(
@@ -192,9 +209,22 @@ def start_toolstack(
             str(short_path / identity),
             *options,
         )
+        wait_for(
+            lambda: _first_refusal(socket), lambda said: said == [], "libvirt in the toolstack"
+        )
         return daemon, f"xapi+unix://{socket}"
 
     return start
+
+
+def _first_refusal(socket: Path) -> list[str]:
+    """What a toolstack says that has not reached libvirt yet, as it may be ready before."""
+    with xenapi_session(socket) as session:
+        try:
+            session.xenapi.VM.get_all()
+        except XenAPI.Failure as failure:
+            return list(failure.details)
+    return []
 
 
 @pytest.fixture
@@ -202,7 +232,7 @@ def start_cim_server(start_daemon: StartDaemon, short_path: Path) -> Callable[..
     """`start_cim_server(hypervisor_url, *options)` serves on a free port, without passwords."""
 
     def start(hypervisor_url: str, *options: str) -> Daemon:
-        return start_daemon(
+        server = start_daemon(
             "serve",
             "--hypervisor",
             hypervisor_url,
@@ -214,5 +244,7 @@ def start_cim_server(start_daemon: StartDaemon, short_path: Path) -> Callable[..
             str(short_path / f"serve-{uuid.uuid4().hex[:8]}"),
             *options,
         )
+        wait_until_connected(server)
+        return server
 
     return start

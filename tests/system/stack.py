@@ -20,6 +20,7 @@ from wbemcli_client import WbemcliClient
 
 from tests.system.cim import NAMESPACE
 from tests.system.relay import Relay, libvirt_calls
+from tests.system.waiting import DEADLINE_S, wait_for
 
 __all__ = [
     "Stack",
@@ -27,6 +28,7 @@ __all__ = [
     "libvirt_through",
     "running_stack",
     "toolstack_counters",
+    "wait_until_connected",
     "xenapi_session",
 ]
 
@@ -51,7 +53,9 @@ class Stack:
 
     def connect(self) -> pywbem.WBEMConnection:
         """A pywbem client of the CIM server."""
-        return pywbem.WBEMConnection(self.server.url, None, default_namespace=NAMESPACE, timeout=60)
+        return pywbem.WBEMConnection(
+            self.server.url, None, default_namespace=NAMESPACE, timeout=int(DEADLINE_S)
+        )
 
     def wbemcli(self) -> WbemcliClient:
         """Debian's wbemcli for the CIM server."""
@@ -61,6 +65,7 @@ class Stack:
     def another_server(self, *options: str) -> Iterator[Daemon]:
         """One more CIM server on the same toolstack; without options it makes no jobs."""
         with _cim_server(self.directory, self.hypervisor_url, *(options or _NO_JOBS)) as server:
+            wait_until_connected(server)
             yield server
 
 
@@ -93,6 +98,7 @@ def running_stack(
         )
         relay = parts.enter_context(Relay(directory / f"{identity}-relay.sock", toolstack_socket))
         server = parts.enter_context(_cim_server(directory, f"xapi+unix://{relay.path}", *_NO_JOBS))
+        wait_until_connected(server)
         yield Stack(
             directory=directory,
             toolstack=toolstack,
@@ -103,6 +109,25 @@ def running_stack(
     for daemon in (toolstack, server):
         # Whatever happened to it was foreseen.
         assert "Traceback" not in (said := daemon.log.read_text()), said
+
+
+def wait_until_connected(server: Daemon) -> None:
+    """Wait until a CIM server has read its hypervisor.
+
+    It is ready before, where that takes long, and says so to whoever reads.
+    """
+    with pywbem.WBEMConnection(
+        server.url, None, default_namespace=NAMESPACE, timeout=int(DEADLINE_S)
+    ) as connection:
+
+        def refusal() -> str:
+            try:
+                connection.EnumerateInstanceNames("VirtCIM_ComputerSystem")
+            except pywbem.CIMError as error:
+                return str(error.status_description)
+            return ""
+
+        wait_for(refusal, lambda said: said == "", "the hypervisor of a CIM server")
 
 
 @contextmanager

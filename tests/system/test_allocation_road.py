@@ -118,7 +118,7 @@ def client(request: pytest.FixtureRequest) -> Iterator[Cim]:
     _, url = start_toolstack("test:///default")
     server = start_server(url)
     with pywbem.WBEMConnection(
-        server.url, None, default_namespace=NAMESPACE, timeout=60
+        server.url, None, default_namespace=NAMESPACE, timeout=120
     ) as connection:
         yield connection
 

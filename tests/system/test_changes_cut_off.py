@@ -90,12 +90,17 @@ def test_a_killed_toolstack_leaves_no_half_change(
     begin_change(first, domain, medium)
     first.kill()
     second = start_daemon(*arguments, *state)
+    # It may be ready before: it waits for that only so long.
+    wait_for(
+        second.log.read_text,
+        lambda log: "a change that was cut off has been taken back" in log,
+        "the end of taking back",
+    )
     assert domain.XMLDesc(PERSISTENT) == before
     running = domain.XMLDesc()
     assert str(medium) not in running
     assert "half made" not in running
     assert domain.autostart() == 0
-    assert "a change that was cut off has been taken back" in second.log.read_text()
 
 
 def test_what_somebody_has_changed_since_is_not_overwritten(
@@ -115,10 +120,13 @@ def test_what_somebody_has_changed_since_is_not_overwritten(
     qemu.defineXML(edited)
     theirs = domain.XMLDesc(PERSISTENT)
     second = start_daemon(*arguments, *state)
+    wait_for(
+        second.log.read_text,
+        lambda log: "of a change that was cut off there remains: its description" in log,
+        "the end of taking back",
+    )
     assert domain.XMLDesc(PERSISTENT) == theirs
     assert str(medium) not in domain.XMLDesc()
-    log = second.log.read_text()
-    assert "of a change that was cut off there remains: its description" in log
 
 
 def test_an_emulator_that_does_not_answer_holds_up_no_start(

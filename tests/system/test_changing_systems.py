@@ -253,7 +253,7 @@ def _copy(cim: pywbem.WBEMConnection, uuid: str, resources: list[pywbem.CIMInsta
 def _read_until(url: str, finished: Event) -> int:
     """Read and check all the time; gives how many systems were seen."""
     seen = 0
-    with pywbem.WBEMConnection(url, None, default_namespace=NAMESPACE, timeout=60) as cim:
+    with pywbem.WBEMConnection(url, None, default_namespace=NAMESPACE, timeout=120) as cim:
         while not finished.is_set():
             settings = cim.EnumerateInstanceNames("CIM_ResourceAllocationSettingData")
             parts = parts_by_system(each["InstanceID"] for each in settings)

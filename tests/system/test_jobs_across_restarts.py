@@ -20,6 +20,7 @@ from tests.system.cim import (
     CHANGE_STATE,
     NAMESPACE,
     system_path,
+    wait_for_system,
 )
 from tests.system.machines import domain_xml
 from tests.system.stack import xenapi_session
@@ -78,6 +79,8 @@ def interrupt(
         state = short_path / "interrupted"
         server = start_cim_server(url, "--job-after", "0", "--state", str(state))
         with connected(server) as cim:
+            # The toolstack learns of the start by an event.
+            wait_for_system(cim, uuid, EnabledState=_ENABLED)
             job = shut_down(cim, uuid)
             wait_for(
                 lambda: stored_tasks(state / "virtcim.sqlite"),

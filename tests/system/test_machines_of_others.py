@@ -22,6 +22,7 @@ from tests.system.others import (
     settings_path,
     somebody_elses,
 )
+from tests.system.waiting import wait_for
 
 _DISK = "VirtCIM_DiskResourceAllocationSettingData"
 _PORT = "VirtCIM_NetworkPortResourceAllocationSettingData"
@@ -34,8 +35,8 @@ _PORT_OF_OTHERS = (
 
 
 @pytest.fixture
-def networks(qemu: libvirt.virConnect) -> Iterator[dict[str, str]]:
-    """Two networks of libvirt's, by name; they never start."""
+def networks(cim: pywbem.WBEMConnection, qemu: libvirt.virConnect) -> Iterator[dict[str, str]]:
+    """Two networks of libvirt's, by name, which CIM shows; they never start."""
     made = [
         qemu.networkDefineXML(
             f"<network><name>{name}</name><forward mode='bridge'/><bridge name='{name}br'/>"
@@ -43,7 +44,13 @@ def networks(qemu: libvirt.virConnect) -> Iterator[dict[str, str]]:
         )
         for name in ("first", "second")
     ]
-    yield {network.name(): network.UUIDString() for network in made}
+    found = {network.name(): network.UUIDString() for network in made}
+    wait_for(
+        lambda: {pool["PoolID"] for pool in cim.EnumerateInstances("VirtCIM_NetworkPool")},
+        lambda pools: pools >= {f"VirtCIM:{each}/NetworkPool" for each in found.values()},
+        "the networks",
+    )
+    yield found
     for network in made:
         network.undefine()
 

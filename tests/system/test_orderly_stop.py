@@ -19,11 +19,13 @@ from private_libvirt import PrivateLibvirt
 from tests.system.cim import CHANGE_STATE, NAMESPACE, define, system_path
 from tests.system.machines import domain_xml
 from tests.system.stack import events_from, xenapi_session
-from tests.system.waiting import wait_for
+from tests.system.waiting import DEADLINE_S, wait_for
 
 _JOB_STARTED = 4096
 _COMPLETED = 7
 _ENABLED, _DISABLED = 2, 3
+# Longer than anything here is waited for: what ends is ended by what is looked at.
+_PATIENCE_S = 4 * DEADLINE_S
 
 MakeDisk = Callable[..., Path]
 StartToolstack = Callable[..., tuple[Daemon, str]]
@@ -48,7 +50,7 @@ def toolstack(
 @contextmanager
 def connected(server: Daemon) -> Iterator[pywbem.WBEMConnection]:
     with pywbem.WBEMConnection(
-        server.url, None, default_namespace=NAMESPACE, timeout=60
+        server.url, None, default_namespace=NAMESPACE, timeout=120
     ) as connection:
         yield connection
 
@@ -62,6 +64,34 @@ def shut_down(cim: pywbem.WBEMConnection, uuid: str) -> tuple[int, dict[str, Any
     return status, dict(output)
 
 
+def wait_until_toolstack_stops(api: Any, vm: str) -> None:
+    """Wait until it takes no new operations."""
+
+    def refused() -> list[str]:
+        try:
+            api.VM.set_name_description(vm, "too late")
+        except XenAPI.Failure as failure:
+            return list(failure.details)
+        return []
+
+    wait_for(refused, lambda answer: answer == ["VIRTCIM_STOPPING"], "the stop")
+
+
+def wait_until_server_stops(cim: pywbem.WBEMConnection) -> str:
+    """Wait until it takes no new operations, and give what it says."""
+
+    def refused() -> str:
+        try:
+            define(cim, "too late")
+        except pywbem.CIMError as error:
+            return str(error.status_description)
+        except AssertionError:
+            return ""  # it was taken as a job before the stop
+        return ""
+
+    return wait_for(refused, bool, "the stop")
+
+
 def task_of(api: Any, task: str) -> str:
     return str(api.task.get_status(task))
 
@@ -69,22 +99,14 @@ def task_of(api: Any, task: str) -> str:
 def test_a_toolstack_lets_operations_end_and_takes_no_new_ones(
     toolstack: StartToolstack, deaf: libvirt.virDomain
 ) -> None:
-    daemon, url = toolstack()
+    daemon, url = toolstack("--stop-timeout", str(_PATIENCE_S))
     with xenapi_session(Path(url.removeprefix("xapi+unix://"))) as session:
         api = session.xenapi
         vm = api.VM.get_by_uuid(deaf.UUIDString())
         task = api.Async.VM.clean_shutdown(vm)
         with ThreadPoolExecutor(1) as thread:
-            stopped = thread.submit(daemon.stop)
-
-            def refused() -> list[str]:
-                try:
-                    api.VM.set_name_description(vm, "too late")
-                except XenAPI.Failure as failure:
-                    return list(failure.details)
-                return []
-
-            wait_for(refused, lambda answer: answer == ["VIRTCIM_STOPPING"], "the stop")
+            stopped = thread.submit(daemon.stop, patience_s=_PATIENCE_S)
+            wait_until_toolstack_stops(api, vm)
             # Also who waits for events goes on, longer than a daemon without work would be there.
             events_from(session, ["sr"], events_from(session, ["sr"], "", 0.0)["token"], 3.0)
             assert api.VM.get_power_state(vm) == "Running"
@@ -114,23 +136,13 @@ def test_a_cim_server_lets_operations_end_and_takes_no_new_ones(
     toolstack: StartToolstack, start_cim_server: Callable[..., Daemon], deaf: libvirt.virDomain
 ) -> None:
     _, url = toolstack()
-    server = start_cim_server(url, "--job-after", "0")
+    server = start_cim_server(url, "--job-after", "0", "--stop-timeout", str(_PATIENCE_S))
     with connected(server) as cim:
         status, output = shut_down(cim, deaf.UUIDString())
         assert status == _JOB_STARTED
         with ThreadPoolExecutor(1) as thread:
-            stopped = thread.submit(server.stop)
-
-            def refused() -> str:
-                try:
-                    define(cim, "too late")
-                except pywbem.CIMError as error:
-                    return str(error.status_description)
-                except AssertionError:
-                    return ""  # it was taken as a job before the stop
-                return ""
-
-            said = wait_for(refused, bool, "the stop")
+            stopped = thread.submit(server.stop, patience_s=_PATIENCE_S)
+            said = wait_until_server_stops(cim)
             assert said.startswith("ERR_COMMUNICATION_NOT_ESTABLISHED: ")
             assert "is being stopped" in said
             assert cim.GetInstance(system_path(deaf.UUIDString()))["EnabledState"] == _ENABLED
@@ -169,9 +181,17 @@ def test_who_waits_longer_than_a_cim_server_gets_a_job_that_the_next_one_has(
 def test_a_second_signal_stops_at_once(
     toolstack: StartToolstack, start_cim_server: Callable[..., Daemon], deaf: libvirt.virDomain
 ) -> None:
-    daemon, url = toolstack("--stop-timeout", "3600")
-    server = start_cim_server(url, "--job-after", "0", "--stop-timeout", "3600")
+    daemon, url = toolstack("--stop-timeout", str(_PATIENCE_S))
+    server = start_cim_server(url, "--job-after", "0", "--stop-timeout", str(_PATIENCE_S))
     with connected(server) as cim:
         shut_down(cim, deaf.UUIDString())
-    for one in (server, daemon):
-        assert one.stop(patience_s=0.5) == 0
+        # Two signals at once may come as one: the second is sent when the first has been heard.
+        server.terminate()
+        wait_until_server_stops(cim)
+    assert server.stop(patience_s=0) == 0
+    with xenapi_session(Path(url.removeprefix("xapi+unix://"))) as session:
+        vm = session.xenapi.VM.get_by_uuid(deaf.UUIDString())
+        daemon.terminate()
+        wait_until_toolstack_stops(session.xenapi, vm)
+        session.logout = lambda: None
+    assert daemon.stop(patience_s=0) == 0

@@ -43,7 +43,7 @@ def connect(
 
         def start(*options: str) -> pywbem.WBEMConnection:
             server = start_cim_server(f"xapi+http://127.0.0.1:{port}", *options)
-            return pywbem.WBEMConnection(server.url, default_namespace=NAMESPACE, timeout=60)
+            return pywbem.WBEMConnection(server.url, default_namespace=NAMESPACE, timeout=120)
 
         yield start
 

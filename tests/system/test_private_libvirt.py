@@ -16,12 +16,11 @@ from domain_type import best_domain_type
 from private_libvirt import PrivateLibvirt, PrivateLibvirtError
 
 from tests.system.machines import domain_xml, machine_name, machine_uuid
-
-_DEADLINE_S = 20.0
+from tests.system.waiting import DEADLINE_S
 
 
 def wait_for_state(domain: libvirt.virDomain, state: tuple[int, int]) -> None:
-    deadline = time.monotonic() + _DEADLINE_S
+    deadline = time.monotonic() + DEADLINE_S
     while tuple(domain.state()) != state:
         assert time.monotonic() < deadline, f"{domain.state()} instead of {state}"
 
@@ -64,7 +63,7 @@ def test_the_sudden_end_of_its_user_ends_it_too() -> None:
         check=False,
     )
     directory = Path(killed.stdout.strip())
-    deadline = time.monotonic() + _DEADLINE_S
+    deadline = time.monotonic() + DEADLINE_S
     while processes_using(directory) or directory.exists():
         assert time.monotonic() < deadline
 

@@ -98,11 +98,13 @@ def test_images_of_a_machine_that_was_never_defined_are_deleted(
         lambda: volumes(qemu, place), lambda names: names == [f"{place.name}-0"], "the first image"
     )
     place.toolstack.start()
-    assert volumes(qemu, place) == []
+    wait_for(lambda: volumes(qemu, place), lambda names: names == [], "no image")
     assert qemu.listAllDomains() == []
-    said = place.toolstack.log.read_text()
-    assert f"volume {place.name}-0 of pool" in said
-    assert "is deleted" in said
+    wait_for(
+        place.toolstack.log.read_text,
+        lambda said: f"volume {place.name}-0 of pool" in said and "is deleted" in said,
+        "what the toolstack says of it",
+    )
     with xenapi_session(place.socket) as session:
         assert session.xenapi.VDI.get_by_name_label(f"{place.name}-0") == []
 
@@ -114,13 +116,17 @@ def test_a_machine_that_was_defined_is_whole(
     define_and_die(place, procedure)
     domain = wait_for(qemu.listAllDomains, bool, "the machine")[0]
     place.toolstack.start()
+    wait_for(
+        place.toolstack.log.read_text,
+        lambda said: "a machine has it, and it stays" in said,
+        "the end of clearing up",
+    )
     root = etree.fromstring(domain.XMLDesc())
     paths = [source.get("file") for source in root.iterfind("devices/disk/source")]
     pool = qemu.storagePoolLookupByName("default")
     assert paths == [pool.storageVolLookupByName(name).path() for name in volumes(qemu, place)]
     assert len(paths) == 2
-    assert domain.autostart() == 1
-    assert "a machine has it, and it stays" in place.toolstack.log.read_text()
+    wait_for(domain.autostart, lambda value: value == 1, "its autostart")
     with xenapi_session(place.socket) as session:
         [vm] = session.xenapi.VM.get_by_name_label(place.name)
         assert len(session.xenapi.VM.get_VBDs(vm)) == 2

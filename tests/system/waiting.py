@@ -9,7 +9,7 @@ from typing import TypeVar
 __all__ = ["DEADLINE_S", "wait_for"]
 
 #: Far longer than anything here takes on a slow machine.
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 _POLL_INTERVAL_S = 0.02
 
 T = TypeVar("T")

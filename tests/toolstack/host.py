@@ -35,7 +35,7 @@ __all__ = [
     "wait_for",
 ]
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 NULL = "OpaqueRef:NULL"
 _NAMES = UUID("5a1d7c5e-2f0e-4b53-8f0e-0b8a86a0d3c1")
 

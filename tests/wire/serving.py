@@ -13,7 +13,7 @@ import uvicorn
 
 from virtcim.wire.application import ASGIApp
 
-DEADLINE_S = 10.0
+DEADLINE_S = 60.0
 
 
 class _Server(uvicorn.Server):

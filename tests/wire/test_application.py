@@ -53,9 +53,7 @@ def service() -> _Service:
 
 @pytest.fixture
 def port(service: _Service) -> Iterator[int]:
-    app = XmlRpcApplication(
-        service.dispatch, limits=Limits(max_bytes=MAX_BYTES), body_timeout_s=0.5
-    )
+    app = XmlRpcApplication(service.dispatch, limits=Limits(max_bytes=MAX_BYTES))
     with serving(app) as port:
         yield port
 
@@ -182,9 +180,10 @@ def test_a_chunked_body_is_limited_while_it_is_read(port: int, service: _Service
     assert not service.calls
 
 
-def test_a_body_that_never_ends_is_given_up(port: int, service: _Service) -> None:
+def test_a_body_that_never_ends_is_given_up(service: _Service) -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n<methodCall>"
-    assert b" 408 " in exchange(port, head).splitlines()[0]
+    with serving(XmlRpcApplication(service.dispatch, body_timeout_s=0.5)) as port:
+        assert b" 408 " in exchange(port, head).splitlines()[0]
     assert not service.calls
 
 

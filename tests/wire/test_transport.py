@@ -129,10 +129,12 @@ def test_a_fault_of_the_server_is_no_transport_failure() -> None:
 
 
 def test_a_closed_port_is_a_refused_connection() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as unused:
+    # Bound, and so nobody else's, but not listening.
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-    with _transport(port) as transport:
-        fault = _fault_of(transport, "VM.start")
+        with _transport(port) as transport:
+            fault = _fault_of(transport, "VM.start")
     assert fault.code == "ECONNREFUSED"
     assert fault.arguments[0] == "connect"
     assert fault.text.startswith(f"xapi+http://127.0.0.1:{port}: ")
