@@ -16,6 +16,7 @@ from types import MappingProxyType
 from virtcim.errormap import Fault, StandardError
 
 __all__ = [
+    "PATH_REPOSITORY",
     "Console",
     "DiskKind",
     "DiskSpec",
@@ -184,6 +185,10 @@ class VirtualSystem:
     problem: str = ""  # one sentence, where it could not be read or understood in full
 
 
+#: The type of the repository that takes images by path or URI; our own toolstack has one.
+PATH_REPOSITORY = "path"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualDiskImage:
     """A disk image or volume (XenAPI ``VDI``)."""
@@ -300,7 +305,8 @@ class DiskSpec:
 
     id: str = ""  # wanted VBD.userdevice; empty: the hypervisor chooses
     kind: DiskKind = DiskKind.DISK
-    path: str = ""  # an existing (or not) file or device of the host
+    path: str = ""  # an existing (or not) file or device of the host, or the URI of an image
+    uris: tuple[str, ...] = ()  # of an image that several hosts have; the first is ``path``
     image_uuid: str = ""  # an existing image
     sr_uuid: str = ""  # where to make a new image of size_bytes
     size_bytes: int = 0

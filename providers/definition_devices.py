@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.model import (
+    PATH_REPOSITORY,
     DiskKind,
     DiskSpec,
     Network,
@@ -71,7 +72,8 @@ def read_disk(
     """
     kind = _kind(reader, resource_type)
     repository = read_repository(reader, view)
-    image, path = _image(reader, view, repository)
+    image, names = _image(reader, view, repository)
+    path = names[0] if names else ""
     size_bytes = read_size(reader)
     access = reader.number("Access")
     if access not in (None, 0, READABLE, READ_WRITE):
@@ -91,6 +93,7 @@ def read_disk(
         id=reader.text("AddressOnParent") or reader.text("VirtualDevice"),
         kind=kind,
         path=path,
+        uris=names if len(names) > 1 else (),
         image_uuid="" if image is None else image.uuid,
         sr_uuid=repository.uuid if repository is not None and size_bytes else "",
         size_bytes=size_bytes or 0,
@@ -198,8 +201,8 @@ def read_repository(reader: SettingReader, view: View) -> StorageRepository | No
 
 def _image(
     reader: SettingReader, view: View, repository: StorageRepository | None
-) -> tuple[VirtualDiskImage | None, str]:
-    """The known image, or the path, that HostResource, HostExtentName or Address name."""
+) -> tuple[VirtualDiskImage | None, tuple[str, ...]]:
+    """The known image, or the path or URIs, that HostResource, HostExtentName or Address name."""
     named = reader.texts("HostResource")
     given = named[0] if named else ""
     for name in IMAGE_NAMES[1:]:
@@ -213,14 +216,17 @@ def _image(
     images = view.inventory.disk_images
     elsewhere = next((each for each in images.values() if given in each.uris), None)
     if len(named) > 1 and not (elsewhere and set(named) <= set(elsewhere.uris)):
-        raise reader.refuse("HostResource", named, "names more than one image")
+        # One for each host of an image that nobody has yet: the toolstack compares them.
+        if elsewhere or not (_takes_several(view) and all(map(_NETWORK_URL.match, named))):
+            raise reader.refuse("HostResource", named, "names more than one image")
+        return None, tuple(named)
     if not given or elsewhere:
-        return elsewhere, ""
+        return elsewhere, ()
     if given.lower() in images:
-        return images[given.lower()], ""
+        return images[given.lower()], ()
     if given.startswith("/") or _NETWORK_URL.match(given):
         at_path = next((each for each in images.values() if each.location == given), None)
-        return at_path, "" if at_path else given
+        return at_path, () if at_path else (given,)
     pool, _, volume = given.rpartition("/")
     if pool:
         repository = _named(
@@ -230,8 +236,14 @@ def _image(
         for image in images.values():
             names = (image.name_label, PurePosixPath(image.location).name)
             if image.sr_uuid == repository.uuid and volume in names:
-                return image, ""
+                return image, ()
     raise reader.refuse("HostResource", given, "names no image that is known here")
+
+
+def _takes_several(view: View) -> bool:
+    """Whether the hypervisor takes images that it has not seen: it has a repository of paths."""
+    repositories = view.inventory.storage_repositories.values()
+    return any(repository.type == PATH_REPOSITORY for repository in repositories)
 
 
 def plain_path(name: str) -> str:

@@ -139,7 +139,9 @@ def _with_image(
     if size is not None and size not in sizes:
         raise reader.refuse("VirtualQuantity", size, "bytes is not the image's size")
     if disk.kind is DiskKind.DISK:
-        image = DiskSpec(image_uuid=spec.image_uuid, path=spec.path, format=spec.format)
+        image = DiskSpec(
+            image_uuid=spec.image_uuid, path=spec.path, uris=spec.uris, format=spec.format
+        )
         return _with(change, DiskChange(id=disk.id, image=image, bus=bus, read_only=read_only))
     if bus is not None:
         raise reader.refuse("BusType", bus, "cannot be changed together with the medium")

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from virtcim.errormap import HypervisorError, from_xapi
 from virtcim.hypervisor.endpoint import Monitor
-from virtcim.hypervisor.model import DiskSpec, Inventory, NetworkPortSpec
+from virtcim.hypervisor.model import PATH_REPOSITORY, DiskSpec, Inventory, NetworkPortSpec
 from virtcim.hypervisor.xenapi.operations import TaskRunner
 from virtcim.hypervisor.xenapi.records import NULL_REF
 from virtcim.hypervisor.xenapi.rollback import Rollback
@@ -17,7 +17,6 @@ from virtcim.wire.labels import image_label
 
 __all__ = ["DeviceMaker", "free_device"]
 
-_PATH_SR_TYPE = "path"
 _DEFAULT_MTU = 1500
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -101,7 +100,7 @@ class DeviceMaker:
             if image.location == spec.path:
                 return image.ref
         repositories = self._inventory.storage_repositories.values()
-        sr_ref = next((sr.ref for sr in repositories if sr.type == _PATH_SR_TYPE), "")
+        sr_ref = next((sr.ref for sr in repositories if sr.type == PATH_REPOSITORY), "")
         if not sr_ref:
             fault = from_xapi(["VDI_LOCATION_MISSING", "", spec.path], operation="VDI.introduce")
             raise HypervisorError(fault)

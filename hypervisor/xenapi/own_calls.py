@@ -21,6 +21,7 @@ from virtcim.hypervisor.change import (
 )
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.model import (
+    PATH_REPOSITORY,
     DiskSpec,
     Inventory,
     NetworkPortSpec,
@@ -49,7 +50,8 @@ _FIELDS: Mapping[str, str] = {
     "vcpus_max": "VCPUs_max",
     "vcpus_at_startup": "VCPUs_at_startup",
 }
-_PATH_SR_TYPE = "path"
+# The key in sm_config for the URIs of an image that several hosts have.
+_URIS = "uris"
 # What the toolstack could not take back itself, so that something of the change remains.
 _REMAINS = frozenset({"ROLLBACK_FAILED"})
 
@@ -82,14 +84,15 @@ class DeviceRecords:
             if image is None:
                 raise _gone("VDI", spec.image_uuid)
             repository = self._inventory.storage_repositories.get(image.sr_uuid)
-            of_paths = repository is not None and repository.type == _PATH_SR_TYPE
+            of_paths = repository is not None and repository.type == PATH_REPOSITORY
             if of_paths and image.location.startswith("/"):
                 # Outside pools an image is known only while some machine has it: at this moment
                 # the last one may be removed, or the file become a volume of a pool.
                 return {"location": image.location}
             return {"VDI": image.ref}
         if spec.path:
-            return {"location": spec.path}
+            hosts = {"sm_config": {_URIS: " ".join(spec.uris)}} if spec.uris else {}
+            return {"location": spec.path, **hosts}
         if not spec.sr_uuid:
             return {"empty": True}
         repository = self._inventory.storage_repositories.get(spec.sr_uuid.lower())

@@ -71,11 +71,16 @@ class Stack:
 
 @contextmanager
 def running_stack(
-    libvirt_uri: str, directory: Path, *, images: tuple[str | Path, ...] = ()
+    libvirt_uri: str,
+    directory: Path,
+    *,
+    images: tuple[str | Path, ...] = (),
+    sources: tuple[str, ...] = (),
 ) -> Iterator[Stack]:
     """Run toolstack and CIM server over that libvirt until the end of the block.
 
-    `images` are the directories in which clients may name images beside those of the pools.
+    `images` are the directories in which clients may name images beside those of the pools,
+    `sources` the beginnings of URLs.
     """
     identity = uuid.uuid4().hex[:8]
     toolstack_socket = directory / f"{identity}.sock"
@@ -93,6 +98,7 @@ def running_stack(
                 "--domain-type",
                 "qemu",
                 *(part for each in images for part in ("--image-directory", str(each))),
+                *(part for each in sources for part in ("--image-source", each)),
                 log=directory / f"{identity}-toolstack.log",
             )
         )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, urlsplit
-from xml.etree.ElementTree import Element, SubElement, tostring
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+from xml.etree.ElementTree import Element, SubElement, canonicalize, fromstring, tostring
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from virtcim.toolstack.images.source_url import parse_source_url
+from virtcim.toolstack.documents import parse_element, to_xml
+from virtcim.toolstack.documents.disk import DiskChange, build_disk, present_change
+from virtcim.toolstack.images.choice import Image
+from virtcim.toolstack.images.source_url import parse_image_url
 from virtcim.toolstack.reading.disk_source import disk_sources
 from virtcim.toolstack.reading.domain_reader import parse_domain
 from virtcim.toolstack.reading.views import ConsoleView, DiskView, DomainXml, InterfaceView
@@ -131,19 +135,89 @@ def test_a_disk_elsewhere_says_protocol_host_port_socket_and_path(
     assert list(network_disk(attributes, *hosts)) == uris
 
 
+# Sources with more than a place: an image in RBD as it was, or of another cluster; drives; sockets.
+MORE_SOURCES = [
+    ("network", "<source protocol='rbd' name='p/i'><snapshot name='s 1'/></source>"),
+    (
+        "network",
+        (
+            "<source protocol='rbd' name='p/i'><host name='m' port='3300'/>"
+            "<snapshot name='s&amp;=?+'/><config file='/etc/ceph/b &amp;=+.conf'/></source>"
+        ),
+    ),
+    ("network", "<source protocol='rbd' name='p/i'><config file='/etc/ceph/b.conf'/></source>"),
+    (
+        "nvme",
+        (
+            "<source type='pci' managed='no' namespace='12'>"
+            "<address domain='0x0001' bus='0x0a' slot='0x1f' function='0x7'/></source>"
+        ),
+    ),
+    (
+        "vhostuser",
+        (
+            "<source type='unix' path='/run/a b.sock'><reconnect enabled='yes' timeout='7'/>"
+            "</source>"
+        ),
+    ),
+]
 # What libvirt 9.0 knows, and clients may not name.
-NOT_FOR_CLIENTS = ("rbd:///", "vxhs://")
+NOT_FOR_CLIENTS = ("vxhs://", "vhostvdpa://")
+SHOWN = [
+    *(uri for _, _, uris in NETWORK_SOURCES for uri in uris),
+    *(uri for kind, _, uri in LOCAL_SOURCES if kind in ("nvme", "vhostuser")),
+    *(uri for kind, source in MORE_SOURCES for uri in disk(kind, source).sources),
+]
 
 
-@pytest.mark.parametrize(
-    "uri",
-    [uri for _, _, uris in NETWORK_SOURCES for uri in uris if not uri.startswith(NOT_FOR_CLIENTS)],
-)
+@pytest.mark.parametrize("uri", [uri for uri in SHOWN if not uri.startswith(NOT_FOR_CLIENTS)])
 def test_a_disk_that_a_client_puts_on_a_uri_is_shown_with_that_uri(uri: str) -> None:
-    url = parse_source_url(uri)
-    source = Element("source", dict(url.attributes))
-    SubElement(source, "host", dict(url.host_attributes))
-    assert disk_sources("network", source) == (uri,)
+    [element] = built(uri).iterchildren("source")
+    source = fromstring(to_xml(element))
+    assert disk_sources(parse_image_url(uri).kind, source) == (uri,)
+
+
+def built(*uris: str) -> Any:
+    """The disk that a client puts on these URIs."""
+    image = Image(
+        path=uris[0], format="raw", block=False, network=tuple(map(parse_image_url, uris))
+    )
+    return build_disk(target="vda", device="disk", source=image.source, image_format="raw")
+
+
+@pytest.mark.parametrize(("kind", "source"), MORE_SOURCES)
+def test_what_is_shown_stands_for_the_same_source(kind: str, source: str) -> None:
+    [element] = built(*disk(kind, source).sources).iterchildren("source")
+    assert canonicalize(to_xml(element)) == canonicalize(source)
+
+
+@pytest.mark.parametrize(("kind", "source"), MORE_SOURCES)
+def test_a_source_that_is_sent_back_is_no_change(kind: str, source: str) -> None:
+    present = parse_element(
+        f"<disk type='{kind}'><driver type='raw'/>{source}<target dev='vda'/></disk>"
+    )
+    for other_kind, other in MORE_SOURCES:
+        urls = tuple(map(parse_image_url, disk(other_kind, other).sources))
+        image = Image(path="", format="raw", block=False, network=urls)
+        change = present_change(present, DiskChange(source=image.source))
+        assert change.is_empty == (other == source), other
+
+
+@given(
+    snapshot=st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters=":/@%\\")),
+    config=st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters="%\\")),
+    reconnect=st.integers(0, 999_999_999),
+)
+def test_any_option_survives_its_uri(snapshot: str, config: str, reconnect: int) -> None:
+    for parts in (
+        *((f"snapshot={quote(snapshot)}",) if snapshot else ()),
+        *((f"config=/{quote(config)}",) if config else ()),
+    ):
+        url = parse_image_url(f"rbd:///pool/image?{parts}")
+        assert url.snapshot == (snapshot if parts.startswith("snapshot") else "")
+        assert url.config == (f"/{config}" if parts.startswith("config") else "")
+    query = f"?reconnect={reconnect}" if reconnect else ""
+    assert parse_image_url(f"vhostuser:///run/s{query}").reconnect_s == reconnect
 
 
 def test_another_snapshot_or_another_cluster_is_another_image() -> None:

@@ -298,6 +298,74 @@ def test_a_network_source_is_taken_below_its_prefix_only(run: RunningHost) -> No
         assert source["name"].rpartition("/")[2] in shown
 
 
+def test_the_host_files_that_a_source_names_lie_inside_too(
+    run: RunningHost, tmp_path: Path
+) -> None:
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").touch()
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "out" / "file")
+    inside, outside = tmp_path / "in", tmp_path / "out"
+    _, _, api = run(
+        image_directories=(str(inside),),
+        image_sources=("rbd:///pool", "vhostuser://", "nvme:///0000:01:00.0"),
+    )
+    vm = api.VM.create(vm_record("mine"))
+    config = "rbd:///pool/image?config="
+    for begin in (config, "rbd:///pool/image?snapshot=s&config=", "vhostuser://"):
+        for path in (outside / "file", outside / "none", inside / "link", Path("/etc/shadow")):
+            refused = failure(introduce, api, f"{begin}{path}")
+            assert refused == [OUTSIDE, "a disk image", str(path), "--image-directory"]
+        introduce(api, f"{begin}{inside}/file")
+        introduce(api, f"{begin}{inside}/none")
+    for url in ("nvme:///0000:01:00.1/1", "rbd:///other/image", "rbd://mon/pool/image"):
+        assert failure(introduce, api, url) == [OUTSIDE, "a disk image", url, "--image-source"]
+    for url in ("nvme:///0000:01:00.0/1", "nvme:///0000:01:00.0/2?managed=no"):
+        vbd = api.VBD.create({"VM": vm, "VDI": introduce(api, url), "type": "Disk", "mode": "RW"})
+        assert api.VDI.get_location(api.VBD.get_VDI(vbd)) == url
+
+
+def test_no_guest_writes_the_configuration_of_a_source(run: RunningHost, tmp_path: Path) -> None:
+    _, session, api = run(image_directories=("/images", str(tmp_path)), image_sources=("rbd://",))
+    pool = only(session, "SR", "default")
+    vdi = api.VDI.create({"SR": pool, "name_label": "v", "virtual_size": "1024", "type": "user"})
+    volume = api.VDI.get_location(vdi)
+    (tmp_path / "link").symlink_to(volume)
+    [vbd] = api.VM.get_VBDs(only(session, "VM", "rests"))
+    theirs = api.VDI.get_location(api.VBD.get_VDI(vbd))
+    for path, reason in (
+        (volume, "is a volume of the pool default"),
+        (str(tmp_path / "link"), "is a volume of the pool default"),
+        (theirs, "is a disk that a machine has"),
+    ):
+        refused = failure(introduce, api, f"rbd:///pool/image?config={path}")
+        assert refused[:3] == ["VALUE_NOT_SUPPORTED", "location", path]
+        assert reason in refused[3]
+
+
+def test_the_hosts_of_one_image_are_given_together(run: RunningHost) -> None:
+    _, _, api = run(image_sources=("rbd://a/pool", "rbd://b/pool"))
+    vm = api.VM.create(vm_record("mine"))
+
+    def add(*uris: str, location: str = "") -> Any:
+        image = {"location": location or uris[0], "sm_config": {"uris": " ".join(uris)}}
+        return api.virtcim.VM.modify(vm, {"added_VBDs": [{"type": "Disk", **image}]})
+
+    for uris in (
+        ("rbd://a/pool/one", "rbd://b/pool/two"),
+        ("rbd://a/pool/one", "rbd://b/pool/one?snapshot=s"),
+    ):
+        assert failure(add, *uris)[:3] == ["VALUE_NOT_SUPPORTED", "location", uris[1]]
+    refused = failure(lambda: add("rbd://a/pool/one", location="rbd://b/pool/one"))
+    assert refused[:2] == ["VALUE_NOT_SUPPORTED", "sm_config:uris"]
+    refused = failure(add, "rbd://a/pool/one", "rbd://c/pool/one")
+    assert refused == [OUTSIDE, "a disk image", "rbd://c/pool/one", "--image-source"]
+    add("rbd://a/pool/one", "rbd://b/pool/one")
+    [vbd] = api.VM.get_VBDs(vm)
+    record = api.VDI.get_record(api.VBD.get_VDI(vbd))
+    assert record["sm_config"]["uris"] == "rbd://a/pool/one rbd://b/pool/one"
+
+
 @pytest.mark.parametrize("image_format", ["fat", "luks", "vhd", "host_device", "raw ", "\n"])
 def test_a_format_that_qemu_does_not_have_for_disks_is_refused_by_name(
     run: RunningHost, image_format: str

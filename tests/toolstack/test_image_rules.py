@@ -17,7 +17,7 @@ from virtcim.toolstack.images.fence import Fence, FenceError, is_local, parse_fe
 from virtcim.toolstack.images.formats import DISK_FORMATS, looks_like
 from virtcim.toolstack.images.image_file import look_at_image, read_beginning
 from virtcim.toolstack.images.paths import canonical_path, resolve_path
-from virtcim.toolstack.images.source_url import SourceUrlError, parse_source_url
+from virtcim.toolstack.images.source_url import SourceUrlError, parse_image_url, parse_source_url
 from virtcim.toolstack.reading.views import PoolView
 
 # Formats
@@ -368,6 +368,15 @@ def test_with_directories_only_pools_in_them_count(tree: Path) -> None:
         ("iscsi://[2001:db8:0::1]/iqn.a", "iscsi://[2001:db8::1]:3260/iqn.a/1", True),
         ("rbd://mon/pool", "rbd://mon/pool/image", True),
         ("rbd://mon/pool", "rbd://mon/pool2/image", False),
+        ("rbd://mon/pool", "rbd://mon/pool/image?snapshot=s&config=/etc/ceph/b.conf", True),
+        ("rbd://mon/pool", "rbd:///pool/image", False),
+        ("rbd:///pool", "rbd:///pool/image", True),
+        ("nvme://", "nvme:///0000:01:00.0/1", True),
+        ("nvme:///0000:01:00.0", "nvme:///0000:01:00.0/1?managed=no", True),
+        ("nvme:///0000:01:00.0/1", "nvme:///0000:01:00.0/2", False),
+        ("nvme:///0000:0A:00.0", "nvme:///0000:0a:00.0/1", True),
+        ("vhostuser:///run/vhost", "vhostuser:///run/vhost/a.sock", True),
+        ("vhostuser:///run/vhost", "vhostuser:///run/vhost-of-others/a.sock", False),
     ],
 )
 def test_a_source_is_compared_part_by_part(prefix: str, url: str, inside: bool) -> None:
@@ -397,7 +406,26 @@ def test_a_source_is_compared_part_by_part(prefix: str, url: str, inside: bool) 
         "http://a\u3002example/pub",
         "http://a.example/x?token=...",
         "rbd://mon/pool/image:conf=/etc/shadow",
-        "rbd://mon/pool/image?config=/etc/shadow",
+        "rbd://mon/pool/image?config=relative",
+        "rbd://mon/pool/image?config=/a%2520b",
+        "rbd://mon/pool/image?config=/a&config=/b",
+        "rbd://mon/pool/image?conf=/a",
+        "rbd://mon/pool/image?snapshot=",
+        "rbd://mon/pool/image?snapshot=s@t",
+        "rbd://mon/pool/image?snapshot=s:conf=/etc/shadow",
+        "rbd://mon/pool/image?snapshot=s%0a",
+        "nbd://h/e?snapshot=s",
+        "nvme:///etc/passwd",
+        "nvme:///0000:01:00.0/1/2",
+        "nvme:///0000:01:00.0/0",
+        "nvme:///0000:01:40.0/1",
+        "nvme://host/0000:01:00.0/1",
+        "nvme:///0000:01:00.0/1?managed=maybe",
+        "nvme+unix:///0000:01:00.0/1",
+        "vhostuser://host/run/x",
+        "vhostuser:///run/../x",
+        "vhostuser:///run/x?reconnect=0",
+        "vhostuser:///run/x?reconnect=1e9",
         "nbd+unix:///export?socket=/run/nbd&socket=/x",
         "nbd+unix:///export?socket=relative",
         "nbd+exec:///x",
@@ -413,12 +441,23 @@ def test_what_can_be_read_in_two_ways_is_no_source(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "url", ["nvme:///0000:01:00.0", "nvme://", "vhostuser://", "vhostuser:///"]
+)
+def test_the_beginning_of_a_source_is_no_image(url: str) -> None:
+    assert parse_fence((), [url], local=True).sources
+    with pytest.raises(SourceUrlError):
+        parse_image_url(url)
+
+
+@pytest.mark.parametrize(
     ("directories", "sources", "named"),
     [
         (["images"], [], "--image-directory images"),
         ([""], [], "--image-directory"),
         ([], ["a.example"], "--image-source a.example"),
         ([], ["http://u@a.example"], "--image-source"),
+        ([], ["rbd://mon/pool/image?snapshot=s"], "--image-source"),
+        ([], ["rbd://mon/pool?config=/etc/ceph/b.conf"], "--image-source"),
     ],
 )
 def test_an_option_that_cannot_be_used_is_named(

@@ -37,15 +37,22 @@ _OF_NO_IMAGE = frozenset({"index", "startupPolicy"})
 # libvirt takes it for these types of disks only.
 _WITH_STARTUP_POLICY = frozenset({"file", "block", "volume"})
 _STARTUP_POLICY = "startupPolicy"
+# Elements in <source> that say which image it is, and what attributes mean that are not there.
+_OF_SOURCES = ("snapshot", "config", "reconnect", "address")
+_UNSAID = {"managed": "no"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskSource:
-    """``<source>`` of a disk: ``kind`` is the disk's type, ``hosts`` one map of attributes each."""
+    """``<source>`` of a disk: ``kind`` is the disk's type, ``hosts`` one map of attributes each.
+
+    ``children`` are the elements in it besides the hosts: their tags and attributes.
+    """
 
     kind: str
     attributes: Mapping[str, str]
     hosts: tuple[Mapping[str, str], ...] = field(default=())
+    children: tuple[tuple[str, Mapping[str, str]], ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +110,10 @@ def _build_source(source: DiskSource) -> Element:
     element = etree.Element("source")
     for name, value in source.attributes.items():
         element.set(name, carriable(value, "VDI.location"))
-    for host in source.hosts:
-        etree.SubElement(
-            element, "host", {name: carriable(v, "VDI.location") for name, v in host.items()}
-        )
+    for tag, attributes in (*(("host", host) for host in source.hosts), *source.children):
+        child = etree.SubElement(element, tag)
+        for name, value in attributes.items():
+            child.set(name, carriable(value, "VDI.location"))
     return element
 
 
@@ -144,9 +151,19 @@ def _has_source(disk: Element, source: DiskSource) -> bool:
     if present is None or disk.get("type", "file") != source.kind:
         return False
     hosts = [dict(host.attrib) for host in present.iterfind("host")]
-    wanted = [dict(host) for host in source.hosts]
-    return wanted == hosts and all(
-        present.get(name) == value for name, value in source.attributes.items()
+    if hosts != [dict(host) for host in source.hosts]:
+        return False
+    wanted: Mapping[str, Mapping[str, str]] = dict(source.children)
+    for tag in _OF_SOURCES:
+        child = present.find(tag)
+        found: dict[str, str] = {}
+        if child is not None and child.get("enabled") != "no":
+            found = {str(name): str(value) for name, value in child.items()}
+        if found != wanted.get(tag, {}):
+            return False
+    return all(
+        present.get(name, _UNSAID.get(name, "")) == source.attributes.get(name, "")
+        for name in {*source.attributes, "query"}
     )
 
 

@@ -18,7 +18,7 @@ from virtcim.toolstack.images.fence import DIRECTORY_OPTION, SOURCE_OPTION
 from virtcim.toolstack.images.formats import DISK_FORMATS, RAW, looks_like
 from virtcim.toolstack.images.image_file import Beginning, read_beginning
 from virtcim.toolstack.images.paths import canonical_path, in_dev
-from virtcim.toolstack.images.source_url import SourceUrl, SourceUrlError, parse_source_url
+from virtcim.toolstack.images.source_url import SourceUrl, SourceUrlError, parse_image_url
 from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.reading.uris import is_uri
 from virtcim.toolstack.reading.views import DiskView, PoolView
@@ -69,8 +69,13 @@ class Image:
         """What a disk that uses the image says of it."""
         if not self.network:
             return local_source(self.path, block=self.block)
-        hosts = tuple(url.host_attributes for url in self.network)
-        return DiskSource(kind="network", attributes=self.network[0].attributes, hosts=hosts)
+        first = self.network[0]
+        return DiskSource(
+            kind=first.kind,
+            attributes=first.attributes,
+            hosts=tuple(host for url in self.network if (host := url.host_attributes)),
+            children=first.children,
+        )
 
 
 def find_image(context: Context, vdi: str, wanted_format: str, *, vm: str = "") -> Image:
@@ -88,9 +93,19 @@ def find_image(context: Context, vdi: str, wanted_format: str, *, vm: str = "") 
     return _find(context, record["location"], others, wanted_format, vm)
 
 
-def find_path(context: Context, location: str, wanted_format: str, *, vm: str = "") -> Image:
-    """Give the image at a path of the host, or at a URL; otherwise as ``find_image``."""
-    return _find(context, location, (), wanted_format, vm)
+def find_path(
+    context: Context,
+    location: str,
+    wanted_format: str,
+    *,
+    others: Sequence[str] = (),
+    vm: str = "",
+) -> Image:
+    """Give the image at a path of the host, or at a URL, and at ``others`` on more hosts.
+
+    Otherwise as ``find_image``.
+    """
+    return _find(context, location, others, wanted_format, vm)
 
 
 def _find(
@@ -102,6 +117,11 @@ def _find(
         for place in (location, *others):
             require_inside(context, _IMAGE, place)
     network = tuple(map(_source_url, (location, *others))) if is_uri(location) else ()
+    for url, text in zip(network[1:], others, strict=False):
+        if not url.is_image_of(network[0]):
+            raise value_not_supported(
+                "location", shown_name(text), f"is not {location} on another host"
+            )
     pool = _pool_of(context, location)
     return Image(
         path=location,
@@ -137,8 +157,9 @@ def require_inside(context: Context, what: str, location: str, *, field: str = "
         url = _source_url(location)
         if not fence.allows(url):
             raise XapiFailure("VIRTCIM_OUTSIDE_FENCE", what, shown_name(location), SOURCE_OPTION)
-        if url.transport == "unix":
-            require_inside(context, what, url.socket)
+        for path in url.local_paths:
+            require_inside(context, what, path)
+        _require_of_the_host(context, url)
         return
     if not location.startswith("/"):
         raise value_not_supported(field, shown_name(location), "must be an absolute path or a URL")
@@ -150,6 +171,23 @@ def require_inside(context: Context, what: str, location: str, *, field: str = "
     pools = _pools(context)
     if not fence.holds(location, pools, context.services.made_pools.uuids):
         raise XapiFailure("VIRTCIM_OUTSIDE_FENCE", what, shown_name(location), DIRECTORY_OPTION)
+
+
+def _require_of_the_host(context: Context, url: SourceUrl) -> None:
+    """Refuse a configuration that a guest may have written: librados does whatever it says."""
+    path = url.config
+    if not path:
+        return
+    key = _key(context, path)
+    pool = _pool_of(context, path) or _pool_of(context, key)
+    if pool is not None:
+        raise value_not_supported(
+            "location",
+            shown_name(path),
+            f"is a volume of the pool {shown_name(pool.name)}: guests write such",
+        )
+    if any(_is_at(context, disk, path, key) for disk in _disks(context)):
+        raise value_not_supported("location", shown_name(path), "is a disk that a machine has")
 
 
 def named_inside(context: Context) -> Callable[[str], bool]:
@@ -175,7 +213,7 @@ def require_pool_inside(context: Context, what: str, uuid: str) -> None:
 
 def _source_url(location: str) -> SourceUrl:
     try:
-        return parse_source_url(location)
+        return parse_image_url(location)
     except SourceUrlError as error:
         shown = _USER.sub("...@", shown_name(location))
         raise value_not_supported("location", shown, str(error)) from error

@@ -124,7 +124,10 @@ def parse_fence(directories: Iterable[str], sources: Iterable[str], *, local: bo
     prefixes = []
     for source in sources:
         try:
-            prefixes.append(parse_source_url(source))
+            prefix = parse_source_url(source)
+            if prefix.has_options:
+                raise SourceUrlError("is one image, and no place of images")
+            prefixes.append(prefix)
         except SourceUrlError as error:
             raise FenceError(f"{SOURCE_OPTION} {source}: {error}") from error
     return Fence(directories=places, sources=tuple(prefixes), local=local)

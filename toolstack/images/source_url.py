@@ -1,4 +1,8 @@
-"""URLs of images on the network (``nbd://``, ``iscsi://``, ``rbd://``, ``https://`` ...)."""
+"""URLs of images that are no files of the host: on the network (``nbd://``, ``rbd://``,
+``https://`` ...), on an NVMe drive (``nvme://``), behind a vhost-user socket (``vhostuser://``).
+
+They are what is shown of the disks that machines have: a URL that is sent back means the same.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import SplitResult, unquote, urlsplit
 
-__all__ = ["SourceUrl", "SourceUrlError", "parse_source_url"]
+__all__ = ["SourceUrl", "SourceUrlError", "parse_image_url", "parse_source_url"]
 
 # libvirt's protocols of network disks, and the port that each has by default.
 _PORTS = {
@@ -25,7 +29,16 @@ _PORTS = {
     "ssh": 22,
     "nfs": 2049,
 }
+# libvirt's types of disks that are no network disks, and are on no other host.
+_LOCAL = frozenset({"nvme", "vhostuser"})
+# Where Ceph's own configuration can say what the hosts are.
+_WITHOUT_HOST = _LOCAL | {"rbd"}
 _TRANSPORTS = frozenset({"tcp", "unix", "rdma"})
+# What the query of a URL may say besides the socket of the transport unix.
+_OPTIONS = {"rbd": ("snapshot", "config"), "nvme": ("managed",), "vhostuser": ("reconnect",)}
+_PATHS = frozenset({"socket", "config"})
+_NVME_PATH = re.compile(r"(?:/[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7](?:/[1-9][0-9]*)?)?/?")
+_SECONDS = re.compile(r"[1-9][0-9]{0,8}")
 _SAFE = re.compile(r"[!-\[\]-~]*")
 _WEB = frozenset({"http", "https"})
 # Protocols whose names of images keep the slash that they begin with.
@@ -50,6 +63,32 @@ class SourceUrl:
     path: str
     socket: str = ""  # of this host, with the transport unix
     query: str = ""  # of a web server, as it is
+    snapshot: str = ""  # of an image in RBD
+    config: str = ""  # of this host: what says where the cluster of RBD is
+    managed: bool = True  # libvirt takes the NVMe drive from the host and gives it back
+    reconnect_s: int = 0  # after how long QEMU connects again to a vhost-user socket; 0: never
+
+    def is_image_of(self, other: SourceUrl) -> bool:
+        """Whether it is the image that ``other`` is, on whatever host."""
+        return self.kind == other.kind == "network" and (
+            (self.attributes, self.children) == (other.attributes, other.children)
+        )
+
+    @property
+    def kind(self) -> str:
+        """The ``type`` of libvirt's ``<disk>``."""
+        return self.protocol if self.protocol in _LOCAL else "network"
+
+    @property
+    def local_paths(self) -> tuple[str, ...]:
+        """The files of this host that the source names."""
+        own = self.path if self.protocol == "vhostuser" else ""
+        return tuple(filter(None, (own, self.socket, self.config)))
+
+    @property
+    def has_options(self) -> bool:
+        """Whether it says more than where images are, as no beginning of URLs does."""
+        return bool(self.snapshot or self.config or self.reconnect_s or not self.managed)
 
     def lies_under(self, prefix: SourceUrl) -> bool:
         """Whether it is what ``prefix`` stands for, or below: compared segment by segment."""
@@ -62,14 +101,47 @@ class SourceUrl:
     @property
     def attributes(self) -> Mapping[str, str]:
         """The attributes of libvirt's ``<source>``."""
+        if self.protocol == "nvme":
+            managed = "yes" if self.managed else "no"
+            return {"type": "pci", "managed": managed, "namespace": self.nvme_drive[1]}
+        if self.protocol == "vhostuser":
+            return {"type": "unix", "path": self.path}
         whole = self.protocol in _WHOLE_PATH
         name = self.path if whole else self.path.removeprefix("/")
         found = {"protocol": self.protocol, "name": name, "query": self.query}
         return {key: value for key, value in found.items() if value}
 
     @property
+    def children(self) -> tuple[tuple[str, Mapping[str, str]], ...]:
+        """The elements in ``<source>``, but for its hosts: their tags and attributes."""
+        found: dict[str, Mapping[str, str]] = {}
+        if self.snapshot:
+            found["snapshot"] = {"name": self.snapshot}
+        if self.config:
+            found["config"] = {"file": self.config}
+        if self.reconnect_s:
+            found["reconnect"] = {"enabled": "yes", "timeout": str(self.reconnect_s)}
+        if self.protocol == "nvme":
+            domain, bus, slot, function = re.split("[:.]", self.nvme_drive[0])
+            found["address"] = {
+                "domain": f"0x{domain}",
+                "bus": f"0x{bus}",
+                "slot": f"0x{slot}",
+                "function": f"0x{function}",
+            }
+        return tuple(found.items())
+
+    @property
+    def nvme_drive(self) -> tuple[str, str]:
+        """The PCI address of the drive, and the number of the namespace."""
+        address, _, namespace = self.path.strip("/").partition("/")
+        return address, namespace
+
+    @property
     def host_attributes(self) -> Mapping[str, str]:
-        """The attributes of ``<host>`` in it."""
+        """The attributes of ``<host>`` in it; none where the hosts are said elsewhere."""
+        if self.kind != "network" or (self.transport != "unix" and not self.host):
+            return {}
         if self.transport == "unix":
             return {"transport": "unix", "socket": self.socket}
         host = {"name": self.host}
@@ -95,8 +167,10 @@ def parse_source_url(text: str) -> SourceUrl:
     except ValueError as error:
         raise SourceUrlError(f"is no URL: {error}") from error
     protocol, _, transport = parts.scheme.partition("+")
-    if protocol not in _PORTS or (transport or "tcp") not in _TRANSPORTS:
-        raise SourceUrlError(f"must begin with one of {', '.join(f'{name}://' for name in _PORTS)}")
+    known = protocol in _PORTS and (transport or "tcp") in _TRANSPORTS
+    if not known and (protocol not in _LOCAL or transport):
+        names = ", ".join(f"{name}://" for name in (*_PORTS, *sorted(_LOCAL)))
+        raise SourceUrlError(f"must begin with one of {names}")
     if not text[len(parts.scheme) :].startswith("://"):
         raise SourceUrlError("has no // after its scheme")
     if "@" in parts.netloc:
@@ -104,18 +178,35 @@ def parse_source_url(text: str) -> SourceUrl:
     if parts.fragment:
         raise SourceUrlError("has a fragment")
     transport = transport or "tcp"
-    if transport != "unix" and not parts.hostname:
+    if transport != "unix" and not parts.hostname and protocol not in _WITHOUT_HOST:
         raise SourceUrlError("names no host")
+    if protocol in _LOCAL and parts.netloc:
+        raise SourceUrlError("names a host, and is on this one")
+    options = _options(protocol, transport, parts.query)
     return SourceUrl(
         protocol=protocol,
         transport=transport,
         host=_host(parts),
-        port=port or _PORTS[protocol],
+        port=port or _PORTS.get(protocol, 0),
         has_port=bool(port),
         path=_path(protocol, parts.path),
-        socket=_socket(parts.query) if transport == "unix" else "",
+        socket=options.get("socket", ""),
         query=_query(protocol, parts.query) if transport != "unix" else "",
+        snapshot=options.get("snapshot", ""),
+        config=options.get("config", ""),
+        managed=options.get("managed", "yes") == "yes",
+        reconnect_s=int(options.get("reconnect", "0")),
     )
+
+
+def parse_image_url(text: str) -> SourceUrl:
+    """Read the URL of one image; otherwise as ``parse_source_url``."""
+    url = parse_source_url(text)
+    if url.protocol == "nvme" and not url.nvme_drive[1]:
+        raise SourceUrlError("names no namespace of an NVMe drive")
+    if url.protocol == "vhostuser" and url.path in {"", "/"}:
+        raise SourceUrlError("names no socket")
+    return url
 
 
 def _host(parts: SplitResult) -> str:
@@ -135,20 +226,46 @@ def _path(protocol: str, encoded: str) -> str:
         raise SourceUrlError("has characters in its path that can be read in two ways")
     if protocol == "rbd" and (":" in path or "@" in path):
         raise SourceUrlError("has options in its path")
+    if protocol == "nvme":
+        path = path.lower()
+        if not _NVME_PATH.fullmatch(path):
+            raise SourceUrlError("names no NVMe drive, as nvme:///0000:01:00.0/1 does")
     return path
 
 
-def _socket(query: str) -> str:
-    """Read ``socket=/path``; empty where a prefix has none."""
-    name, _, path = query.partition("=")
-    if query and (name != "socket" or "&" in path or not path.startswith("/")):
-        raise SourceUrlError("has something else than a socket in its query")
-    return unquote(path)
+def _options(protocol: str, transport: str, query: str) -> Mapping[str, str]:
+    """Read ``name=value&name=value``; a prefix has none."""
+    if protocol in _WEB and transport != "unix":
+        return {}
+    known = (*_OPTIONS.get(protocol, ()), *(("socket",) if transport == "unix" else ()))
+    found: dict[str, str] = {}
+    for part in query.split("&") if query else ():
+        name, _, value = part.partition("=")
+        if name not in known or name in found:
+            what = " and ".join(known) or "nothing"
+            raise SourceUrlError(f"has something else in its query than {what}, once each")
+        found[name] = _option(name, unquote(value))
+    return found
+
+
+def _option(name: str, value: str) -> str:
+    """Give back the value of an option, or refuse it."""
+    odd = "%" in value or "\\" in value or not value.isprintable()
+    if not value or odd or (name in _PATHS and not value.startswith("/")):
+        raise SourceUrlError(f"has no {name} that can be read in one way only")
+    if name == "snapshot" and any(character in value for character in ":/@"):
+        raise SourceUrlError("has options in the name of its snapshot")
+    if name == "managed" and value not in {"yes", "no"}:
+        raise SourceUrlError("must say managed=yes or managed=no")
+    if name == "reconnect" and not _SECONDS.fullmatch(value):
+        raise SourceUrlError("must say after how many seconds to reconnect")
+    return value
 
 
 def _query(protocol: str, query: str) -> str:
-    if query and protocol not in _WEB:
-        raise SourceUrlError("has a query")
+    """Give the query of a web server; others have options."""
+    if protocol not in _WEB:
+        return ""
     if _HIDDEN in query:
         raise SourceUrlError("has a secret in its query that is not shown")
     return query

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from virtcim.toolstack.calltable import Context
 from virtcim.toolstack.documents import Element
 from virtcim.toolstack.documents.disk import build_disk
-from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.fields import GivenRecord
 from virtcim.toolstack.images.choice import Image, find_image, find_path
 from virtcim.toolstack.images.formats import RAW
@@ -17,6 +17,7 @@ from virtcim.toolstack.machines.device_kinds import VBD, DeviceKind
 from virtcim.toolstack.machines.new_images import NewImages
 from virtcim.toolstack.reading.device_keys import DeviceKey
 from virtcim.toolstack.reading.identities import KnownDevice, name_disks, target_index
+from virtcim.toolstack.records.storage import URIS
 
 __all__ = ["MODES", "NewDisk", "given_image", "read_new_disk"]
 
@@ -114,7 +115,8 @@ def read_new_disk(
 ) -> NewDisk:
     """Read a VBD.create record, and find the image of the disk.
 
-    Where ``images`` are given it may hold, instead of ``VDI``, a ``location`` with ``sm_config``,
+    Where ``images`` are given it may hold, instead of ``VDI``, a ``location`` with ``sm_config``
+    (``type``, and ``uris`` where several hosts have it),
     or ``SR`` and ``virtual_size`` with what else VDI.create takes: a new image is then made.
 
     Raises ``HANDLE_INVALID`` for a disk without an image.
@@ -163,7 +165,10 @@ def given_image(
     storage = GivenRecord("VDI", args)
     if path := storage.text("location"):
         stated = storage.map("sm_config").get("type", "") or wanted_format
-        return find_path(context, path, stated, vm=vm)
+        uris = storage.map("sm_config").get(URIS, "").split()
+        if uris and uris[0] != path:
+            raise value_not_supported(f"sm_config:{URIS}", uris[0], "must begin with the location")
+        return find_path(context, path, stated, others=uris[1:], vm=vm)
     # What is an option of the disk is none of its image.
     image_args = {name: value for name, value in args.items() if name not in _DISK_FIELDS}
     return images.make(image_args) if storage.text("SR") else None

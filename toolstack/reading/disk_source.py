@@ -45,10 +45,15 @@ def disk_sources(kind: str, source: Element | None) -> tuple[str, ...]:
         if address is None:
             return ()
         namespace = source.get("namespace", "")
-        return (f"nvme:///{pci_address(address)}/{uri_path(namespace)}",)
+        # libvirt leaves a drive where it is unless it is told to manage it.
+        query = "" if source.get("managed") == "yes" else "?managed=no"
+        return (f"nvme:///{pci_address(address)}/{uri_path(namespace)}{query}",)
     # A local socket or character device: vhostuser, vhostvdpa, and what is still to come.
     path = next((source.get(name, "") for name in ("path", "dev", "file") if source.get(name)), "")
-    return (f"{kind}://{uri_path(path)}",) if path else ()
+    reconnect = children_of(source).get("reconnect", NONE)
+    seconds = reconnect.get("timeout", "") if reconnect.get("enabled") == "yes" else ""
+    query = f"?reconnect={uri_value(seconds)}" if seconds else ""
+    return (f"{kind}://{uri_path(path)}{query}",) if path else ()
 
 
 def _network_sources(source: Element) -> tuple[str, ...]:
