@@ -13,6 +13,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from virtcim.errormap import Fault
 from virtcim.hypervisor.model import (
     Host,
     Inventory,
@@ -38,6 +39,7 @@ from virtcim.hypervisor.xenapi.parts import (
     PortPart,
     SystemPart,
 )
+from virtcim.hypervisor.xenapi.unread_classes import UnreadClasses
 
 __all__ = ["Assembly"]
 
@@ -47,6 +49,7 @@ _Part = TypeVar("_Part")
 _Shown = TypeVar(
     "_Shown",
     Host,
+    Network,
     StorageRepository,
     VirtualDisk,
     VirtualDiskImage,
@@ -127,6 +130,8 @@ class Assembly:
             "SR": self._touch_images_in,
         }
         self._left_out = LeftOut()
+        self._unread = UnreadClasses()
+        self._unknown: Mapping[str, object] = _NOTHING  # by kind of object
         self._problems: Mapping[str, str] = _NOTHING
         self._dirty: dict[str, set[str]] = {kind: set() for kind in _BUILT}
         self._built: dict[str, dict[str, Any]] = {kind: {} for kind in _BUILT}
@@ -188,6 +193,8 @@ class Assembly:
 
         ``left_out`` has the record and the problem of each that cannot be shown.
         """
+        if self._unread.read(class_name):
+            self._touch_everything()
         for ref in (self._classes[class_name][0].keys() | self._left_out.refs(class_name)) - (
             parts.keys() | left_out.keys()
         ):
@@ -197,12 +204,30 @@ class Assembly:
         for ref, (record, problem) in left_out.items():
             self.leave_out(class_name, ref, record, problem)
 
+    def unreadable(self, class_name: str, fault: Fault) -> None:
+        """A class cannot be read: what is known of it is what was known before.
+
+        Everything that is built of it says so; where nothing was known, looking at it is refused.
+        """
+        if self._unread.failed(class_name, fault):
+            self._touch_everything()
+
+    def _touch_everything(self) -> None:
+        for kind, table in (
+            ("hosts", self._hosts),
+            ("networks", self._networks),
+            ("storage_repositories", self._repositories),
+            ("disk_images", self._images),
+            ("virtual_systems", self._systems),
+        ):
+            self._dirty[kind].update(table)
+
     def inventory(self) -> Inventory:
         """Everything as it is now; the same Inventory as before if nothing changed."""
         # Images before systems: a system's disks hold their images.
         builders: tuple[tuple[str, Callable[[str], Any]], ...] = (
             ("hosts", self._build_host),
-            ("networks", self._table_getter(self._networks)),
+            ("networks", self._build_network),
             ("storage_repositories", self._build_repository),
             ("disk_images", self._build_image),
             ("virtual_systems", self._build_system),
@@ -214,8 +239,14 @@ class Assembly:
             if self._rebuild(kind, build):
                 objects = self._built[kind].values()
                 changed[kind] = MappingProxyType({built.uuid: built for built in objects})
+        changed |= self._refusals()
         pool_uuid = next((pool.uuid for pool in self._pools.values()), "")
-        problems = self._left_out.of_nobody(self._is_shown)
+        problems = MappingProxyType(
+            {
+                **self._left_out.of_nobody(self._is_shown),
+                **self._unread.problems,
+            }
+        )
         before = self._inventory
         if problems != self._problems:
             self._problems = problems
@@ -233,6 +264,15 @@ class Assembly:
                 **changed,
             )
         return self._inventory
+
+    def _refusals(self) -> dict[str, object]:
+        """What the inventory gets for kinds of which nothing is known, or was known until now."""
+        before, self._unknown = self._unknown, self._unread.unknown_kinds
+        again = {
+            kind: MappingProxyType({built.uuid: built for built in self._built[kind].values()})
+            for kind in before.keys() - self._unknown.keys()
+        }
+        return {**again, **self._unknown}
 
     def _is_shown(self, class_name: str, ref: str) -> bool:
         kinds = {"VM": "virtual_systems", "SR": "storage_repositories", "host": "hosts"}
@@ -262,10 +302,6 @@ class Assembly:
             return
         memory_bytes = system.memory_actual_bytes or system.memory_dynamic_max_bytes
         self._memory_in_use[system.resident_on] += sign * memory_bytes
-
-    @staticmethod
-    def _table_getter(table: Mapping[str, _Part]) -> Callable[[str], _Part | None]:
-        return table.get
 
     def _touch_host(self, ref: str) -> None:
         self._dirty["hosts"].add(ref)
@@ -333,6 +369,7 @@ class Assembly:
             (part.problem, metrics.problem if metrics else ""),
             (cpu.problem for cpu in cpus),
             self._left_out.of("host", ref),
+            self._unread.concerning("host", "host_metrics", "host_cpu"),
         )
         if cpus:
             host = replace(
@@ -354,13 +391,20 @@ class Assembly:
             )
         return host
 
+    def _build_network(self, ref: str) -> Network | None:
+        network = self._networks.get(ref)
+        return network and _with_problems(network, self._unread.concerning("network"))
+
     def _build_repository(self, ref: str) -> StorageRepository | None:
         repository = self._repositories.get(ref)
         if repository is None:
             return None
         plugs = [self._plugs[plug_ref] for plug_ref in sorted(self._plugs.referring(ref))]
         repository = _with_problems(
-            repository, (plug.problem for plug in plugs), self._left_out.of("SR", ref)
+            repository,
+            (plug.problem for plug in plugs),
+            self._left_out.of("SR", ref),
+            self._unread.concerning("SR", "PBD"),
         )
         if not plugs:
             return repository
@@ -372,7 +416,7 @@ class Assembly:
         part = self._images.get(ref)
         if part is None:
             return None
-        image = _with_problems(part.image, (part.problem,))
+        image = _with_problems(part.image, (part.problem,), self._unread.concerning("VDI"))
         repository = self._repositories.get(part.sr_ref)
         return replace(image, sr_uuid=repository.uuid) if repository else image
 
@@ -384,6 +428,7 @@ class Assembly:
         if is_new and part.system.name_label in self._unfinished:
             self._withheld.add(ref)
             return None
+        unread = self._unread.concerning("VM", "VM_metrics", "VBD", "VIF", "console")
         disks = [self._build_disk(disk_ref) for disk_ref in self._disks.referring(ref)]
         ports = [self._build_port(port_ref) for port_ref in self._ports.referring(ref)]
         consoles = [self._consoles[each].console for each in self._consoles.referring(ref)]
@@ -406,7 +451,10 @@ class Assembly:
             (part.problem, "" if metrics is None else metrics.problem),
             (self._consoles[each].problem for each in self._consoles.referring(ref)),
             self._left_out.of("VM", ref),
+            unread,
         )
+        if unread:
+            system = replace(system, **self._unread.without_unknown(system))
         if metrics is None:
             return system
         running = system.power_state is PowerState.RUNNING
@@ -429,12 +477,13 @@ class Assembly:
     def _build_disk(self, ref: str) -> VirtualDisk:
         part = self._disks[ref]
         image = self._built["disk_images"].get(part.image_ref)
-        return replace(_with_problems(part.disk, (part.problem,)), image=image)
+        disk = _with_problems(part.disk, (part.problem,), self._unread.concerning("VBD", "VDI"))
+        return replace(disk, image=image)
 
     def _build_port(self, ref: str) -> VirtualNetworkPort:
         part = self._ports[ref]
         network = self._networks.get(part.network_ref)
-        port = _with_problems(part.port, (part.problem,))
+        port = _with_problems(part.port, (part.problem,), self._unread.concerning("VIF", "network"))
         return replace(port, network_uuid=network.uuid) if network else port
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Container, Mapping
 from typing import Any
 
@@ -11,9 +12,14 @@ from virtcim.errormap import HypervisorError, from_transport
 from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.model import Task
 from virtcim.hypervisor.xenapi.assembly import Assembly
+from virtcim.hypervisor.xenapi.class_records import ClassRecords, read_class
 from virtcim.hypervisor.xenapi.fields import RecordError
 from virtcim.hypervisor.xenapi.records import PARTS, read_record
-from virtcim.hypervisor.xenapi.session import XenApiSession, is_session_invalid
+from virtcim.hypervisor.xenapi.session import (
+    UnusableAnswerError,
+    XenApiSession,
+    is_session_invalid,
+)
 from virtcim.wire.memory import return_memory
 
 __all__ = ["Follower"]
@@ -24,6 +30,11 @@ _log = logging.getLogger(__name__)
 _POLL_S = 3.0
 _POLL_GRACE_S = 7.0
 _UNCONNECTED_WAIT_S = 0.3
+# When what cannot be read is looked at again, and how much longer than the last look that is, in
+# times of that: a large class is not worth a processor.
+_LOOK_AGAIN_S = 10.0
+_LOOK_SHARE = 20.0
+_LONGEST_PAUSE_S = 10.0
 # Quick at first, as a daemon that restarts is back at once.
 _BACKOFF_S = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 5.0)
 
@@ -51,6 +62,7 @@ class Follower:
         self._tasks: dict[str, Task] = {}
         self._pool_ref = ""
         self._told: dict[tuple[str, str], str] = {}
+        self._odd: dict[str, float] = {}  # when to look again at classes not read in full
         self._vendor = ""
         self._thread = threading.Thread(
             target=self._run, name=f"virtcim-follower-{name}", daemon=True
@@ -144,58 +156,114 @@ class Follower:
         One call for each class, not one for all: the answer for one class of a large pool is of
         tens of megabytes.
         """
-        batch = self._session.call_in(session, "event.from", ["pool"], "", 0.0)
-        token = _token(batch)
+        token = self._token_now(session)
         for class_name in PARTS:
-            records = self._session.call_in(session, f"{class_name}.get_all_records")
-            if not isinstance(records, dict):
-                raise _unreadable(
-                    f"{class_name}.get_all_records", "the answer is no map of records"
-                )
-            self._replace_class(class_name, records)
+            self._read_class(session, class_name)
         # Each class was read at another moment; with these events all of them are of one.
         token = self._take_changes(session, token, 0.0)
         self._pool_ref = self._assembly.pool_ref
         self._vendor = self._assembly.vendor
         self._store.publish(self._assembly.inventory(), token, resynchronised=True)
         # What was read took several times the memory of what is kept of it.
-        del records
         return_memory()
         _log.info("%s: connected", self._name)
         return token
 
+    def _token_now(self, session: str) -> str:
+        return _token(self._session.call_in(session, "event.from", ["pool"], "", 0.0))
+
+    def _read_class(self, session: str, class_name: str) -> None:
+        """Read all objects of a class; where that cannot be, everything else is kept true."""
+        began_s = time.monotonic()
+        try:
+            read = read_class(self._session, session, class_name)
+        except UnusableAnswerError as exc:
+            self._tell(class_name, "", f"not read: {exc.brief}")
+            self._assembly.unreadable(class_name, exc.fault)
+            odd = True
+        else:
+            self._tell(class_name, "", "")
+            self._replace_class(class_name, read)
+            odd = bool(read.unreadable)
+        self._odd.pop(class_name, None)
+        if odd:
+            now_s = time.monotonic()
+            pause_s = max(_LOOK_AGAIN_S, (now_s - began_s) * _LOOK_SHARE)
+            self._odd[class_name] = now_s + pause_s
+
+    def _look_again(self, session: str) -> None:
+        """Read the classes again that could not be read in full, once their time has come."""
+        for class_name, due_s in tuple(self._odd.items()):
+            if time.monotonic() >= due_s:
+                self._read_class(session, class_name)
+
     def _follow(self, session: str, token: str) -> str:
         new_token = self._take_changes(session, token, _POLL_S)
+        self._look_again(session)
         self._store.publish(self._assembly.inventory(), new_token)
         return new_token
 
     def _take_changes(self, session: str, token: str, timeout_s: float) -> str:
+        try:
+            events, new_token = self._events(session, _FOLLOWED, token, timeout_s)
+            classes = {self._apply(event) for event in events}
+        except UnusableAnswerError as exc:
+            if exc.fault.source == "xapi":
+                raise  # it says that there are none
+            return self._take_changes_by_class(session, token, exc.brief)
+        if "" in classes:
+            return self._take_changes_by_class(session, token, "an event of unknown form")
+        return new_token
+
+    def _take_changes_by_class(self, session: str, token: str, because: str) -> str:
+        """Take the changes of each class by themselves; one whose changes cannot be is read anew.
+
+        That takes no more than half of the time, however often it happens.
+        """
+        self._tell("event", "", f"changes cannot be read together, but class by class: {because}")
+        began_s = time.monotonic()
+        # What happens meanwhile comes after it, once more.
+        new_token = self._token_now(session)
+        for class_name in PARTS:
+            try:
+                events, _ = self._events(session, [class_name], token, 0.0)
+                readable = "" not in {self._apply(event) for event in events}
+            except UnusableAnswerError as exc:
+                if exc.fault.source == "xapi":
+                    raise
+                readable = False
+            if not readable:
+                self._read_class(session, class_name)
+        self._stopping.wait(min(time.monotonic() - began_s, _LONGEST_PAUSE_S))
+        return new_token
+
+    def _events(
+        self, session: str, classes: list[str], token: str, timeout_s: float
+    ) -> tuple[list[Any], str]:
         batch = self._session.call_in(
             session,
             "event.from",
-            *(_FOLLOWED, token, timeout_s),
+            *(classes, token, timeout_s),
             read_timeout_s=timeout_s + _POLL_GRACE_S,
         )
         events = batch.get("events") if isinstance(batch, dict) else None
         if not isinstance(events, list):
             raise _unreadable("event.from", "the batch holds no list of events")
-        for event in events:
-            self._apply(event)
-        return _token(batch)
+        return events, _token(batch)
 
-    def _apply(self, event: Any) -> None:
+    def _apply(self, event: Any) -> str:
+        """Take what an event tells; gives its class, empty where it has not the form of one."""
         match event:
             case {"class": str(lower), "operation": str(operation), "ref": str(ref)}:
                 class_name = _CLASS_NAMES.get(lower.lower(), "")
             case _:
-                # Whom it tells of is not known: everything has to be read anew.
-                raise _unreadable("event.from", f"an event of unknown form: {repr(event)[:200]}")
+                return ""
         if not class_name:
-            return
+            return lower
         if operation == "del":
             self._tell(class_name, ref, "")
             self._put(class_name, ref, None)
-            return
+            return class_name
         record = event.get("snapshot")
         try:
             part = self._read(class_name, ref, record)
@@ -203,6 +271,7 @@ class Follower:
             self._leave_out(class_name, ref, record, str(exc))
         else:
             self._put(class_name, ref, part)
+        return class_name
 
     def _put(self, class_name: str, ref: str, part: object | None) -> None:
         if class_name != "task":
@@ -221,10 +290,13 @@ class Follower:
         else:
             self._assembly.leave_out(class_name, ref, record, problem)
 
-    def _replace_class(self, class_name: str, records: Mapping[str, object]) -> None:
+    def _replace_class(self, class_name: str, read: ClassRecords) -> None:
         parts: dict[str, object] = {}
         left_out: dict[str, tuple[object, str]] = {}
-        for ref, record in records.items():
+        for ref, problem in read.unreadable.items():
+            self._tell(class_name, ref, f"left out: {problem}")
+            left_out[ref] = (None, problem)
+        for ref, record in read.records.items():
             try:
                 parts[ref] = self._read(class_name, ref, record)
             except RecordError as exc:
@@ -265,8 +337,8 @@ def _token(batch: object) -> str:
     raise _unreadable("event.from", "the batch holds no token")
 
 
-def _unreadable(operation: str, message: str) -> HypervisorError:
-    return HypervisorError(
+def _unreadable(operation: str, message: str) -> UnusableAnswerError:
+    return UnusableAnswerError(
         from_transport(
             phase="after_send", exception="RecordError", message=message, operation=operation
         )

@@ -9,9 +9,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
-from virtcim.wire import EndpointUrl, RemoteFault, TlsOptions, Transport
+from virtcim.wire import EndpointUrl, MalformedMessage, RemoteFault, TlsOptions, Transport
 
-__all__ = ["Connect", "Credentials", "XenApiSession", "connector", "is_session_invalid"]
+__all__ = [
+    "Connect",
+    "Credentials",
+    "UnusableAnswerError",
+    "XenApiSession",
+    "brief",
+    "connector",
+    "is_session_invalid",
+]
 
 _API_VERSION = "1.0"  # XAPI ignores it, but the parameter must be there
 _ORIGINATOR = "virtcim"
@@ -20,6 +28,8 @@ _MAX_REFERRALS = 1
 
 # XAPI lets five seconds pass before it refuses a password.
 _LOGIN_TIMEOUT_S = 20.0
+
+_BRIEF = 300
 
 Connect = Callable[[EndpointUrl], Transport]
 
@@ -48,11 +58,34 @@ def connector(
     return connect
 
 
+class UnusableAnswerError(HypervisorError):
+    """The server has answered, but not with what was asked for: the connection stands."""
+
+    @property
+    def brief(self) -> str:
+        """What is wrong, in one printable line without what the answer holds."""
+        return brief(self.fault)
+
+    @classmethod
+    def of(cls, method: str, message: str, body: str = "") -> UnusableAnswerError:
+        """The error for an answer that is none, in words."""
+        return cls(
+            from_transport(
+                phase="after_send",
+                exception="NotXenApi",
+                message=message,
+                body=body,
+                operation=method,
+            )
+        )
+
+
 class XenApiSession:
     """Calls with a session that is opened when needed and renewed once when it has expired.
 
     Safe to use from many threads. Every failure is a HypervisorError: an ErrorDescription becomes
-    a fault of source "xapi", all else one of source "transport".
+    a fault of source "xapi", all else one of source "transport". One that is due to the answer
+    alone is an UnusableAnswerError.
     """
 
     def __init__(self, url: EndpointUrl, credentials: Credentials, connect: Connect) -> None:
@@ -145,21 +178,32 @@ class XenApiSession:
             envelope = self._transport.call(method, params, read_timeout_s=read_timeout_s)
         except RemoteFault as exc:
             fault = from_xapi(["INTERNAL_ERROR", exc.string], operation=method)
-            raise HypervisorError(fault) from exc
+            raise UnusableAnswerError(fault) from exc
+        except HypervisorError as exc:
+            if isinstance(exc.__cause__, MalformedMessage):
+                raise UnusableAnswerError(exc.fault) from exc
+            raise
         match envelope:
             case {"Status": "Success", "Value": value}:
                 return value
             case {"ErrorDescription": [*description]}:  # Status is Failure, in xend also Error
-                raise HypervisorError(from_xapi(description, operation=method))
-        raise HypervisorError(
-            from_transport(
-                phase="after_send",
-                exception="NotXenApi",
-                message="the answer is no XenAPI envelope: there is no Status with a Value",
-                body=repr(envelope)[:500],
-                operation=method,
-            )
+                fault = from_xapi(description, operation=method)
+                raise (
+                    HypervisorError(fault)
+                    if is_session_invalid(fault) or _is_referral(fault)
+                    else UnusableAnswerError(fault)
+                )
+        raise UnusableAnswerError.of(
+            method,
+            "the answer is no XenAPI envelope: there is no Status with a Value",
+            repr(envelope)[:500],
         )
+
+
+def brief(fault: Fault) -> str:
+    """What a fault says, in one printable line."""
+    line = next(iter(str(HypervisorError(fault)).splitlines()), "")
+    return "".join(filter(str.isprintable, line))[:_BRIEF]
 
 
 def is_session_invalid(fault: Fault) -> bool:

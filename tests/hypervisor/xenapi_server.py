@@ -18,10 +18,14 @@ from virtcim.errormap import HypervisorError
 from virtcim.hypervisor import Inventory, XenApiEndpoint
 from virtcim.hypervisor.xenapi.session import Credentials, connector
 from virtcim.wire import ClientInfo, XmlRpcApplication, parse_endpoint_url
+from virtcim.wire.application import ASGIApp, Receive, Scope, Send
 
 GIB = 2**30
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NULL = "OpaqueRef:NULL"
+
+#: A text that is no XML any more when it arrives.
+SPOILS_XML = "SPOILS-XML"
 
 Record = dict[str, Any]
 
@@ -112,6 +116,8 @@ class XenApiServer:
     def _read(self, class_name: str, call: str, *params: Any) -> Any:
         if call == "get_all_records":
             return self.tables[class_name]
+        if call == "get_all":
+            return list(self.tables[class_name])
         if call == "get_record":
             return self._record(class_name, params[0])
         if call.startswith("get_by_uuid"):
@@ -300,9 +306,24 @@ class XenApiServer:
     @contextlib.contextmanager
     def running(self, sock: socket.socket | None = None) -> Iterator[int]:
         """Serve on a loopback port and give it."""
-        with serving(XmlRpcApplication(self.dispatch), sock) as port:
+        with serving(_spoiling(XmlRpcApplication(self.dispatch)), sock) as port:
             yield port
         assert not self.surprises, f"not expected: {self.surprises}"
+
+
+def _spoiling(application: ASGIApp) -> ASGIApp:
+    """Serve what an application serves, but XML that is not well-formed where a text spoils it."""
+    spoilt = b"\x01" * len(SPOILS_XML)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_spoilt(message: Any) -> None:
+            if "body" in message:
+                message = {**message, "body": message["body"].replace(SPOILS_XML.encode(), spoilt)}
+            await send(message)
+
+        await application(scope, receive, send_spoilt)
+
+    return serve
 
 
 @contextlib.contextmanager
