@@ -21,8 +21,8 @@ _DEEPEST = 32
 _NO_TABLE = "default"
 
 
-def _default(identifier: str, err: ErrorCode, note: str) -> Rule:
-    return Rule(id=identifier, source=_NO_TABLE, err=err, since="1.0.0", note=note)
+def _default(identifier: str, err: ErrorCode, note: str, since: str = "1.0.0") -> Rule:
+    return Rule(id=identifier, source=_NO_TABLE, err=err, since=since, note=note)
 
 
 _GUEST = _default(
@@ -33,14 +33,21 @@ _GUEST = _default(
 _OTHER = _default(
     "default.operation",
     ErrorCode.ERR_OPERATION_FAILED,
-    "An operation on storage, network, host or pool failed, and no rule knows the reason.",
+    "A reading call, or an operation on storage, network, host or pool failed, and no rule knows"
+    " the reason.",
+)
+_STATE = _default(
+    "default.state_query",
+    ErrorCode.ERR_UNABLE_TO_VERIFY_STATE,
+    "The state of a virtual machine was asked for and not told, and no rule knows the reason.",
+    since="2.0.0",
 )
 _UNKNOWN = _default(
     "default.unknown",
     ErrorCode.ERR_UNKNOWN,
     "The reply holds neither a code nor a text.",
 )
-DEFAULTS = (_GUEST, _OTHER, _UNKNOWN)
+DEFAULTS = (_GUEST, _OTHER, _STATE, _UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +72,21 @@ def decide(fault: Fault, depth: int = 0) -> Decision:
     """The decision on ``fault``; there always is one."""
     facts = Facts(fault)
     own, weak = stages(fault.source, fault.code)
-    rule = _first(own, facts)
+    # What a page or a printed fault in an answer says is more than that an answer came.
+    rule = None if fault.source == "transport" and fault.cause else _first(own, facts)
     if rule is None and fault.cause is not None and depth < _DEEPEST:
         nested = decide(fault.cause, depth + 1)
         if not nested.by_default:
             return nested
-    rule = rule or _first(load(SHARED), facts) or _first(weak, facts) or _default_for(facts)
-    return Decision(rule=rule, facts=facts)
+    if rule is not None:
+        return Decision(rule=rule, facts=facts)
+    telling = tuple(one for one in weak if one.text is not None)
+    for one in (facts, *facts.others()):
+        rule = (one is not facts and _first(own, one)) or _first(load(SHARED), one)
+        rule = rule or _first(telling, one)
+        if rule is not None:
+            return Decision(rule=rule, facts=one)
+    return Decision(rule=_first(weak, facts) or _default_for(facts), facts=facts)
 
 
 def matching(candidates: Sequence[Rule], facts: Facts) -> Iterator[Rule]:
@@ -84,7 +99,7 @@ def _first(candidates: Sequence[Rule], facts: Facts) -> Rule | None:
     text = None
     for rule in candidates:
         # Most patterns do not hold, and a plain search for what they need finds it out much sooner.
-        if rule.needles:
+        if rule.needles and rule.id not in facts.known:
             if text is None:
                 text = facts.text
             for needle in rule.needles:
@@ -137,21 +152,36 @@ def _prefixes(rule: Rule) -> list[str]:
     return [code[:-1] for code in rule.code if code.endswith("*")]
 
 
-def holds(rule: Rule, facts: Facts) -> bool:
-    """Whether every condition of ``rule`` but its code holds."""
-    fault = facts.fault
-    if rule.sent is not None and rule.sent != fault.sent:
+def holds(rule: Rule, facts: Facts, *, words_only: bool = False) -> bool:
+    """Whether every condition of ``rule`` but its code holds.
+
+    ``words_only`` asks for those on words and objects alone: what a message in another language
+    is known by.
+    """
+    if not words_only and not _circumstances_hold(rule, facts):
+        return False
+    if rule.id in facts.known:
+        return True
+    if rule.text is not None:
+        # Families of words must not be met by those of an errno.
+        text = facts.words if rule.weak else facts.text
+        if rule.text.search(text) is None:
+            return False
+    return not rule.about or not rule.about.isdisjoint(facts.objects)
+
+
+def _circumstances_hold(rule: Rule, facts: Facts) -> bool:
+    """Whether what came with the message is as ``rule`` asks."""
+    if rule.sent is not None and rule.sent != facts.fault.sent:
         return False
     if rule.operation and not _operation_holds(rule, facts):
         return False
     if rule.argument is not None:
         at, values = rule.argument.at, rule.argument.values
-        arguments = fault.arguments if at is None else fault.arguments[at : at + 1]
-        if not any(argument.lower() in values for argument in arguments):
+        given = facts.arguments if at is None else facts.arguments[at : at + 1]
+        if not any(argument.lower() in values for argument in given):
             return False
-    if rule.errno and rule.errno.isdisjoint(facts.errnos):
-        return False
-    return rule.text is None or rule.text.search(facts.text) is not None
+    return not rule.errno or not rule.errno.isdisjoint(facts.errnos)
 
 
 def _operation_holds(rule: Rule, facts: Facts) -> bool:
@@ -163,4 +193,7 @@ def _default_for(facts: Facts) -> Rule:
     fault = facts.fault
     if not fault.code and not facts.text.strip() and fault.cause is None:
         return _UNKNOWN
-    return _GUEST if "@guest" in facts.groups else _OTHER
+    if "@state" in facts.groups:
+        return _STATE
+    # What only reads commands no machine.
+    return _GUEST if "@guest" in facts.groups and "@read" not in facts.groups else _OTHER

@@ -39,6 +39,8 @@ def conditions(rule: Rule) -> str:
     if rule.argument is not None:
         where = "an argument" if rule.argument.at is None else f"argument {rule.argument.at + 1}"
         parts.append(f"{where} {' | '.join(sorted(rule.argument.values))}")
+    if rule.about:
+        parts.append(f"about {' | '.join(sorted(rule.about))}")
     if rule.errno:
         parts.append(f"errno {' | '.join(sorted(rule.errno))}")
     if rule.sent is not None:

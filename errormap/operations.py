@@ -31,12 +31,27 @@ PATTERNS: dict[str, str] = {
         r"|virDomain(?:\w*Stats\w*|SnapshotCurrent|SnapshotNum|Screenshot|State\w*)"
         r"|query-[\w-]+|qom-(?:get|list[\w-]*)|device-list-properties|screendump|qmp_capabilities"
     ),
+    "state": (
+        r"VM\.get_power_state|virDomain(?:GetState|GetInfo|IsActive|GetControlInfo)"
+        r"|query-status|xend\.domain\.(?:getState|state_get)"
+    ),
     "connect": r"session\.\w*login\w*|virConnectOpen\w*|connect|qmp_capabilities",
     "guest": (
         r"(?:VM|VM_\w+|VBD|VBD_\w+|VIF|VIF_\w+|VGPU|VUSB|VTPM|VMPP|VMSS|VM_group|console|PCI)\.\w+"
         r"|xend\.domains?(?:\.\w+)?"
         r"|virDomain\w+"
-        r"|(?!block|nbd-|transaction|query-)[a-z][a-z_-]+|\((?:start|event)\)"
+        r"|\((?:start|event)\)"
+    ),
+    "qmp": r"(?!block|nbd-|transaction|query-)[a-z][a-z_-]+",
+    "request": (
+        r"virDomain(?:Define\w*|CreateXML\w*|Attach\w*|Update\w*|Detach\w*|Set\w*|Pin\w*|Add\w*|Del\w*"
+        r"|BlockResize|BlockSetI\w*|Rename|SnapshotCreate\w*|CheckpointCreate\w*|BackupBegin"
+        r"|SaveImageDefine\w*|Open\w*|Send\w*|Inject\w*|Authorized\w*|GraphicsReload|FSFreeze)"
+        r"|vir(?:Network|StoragePool|StorageVol|NWFilter\w*|Interface|Secret|NodeDevice)"
+        r"(?:Define\w*|Create\w*XML\w*|Update\w*|Set\w*|PortCreate\w*)"
+        r"|virConnect(?:DomainXML\w*|CompareCPU|BaselineCPU|CompareHypervisorCPU|BaselineHypervisorCPU"
+        r"|FindStoragePoolSources)"
+        r"|virNodeSet\w*"
     ),
     "snapshot": (
         r"\w+\.(?:snapshot\w*|checkpoint|revert|clone)"
@@ -71,16 +86,24 @@ PATTERNS: dict[str, str] = {
 
 # The group of every call that is not known only to read.
 _CHANGE = "change"
+_QMP = "qmp"
 _COMPILED = {name: re.compile(pattern) for name, pattern in PATTERNS.items()}
 
 GROUPS = frozenset(f"@{name}" for name in (*PATTERNS, _CHANGE))
 
 
 @lru_cache(maxsize=4096)
-def groups_of(operation: str) -> frozenset[str]:
-    """The groups that ``operation`` belongs to, as tables name them: ``@boot``, ``@change``."""
+def groups_of(operation: str, source: str = "") -> frozenset[str]:
+    """The groups that ``operation`` belongs to, as tables name them: ``@boot``, ``@change``.
+
+    A single word in lower case is a command of QMP only where ``source`` is QEMU.
+    """
     bare = operation.removeprefix("Async.")[:200]
     found = {name for name, pattern in _COMPILED.items() if pattern.fullmatch(bare)}
+    if _QMP in found:
+        found.discard(_QMP)
+        if source == "qemu":
+            found |= {_QMP, "guest"}
     if "read" not in found:
         found.add(_CHANGE)
     return frozenset(f"@{name}" for name in found)

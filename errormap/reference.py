@@ -13,7 +13,7 @@ from html import escape
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.exports import conditions
 from virtcim.errormap.fault import ErrorCode
-from virtcim.errormap.forms.libvirt_numbers import LIBVIRT_NUMBERS
+from virtcim.errormap.reading.libvirt_numbers import LIBVIRT_NUMBERS
 from virtcim.errormap.rules import PLACEHOLDER, SHARED, SOURCES, Rule, load, rules
 from virtcim.errormap.telling.advice import Entry, read
 from virtcim.errormap.telling.messages import SENTENCES
@@ -172,7 +172,10 @@ def _codes(codes: Iterable[str]) -> str:
 def _rest(rule: Rule) -> str:
     """The conditions besides the code."""
     bare = dataclasses.replace(rule, code=())
-    if bare == dataclasses.replace(bare, operation=(), argument=None, errno=frozenset(), text=None):
+    nothing: frozenset[str] = frozenset()
+    if bare == dataclasses.replace(
+        bare, operation=(), argument=None, about=nothing, errno=nothing, text=None
+    ):
         return "nothing else is known" if rule.weak else ""
     return "`" + conditions(bare).replace("|", "\\|") + "`"
 

@@ -19,6 +19,7 @@ from typing import get_args
 from virtcim.errormap.fault import ErrorCode, Source
 from virtcim.errormap.needles import needles
 from virtcim.errormap.operations import GROUPS
+from virtcim.errormap.reading.objects import objects
 
 __all__ = [
     "PLACEHOLDER",
@@ -36,7 +37,7 @@ __all__ = [
 SOURCES: tuple[str, ...] = get_args(Source)
 SHARED = "text"
 _TABLES = Path(__file__).parent / "tables"
-_CONDITIONS = ("code", "operation", "argument", "errno", "text", "sent", "weak")
+_CONDITIONS = ("code", "operation", "argument", "about", "errno", "text", "sent", "weak")
 _FIELDS = frozenset((*_CONDITIONS, "id", "err", "since", "say", "note"))
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
@@ -64,8 +65,9 @@ class Rule:
     """One row of a table: every condition given must hold; empty ones hold always.
 
     ``code`` lists codes (a final * stands for a family), ``operation`` groups ("@boot") or native
-    names, ``errno`` symbolic names, ``text`` a pattern over the lower-case text. ``weak``
-    marks a code that says nothing by itself: nested faults and texts are asked first.
+    names, ``about`` objects of which the message must be about one, ``errno`` symbolic names,
+    ``text`` a pattern over the lower-case text. ``weak`` marks a code that says nothing by itself:
+    nested faults and texts are asked first, and the words of an errno do not count as text.
     ``say`` is the sentence for a person, with ``{0}`` for arguments and ``{file}`` for groups.
     ``needles`` follow from ``text``: a text without any of them need not be searched.
     """
@@ -77,6 +79,7 @@ class Rule:
     code: tuple[str, ...] = ()
     operation: tuple[str, ...] = ()
     argument: Argument | None = None
+    about: frozenset[str] = frozenset()
     errno: frozenset[str] = frozenset()
     text: re.Pattern[str] | None = None
     needles: tuple[str, ...] = ()
@@ -140,6 +143,7 @@ def _rule(entry: Mapping[str, object], source: str) -> Rule:
         code=_strings(entry, "code", identifier),
         operation=_strings(entry, "operation", identifier),
         argument=_argument(entry.get("argument"), identifier),
+        about=frozenset(_strings(entry, "about", identifier)),
         errno=frozenset(_strings(entry, "errno", identifier)),
         text=_pattern(text, identifier),
         needles=needles(text),
@@ -155,7 +159,9 @@ def _rule(entry: Mapping[str, object], source: str) -> Rule:
 def _check(rule: Rule) -> None:
     if rule.weak and not rule.code:
         raise TableError(f"{rule.id}: only a code can be weak")
-    conditions = (rule.code, rule.operation, rule.argument, rule.errno, rule.text)
+    if unknown := rule.about - objects():
+        raise TableError(f"{rule.id}: unknown object {min(unknown)!r}")
+    conditions = (rule.code, rule.operation, rule.argument, rule.about, rule.errno, rule.text)
     if rule.sent is None and not any(conditions):
         raise TableError(f"{rule.id}: it has no condition")
     for name in rule.operation:

@@ -6,6 +6,7 @@ decides which part of the version must move.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from pathlib import Path
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.operations import PATTERNS
+from virtcim.errormap.reading.objects import Row, rows
+from virtcim.errormap.reading.translated import PATH
 from virtcim.errormap.rules import Rule, rules
 from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION
@@ -90,6 +93,8 @@ def current() -> dict[str, object]:
             for code in ErrorCode
         ],
         "operations": dict(PATTERNS),
+        "evidence": [_evidence(row) for row in rows()],
+        "translated": hashlib.sha256(PATH.read_bytes()).hexdigest(),
         "rules": [_entry(rule) for rule in (*rules(), *DEFAULTS)],
     }
 
@@ -207,6 +212,8 @@ def differences(before: Document, after: Document) -> list[Change]:
     return [
         *_compared(_vocabulary(before), _vocabulary(after)),
         *_compared(_operations(before), _operations(after)),
+        *_compared(_by_object(before), _by_object(after)),
+        *_compared(_translated(before), _translated(after)),
         *_compared(old, new),
         *_moved(list(old), list(new), new),
     ]
@@ -278,6 +285,7 @@ def _entry(rule: Rule) -> dict[str, object]:
         "code": list(rule.code),
         "operation": list(rule.operation),
         "argument": argument and {"at": argument.at, "is": sorted(argument.values)},
+        "about": sorted(rule.about),
         "errno": sorted(rule.errno),
         "text": rule.text.pattern if rule.text else "",
         "sent": rule.sent,
@@ -288,6 +296,28 @@ def _entry(rule: Rule) -> dict[str, object]:
         "note": rule.note,
     }
     return {name: value for name, value in fields.items() if value not in (None, "", [], False)}
+
+
+def _evidence(row: Row) -> dict[str, object]:
+    """What counts as evidence for one object."""
+    patterns = {kind: pattern.pattern for kind, pattern in row.patterns.items()}
+    return {
+        "object": row.object,
+        **patterns,
+        **{kind: sorted(row.names[kind]) for kind in row.names},
+    }
+
+
+def _by_object(document: Document) -> dict[str, Document]:
+    """The evidence as entries; releases before 2.0.0 have none."""
+    if "evidence" not in document:
+        return {}
+    return {f"evidence of {entry['object']}": entry for entry in _entries(document, "evidence")}
+
+
+def _translated(document: Document) -> dict[str, Document]:
+    """The hash of the messages in other languages as an entry; before 2.0.0 there is none."""
+    return {"translated": {"hash": document["translated"]}} if "translated" in document else {}
 
 
 def _by_id(document: Document) -> dict[str, Document]:

@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.forms.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
 from virtcim.errormap.forms.printed import LONGEST, unquoted
 from virtcim.errormap.forms.server_errors import known_code, printed_errors
+from virtcim.errormap.reading.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
 from virtcim.errormap.reading.text import as_integer, as_text
 
 __all__ = ["LIBVIRT_CARRIER", "bare_libvirt", "cause_in", "libvirt_carried"]
@@ -153,7 +153,7 @@ def _qemu_command(text: str, _: str) -> Iterator[Found]:
 
 
 _MONITOR = re.compile(
-    r"(?:process exited while connecting to monitor"
+    r"(?:process exited while (?:connecting to monitor|reading console log output)"
     r"|qemu unexpectedly closed the monitor(?: \([^)]{0,200}\))?"
     r"|early end of file from monitor[^:]{0,100}"
     r"|failed to (?:start|probe) qemu binary \S{1,300}(?: for probing)?): ?",

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.libvirt import from_libvirt
-from virtcim.errormap.forms.libvirt_numbers import LIBVIRT_NUMBERS
 from virtcim.errormap.forms.qemu import from_qemu
 from virtcim.errormap.forms.transport import from_transport
 from virtcim.errormap.forms.xapi import from_xapi
 from virtcim.errormap.forms.xend import from_xend
+from virtcim.errormap.reading.libvirt_numbers import LIBVIRT_NUMBERS
 from virtcim.errormap.reading.text import as_integer
 from virtcim.errormap.rules import SOURCES
 

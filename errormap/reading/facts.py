@@ -1,117 +1,126 @@
-"""What rules look at in a fault: its text in searchable form, its operation's groups, its errno."""
+"""One fault in parts, as rules look at it: its messages, its errno, what it is about.
+
+Nothing is decided here. A source's own prefix is off, lines apart, the echoed option off but its
+kind kept, and what a nested fault holds is left to that fault.
+"""
 
 from __future__ import annotations
 
-import errno
 import re
+from collections.abc import Iterator
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.operations import groups_of
+from virtcim.errormap.reading.errnos import errnos_in, named, without_phrases
+from virtcim.errormap.reading.lines import Message, messages
+from virtcim.errormap.reading.objects import Material, objects_of
+from virtcim.errormap.reading.prefixes import domain_name, without_prefix
 from virtcim.errormap.reading.text import as_integer, searched
+from virtcim.errormap.reading.translated import NOTHING, Translated, recognised
 
 __all__ = ["Facts"]
 
-# The texts of glibc in the C locale; sources print them instead of the number.
-_STRERROR = {
-    "operation not permitted": "EPERM",
-    "no such file or directory": "ENOENT",
-    "no such process": "ESRCH",
-    "interrupted system call": "EINTR",
-    "input/output error": "EIO",
-    "no such device or address": "ENXIO",
-    "argument list too long": "E2BIG",
-    "bad file descriptor": "EBADF",
-    "no child processes": "ECHILD",
-    "resource temporarily unavailable": "EAGAIN",
-    "cannot allocate memory": "ENOMEM",
-    "permission denied": "EACCES",
-    "device or resource busy": "EBUSY",
-    "file exists": "EEXIST",
-    "no such device": "ENODEV",
-    "not a directory": "ENOTDIR",
-    "is a directory": "EISDIR",
-    "invalid argument": "EINVAL",
-    "too many open files": "EMFILE",
-    "text file busy": "ETXTBSY",
-    "file too large": "EFBIG",
-    "no space left on device": "ENOSPC",
-    "read-only file system": "EROFS",
-    "broken pipe": "EPIPE",
-    "numerical result out of range": "ERANGE",
-    "file name too long": "ENAMETOOLONG",
-    "function not implemented": "ENOSYS",
-    "directory not empty": "ENOTEMPTY",
-    "too many levels of symbolic links": "ELOOP",
-    "protocol error": "EPROTO",
-    "operation not supported": "EOPNOTSUPP",
-    "address already in use": "EADDRINUSE",
-    "cannot assign requested address": "EADDRNOTAVAIL",
-    "network is down": "ENETDOWN",
-    "network is unreachable": "ENETUNREACH",
-    "software caused connection abort": "ECONNABORTED",
-    "connection reset by peer": "ECONNRESET",
-    "transport endpoint is not connected": "ENOTCONN",
-    "connection timed out": "ETIMEDOUT",
-    "connection refused": "ECONNREFUSED",
-    "no route to host": "EHOSTUNREACH",
-    "host is down": "EHOSTDOWN",
-    "stale file handle": "ESTALE",
-    "stale nfs file handle": "ESTALE",
-    "disk quota exceeded": "EDQUOT",
-    "no medium found": "ENOMEDIUM",
-    "wrong medium type": "EMEDIUMTYPE",
-}
-# A longer text goes before the one it contains: "no such device" is part of another.
-_PHRASES = sorted(_STRERROR, key=len, reverse=True)
-_NAMES = {name.lower(): name for name in errno.errorcode.values()}
-_NAME = re.compile(r"\be[a-z0-9]{2,14}\b")
-_NUMBER = re.compile(r"\[errno ([0-9]{1,4})\]")
 # xend prints what the hypervisor library raised: (errno, text), or (libxc code, text, detail).
 _TUPLE = re.compile(r"\((?P<number>[0-9]{1,4}), (?:'[^']{0,300}'|\"[^\"]{0,300}\")\)")
 # int1 is an errno where the number is VIR_ERR_SYSTEM_ERROR, or where nobody knows the number.
 _WITH_ERRNO = ("38", "")
+# Sources whose text is what a program printed, line by line.
+_PRINTED = ("libvirt", "qemu")
 
 
 class Facts:
-    """One fault as the rules see it; everything costly is worked out at most once."""
+    """One message of a fault as the rules see it; everything costly is worked out at most once."""
 
-    __slots__ = ("_errnos", "_groups", "_text", "fault")
+    __slots__ = ("_errnos", "_groups", "_message", "_objects", "_text", "_words", "fault")
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, message: Message | None = None) -> None:
         self.fault = fault
+        self._message = message
         self._text: str | None = None
+        self._words: str | None = None
         self._groups: frozenset[str] | None = None
         self._errnos: frozenset[str] | None = None
+        self._objects: frozenset[str] | None = None
 
     @property
     def original(self) -> str:
-        """The source's own text, with the arguments where they are prose."""
-        fault = self.fault
-        if fault.source == "xapi":
-            return "\n".join(fault.arguments)
-        return fault.text
+        """The source's own words, as it spelled them, without what is no part of the message."""
+        return self.message.text
+
+    @property
+    def message(self) -> Message:
+        """The message that is looked at; of several the one that decides first."""
+        if self._message is None:
+            self._message = _messages(self.fault)[0]
+        return self._message
 
     @property
     def text(self) -> str:
-        """The text that patterns are held against."""
+        """The message as patterns are held against it."""
         if self._text is None:
-            self._text = searched(self.original)
+            self._text = searched(self.message.text)
         return self._text
+
+    @property
+    def words(self) -> str:
+        """The message without the words of errno, which say how and never what."""
+        if self._words is None:
+            self._words = without_phrases(self.text)
+        return self._words
 
     @property
     def groups(self) -> frozenset[str]:
         """The groups of the operation, as ``@boot``."""
         if self._groups is None:
-            self._groups = groups_of(self.fault.operation)
+            self._groups = groups_of(self.fault.operation, self.fault.source)
         return self._groups
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments, libvirt's domain by its name also where its number was given."""
+        given = self.fault.arguments
+        if self.fault.source == "libvirt" and len(given) > 1:
+            return (given[0], domain_name(given[1]), *given[2:])
+        return given
 
     @property
     def errnos(self) -> frozenset[str]:
         """Symbolic errno names: from the number where the source gives it, else from the text."""
         if self._errnos is None:
-            name = errno.errorcode.get(self._errno_number())
-            self._errnos = frozenset([name] if name else self._errnos_in_text())
+            name = named(self._errno_number())
+            self._errnos = frozenset([name]) if name else errnos_in(self.text)
+            if not self._errnos and self._translated().errno:
+                self._errnos = frozenset([named(self._translated().errno)])
         return self._errnos
+
+    @property
+    def known(self) -> frozenset[str]:
+        """The rules whose words the message meets in another language."""
+        return self._translated().rules
+
+    @property
+    def objects(self) -> frozenset[str]:
+        """What the message is about, by the table of evidence."""
+        if self._objects is None:
+            fault = self.fault
+            domain = self.arguments[1] if fault.source == "libvirt" and fault.arguments[1:] else ""
+            material = Material(
+                self.words, self.message.option, domain, (fault.operation, fault.code), self.errnos
+            )
+            self._objects = objects_of(material)
+        return self._objects
+
+    def others(self) -> Iterator[Facts]:
+        """The other messages of the fault, for when this one says nothing."""
+        for message in _messages(self.fault)[1:]:
+            yield Facts(self.fault, message)
+
+    def _translated(self) -> Translated:
+        """What is known of the message where it is in another language than English."""
+        fault = self.fault
+        if fault.source != "libvirt" or (fault.code and self.message.text.isascii()):
+            return NOTHING
+        return recognised(self.message.text)
 
     def _errno_number(self) -> int:
         fault = self.fault
@@ -124,14 +133,17 @@ class Facts:
             given = int(printed["number"])
         return given or 0
 
-    def _errnos_in_text(self) -> set[str]:
-        text = self.text
-        found = set()
-        for phrase in _PHRASES:
-            if phrase in text:
-                found.add(_STRERROR[phrase])
-                text = text.replace(phrase, "\n")
-        found |= {_NAMES[word] for word in _NAME.findall(text) if word in _NAMES}
-        for number in _NUMBER.findall(text):
-            found.add(errno.errorcode.get(int(number), "EINVAL"))
-        return found
+
+def _messages(fault: Fault) -> tuple[Message, ...]:
+    """The messages of ``fault`` without what a nested fault says for itself."""
+    if fault.source == "xapi":
+        return (Message("\n".join(fault.arguments), ""),)
+    text = fault.text
+    if fault.cause is not None and fault.cause.text:
+        text = text.replace(fault.cause.text, " ")
+    if fault.source not in _PRINTED:
+        return (Message(text, ""),)
+    found = messages(text)
+    if fault.source == "libvirt":
+        return tuple(one._replace(text=without_prefix(one.text, fault.code)) for one in found)
+    return found

@@ -84,7 +84,7 @@ def test_memory_in_other_units_is_read_in_them() -> None:
     ("fault", "sentence", "action"),
     [
         (
-            _libvirt("Failed to create file '/data/a': Permission denied", 38, 13),
+            _libvirt("Failed to create image '/data/a': Permission denied", 38, 13),
             "The file /data/a cannot be found, opened or read.",
             "Check that /data/a exists where the hypervisor runs",
         ),

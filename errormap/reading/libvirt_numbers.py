@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["LIBVIRT_NUMBERS", "number_in_message"]
+from virtcim.errormap.reading.translated import recognised
+
+__all__ = ["BEGINNINGS", "LIBVIRT_NUMBERS", "number_in_message"]
 
 LIBVIRT_NUMBERS: dict[str, int] = {
     "VIR_ERR_OK": 0,
@@ -124,7 +126,7 @@ LIBVIRT_NUMBERS: dict[str, int] = {
 }
 
 # Messages without a fixed beginning (35, 38 and others) are not among them.
-_BEGINNINGS: dict[str, int] = {
+BEGINNINGS: dict[str, int] = {
     "internal error:": 1,
     "out of memory:": 2,
     "this function is not supported by the connection driver:": 3,
@@ -203,12 +205,19 @@ _BEGINNINGS: dict[str, int] = {
     "checkpoint inconsistent:": 109,
     "multiple matching domains found:": 110,
 }
+_LINES = 20
 _IN_MESSAGE = re.compile(
-    r"(?:^|\berror ?: |\n)(" + "|".join(map(re.escape, _BEGINNINGS)) + ")", re.IGNORECASE
+    r"(?:^|\berror ?: |\n)(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE
 )
 
 
 def number_in_message(message: str) -> str:
-    """The number that a message names by its beginning, as in a line pasted from a log; or ""."""
+    """The number that a message names by its beginning, in any language; or "".
+
+    A line pasted from a log often lacks it.
+    """
     match = _IN_MESSAGE.search(message[:20_000])
-    return str(_BEGINNINGS[match[1].lower()]) if match is not None else ""
+    if match is not None:
+        return str(BEGINNINGS[match[1].lower()])
+    numbers = (recognised(line).number for line in message.splitlines()[:_LINES])
+    return next((str(number) for number in numbers if number), "")

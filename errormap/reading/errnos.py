@@ -1,0 +1,90 @@
+"""The errno that a text prints: by its C locale words, by its name, or as ``[Errno 2]``."""
+
+from __future__ import annotations
+
+import errno
+import re
+
+__all__ = ["errnos_in", "named", "without_phrases"]
+
+# The texts of glibc in the C locale; sources print them instead of the number.
+_STRERROR = {
+    "operation not permitted": "EPERM",
+    "no such file or directory": "ENOENT",
+    "no such process": "ESRCH",
+    "interrupted system call": "EINTR",
+    "input/output error": "EIO",
+    "no such device or address": "ENXIO",
+    "argument list too long": "E2BIG",
+    "bad file descriptor": "EBADF",
+    "no child processes": "ECHILD",
+    "resource temporarily unavailable": "EAGAIN",
+    "cannot allocate memory": "ENOMEM",
+    "permission denied": "EACCES",
+    "bad address": "EFAULT",
+    "device or resource busy": "EBUSY",
+    "file exists": "EEXIST",
+    "no such device": "ENODEV",
+    "not a directory": "ENOTDIR",
+    "is a directory": "EISDIR",
+    "invalid argument": "EINVAL",
+    "too many open files": "EMFILE",
+    "inappropriate ioctl for device": "ENOTTY",
+    "text file busy": "ETXTBSY",
+    "file too large": "EFBIG",
+    "no space left on device": "ENOSPC",
+    "illegal seek": "ESPIPE",
+    "read-only file system": "EROFS",
+    "broken pipe": "EPIPE",
+    "numerical result out of range": "ERANGE",
+    "file name too long": "ENAMETOOLONG",
+    "function not implemented": "ENOSYS",
+    "directory not empty": "ENOTEMPTY",
+    "too many levels of symbolic links": "ELOOP",
+    "protocol error": "EPROTO",
+    "value too large for defined data type": "EOVERFLOW",
+    "operation not supported": "EOPNOTSUPP",
+    "address already in use": "EADDRINUSE",
+    "cannot assign requested address": "EADDRNOTAVAIL",
+    "network is down": "ENETDOWN",
+    "network is unreachable": "ENETUNREACH",
+    "software caused connection abort": "ECONNABORTED",
+    "connection reset by peer": "ECONNRESET",
+    "no buffer space available": "ENOBUFS",
+    "transport endpoint is already connected": "EISCONN",
+    "transport endpoint is not connected": "ENOTCONN",
+    "cannot send after transport endpoint shutdown": "ESHUTDOWN",
+    "connection timed out": "ETIMEDOUT",
+    "connection refused": "ECONNREFUSED",
+    "no route to host": "EHOSTUNREACH",
+    "host is down": "EHOSTDOWN",
+    "stale file handle": "ESTALE",
+    "stale nfs file handle": "ESTALE",
+    "disk quota exceeded": "EDQUOT",
+    "no medium found": "ENOMEDIUM",
+    "wrong medium type": "EMEDIUMTYPE",
+    "operation canceled": "ECANCELED",
+}
+# A longer text goes before the one it contains: "no such device" is part of another.
+_PHRASE = re.compile("|".join(sorted(map(re.escape, _STRERROR), key=len, reverse=True)))
+_NAMES = {name.lower(): name for name in errno.errorcode.values()}
+_NAME = re.compile(r"\be[a-z0-9]{2,14}\b")
+_NUMBER = re.compile(r"\[errno ([0-9]{1,4})\]")
+
+
+def errnos_in(text: str) -> frozenset[str]:
+    """The symbolic names of every errno that ``text`` (in lower case) prints."""
+    found = {_STRERROR[phrase] for phrase in _PHRASE.findall(text)}
+    found.update(_NAMES[word] for word in _NAME.findall(text) if word in _NAMES)
+    found.update(named(int(number)) or "EINVAL" for number in _NUMBER.findall(text))
+    return frozenset(found)
+
+
+def without_phrases(text: str) -> str:
+    """``text`` (in lower case) without the words of errno: they say how, and name no object."""
+    return _PHRASE.sub(" ", text)
+
+
+def named(number: int) -> str:
+    """The symbolic name of an errno; empty where there is none of that number."""
+    return errno.errorcode.get(number, "")

@@ -1,0 +1,123 @@
+"""Which lines of a report are the error, and which are what a program says besides.
+
+An emulator that ends prints warnings, notices of its libraries, the option it stumbled over, hints
+how to go on, and somewhere the message that ended it. The last message that says something decides;
+those before it are kept for when it says nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+__all__ = ["Message", "messages"]
+
+_MOST = 12
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*(?:Z|[+-]\d\d:?\d\d)?:? ?")
+# The name of the program that speaks; libvirt's tools and threads among them.
+_PROGRAM = re.compile(
+    r"(?:[\w./+-]{0,200}/)?(?:qemu(?:-[\w.+-]{1,40})?|kvm|virsh|virt-\w{1,20}|libvirtd?|error)"
+    r"(?:\[\d{1,9}\])?: "
+)
+_LIBVIRT_PROGRAM = re.compile(
+    r"(?:\d{1,9}: )?(?:libvirt: )? ?(?:[\w ]{1,30} )?error ?: (?:\w{1,80}:\d{1,6} : )?"
+)
+_OPTION = re.compile(r"--?([a-z][a-z0-9_-]{0,40})(?: |=)")
+_NOTICE = re.compile(
+    r"(?:warning|info|note|notice|debug|trace|hint)\b ?:"
+    r"|[^:\n]{0,80}-(?:warning|message|info|debug) \*\*"
+    r"|[^\n]{0,300}\b(?:warning|deprecat\w{0,6})\b[^\n]{0,200}(?:use |instead|removed|ignored|:)"
+    r"|char device redirected to"
+    r"|[^\n]{0,200}\bis deprecated\b"
+    r"|alsa lib |libegl|mesa|pulseaudio|failed to create secure directory"
+    r"|\(process:\d+\)|main-loop: |audio: "
+    r"|cpu feature \w+ not found$"
+)
+_HINT = re.compile(
+    r"(?:use|try|see|please|check|you (?:can|may|should|need)|run|valid|perhaps|maybe|consider"
+    r"|possible|did you|the (?:valid|supported|available)|for more|this (?:usually|may|might))\b"
+)
+# What a program says when it gives up; the reason stands before it.
+_EMPTY = re.compile(
+    r"(?:device )?(?:'[^']{0,200}' )?(?:device )?could not be initiali"
+    r"|(?:device )?initiali\w{3,6} failed\.?$"
+    r"|(?:exiting|aborting|aborted|terminating on signal)\b"
+    r"|(?:load of migration failed|error while loading state|failed to load )"
+    r"|(?:failed|error|unknown error)\.?$"
+)
+
+
+class Message(NamedTuple):
+    """One message of a report: its words, and the kind of option that was echoed before them."""
+
+    text: str
+    option: str
+
+
+def messages(text: str) -> tuple[Message, ...]:
+    """The messages of ``text``, the one that decides first; never empty."""
+    spoken: list[str] = []
+    unsigned: list[str] = []
+    kept: list[str] = []
+    for line in text.splitlines() or [""]:
+        bare, signed = _unsigned(line)
+        if not bare.strip():
+            continue
+        lowered = _without_option(bare).text.lower()
+        if _NOTICE.match(lowered):
+            continue
+        if signed:
+            spoken.append(bare)
+        elif _HINT.match(lowered) and (spoken or unsigned):
+            continue
+        else:
+            unsigned.append(bare)
+    kept = [*reversed(spoken), *reversed(unsigned)][:_MOST]
+    if not kept:
+        # Nothing but notices: then one of them is all that is known.
+        kept = [_unsigned(line)[0] for line in text.splitlines()[-1:]] or [text]
+    found = [_without_option(line) for line in kept]
+    telling = [one for one in found if not _EMPTY.match(one.text.lower().strip())]
+    return (*telling, *(one for one in found if one not in telling))
+
+
+def _unsigned(line: str) -> tuple[str, bool]:
+    """``line`` without stamp and program, and whether a program was named."""
+    stamp = _STAMP.match(line)
+    at = stamp.end() if stamp else 0
+    signed = False
+    for pattern in (_PROGRAM, _LIBVIRT_PROGRAM):
+        match = pattern.match(line, at)
+        while match is not None and match.end() > at:
+            at, signed = match.end(), True
+            match = _PROGRAM.match(line, at)
+    return line[at:], signed
+
+
+def _without_option(line: str) -> Message:
+    """``line`` without the option that it echoes; what the option describes is kept."""
+    match = _OPTION.match(line)
+    if match is None:
+        return Message(line, "")
+    end = _option_end(line, match.end())
+    if end < 0:
+        return Message(line, "")
+    value = line[match.end() : end]
+    return Message(line[end:].lstrip(" :"), f"{match[1]} {value[:300]}".lower())
+
+
+def _option_end(line: str, at: int) -> int:
+    """Where the value that begins at ``at`` ends: behind its braces, or at a colon; or -1."""
+    if line[at : at + 1] in ("{", "'"):
+        depth, quoted = 0, False
+        for place in range(at, min(len(line), at + 4000)):
+            character = line[place]
+            if character == '"' and line[place - 1] != "\\":
+                quoted = not quoted
+            elif not quoted and character == "{":
+                depth += 1
+            elif not quoted and character == "}":
+                depth -= 1
+                if depth == 0:
+                    return line.find(": ", place)
+    return line.find(": ", at)

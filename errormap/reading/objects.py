@@ -1,0 +1,154 @@
+"""What a fault is about: the objects for which it holds positive evidence.
+
+The evidence stands in ``evidence.toml``, which is a part of the table: weighty kinds of evidence
+(the words of the message) go before light ones (the operation), and only the weightiest kind that
+says anything counts.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+__all__ = ["KINDS", "EvidenceError", "Material", "Row", "objects", "objects_of", "rows"]
+
+_PATH = Path(__file__).with_name("evidence.toml")
+# What nearly every message speaks of: it does not keep a lighter kind from saying more.
+_LOOSE = frozenset(("device", "file"))
+# In the order of their weight.
+KINDS = ("words", "option", "path", "phrase", "domain", "operation", "errno_last")
+_ALWAYS = "errno_always"
+_PATTERNS = ("words", "option", "path", "phrase")
+_PATHS = re.compile(
+    r"(?:^|[\s'\"`=\[(,])((?:/|[a-z]{2,10}(?:\+[a-z]+)?:(?://)?)[^\s'\"`\])]{1,300})"
+)
+_SEARCHED = 4096
+
+
+class EvidenceError(ValueError):
+    """An entry of the table of evidence that cannot be used; the text names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """The evidence for one object: patterns over lower-case text, and names."""
+
+    object: str
+    patterns: Mapping[str, re.Pattern[str]]
+    names: Mapping[str, frozenset[str]]
+
+
+@cache
+def rows() -> tuple[Row, ...]:
+    """The table as it is shipped. Raises EvidenceError where it is wrong."""
+    return tuple(_row(entry) for entry in tomllib.loads(_PATH.read_text("utf-8"))["evidence"])
+
+
+@cache
+def objects() -> frozenset[str]:
+    """The names of all objects that the table knows."""
+    return frozenset(row.object for row in rows())
+
+
+class Material(NamedTuple):
+    """What evidence is looked for in.
+
+    ``text`` is in lower case and without the words of errno, ``option`` the option that was echoed,
+    ``domain`` the part of the program that reports, ``operations`` the call and the event that it
+    came with.
+    """
+
+    text: str
+    option: str
+    domain: str
+    operations: tuple[str, ...]
+    errnos: frozenset[str]
+
+
+def objects_of(material: Material) -> frozenset[str]:
+    """The objects that a message is about; empty where there is no evidence."""
+    found = set(_named(_ALWAYS, material.errnos))
+    for kind in KINDS:
+        more = set(_found(kind, material))
+        found |= more
+        if more - _LOOSE:
+            break
+    return frozenset(found)
+
+
+def _found(kind: str, material: Material) -> Iterator[str]:
+    """The objects that one kind of evidence speaks for."""
+    text = material.text[:_SEARCHED]
+    if kind == "words":
+        return _by_words(_PATHS.sub(" ", text))
+    if kind == "option":
+        return _first_by_pattern(kind, material.option)
+    if kind == "path":
+        return (one for path in _PATHS.findall(text)[:8] for one in _first_by_pattern(kind, path))
+    if kind == "phrase":
+        return _first_by_pattern(kind, text)
+    if kind == "domain":
+        return _named(kind, {material.domain})
+    return _named(kind, _families(material.operations) if kind == "operation" else material.errnos)
+
+
+def _by_words(rest: str) -> Iterator[str]:
+    for row in rows():
+        pattern = row.patterns.get("words")
+        if pattern is not None and pattern.search(rest):
+            rest = pattern.sub(" ", rest)
+            yield row.object
+
+
+def _named(kind: str, given: Iterable[str]) -> Iterator[str]:
+    for row in rows():
+        if not row.names.get(kind, frozenset()).isdisjoint(given):
+            yield row.object
+
+
+def _first_by_pattern(kind: str, text: str) -> Iterator[str]:
+    for row in rows():
+        pattern = row.patterns.get(kind)
+        if pattern is not None and pattern.search(text):
+            yield row.object
+            return
+
+
+def _families(operations: Sequence[str]) -> set[str]:
+    """The names under which the table may know operations: their own, and ``VDI.*``."""
+    found: set[str] = set()
+    for operation in operations:
+        bare = operation.removeprefix("Async.")[:80]
+        found |= {bare, *(f"{bare[:end]}*" for end in range(1, len(bare) + 1))}
+    return found
+
+
+def _row(entry: Mapping[str, object]) -> Row:
+    name = entry.get("object")
+    if not isinstance(name, str) or not name:
+        raise EvidenceError(f"evidence: an entry without an object: {entry!r:.100}")
+    known = {"object", _ALWAYS, *KINDS}
+    if unknown := set(entry) - known:
+        raise EvidenceError(f"evidence for {name}: unknown field {min(unknown)!r}")
+    patterns: dict[str, re.Pattern[str]] = {}
+    names: dict[str, frozenset[str]] = {}
+    for field, value in entry.items():
+        if field in _PATTERNS and isinstance(value, str):
+            try:
+                patterns[field] = re.compile(value)
+            except re.error as error:
+                raise EvidenceError(f"evidence for {name}: {field}: {error}") from error
+        elif field != "object":
+            names[field] = frozenset(_texts(value, name, field))
+    return Row(object=name, patterns=patterns, names=names)
+
+
+def _texts(value: object, name: str, field: str) -> Sequence[str]:
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise EvidenceError(f"evidence for {name}: {field} is no list of texts")
+    return value
