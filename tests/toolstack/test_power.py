@@ -16,6 +16,7 @@ from tests.toolstack.host import (
     only,
     reconcile,
     running_host,
+    wait_for,
     write_host,
 )
 
@@ -113,6 +114,16 @@ def test_a_template_cannot_be_started(api: Any, session: XenAPI.Session) -> None
     assert failure(api.VM.start, vm, False, False) == ["VM_IS_TEMPLATE", vm, "start"]
     api.VM.set_is_a_template(vm, False)
     api.VM.start(vm, False, False)
+
+
+def test_what_runs_is_no_template(host: Host, api: Any, session: XenAPI.Session) -> None:
+    vm = only(session, "VM", "rests")
+    api.VM.set_is_a_template(vm, True)
+    assert api.VM.get_is_a_template(vm)
+    host.libvirt.lookupByName("rests").create()
+    wait_for(session, ["vm"], lambda: not api.VM.get_is_a_template(vm), "the start by others")
+    api.VM.hard_shutdown(vm)
+    assert api.VM.get_is_a_template(vm)
 
 
 def test_an_operation_that_an_administrator_blocked_is_refused(

@@ -143,6 +143,9 @@ def _current(domain: DomainView) -> DomainXml:
 def _extra_values(domain: DomainView) -> dict[str, object]:
     config = domain.config
     extra = {name: value for name, value in config.extra.items() if name in EXTRA_FIELDS}
+    if domain.live is not None:
+        # What runs is a machine, whatever its metadata says: clients leave templates out.
+        extra.pop("is_a_template", None)
     maps: dict[str, dict[str, str]] = {
         name: dict(extra.get(name, {})) for name, kind in EXTRA_FIELDS.items() if kind == "map"
     }
