@@ -256,6 +256,28 @@ def test_a_host_file_is_only_opened_where_a_client_says_that_the_image_is_qcow2(
         assert secret in opened(shared_libvirt, identity)
 
 
+def test_what_a_guest_had_as_a_raw_disk_is_no_qcow2_for_having_been_made_as_one(
+    api: Any, secret: Path, qemu: libvirt.virConnect, tmp_path: Path
+) -> None:
+    [pool] = api.SR.get_by_name_label("default")
+    record = {"SR": pool, "virtual_size": str(_MIB), "type": "user"}
+    for number, state in enumerate(("type='raw'", "")):
+        vdi = api.VDI.create({**record, "name_label": f"{uuid.uuid4()}.img"})
+        path = Path(api.VDI.get_location(vdi))
+        vm = machine(api)
+        # As somebody has it who took it for a raw one, or did not say what it is.
+        name = f"theirs-{number}"
+        xml = domain_xml(name, disks=(path,), disk_format="raw").replace("type='raw'", state)
+        domain = qemu.defineXML(xml)
+        wait_for(lambda name=name: api.VM.get_by_name_label(name), bool, name)  # type: ignore[misc]
+        domain.undefine()
+        # In the meantime the guest could write what it wants.
+        with path.open("r+b") as image:
+            image.write(_header(tmp_path, secret))
+        refused = failure(api.VBD.create, disk_record(vm, vdi))
+        assert refused == ["VIRTCIM_UNSTATED_FORMAT", str(path), "qcow2"]
+
+
 def test_where_nobody_remembers_the_disk_it_is_refused_by_what_it_looks_like(
     api: Any, poisoned: Path, qemu: libvirt.virConnect, shared_libvirt: PrivateLibvirt
 ) -> None:

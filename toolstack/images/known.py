@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from virtcim.toolstack.images.fence import Fence, FenceLook
-from virtcim.toolstack.images.formats import DISK_FORMATS
+from virtcim.toolstack.images.formats import DISK_FORMATS, RAW
 from virtcim.toolstack.images.image_file import ImageFile, look_at_image
 from virtcim.toolstack.images.paths import canonical_path
 from virtcim.toolstack.images.recorded import MadePools, RecordedFormats
-from virtcim.toolstack.reading.views import PoolView
+from virtcim.toolstack.reading.views import DomainView, PoolView
 
 __all__ = ["KnownImages"]
 
@@ -38,6 +38,26 @@ class KnownImages:
         """Note the format that a client stated of an image, unless one is known."""
         if image_format in DISK_FORMATS:
             self._recorded.keep_first(host, self._key(path), image_format, 0)
+
+    def note_raw_disks(
+        self, host: str, domain: DomainView, path_of: Callable[[str, str], str]
+    ) -> None:
+        """Forget the formats of what a machine has as raw disks.
+
+        Its guest may make them look like the format that was recorded, with a file of the host in
+        the header. ``path_of`` gives the path of a volume by the names of its pool and itself.
+        """
+        for document in (domain.config, domain.live):
+            for disk in () if document is None else document.disks:
+                if disk.format in {"", RAW} and disk.device != "cdrom" and not disk.read_only:
+                    path = path_of(disk.pool, disk.volume) if disk.volume else disk.source
+                    self._written_by_guest(host, path)
+
+    def _written_by_guest(self, host: str, path: str) -> None:
+        if self._recorded.may_have(path):
+            key = self._key(path)
+            if self._recorded.find(host, key) not in {"", RAW}:
+                self._recorded.forget(host, key)
 
     def forget(self, host: str, path: str) -> None:
         """The image at a path is gone, or another one is there."""

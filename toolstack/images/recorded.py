@@ -23,9 +23,14 @@ class RecordedFormats:
                 "select host, path, format, inode from image_format"
             )
         }
+        self._names = {_name(path) for _, path in self._known}
 
     def __bool__(self) -> bool:
         return bool(self._known)
+
+    def may_have(self, path: str) -> bool:
+        """Whether an image of that name may be known, in any directory: a quick look."""
+        return _name(path) in self._names
 
     def find(self, host: str, path: str, inode: int = 0) -> str:
         """Give the format of an image, empty if none is known; another file has none."""
@@ -47,11 +52,16 @@ class RecordedFormats:
             *(host, path, image_format, inode),
         )
         self._known[host, path] = (image_format, inode)
+        self._names.add(_name(path))
 
     def forget(self, host: str, path: str) -> None:
         """Forget an image that was deleted or replaced."""
         if self._known.pop((host, path), None) is not None:
             self._query("delete from image_format where host = ? and path = ?", host, path)
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 class MadePools:

@@ -99,6 +99,7 @@ class Publisher:
         self._network_keys: dict[str, str] = {}  # by reference
         self._dirty_networks: set[str] = set()
         self._dirty_host = False
+        self._images = images
         self._storage = StorageIndex()
         self._storage_records = StorageRecords(
             self._storage,
@@ -150,6 +151,7 @@ class Publisher:
             self._operations.pop(uuid, None)
         else:
             self._domains[uuid] = new
+            self._images.note_raw_disks(self.host_uuid, new, self._storage.path_of_volume)
         resident = new is not None and new.live is not None
         if resident != (uuid in self._resident):
             (self._resident.add if resident else self._resident.discard)(uuid)
