@@ -316,6 +316,20 @@ def test_a_pool_is_removed_without_what_is_in_its_directory(
     assert not place.exists()
 
 
+def test_a_link_to_a_directory_that_libvirt_lists_is_no_way_out(
+    api: Any, qemu: libvirt.virConnect, shared_libvirt: PrivateLibvirt
+) -> None:
+    link = shared_libvirt.images / "way-out"
+    link.symlink_to("/etc")
+    qemu.storagePoolLookupByName("default").refresh()
+    wait_for(lambda: api.VDI.get_by_name_label("way-out"), bool, "the link as a volume")
+    [host] = api.host.get_all()
+    for place in (link, link / "libvirt"):
+        made = (host, {"location": str(place)}, "0", "out", "", "dir", "user", False, {})
+        assert failure(api.SR.create, *made)[:2] == [_OUTSIDE, "a storage pool"]
+    assert [pool.name() for pool in qemu.listAllStoragePools()] == ["default"]
+
+
 def test_a_link_that_appears_between_looking_and_using_is_seen_when_it_is_used(
     api: Any, shared_libvirt: PrivateLibvirt, outside: Path
 ) -> None:

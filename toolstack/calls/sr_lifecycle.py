@@ -16,7 +16,7 @@ from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.documents import set_text, to_xml
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
-from virtcim.toolstack.images.choice import require_inside
+from virtcim.toolstack.images.choice import require_directory_inside
 from virtcim.toolstack.images.paths import canonical_path
 from virtcim.toolstack.images.pools import find_pool, require_pool
 from virtcim.toolstack.names import POOL, check_name
@@ -68,7 +68,7 @@ def create(
     if not name_label:
         raise value_not_supported("name_label", "", "must be given")
     check_name(POOL, name_label)
-    require_inside(context, "a storage pool", location)
+    require_directory_inside(context, "a storage pool", location)
     _require_other_directory(context, location)
     uuid = str(uuid4())
     pool = etree.Element("pool", type=_DIRECTORY)

@@ -33,6 +33,7 @@ __all__ = [
     "image_of_volume",
     "named_inside",
     "record_format",
+    "require_directory_inside",
     "require_inside",
     "require_pool_inside",
 ]
@@ -166,10 +167,23 @@ def require_inside(context: Context, what: str, location: str, *, field: str = "
     pool = _pool_of(context, location)
     if (fault := label_fault(location)) and (pool is None or _NOT_CARRIED.search(location)):
         raise value_not_supported(field, shown_name(location), fault)
-    if pool is not None and _counts(context, pool):
-        return
-    pools = _pools(context)
-    if not fence.holds(location, pools, context.services.made_pools.uuids):
+    if pool is None or not _counts(context, pool):
+        _require_held(context, what, location)
+
+
+def require_directory_inside(context: Context, what: str, location: str) -> None:
+    """Refuse a directory outside the fence; otherwise as ``require_inside``.
+
+    libvirt lists links to directories as volumes, which no directory is inside for.
+    """
+    if fault := label_fault(location):
+        raise value_not_supported("location", shown_name(location), fault)
+    _require_held(context, what, location)
+
+
+def _require_held(context: Context, what: str, location: str) -> None:
+    services = context.services
+    if not services.fence.holds(location, _pools(context), services.made_pools.uuids):
         raise XapiFailure("VIRTCIM_OUTSIDE_FENCE", what, shown_name(location), DIRECTORY_OPTION)
 
 
