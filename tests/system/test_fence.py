@@ -316,6 +316,23 @@ def test_a_pool_is_removed_without_what_is_in_its_directory(
     assert not place.exists()
 
 
+def test_a_link_in_the_place_of_a_volume_is_not_that_volume(
+    api: Any, qemu: libvirt.virConnect, shared_libvirt: PrivateLibvirt, outside: Path
+) -> None:
+    vdi = volume(api, "exchanged.img", type="raw")
+    place = Path(api.VDI.get_location(vdi))
+    place.unlink()
+    place.symlink_to(outside)
+    vm = api.VM.create(vm_record("mine", memory_static_max=str(32 * _MIB)))
+    disk = {"VM": vm, "VDI": vdi, "type": "Disk", "mode": "RW"}
+    assert failure(api.VBD.create, disk)[:2] == [_OUTSIDE, "a disk image"]
+    assert failure(api.VM.set_PV_kernel, vm, str(place))[0] == _OUTSIDE
+    # When libvirt has looked, and lists the link as a volume, that is the administrator's.
+    qemu.storagePoolLookupByName("default").refresh()
+    wait_for(lambda: api.VDI.get_virtual_size(vdi), lambda size: size == str(3 * _MIB), "the look")
+    api.VBD.create(disk)
+
+
 def test_a_link_to_a_directory_that_libvirt_lists_is_no_way_out(
     api: Any, qemu: libvirt.virConnect, shared_libvirt: PrivateLibvirt
 ) -> None:

@@ -17,7 +17,7 @@ from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.images.fence import DIRECTORY_OPTION, SOURCE_OPTION
 from virtcim.toolstack.images.formats import DISK_FORMATS, RAW, looks_like
 from virtcim.toolstack.images.image_file import Beginning, read_beginning
-from virtcim.toolstack.images.paths import canonical_path, in_dev
+from virtcim.toolstack.images.paths import canonical_path, in_dev, link_target
 from virtcim.toolstack.images.source_url import SourceUrl, SourceUrlError, parse_image_url
 from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.reading.uris import is_uri
@@ -245,8 +245,15 @@ def _counts(context: Context, pool: PoolView) -> bool:
 
 
 def _pool_of(context: Context, location: str) -> PoolView | None:
-    """Give the pool that libvirt lists a path as a volume of."""
-    return context.services.publisher.storage.pool_of_path(location)
+    """Give the pool that libvirt lists a path as a volume of.
+
+    What somebody has put in the place of a volume since is none: a link that was not there.
+    """
+    storage = context.services.publisher.storage
+    volume = storage.volume_at(location)
+    if volume is None or volume.link != link_target(location):
+        return None
+    return storage.pool_of_path(location)
 
 
 # Formats

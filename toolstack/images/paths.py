@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import PurePosixPath
 
-__all__ = ["canonical_path", "in_dev", "lies_in", "resolve_last", "resolve_path"]
+__all__ = ["canonical_path", "in_dev", "lies_in", "link_target", "resolve_last", "resolve_path"]
 
 # As many symbolic links as Linux follows.
 _MOST_LINKS = 40
@@ -76,6 +76,12 @@ def _link(path: str) -> str | None:
         return _MISSING
     except (OSError, ValueError):
         return None
+
+
+def link_target(path: str) -> str:
+    """Give where a symbolic link of this host leads, as it says; empty for all else."""
+    target = _link(path)
+    return "" if target in {None, _MISSING, _PLAIN} else target
 
 
 def canonical_path(path: str, *, local: bool = True) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import libvirt
 
+from virtcim.toolstack.images.paths import link_target
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.reading.common import GONE, attribute, parse_xml, unreadable
 from virtcim.toolstack.reading.listing import ListedObject
@@ -155,10 +156,12 @@ def read_volume(connection: LibvirtConnection, volume: Any) -> VolumeView | None
         if error.get_error_code() in GONE:
             return None
         problems.append(f"its size {unreadable(error)}")
+    path = path or _text(volume.path)
     return VolumeView(
         name=volume.name(),
         key=_text(volume.key),
-        path=path or _text(volume.path),
+        path=path,
+        link=link_target(path),
         type=kind,
         capacity_bytes=capacity,
         allocation_bytes=allocation,

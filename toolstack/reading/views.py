@@ -170,6 +170,7 @@ class VolumeView:
     capacity_bytes: int
     allocation_bytes: int
     format: str = ""
+    link: str = ""  # where its path led as a symbolic link of this host, when it was read
     problem: str = ""
 
 

@@ -51,6 +51,11 @@ class StorageIndex:
         """Give a volume of a known pool."""
         return self._volumes.get(key)
 
+    def volume_at(self, path: str) -> VolumeView | None:
+        """Give the volume that is at a path."""
+        key = self._by_path.get(path)
+        return None if key is None else self.volume(key)
+
     def holds_path(self, path: str) -> bool:
         """Whether a path is a volume of a pool."""
         return path in self._by_path
