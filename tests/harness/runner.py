@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,8 +16,9 @@ from lxml import etree
 
 from tests.harness.changes import Change, Kind, World
 from tests.harness.client import SystemClient
-from tests.harness.documents import Documents, EditedDocument, Oracle, parse
+from tests.harness.documents import Documents, EditedDocument, Oracle, difference, parse
 from tests.harness.kinds import KINDS
+from tests.harness.live import LiveTwin, Mirror, live_text
 from tests.harness.outcomes import Outcome, Verdict
 from tests.harness.refusals import FAILING
 from tests.harness.shown import disagreements
@@ -42,13 +44,15 @@ class Runner:
     """What it all is tried with.
 
     ``devices`` is how many of one kind are changed in a machine in each way, ``failing_devices``
-    how many in each way that must be refused.
+    how many in each way that must be refused. ``mirror`` is where running machines have their
+    twins.
     """
 
     hypervisor: libvirt.virConnect
     oracle: Oracle
     cim: pywbem.WBEMConnection
     world: World
+    mirror: Mirror
     devices: int = 1_000
     failing_devices: int = 1
 
@@ -117,12 +121,26 @@ class Runner:
         # Once more what changes may have left behind.
         yield from trial.look("shown afterwards")
 
+    @contextmanager
+    def running(self, description: str, uuid: str) -> Iterator[Trial]:
+        """Start a machine that is defined, and its twin, until the end of the block."""
+        domain = self.hypervisor.lookupByUUIDString(uuid)
+        domain.create()
+        try:
+            with self.mirror.running(Documents.of(domain).persistent) as twin:
+                yield Trial(self, description, uuid, twin)
+        finally:
+            domain.destroy()
+
 
 class Trial:
-    """One machine under trial."""
+    """One machine under trial; a running one has a ``twin``."""
 
-    def __init__(self, runner: Runner, description: str, uuid: str) -> None:
+    def __init__(
+        self, runner: Runner, description: str, uuid: str, twin: LiveTwin | None = None
+    ) -> None:
         self._runner = runner
+        self._twin = twin
         self._description = description
         self._uuid = uuid
         self._domain = runner.hypervisor.lookupByUUIDString(uuid)
@@ -190,11 +208,26 @@ class Trial:
         if edited is None:
             detail = f"was not refused; libvirt says: {objection}" if objection else "not refused"
             return self._outcome(kind, change.what, Verdict.WRONG, detail)
-        # What a running machine takes at once, nobody but libvirt can say.
         autostart = before.autostart if change.autostart is None else change.autostart
         changed = found.differs_from(Documents(edited.text, found.live, autostart))
+        changed += self._differs_live(change, found.live)
         verdict = Verdict.WRONG if changed else Verdict.RIGHT
         return self._outcome(kind, change.what, verdict, changed)
+
+    def _differs_live(self, change: Change, found: str) -> str:
+        """What is not as in the twin, after libvirt's own calls for the same edit."""
+        if self._twin is None or change.edit is None:
+            return ""
+        try:
+            self._twin.make(change.edit)
+        except libvirt.libvirtError as error:
+            return f"libvirt does not take it while the machine runs: {error.get_error_message()}"
+        return difference(self._twin.text(), live_text(found))
+
+    def live_difference(self) -> str:
+        """In which lines the running machine and its twin differ."""
+        assert self._twin is not None
+        return difference(self._twin.text(), live_text(self._documents().live))
 
     def _edited(self, before: Documents, change: Change) -> tuple[EditedDocument | None, str]:
         """What libvirt makes of the edit by hand; None, and why, where it takes none."""

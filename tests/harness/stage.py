@@ -15,6 +15,7 @@ from private_libvirt import PrivateLibvirt
 
 from tests.harness.changes import World
 from tests.harness.documents import Oracle
+from tests.harness.live import Mirror
 from tests.harness.runner import Runner
 from tests.system.stack import Stack, running_stack
 from tests.system.waiting import wait_for
@@ -57,11 +58,14 @@ def running_runner(
         suffix = uuid.uuid4().hex[:8]
         images = []
         for name in (f"harness-{suffix}.img", f"harness-{suffix}.iso", f"own-{suffix}.img"):
-            image = private.images / name
-            image.write_bytes(bytes(_IMAGE_BYTES))
-            private.give(image)
-            parts.callback(image.unlink, missing_ok=True)
-            images.append(str(image))
+            for each in (private, second):
+                image = each.images / name
+                image.write_bytes(bytes(_IMAGE_BYTES))
+                each.give(image)
+                parts.callback(image.unlink, missing_ok=True)
+            images.append(str(private.images / name))
+        twins = libvirt.open(second.uri)
+        parts.callback(twins.close)
         hypervisor.storagePoolLookupByName("default").refresh()
         network = hypervisor.networkDefineXML(_NETWORK.format(name=f"h{suffix}"))
         parts.callback(network.undefine)
@@ -80,6 +84,7 @@ def running_runner(
                 network_uuid=network.UUIDString(),
                 other_machine=other.name(),
             ),
+            mirror=Mirror(connection=twins, here=private.directory, there=second.directory),
             devices=devices,
         )
         runner.wait_until_shown([other.UUIDString()])

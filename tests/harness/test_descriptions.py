@@ -71,7 +71,8 @@ def test_nothing_but_what_was_asked_for_changes(runner: Runner, path: Path) -> N
         runner.wait_until_shown([uuid], there=False)
 
 
-RUNNING = """\
+RUNNING = {
+    "a pc with media": """\
 <domain type='qemu'><name>d</name><memory unit='MiB'>64</memory><vcpu current='1'>2</vcpu>
 <os><type arch='x86_64' machine='pc'>hvm</type><boot dev='hd'/></os><features><acpi/></features>
 <devices>
@@ -81,28 +82,86 @@ RUNNING = """\
 <interface type='user'><mac address='52:54:00:00:09:01'/><model type='virtio'/>
 <link state='down'/></interface>
 </devices></domain>
-"""
-_RUNNING = 2
+""",
+    # Disks on SCSI go without a guest; plugging needs a free port.
+    "a q35 with disks that go": """\
+<domain type='qemu'><name>d</name><title>kept</title><memory unit='MiB'>64</memory>
+<currentMemory unit='MiB'>64</currentMemory><vcpu current='1'>2</vcpu>
+<os><type arch='x86_64' machine='q35'>hvm</type><boot dev='cdrom'/><boot dev='hd'/></os>
+<features><acpi/></features><devices>
+<controller type='scsi' model='virtio-scsi'/>
+<controller type='pci' index='0' model='pcie-root'/>
+<controller type='pci' index='1' model='pcie-root-port'/>
+<controller type='pci' index='2' model='pcie-root-port'/>
+<controller type='pci' index='3' model='pcie-root-port'/>
+<controller type='pci' index='4' model='pcie-root-port'/>
+<controller type='pci' index='5' model='pcie-root-port'/>
+<disk type='file' device='disk'><driver name='qemu' type='raw' discard='unmap'/>
+<source file='{image}' startupPolicy='optional'/><target dev='sda' bus='scsi'/>
+<iotune><total_iops_sec>500</total_iops_sec></iotune><serial>kept</serial><wwn>5000c50015ea71aa</wwn>
+<alias name='ua-first'/></disk>
+<disk type='file' device='cdrom'><driver name='qemu' type='raw' cache='none'/>
+<source file='{medium}' startupPolicy='optional'/><target dev='sdb' bus='scsi'/><readonly/>
+<alias name='ua-drive'/></disk>
+<memballoon model='virtio'><stats period='10'/></memballoon>
+</devices></domain>
+""",
+}
 # The guest would have to let go of a device, and there is none.
-_NEEDS_GUEST = frozenset({"removed disk", "removed port"})
+_NEEDS_GUEST = {"a pc with media": {"removed disk", "removed port"}}
+# What is taken at once, so that the running machine has another document afterwards.
+_AT_ONCE = {
+    "a pc with media": {"description", "memory", "medium", "added disk"},
+    "a q35 with disks that go": {"description", "memory", "medium", "added disk", "removed disk"},
+}
 
 
-def test_a_running_machine_keeps_both_of_its_documents(runner: Runner) -> None:
-    uuid = runner.define("running", RUNNING.format(image=runner.world.own_image))
-    domain = runner.hypervisor.lookupByUUIDString(uuid)
-    domain.create()
+@pytest.mark.parametrize("name", RUNNING)
+def test_a_running_machine_has_the_documents_that_libvirt_would_give_it(
+    runner: Runner, name: str
+) -> None:
+    uuid = runner.define(
+        "running",
+        RUNNING[name].format(image=runner.world.own_image, medium=runner.world.medium),
+    )
     try:
-        runner.wait_until_shown([uuid], states=[_RUNNING])
-        trial = Trial(runner, "running", uuid)
-        outcomes = [*trial.look(), *trial.send_back()]
-        for kind in (*FAILING, *KINDS):
-            if kind.name not in _NEEDS_GUEST:
-                outcomes += trial.make(kind, 2)
-        assert not wrong(outcomes)
-        refused = {each.kind for each in outcomes if each.verdict is Verdict.REFUSED}
-        assert refused >= {"name", "disk image", "disk bus", "port MAC", "port model"}
+        with runner.running("running", uuid) as trial:
+            runner.wait_until_shown([uuid])
+            assert not trial.live_difference()
+            outcomes = [*trial.look(), *trial.send_back()]
+            for kind in (*FAILING, *KINDS):
+                if kind.name not in _NEEDS_GUEST.get(name, ()):
+                    outcomes += trial.make(kind, 2)
+            assert not wrong(outcomes)
+            refused = {each.kind for each in outcomes if each.verdict is Verdict.REFUSED}
+            assert refused >= {"name", "disk image", "disk bus"}
+            taken = {each.kind for each in outcomes if not each.detail}
+            assert taken >= _AT_ONCE[name]
     finally:
-        domain.destroy()
+        runner.undefine(uuid)
+        runner.wait_until_shown([uuid], there=False)
+
+
+def test_the_harness_notices_what_only_the_running_machine_has(runner: Runner) -> None:
+    uuid = runner.define("running", RUNNING["a pc with media"].format(image=runner.world.own_image))
+    try:
+        with runner.running("running", uuid) as trial:
+            domain = runner.hypervisor.lookupByUUIDString(uuid)
+
+            def ask(client: Any) -> None:
+                client.modify_system(Description="wanted")
+                domain.setMetadata(
+                    libvirt.VIR_DOMAIN_METADATA_TITLE,
+                    *("not wanted", None, None),
+                    libvirt.VIR_DOMAIN_AFFECT_LIVE,
+                )
+
+            runner.wait_until_shown([uuid])
+            change = Change(what="live", ask=ask, edit=text("description", "wanted"))
+            outcome = trial.make_one("description", change)
+            assert outcome.verdict is Verdict.WRONG
+            assert "not wanted" in outcome.detail
+    finally:
         runner.undefine(uuid)
         runner.wait_until_shown([uuid], there=False)
 
