@@ -124,7 +124,6 @@ def _shape(system: VirtualSystem) -> object:
         disks=tuple(replace(disk, ref="", uuid="") for disk in system.disks),
         network_ports=tuple(replace(port, ref="", uuid="") for port in system.network_ports),
         current_operations={},
-        start_time=None,  # an event tells it, when it comes
     )
 
 

@@ -227,7 +227,6 @@ def test_ports_name_their_networks_also_those_that_are_not_there(
     assert port["OperationalStatus"][0] == 3
 
 
-@pytest.fixture
 def free_port() -> int:
     """A TCP port that nobody uses at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -244,60 +243,73 @@ def graphics_of(qemu: libvirt.virConnect, directory: Path) -> str:
     return f"<graphics type='vnc'>{listen}</graphics>{spice}"
 
 
+def machine_with_consoles(
+    qemu: libvirt.virConnect, directory: Path
+) -> tuple[libvirt.virDomain, int]:
+    """A machine that exists only while it runs, and the TCP port that it listens on."""
+    while True:
+        tcp_port = free_port()
+        try:
+            return qemu.createXML(
+                f"<domain type='qemu'><name>consoles-{uuid.uuid4().hex[:8]}</name>"
+                "<memory unit='MiB'>32</memory><os><type arch='x86_64' machine='q35'>hvm</type>"
+                f"</os><devices>{graphics_of(qemu, directory)}"
+                f"<serial type='tcp'><source mode='bind' host='0.0.0.0' service='{tcp_port}'/>"
+                "<protocol type='telnet'/><target port='0'/></serial>"
+                f"<serial type='file'><source path='{directory}/log'/><target port='1'/></serial>"
+                f"<serial type='unix'><source mode='bind' path='{directory}/s 2.sock'/>"
+                "<target port='2'/></serial>"
+                "<console type='pty'><target type='virtio'/></console>"
+                "<interface type='user'><mac address='52:54:00:00:00:01'/><link state='down'/>"
+                "</interface></devices></domain>"
+            ), tcp_port
+        except libvirt.libvirtError as error:
+            # Somebody else was quicker.
+            if "Address already in use" not in str(error):
+                raise
+
+
 def test_consoles_can_be_opened_where_they_say(
     cim: pywbem.WBEMConnection,
     stack: Stack,
     qemu: libvirt.virConnect,
     shared_libvirt: PrivateLibvirt,
-    free_port: int,
 ) -> None:
     directory = shared_libvirt.directory / uuid.uuid4().hex[:8]
     directory.mkdir()
     shared_libvirt.give(directory)
-    domain = qemu.createXML(
-        f"<domain type='qemu'><name>consoles-{uuid.uuid4().hex[:8]}</name>"
-        "<memory unit='MiB'>32</memory><os><type arch='x86_64' machine='q35'>hvm</type></os>"
-        f"<devices>{graphics_of(qemu, directory)}"
-        f"<serial type='tcp'><source mode='bind' host='0.0.0.0' service='{free_port}'/>"
-        "<protocol type='telnet'/><target port='0'/></serial>"
-        f"<serial type='file'><source path='{directory}/log'/><target port='1'/></serial>"
-        f"<serial type='unix'><source mode='bind' path='{directory}/s 2.sock'/>"
-        "<target port='2'/></serial>"
-        "<console type='pty'><target type='virtio'/></console>"
-        "<interface type='user'><mac address='52:54:00:00:00:01'/><link state='down'/></interface>"
-        "</devices></domain>"
-    )
+    domain, tcp_port = machine_with_consoles(qemu, directory)
     hostname = qemu.getHostname()
-    consoles = settings_of(cim, domain, CONSOLE)
-    has_spice = "<graphics type='spice'" in domain.XMLDesc()
-    assert set(consoles) == {"vnc0", "serial0", "serial2", "console0"} | (
-        {"spice0"} if has_spice else set()
-    )
     described = fromstring(domain.XMLDesc())
-    addresses = {name: each["Address"] for name, each in consoles.items()}
     tty = described.find("devices/console[@tty]")
     assert tty is not None
     expected = {
         "vnc0": f"vnc+unix://{directory}/v.sock",
-        "serial0": f"telnet://{hostname}:{free_port}",
+        "serial0": f"telnet://{hostname}:{tcp_port}",
         "serial2": f"unix://{directory}/s%202.sock",
         "console0": f"file://{tty.get('tty')}",
     }
-    if has_spice:
-        port = described.find("devices/graphics[@type='spice']").get("port")  # type: ignore[union-attr]
-        expected["spice0"] = f"spice://{hostname}:{port}"
-    assert addresses == expected
+    spice = described.find("devices/graphics[@type='spice']")
+    if spice is not None:
+        expected["spice0"] = f"spice://{hostname}:{spice.get('port')}"
+
+    def shown_addresses() -> dict[str, str]:
+        consoles = settings_of(cim, domain, CONSOLE)
+        return {name: each["Address"] for name, each in consoles.items()}
+
+    # A look at libvirt can meet the machine while it starts, when not all of them are there.
+    addresses = wait_for(shown_addresses, lambda now: now == expected, "the consoles")
     # They are there indeed.
     with ExitStack() as opened:
         for name in ("v.sock", "s 2.sock"):
             client = opened.enter_context(socket.socket(socket.AF_UNIX))
             client.connect(str(directory / name))
-        opened.enter_context(socket.create_connection(("127.0.0.1", free_port)))
+        opened.enter_context(socket.create_connection(("127.0.0.1", tcp_port)))
     # Only what shows a display is one.
     displays = [
         shown(each, "DeviceID") for each in cim.EnumerateInstances("VirtCIM_DisplayController")
     ]
-    assert sorted(displays) == sorted({"vnc0", "spice0"} & set(consoles))
+    assert sorted(displays) == sorted({"vnc0", "spice0"} & set(addresses))
     [port] = cim.EnumerateInstances("VirtCIM_NetworkPort")
     assert (port["EnabledState"], port["StatusDescriptions"]) == (6, ["The link is down"])
     # Debian's wbemcli shows the same.

@@ -100,7 +100,8 @@ class DomainHistory:
             self._changed[uuid] = self._started[uuid] = time
             self._fired.pop(uuid, None)
             self._panics.discard(uuid)
-            self._put(uuid, _Life(condition="", reason=0, id=run, boot=self._boot))
+            # A look may have seen it before its event came.
+            self._put(uuid, self._of(uuid, run))
 
     def changed(self, uuid: str, time: datetime) -> None:
         """The state of the domain has changed."""
@@ -214,13 +215,19 @@ class DomainHistory:
         elif not same and view.uuid in self._watched:
             since = now
         life = self._of(view.uuid, view.id)
+        begun = life.started
+        if begun is None and known is not None and known.id != view.id:
+            # Whoever has started it need not wait for libvirt's event to know when.
+            begun = now if view.uuid in self._watched else None
+        if started is not None and (begun is None or abs(started - begun) > _SAME_CHANGE):
+            begun = started
         return replace(
             life,
             condition=condition,
             # libvirtd forgets, when it restarts, why a domain does not run.
             reason=life.reason if same else view.reason,
             since=since,
-            started=None if view.live is None else started or life.started,
+            started=None if view.live is None else begun,
         )
 
     def _of(self, uuid: str, run: int) -> _Life:
