@@ -96,12 +96,10 @@ def matching(candidates: Sequence[Rule], facts: Facts) -> Iterator[Rule]:
 
 def _first(candidates: Sequence[Rule], facts: Facts) -> Rule | None:
     """The first of ``candidates`` whose conditions all hold."""
-    text = None
+    text, known = facts.text, facts.known
     for rule in candidates:
         # Most patterns do not hold, and a plain search for what they need finds it out much sooner.
-        if rule.needles and rule.id not in facts.known:
-            if text is None:
-                text = facts.text
+        if rule.needles and not known:
             for needle in rule.needles:
                 if needle in text:
                     break

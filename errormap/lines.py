@@ -46,7 +46,10 @@ def _refusal(identifier: object, reason: str) -> str:
 # Written piece by piece: most of the pieces are the same in every answer, and making a whole
 # object of them and encoding it anew takes longer than deciding what the fault means.
 def _answer(identifier: object, code: ErrorCode, rule: str, message: str, more: str = "") -> str:
-    written = _quoted(identifier) if type(identifier) is str else json.dumps(identifier)
+    if type(identifier) is str:
+        written = _quoted(identifier)
+    else:
+        written = str(identifier) if type(identifier) is int else json.dumps(identifier)
     decision = _decision(code, rule)
     return (
         f'{{"id": {written}, {decision}, "message": {_quoted(message)}, '

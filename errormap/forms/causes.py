@@ -22,6 +22,8 @@ __all__ = ["LIBVIRT_CARRIER", "bare_libvirt", "cause_in", "libvirt_carried"]
 
 LIBVIRT_CARRIER = "LIBVIRT_ERROR"
 _LEVELS = 16
+# References, names and numbers are most of what is looked into, and hold none of these.
+_PRINTED_AT_ALL = re.compile(r"[ (\[<{:]")
 _NO_ERROR = "0"
 _NOTHING = ("", "no error", "success", "ok")
 
@@ -70,8 +72,10 @@ def _outermost(text: str, operation: str) -> Found | None:
     if len(text) > 2 * LONGEST:
         text = f"{text[:LONGEST]}\n{text[-LONGEST:]}"
     best: Found | None = None
-    for needles, finder in _FINDERS:
-        if any(needle in text for needle in needles):
+    if _PRINTED_AT_ALL.search(text) is None:
+        return None
+    for needle, finder in _NEEDLES:
+        if needle in text:
             for found in finder(text, operation):
                 if best is None or found.at < best.at:
                     best = found
@@ -315,3 +319,4 @@ _FINDERS: tuple[tuple[tuple[str, ...], Callable[[str, str], Iterator[Found]]], .
     (('"returncode"', "'returncode'", '"stderr"', "'stderr'"), _plugin_output),
     (("QMP_Error",), _xenopsd_qmp),
 )
+_NEEDLES = tuple((needle, finder) for needles, finder in _FINDERS for needle in needles)

@@ -43,7 +43,8 @@ def from_record(record: Mapping[str, object]) -> Fault:
     Raises ValueError naming what is wrong: no object, no raw, an unknown source, or a raw that
     holds none of the fields that are expected of its source.
     """
-    if not isinstance(record, Mapping):
+    # Asking an abstract class takes longer than everything else here.
+    if type(record) is not dict and not isinstance(record, Mapping):
         raise ValueError("the record is not an object")
     source = as_text(record.get("source"))
     reader = _READERS.get(source)
@@ -51,13 +52,12 @@ def from_record(record: Mapping[str, object]) -> Fault:
         known = ", ".join(sorted(_READERS))
         raise ValueError(f"unknown source {source[:40]!r} (known: {known})")
     raw = record.get("raw")
-    if not isinstance(raw, Mapping):
+    if type(raw) is not dict and not isinstance(raw, Mapping):
         raise ValueError("raw is not an object")
     operation = as_text(record.get("operation"))
     version = as_text(record.get("version"))
     fault = reader(raw, operation, version)
-    text = as_text(raw.get("text")).strip()
-    if fault is None and text:
+    if fault is None and (text := as_text(raw.get("text")).strip()):
         within = _object_in(text)
         fault = reader(within, operation, version) if within is not None else None
         fault = fault or from_text(source, text, operation=operation, version=version)
@@ -86,7 +86,7 @@ def _has(raw: _Raw, *fields: str) -> bool:
 
 def _xapi(raw: _Raw, operation: str, version: str) -> Fault | None:
     error = raw.get("error")
-    if isinstance(error, Mapping):
+    if error is not None and isinstance(error, Mapping):
         raw = {**raw, **error}
     status = as_text(raw.get("task_status"))
     for field, beside in _DESCRIPTIONS:
@@ -117,6 +117,8 @@ _DESCRIPTIONS = (
 
 def _words(described: object) -> list[object] | None:
     """The words of a description: an array, or one that is printed in a text; None for no such."""
+    if type(described) is list:
+        return described
     if isinstance(described, str):
         printed = listed(described.strip(), 0) if described.lstrip()[:1] == "[" else None
         if printed is not None:
@@ -199,7 +201,7 @@ def _libvirt(raw: _Raw, operation: str, version: str) -> Fault | None:
 
 def _qemu(raw: _Raw, operation: str, version: str) -> Fault | None:
     answer = raw.get("return")
-    if isinstance(answer, Mapping):
+    if answer is not None and isinstance(answer, Mapping):
         raw = {operation: answer} if operation.startswith("query-") else answer
     elif isinstance(answer, str) and answer.strip():
         return from_qemu({"return": answer}, operation=operation, version=version)

@@ -209,6 +209,7 @@ _FINDERS: tuple[tuple[tuple[str, ...], _Finder], ...] = (
     (("rror code:",), _tool),
     ((_WIRE_MEMBER,), _wire),
 )  # fmt: skip
+_NEEDLES = tuple((needle, finder) for needles, finder in _FINDERS for needle in needles)
 _SHOUTED = re.compile(r"[A-Z][A-Z0-9]{1,40}_[A-Z0-9_]{1,60}(?:\(|:? \[)")
 
 
@@ -217,11 +218,11 @@ def printed_errors(text: str, most: int) -> Iterator[Printed]:
 
     An error that is printed inside another one comes too.
     """
-    for needles, finder in _FINDERS:
-        for needle in needles:
-            if needle in text:
-                yield from islice(finder(text), most)
-                break
+    done = None
+    for needle, finder in _NEEDLES:
+        if needle in text and finder is not done:
+            done = finder
+            yield from islice(finder(text), most)
     if _SHOUTED.search(text) is not None:
         yield from islice(_client(text), most)
         yield from islice(_handler(text), most)

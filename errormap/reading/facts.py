@@ -29,12 +29,16 @@ _PRINTED = ("libvirt", "qemu")
 
 
 class Facts:
-    """One message of a fault as the rules see it; everything costly is worked out at most once."""
+    """One message of a fault as the rules see it; everything costly is worked out at most once.
 
-    __slots__ = ("_errnos", "_groups", "_message", "_objects", "_text", "_words", "fault")
+    ``place`` counts the messages of the fault, the one that decides first being 0.
+    """
 
-    def __init__(self, fault: Fault, message: Message | None = None) -> None:
+    __slots__ = ("_errnos", "_groups", "_message", "_objects", "_text", "_words", "fault", "place")
+
+    def __init__(self, fault: Fault, message: Message | None = None, place: int = 0) -> None:
         self.fault = fault
+        self.place = place
         self._message = message
         self._text: str | None = None
         self._words: str | None = None
@@ -51,7 +55,7 @@ class Facts:
     def message(self) -> Message:
         """The message that is looked at; of several the one that decides first."""
         if self._message is None:
-            self._message = _messages(self.fault)[0]
+            self._message = _messages(self.fault)[self.place]
         return self._message
 
     @property
@@ -112,8 +116,8 @@ class Facts:
 
     def others(self) -> Iterator[Facts]:
         """The other messages of the fault, for when this one says nothing."""
-        for message in _messages(self.fault)[1:]:
-            yield Facts(self.fault, message)
+        for place, message in enumerate(_messages(self.fault)[1:], 1):
+            yield Facts(self.fault, message, place)
 
     def _translated(self) -> Translated:
         """What is known of the message where it is in another language than English."""

@@ -50,8 +50,9 @@ def one_line(text: str, length: int) -> str:
     """``text`` on one line without control characters, its middle left out past ``length``."""
     if len(text) > 2 * length:
         text = f"{text[:length]} {text[-length:]}"
-    printable = text if text.isprintable() else "".join(map(_printable, text))
-    line = " ".join(printable.split())
+    if not text.isprintable():
+        text = "".join(map(_printable, text))
+    line = " ".join(text.split())
     if len(line) <= length:
         return line
     half = (length - 5) // 2

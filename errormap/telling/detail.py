@@ -33,11 +33,12 @@ def detail(fault: Fault) -> str:
     arguments: Iterable[str] = fault.arguments[:_WORDS_SHOWN]
     if fault.source == "libvirt":
         arguments = _libvirt_words(fault)
-    head = " ".join(
-        word if len(word) <= _WORD_LENGTH else one_line(word, _WORD_LENGTH)
-        for word in (fault.source, fault.code, *arguments)
-        if word
-    )
+    words = [fault.source, fault.code, *arguments]
+    if len(max(words, key=len)) > _WORD_LENGTH:
+        words = [
+            one_line(word, _WORD_LENGTH) if len(word) > _WORD_LENGTH else word for word in words
+        ]
+    head = " ".join(filter(None, words))
     if carrier:
         head = f"{head} ({carrier})"
     text = fault.text if len(fault.text) <= _LENGTH else one_line(fault.text, _LENGTH)
