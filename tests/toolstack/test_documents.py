@@ -11,6 +11,7 @@ from virtcim.toolstack.documents.boot import boot_kinds, set_boot_order
 from virtcim.toolstack.documents.disk import DiskChange, change_disk, local_source, present_change
 from virtcim.toolstack.documents.document import items_of, remove
 from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.reading.common import parse_xml
 
 BY_DEVICE = """<domain><os><type>hvm</type></os><devices>
   <disk device='disk'><target dev='vda'/><boot order='2'/></disk>
@@ -20,6 +21,39 @@ BY_DEVICE = """<domain><os><type>hvm</type></os><devices>
   <hostdev><boot order='5'/></hostdev></devices></domain>"""
 BY_KIND = """<domain><os><type>hvm</type><boot dev='hd'/><boot dev='cdrom'/>
   <bootmenu enable='yes'/></os></domain>"""
+
+
+_BROKEN_LINES = """<domain type='qemu'>
+  <name>a\rb</name>
+  <description>x='one
+two'</description>
+  <metadata>
+    <p:a xmlns:p="urn:p"><!-- y='one
+two' --><![CDATA[z='one
+two']]></p:a>
+  </metadata>
+  <devices>
+    <disk type='file'>
+      <source file='/srv/a\tb
+c'/>
+    </disk>
+  </devices>
+</domain>"""
+
+
+def test_line_breaks_that_libvirt_does_not_escape_are_read_as_they_are_meant() -> None:
+    """Seen with libvirt 9.0: what XML makes of them is the path of another file."""
+    document = Document(_BROKEN_LINES)
+    for root in (document.root, parse_xml(_BROKEN_LINES)):
+        source = root.find("devices/disk/source")
+        assert source is not None
+        assert source.get("file") == "/srv/a\tb\nc"
+        assert root.findtext("name") == "a\rb"
+        assert root.findtext("description") == "x='one\ntwo'"
+    again = Document(document.text)
+    assert again.text == document.text
+    assert "/srv/a&#9;b&#10;c" in again.text
+    assert "<!-- y='one\ntwo' --><![CDATA[z='one\ntwo']]>" in again.text
 
 
 def orders(document: Document) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Self, TypeAlias
 from lxml import etree
 
 from virtcim.toolstack.faults import value_not_supported
+from virtcim.toolstack.native.written import as_meant
 
 __all__ = [
     "Document",
@@ -35,7 +36,7 @@ def parse_element(xml: str) -> Element:
     parser = etree.XMLParser(
         resolve_entities=False, no_network=True, load_dtd=False, strip_cdata=False
     )
-    return etree.fromstring(xml, parser)
+    return etree.fromstring(as_meant(xml), parser)
 
 
 def to_xml(element: Element) -> str:

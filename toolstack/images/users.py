@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from typing import Any, TypeVar
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import Element
 
 import libvirt
 
@@ -15,6 +15,7 @@ from virtcim.toolstack.images.formats import RAW
 from virtcim.toolstack.images.paths import canonical_path
 from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.reading.common import parse_xml
 
 __all__ = ["Named", "UnknownUsersError", "is_used", "named_by_machines"]
 
@@ -133,7 +134,7 @@ def _one(
 ) -> Iterator[Element]:
     xml = _unless(codes, connection, describe, "")
     if xml:
-        yield fromstring(xml)  # noqa: S314 - libvirt wrote it
+        yield parse_xml(xml)
 
 
 def _unless(

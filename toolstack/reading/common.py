@@ -6,6 +6,8 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 
 import libvirt
 
+from virtcim.toolstack.native.written import as_meant
+
 __all__ = ["GONE", "ReadingError", "attribute", "parse_xml", "size_in_bytes", "unreadable", "whole"]
 
 GONE = frozenset(
@@ -50,7 +52,7 @@ def unreadable(error: Exception) -> str:
 
 def parse_xml(xml: str) -> Element:
     """Parse a description; raises ParseError."""
-    return fromstring(xml)  # noqa: S314 - libvirt wrote it
+    return fromstring(as_meant(xml))  # noqa: S314 - libvirt wrote it
 
 
 def attribute(root: Element, path: str, name: str) -> str:
