@@ -13,6 +13,7 @@ import XenAPI
 from boot_sectors import IDLE, write_disk
 from private_libvirt import PrivateLibvirt
 
+from tests.system.waiting import wait_for as poll_for
 from tests.toolstack.documents import PERSISTENT, difference, document
 from tests.toolstack.host import NULL, Host, failure, only, running_host
 from tests.toolstack.watching import watched
@@ -69,7 +70,7 @@ def image(libvirtd: PrivateLibvirt) -> Callable[[], str]:
     return make
 
 
-def devices(boot: str, data: str) -> str:
+def usual_devices(boot: str, data: str) -> str:
     return (
         "<controller type='scsi' index='0' model='virtio-scsi'/>"
         "<disk type='file' device='disk'><driver name='qemu' type='raw' cache='writeback'/>"
@@ -103,11 +104,15 @@ def standing(
 
 
 def running_machine(
-    outside: libvirt.virConnect, session: XenAPI.Session, host: Host, image: Callable[[], str]
+    outside: libvirt.virConnect,
+    session: XenAPI.Session,
+    host: Host,
+    image: Callable[[], str],
+    *,
+    devices: str = "",
 ) -> Iterator[Machine]:
-    domain = outside.defineXML(
-        document(f"m-{uuid4().hex[:8]}", devices(image(), image()), more=ACPI)
-    )
+    content = devices or usual_devices(image(), image())
+    domain = outside.defineXML(document(f"m-{uuid4().hex[:8]}", content, more=ACPI))
     # No guest code runs, which could close the tray of its drive at any time.
     domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
     host.toolstack._inventory.refresh_domain(domain.UUIDString())
@@ -277,6 +282,32 @@ def test_what_was_done_is_taken_back_when_a_later_part_fails(
     require_same(before, both(domain))
 
 
+def test_a_controller_that_libvirt_adds_for_a_disk_goes_with_it_when_that_is_refused(
+    api: Any,
+    session: XenAPI.Session,
+    host: Host,
+    outside: libvirt.virConnect,
+    image: Callable[[], str],
+) -> None:
+    boot = image()
+    disk = (
+        "<disk type='file' device='disk'><driver name='qemu' type='raw'/>"
+        f"<source file='{boot}'/><target dev='vda' bus='virtio'/></disk>"
+    )
+    machines = running_machine(outside, session, host, image, devices=disk)
+    domain, vm = next(machines)
+    before = both(domain)
+    added = {"location": image(), "type": "Disk", "other_config": {"bus": "scsi", "type": "raw"}}
+    # QEMU opens one image for writing once only: the second cannot be had.
+    assert "lock" in failure(lambda: modify(api, vm, added_VBDs=[added, added]))[4]
+    assert domain.XMLDesc(PERSISTENT) == before[0]
+    # Without an operating system the machine lets go of the controller when it restarts.
+    domain.reset(0)
+    poll_for(lambda: domain.XMLDesc(RUNNING), lambda xml: "type='scsi'" not in xml, "its end")
+    require_same(before, both(domain))
+    next(machines, None)
+
+
 def test_what_a_guest_keeps_is_told_and_the_rest_is_as_it_was(
     api: Any, machine: Machine, image: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,7 +389,7 @@ def transient(
 def transient_machine(
     outside: libvirt.virConnect, session: XenAPI.Session, host: Host, image: Callable[[], str]
 ) -> Iterator[Machine]:
-    text = document(f"t-{uuid4().hex[:8]}", devices(image(), image()), more=ACPI)
+    text = document(f"t-{uuid4().hex[:8]}", usual_devices(image(), image()), more=ACPI)
     domain = outside.createXML(text, libvirt.VIR_DOMAIN_START_PAUSED)
     host.toolstack._inventory.refresh_domain(domain.UUIDString())
     yield domain, only(session, "VM", domain.name())

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -16,7 +17,17 @@ from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.machines.device_kinds import KINDS, DeviceKind
 from virtcim.toolstack.native.connection import LibvirtConnection
 
-__all__ = ["LiveStep", "Verb", "attach", "detach", "without_address"]
+__all__ = [
+    "LiveStep",
+    "Verb",
+    "attach",
+    "controllers",
+    "detach",
+    "remove_new_controllers",
+    "without_address",
+]
+
+_log = logging.getLogger(__name__)
 
 # A guest that lets go of a device does so within this time; libvirt itself waits five seconds.
 _DETACH_S = 20.0
@@ -142,6 +153,30 @@ def _update(connection: LibvirtConnection, domain: Any, xml: str) -> None:
 def attach(connection: LibvirtConnection, domain: Any, xml: str) -> None:
     """Attach a device to the running machine."""
     connection.call(domain.attachDeviceFlags, xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+
+
+def controllers(connection: LibvirtConnection, domain: Any) -> dict[tuple[str, str], str]:
+    """Give the controllers of the running machine, by type and index."""
+    document = Document(connection.call(domain.XMLDesc, libvirt.VIR_DOMAIN_XML_SECURE))
+    return {
+        (element.get("type", ""), element.get("index", "")): to_xml(element)
+        for element in document.devices("controller")
+    }
+
+
+def remove_new_controllers(
+    connection: LibvirtConnection, domain: Any, before: Collection[tuple[str, str]]
+) -> None:
+    """Ask for the controllers that libvirt has added for devices which are gone again.
+
+    A guest that does not let go of one keeps it until it restarts; nothing is on it.
+    """
+    for key, xml in controllers(connection, domain).items():
+        if key not in before:
+            try:
+                connection.call(domain.detachDeviceFlags, xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
+            except libvirt.libvirtError as error:
+                _log.warning("controller %s %s stays in %s: %s", *key, domain.name(), error)
 
 
 def without_address(element: Element) -> str:

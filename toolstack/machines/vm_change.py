@@ -21,7 +21,12 @@ from virtcim.toolstack.machines.domains import (
     require_persistent,
     restore,
 )
-from virtcim.toolstack.machines.live_steps import LiveStep, Verb
+from virtcim.toolstack.machines.live_steps import (
+    LiveStep,
+    Verb,
+    controllers,
+    remove_new_controllers,
+)
 from virtcim.toolstack.machines.machine_document import (
     MachineDocument,
     expected_devices,
@@ -124,6 +129,8 @@ class MachineChange:
         for step in self._of(Verb.DETACH):
             if self._is_replaced(step):
                 self._do(step, transaction)
+        if self._of(Verb.ATTACH):
+            self._note_controllers(transaction)
         for step in self._of(Verb.ATTACH):
             self._do(step, transaction)
 
@@ -215,6 +222,15 @@ class MachineChange:
         connection, domain = self.context.services.connection, self.machine.domain
         step.make(connection, domain, lambda what: self._waits(step.setting, what))
         transaction.taken_back_by(lambda: step.take_back(connection, domain), step.description)
+
+    def _note_controllers(self, transaction: Transaction) -> None:
+        """What libvirt adds for the devices that come goes with them when they do not stay."""
+        connection, domain = self.context.services.connection, self.machine.domain
+        before = frozenset(controllers(connection, domain))
+        transaction.taken_back_by(
+            lambda: remove_new_controllers(connection, domain, before),
+            "a controller in the running machine",
+        )
 
     def _define(self, transaction: Transaction) -> None:
         """Change the persistent description; its devices are not looked at in between."""
