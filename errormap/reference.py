@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
+from virtcim.errormap.codes.table import Code, codes
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.exports import conditions
 from virtcim.errormap.fault import ErrorCode
@@ -36,6 +37,15 @@ _TITLES: Mapping[str, str] = {
     SHARED: "Texts that all sources share",
     "default": "Where no rule holds",
 }
+# The tables of codes that the page of a source shows, with what stands before their codes.
+_CODES: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "xapi": (("xapi", ""), ("sm", "SR_BACKEND_FAILURE_")),
+    "libvirt": (("libvirt", ""),),
+}
+_SAID = (
+    "What a person is told when the code itself decides: a rule that knows more of the fault says "
+    "more. Where no step stands, those of the standard code hold."
+)
 _LIBVIRT_NAMES = {str(number): name for name, number in LIBVIRT_NUMBERS.items()}
 
 
@@ -104,6 +114,7 @@ def _special(entry: Entry) -> Iterator[str]:
     """A variant: what it is for, and what is told instead of the general words."""
     names = sorted(entry.names)
     held = [f"decided by {', '.join(f'`{rule}`' for rule in entry.rules)}"] if entry.rules else []
+    held += [f"the text holds `{_pattern(entry.text.pattern)}`"] if entry.text else []
     held += [f"the fault names {read().names[name]} (`<{name}>`)" for name in names]
     yield f"*Where {' and '.join(held)}:*"
     parts = [entry.sentence and f"**{_shown(entry.sentence)}**", _shown(entry.cause)]
@@ -133,6 +144,16 @@ def _source_page(source: str) -> str:
                 ),
             ),
         ]
+    said = [
+        _said(code, prefix) for table, prefix in _CODES.get(source, ()) for code in codes(table)
+    ]
+    if said:
+        rows = sorted(said, key=lambda row: _natural(row[0]))
+        lines += [
+            "## What each code says",
+            _SAID,
+            _table(("raw code", "sentence", "what to do"), rows),
+        ]
     others = [rule for rule in found if not rule.code]
     if others:
         lines += [
@@ -147,6 +168,15 @@ def _source_page(source: str) -> str:
             ),
         ]
     return _page(lines)
+
+
+def _said(code: Code, prefix: str) -> tuple[str, str, str]:
+    """The row of one code: its sentence with the arguments, and the steps that are its own."""
+    name = _codes([f"{prefix}{code.code}"])
+    if code.synonym:
+        return name, f"as `{prefix}{code.synonym}`", ""
+    sentence = PLACEHOLDER.sub(r"<\1>", code.sentence)
+    return name, _cell(sentence), " ".join(map(_cell, code.actions))
 
 
 def _by_source(code: ErrorCode) -> Iterator[tuple[str, Sequence[Rule]]]:
@@ -178,6 +208,10 @@ def _rest(rule: Rule) -> str:
     ):
         return "nothing else is known" if rule.weak else ""
     return "`" + conditions(bare).replace("|", "\\|") + "`"
+
+
+def _pattern(pattern: str) -> str:
+    return pattern.replace("|", "\\|")
 
 
 def _natural(code: str) -> list[tuple[int, str]]:

@@ -6,9 +6,10 @@ code and by what the fault names.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -17,26 +18,31 @@ from virtcim.errormap.fault import ErrorCode, StandardError
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.reading.text import one_line
 from virtcim.errormap.rules import PLACEHOLDER, Rule, TableError
+from virtcim.errormap.telling.coded import arguments, is_narrow, meaning, steps
 from virtcim.errormap.telling.filling import filled
 from virtcim.errormap.telling.language import ENGLISH, catalogue
-from virtcim.errormap.telling.named import Values, from_rule, from_text, units_of
+from virtcim.errormap.telling.named import Values, from_rule, from_text, is_reference, units_of
 
 __all__ = ["Advice", "Entry", "Table", "advice", "general_advice", "named", "read", "sentence"]
 
 OURSELVES = "virtcim"
 _PATH = Path(__file__).parent / "advice.toml"
-_FIELDS = frozenset(("err", "rules", "sentence", "probable_cause", "cause", "actions"))
+_FIELDS = frozenset(("err", "rules", "text", "sentence", "probable_cause", "cause", "actions"))
 _VALUE_LENGTH = 300
+# The one argument that is meant to be a reference.
+_REFERENCE = "reference"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One entry of the table; fields that say nothing are empty, ``probable_cause`` None.
 
-    ``names`` are all the arguments that its texts name.
+    ``text`` is searched for in what the source said; ``names`` are all the arguments that its own
+    texts name.
     """
 
     rules: tuple[str, ...]
+    text: re.Pattern[str] | None
     names: frozenset[str]
     sentence: str
     probable_cause: int | None
@@ -48,6 +54,11 @@ class Entry:
         return not self.rules or any(
             rule.startswith(one[:-1]) if one.endswith("*") else rule == one for one in self.rules
         )
+
+    def fits(self, facts: Facts, values: Values) -> bool:
+        """Whether the fault has the words that it is for, and everything that it names."""
+        found = self.text is None or self.text.search(facts.text) is not None
+        return found and self.names <= values.keys()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +84,7 @@ class Advice:
     probable_cause: int
     cause: str
     actions: tuple[str, ...]
-    arguments: Mapping[str, str]
+    arguments: dict[str, str]
 
 
 def advice(error: StandardError, language: str = ENGLISH) -> Advice:
@@ -83,9 +94,25 @@ def advice(error: StandardError, language: str = ENGLISH) -> Advice:
     entries = [
         one
         for one in read().entries[error.code]
-        if one.concerns(decision.rule.id) and one.names <= values.keys()
+        if one.concerns(decision.rule.id) and one.fits(decision.facts, values)
     ]
-    return _advice(entries, values, decision.fault.source, language)
+    told = _advice(entries, values, decision.fault.source, language)
+    code = meaning(decision.rule, decision.facts)
+    if code is None:
+        return told
+    told = replace(told, arguments=told.arguments | _texts_of(arguments(code, decision.facts)))
+    # What names something, or is meant for more than a code, says more than the code does.
+    if any(one.names or (one.rules and is_narrow(decision.rule)) for one in entries):
+        return told
+    return replace(
+        told,
+        cause=catalogue(language).gettext(code.cause) if code.cause else told.cause,
+        actions=steps(code, decision.facts, language) or told.actions,
+    )
+
+
+def _texts_of(values: Values) -> dict[str, str]:
+    return {name: text for name, (text, _) in values.items()}
 
 
 def general_advice(code: ErrorCode, language: str = ENGLISH) -> Advice:
@@ -102,7 +129,7 @@ def sentence(rule: Rule, facts: Facts, language: str, *, for_rule: bool) -> str:
     if not candidates:
         return ""
     values = named(rule, facts)
-    fitting = (one.sentence for one in candidates if one.names <= values.keys())
+    fitting = (one.sentence for one in candidates if one.fits(facts, values))
     template = next(fitting, "")
     return filled(template, _lookup(values), language) if template else ""
 
@@ -113,7 +140,9 @@ def named(rule: Rule, facts: Facts) -> Values:
     units = units_of(rule)
     for at, name in enumerate(_argument_names(rule.id)):
         if name and at < len(facts.fault.arguments):
-            values[name] = (facts.fault.arguments[at], units.get(str(at), ""))
+            value = facts.fault.arguments[at]
+            if name == _REFERENCE or not is_reference(value):
+                values[name] = (value, units.get(str(at), ""))
     values |= from_rule(rule, facts)
     bounded = {name: (one_line(text, _VALUE_LENGTH), unit) for name, (text, unit) in values.items()}
     return {name: (text, unit) for name, (text, unit) in bounded.items() if text}
@@ -136,7 +165,7 @@ def _advice(entries: Sequence[Entry], values: Values, reporter: str, language: s
             filled(text, lookup, language)
             for text in next(one.actions for one in entries if one.actions)
         ),
-        arguments={name: text for name, (text, _) in values.items()},
+        arguments=_texts_of(values),
     )
 
 
@@ -193,10 +222,11 @@ def _entry(found: Mapping[str, object]) -> Entry:
     if unknown:
         raise TableError(f"advice for {found['err']}: unknown field {min(unknown)!r}")
     number = found.get("probable_cause")
-    sentence, cause = _text(found, "sentence"), _text(found, "cause")
+    sentence, cause, text = (_text(found, name) for name in ("sentence", "cause", "text"))
     actions = _texts(found, "actions")
     return Entry(
         rules=_texts(found, "rules"),
+        text=re.compile(text) if text else None,
         names=frozenset(
             match[1] for text in (sentence, cause, *actions) for match in PLACEHOLDER.finditer(text)
         ),
@@ -236,4 +266,4 @@ def _check(table: Table) -> None:
 
 def _is_general(entry: Entry) -> bool:
     complete = entry.probable_cause is not None and entry.cause and entry.actions
-    return bool(complete) and not entry.rules and not entry.names
+    return bool(complete) and not (entry.rules or entry.text or entry.names)

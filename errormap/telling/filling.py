@@ -55,6 +55,9 @@ def _shown(name: str, value: str, unit: str, language: str) -> str:
         return catalogue(language).pgettext("state", known) if known else value
     if unit == "state":
         return _shown("state", value, "", language)
+    if unit == "seconds":
+        # XAPI prints its time-outs as 1200. and the like.
+        return f"{value.rstrip('.')} s"
     if unit not in UNITS or not value.isdecimal() or len(value) > 30:
         return value
     size = float(value) * UNITS[unit]

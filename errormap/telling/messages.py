@@ -9,6 +9,7 @@ from virtcim.errormap.fault import ErrorCode, Fault, StandardError
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.reading.text import one_line
 from virtcim.errormap.rules import Rule
+from virtcim.errormap.telling import coded
 from virtcim.errormap.telling.advice import sentence
 from virtcim.errormap.telling.detail import detail
 from virtcim.errormap.telling.filling import filled
@@ -99,14 +100,30 @@ def own_message(code: ErrorCode, text: str, language: str = ENGLISH) -> str:
 
 
 def _sentence(rule: Rule, facts: Facts, language: str) -> str:
-    """The most telling sentence that can be filled: what the table of advice has for this rule,
-    the rule's own, what the table has for the code, and the one of the code."""
+    """The most telling sentence that can be filled.
+
+    That is the one that the table of advice has for this rule, the own one of a rule that asks for
+    more than a code, the code's, the rule's after all, what the table has for any rule, and last
+    the one of the standard code. A number of libvirt's says little: what its words name goes first.
+    """
     found = sentence(rule, facts, language, for_rule=True)
-    if not found and rule.say:
-        values = positional(facts) | from_rule(rule, facts) if "{" in rule.say else {}
-        found = filled(rule.say, lambda name: _bounded(values.get(name, ("", ""))), language)
+    if not found and coded.is_narrow(rule):
+        found = _own(rule, facts, language)
+    if not found and facts.fault.source == "libvirt":
+        found = sentence(rule, facts, language, for_rule=False)
+    code = None if found else coded.meaning(rule, facts)
+    if code is not None:
+        found = coded.sentence(code, facts, language)
+    found = found or _own(rule, facts, language)
     found = found or sentence(rule, facts, language, for_rule=False)
     return found or catalogue(language).gettext(SENTENCES[rule.err])
+
+
+def _own(rule: Rule, facts: Facts, language: str) -> str:
+    if not rule.say:
+        return ""
+    values = positional(facts) | from_rule(rule, facts) if "{" in rule.say else {}
+    return filled(rule.say, lambda name: _bounded(values.get(name, ("", ""))), language)
 
 
 def _bounded(value: tuple[str, str]) -> tuple[str, str]:

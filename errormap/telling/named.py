@@ -13,7 +13,15 @@ from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import PLACEHOLDER, Rule
 
-__all__ = ["GIVEN_BY_TEXT", "Values", "from_rule", "from_text", "positional", "units_of"]
+__all__ = [
+    "GIVEN_BY_TEXT",
+    "Values",
+    "from_rule",
+    "from_text",
+    "is_reference",
+    "positional",
+    "units_of",
+]
 
 _E = ErrorCode
 # Programs and settings are no images, although faults name them too.
@@ -74,7 +82,15 @@ GIVEN_BY_TEXT: Mapping[ErrorCode, frozenset[str]] = {
 # What a text is searched for: enough for every message, whatever follows it.
 _SEARCHED = 8 * 1024
 
+# XenAPI's references: they say nothing to a person. xend's are bare identifiers.
+_REFERENCE = "OpaqueRef:"
+
 Values = dict[str, tuple[str, str]]
+
+
+def is_reference(value: str) -> bool:
+    """Whether ``value`` is a server's own reference to an object."""
+    return value.startswith(_REFERENCE)
 
 
 def positional(facts: Facts) -> Values:

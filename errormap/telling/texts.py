@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from virtcim.errormap.codes.table import TABLES, codes
 from virtcim.errormap.rules import rules
 from virtcim.errormap.telling.advice import read
 from virtcim.errormap.telling.filling import STATES
@@ -34,6 +35,7 @@ def texts() -> Iterator[Text]:
             for text in (entry.sentence, entry.cause, *entry.actions):
                 if text:
                     yield Text(text, code.name)
+    yield from _of_codes()
     for source, reporter in read().reporters.items():
         yield Text(reporter, source)
     for reason in REASONS:
@@ -41,3 +43,10 @@ def texts() -> Iterator[Text]:
     for state in dict.fromkeys(STATES.values()):
         yield Text(state, "state", "state")
     yield Text(".", "number", "decimal sign")
+
+
+def _of_codes() -> Iterator[Text]:
+    for table in TABLES:
+        for one in codes(table):
+            for text in one.texts:
+                yield Text(text, f"{table} {one.code}")

@@ -151,7 +151,7 @@ def test_sentence_and_advice_name_what_the_fault_names(
 @pytest.mark.parametrize(
     "fault",
     [
-        from_xapi(["OPERATION_NOT_ALLOWED", "not today"]),
+        from_xapi(["VM_NOT_RESIDENT_HERE", "OpaqueRef:1", "OpaqueRef:2"]),
         _libvirt("Requested operation is not valid: cannot do this now", 55),
         from_xapi(["INVALID_VALUE", "", ""]),
     ],
@@ -225,14 +225,21 @@ def test_every_entry_holds_for_some_fault() -> None:
         from_xapi(["SESSION_AUTHENTICATION_FAILED", "root", "Authentication failure"]),
         from_qemu({"class": "GenericError", "desc": "'/d/a' is in use: locked by process 1"}),
         from_qemu({"class": "GenericError", "desc": "drive is in use: locked by process 1"}),
+        from_xapi(["HOST_IS_SLAVE"]),
+        from_xend(fault_code=2, fault_string="Failed to find an unused loop device"),
+        from_xend(fault_code=2, fault_string="Boot loader didn't return any data!"),
     ]
     held = set()
     for fault in faults:
         decision = decide(fault)
-        known = named(decision.rule, decision.facts).keys()
+        known = named(decision.rule, decision.facts)
         entries = read().entries[decision.rule.err]
         held.add(
-            next(one for one in entries if one.concerns(decision.rule.id) and one.names <= known)
+            next(
+                one
+                for one in entries
+                if one.concerns(decision.rule.id) and one.fits(decision.facts, known)
+            )
         )
     all_entries = {one for entries in read().entries.values() for one in entries}
     assert all_entries - held == set()

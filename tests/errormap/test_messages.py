@@ -59,8 +59,8 @@ def test_states_are_named() -> None:
 def test_a_missing_argument_gives_the_general_sentence() -> None:
     error = translate(from_xapi(["VM_BAD_POWER_STATE"]))
     assert (
-        error.message
-        == "The present state does not allow this operation. [xapi VM_BAD_POWER_STATE]"
+        error.message == "The virtual machine is not in the power state that this operation needs."
+        " [xapi VM_BAD_POWER_STATE]"
     )
 
 
