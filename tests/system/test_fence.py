@@ -78,6 +78,8 @@ def test_what_a_machine_of_others_has_outside_is_shown_with_the_size_that_libvir
     assert failure(api.VBD.create, disk)[0] == _OUTSIDE
     # It can be started, changed and taken from its machine.
     api.VM.start(vm, True, False)
+    assert failure(api.VDI.resize, vdi, str(4 * _MIB))[0] == _OUTSIDE
+    assert outside.stat().st_size == 3 * _MIB
     api.VM.hard_shutdown(vm)
     api.virtcim.VM.modify(vm, {"changed_VBDs": [{"VBD": vbd, "mode": "RO"}]})
     assert api.VBD.get_mode(vbd) == "RO"

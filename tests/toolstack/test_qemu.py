@@ -96,6 +96,12 @@ def test_a_disk_is_plugged_resized_and_unplugged_while_the_machine_runs(
     assert failure(api.VDI.destroy, vdi) == ["VDI_IN_USE", vdi, "destroy"]
     api.VDI.resize(vdi, str(8 * MIB))
     assert api.VDI.get_virtual_size(vdi) == str(8 * MIB)
+    # libvirt would cut the end off a disk that is in use, and say nothing.
+    assert failure(api.VDI.resize, vdi, str(8 * MIB - 1))[:2] == ["VALUE_NOT_SUPPORTED", "size"]
+    smaller = {"resized": {"VBD": vbd, "virtual_size": str(MIB)}}
+    assert failure(api.virtcim.VM.modify, vm, smaller)[:2] == ["VALUE_NOT_SUPPORTED", "size"]
+    api.VDI.update(vdi)
+    assert api.VDI.get_virtual_size(vdi) == str(8 * MIB)
     api.VBD.unplug(vbd)
     assert api.VBD.get_currently_attached(vbd) is False
     assert failure(api.VBD.unplug, vbd) == ["DEVICE_ALREADY_DETACHED", vbd]

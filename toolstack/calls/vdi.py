@@ -99,27 +99,38 @@ def _resize(context: Context, vdi: str, size: int) -> None:
 
 
 def resize_image(context: Context, vdi: str, size: int) -> None:
-    """Resize a volume, without looking at it afterwards."""
+    """Make a volume larger, without looking at it afterwards.
+
+    Raises ``VIRTCIM_OUTSIDE_FENCE``; ``VALUE_NOT_SUPPORTED`` for a size that would cut the end off.
+    """
     record, sr = _find(context, vdi)
     if not 0 < size <= _INT64_MAX:
         raise value_not_supported("size", size, "must be positive")
     services = context.services
     attached = _attached_vbds(context, record)
-    if attached:
-        vm = context.record("VM", attached[0]["VM"])
-        connection = services.connection
-        with connection.operating() as handle:
-            domain = connection.call(handle.lookupByUUIDString, vm["uuid"])
-            connection.call(
-                domain.blockResize,
-                attached[0]["device"],
-                size,
-                libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES,
-            )
-    else:
+    what = "resizing a disk image"
+    if not attached:
         require_pool(sr, record["SR"])
-        require_pool_inside(context, "resizing a disk image", sr["uuid"])
+    if is_of_paths(sr):
+        require_inside(context, what, record["location"])
+    else:
+        require_pool_inside(context, what, sr["uuid"])
+    if attached:
+        _resize_in(context, attached[0], size)
+    else:
         services.connection.call(_volume(context, record, sr).resize, size, 0)
+
+
+def _resize_in(context: Context, vbd: Record, size: int) -> None:
+    """Let the running machine resize its disk; libvirt would cut the end off without asking."""
+    connection, device = context.services.connection, vbd["device"]
+    with connection.operating() as handle:
+        domain = connection.call(handle.lookupByUUIDString, context.record("VM", vbd["VM"])["uuid"])
+        present = connection.call(domain.blockInfo, device)[0]
+        if size < present:
+            reason = f"is less than the {present} bytes that the disk has: it can only grow"
+            raise value_not_supported("size", size, reason)
+        connection.call(domain.blockResize, device, size, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
 
 
 for _name in ("VDI.resize", "VDI.resize_online"):
