@@ -71,8 +71,13 @@ class Context:
     ending_gate: Gate = nullcontext
 
     def record(self, class_name: str, ref: str) -> Record:
-        """Give the record of an object; raises ``HANDLE_INVALID`` where there is none."""
+        """Give the record of an object; raises ``HANDLE_INVALID`` where there is none.
+
+        A disk image outside pools that no machine names any more has one for a while.
+        """
         record = self.services.database.get(class_name, ref)
+        if record is None and class_name == "VDI":
+            record = self.services.publisher.departed.get(ref)
         if record is None:
             raise handle_invalid(class_name, ref)
         return record

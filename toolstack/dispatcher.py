@@ -103,13 +103,18 @@ class Dispatcher:
             for parameter, value in zip(call.parameters, given, strict=False)
         ]
         for parameter, value in zip(call.parameters, arguments, strict=False):
-            if parameter.is_reference and not self._exists(parameter.kind, str(value)):
+            if parameter.is_reference and not self._exists(call, parameter.kind, str(value)):
                 raise handle_invalid(parameter.kind, str(value))
         return session, arguments
 
-    def _exists(self, class_name: str, ref: str) -> bool:
+    def _exists(self, call: Call, class_name: str, ref: str) -> bool:
         if class_name == "session":
             return self._services.sessions.get(ref) is not None
+        if class_name == "VDI" and (call.inline or call.class_name != "VDI"):
+            # It can be looked at and given to a machine again, not changed.
+            departed = self._services.publisher.departed.get(ref)
+            if departed is not None:
+                return True
         return self._services.database.get(class_name, ref) is not None
 
     async def _call(self, call: Call, context: Context, arguments: list[Any]) -> object:

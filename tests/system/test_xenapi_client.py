@@ -288,3 +288,26 @@ def test_a_volume_is_made_resized_and_destroyed(
     session.xenapi.VDI.destroy(vdi)
     assert not path.exists()
     assert failure(lambda: session.xenapi.VDI.get_record(vdi)) == ["HANDLE_INVALID", "VDI", vdi]
+
+
+def test_a_disk_outside_pools_is_removed_and_made_again_as_ansible_does_it(
+    session: XenAPI.Session,
+    qemu: libvirt.virConnect,
+    make_disk: MakeDisk,
+    shared_libvirt: PrivateLibvirt,
+) -> None:
+    api = session.xenapi
+    path = make_disk(IDLE, directory=shared_libvirt.directory)
+    domain = qemu.defineXML(domain_xml("foreign", disks=(path,)))
+    [vm] = wait_for(lambda: api.VM.get_by_name_label("foreign"), bool, "the machine")
+    [vbd] = api.VM.get_VBDs(vm)
+    record = api.VBD.get_record(vbd)
+    api.VBD.destroy(vbd)
+    assert str(path) not in domain.XMLDesc()
+    assert record["VDI"] not in api.VDI.get_all()
+    fields = ("VM", "VDI", "userdevice", "mode", "type", "bootable", "empty", "other_config")
+    made = api.VBD.create({name: record[name] for name in fields})
+    assert api.VBD.get_VDI(made) == record["VDI"]
+    assert str(path) in domain.XMLDesc()
+    api.VM.start(vm, False, False)
+    assert api.VM.get_power_state(vm) == "Running"

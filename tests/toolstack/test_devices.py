@@ -117,10 +117,12 @@ def test_a_disk_is_taken_away_unless_it_is_plugged(
 ) -> None:
     [vbd] = api.VM.get_VBDs(vm)
     vdi = api.VBD.get_VDI(vbd)
+    uuid = api.VDI.get_uuid(vdi)
     api.VBD.destroy(vbd)
     assert api.VM.get_VBDs(vm) == []
-    # A path that nobody uses, and nobody introduced, is no disk.
-    assert failure(api.VDI.get_record, vdi) == ["HANDLE_INVALID", "VDI", vdi]
+    # A path that nobody uses, and nobody introduced, is no disk: only its reference is known still.
+    assert vdi not in api.VDI.get_all_records()
+    assert failure(api.VDI.get_by_uuid, uuid) == ["UUID_INVALID", "VDI", uuid]
     [plugged] = api.VM.get_VBDs(only(session, "VM", "runs"))
     assert failure(api.VBD.destroy, plugged)[0] == "OPERATION_NOT_ALLOWED"
 

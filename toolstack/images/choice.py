@@ -31,6 +31,7 @@ __all__ = [
     "find_image",
     "find_path",
     "image_of_volume",
+    "keep_stated_format",
     "named_inside",
     "record_format",
     "require_directory_inside",
@@ -356,6 +357,23 @@ def _unstated(location: str, beginning: Beginning) -> str:
     if found:
         raise XapiFailure("VIRTCIM_UNSTATED_FORMAT", shown_name(location), found)
     return RAW
+
+
+def keep_stated_format(context: Context, vdi: str) -> None:
+    """Note the format that the machines state of an image, before one of them lets go of it."""
+    record = context.services.database.get("VDI", vdi)
+    if record is None:
+        return
+    location = record["location"]
+    key = _key(context, location)
+    try:
+        stated = _stated_by_machines(context, location, key)
+    except XapiFailure:
+        return  # they differ
+    if stated:
+        services = context.services
+        inode = _beginning(context, location).inode
+        services.formats.keep_first(services.publisher.host_uuid, key, stated, inode)
 
 
 def record_format(context: Context, location: str, image_format: str) -> None:

@@ -9,8 +9,15 @@ from functools import partial
 from virtcim.toolstack.calltable import Call, Context
 from virtcim.toolstack.documents import to_xml
 from virtcim.toolstack.faults import XapiFailure, bad_power_state
+from virtcim.toolstack.images.choice import keep_stated_format
 from virtcim.toolstack.machines.change_journal import Before, written_down
-from virtcim.toolstack.machines.device_kinds import Device, DeviceChange, DeviceKind, find_device
+from virtcim.toolstack.machines.device_kinds import (
+    VBD,
+    Device,
+    DeviceChange,
+    DeviceKind,
+    find_device,
+)
 from virtcim.toolstack.machines.domains import Machine, change_machine, changing, look_again
 from virtcim.toolstack.machines.live_steps import attach, detach, without_address
 from virtcim.toolstack.machines.machine_document import MachineDocument
@@ -92,6 +99,8 @@ def _remove(context: Context, device: Device) -> None:
             f"'{device.record['VM']}'",
         )
     with change_machine(context, device.record["VM"], "unplug") as machine:
+        if device.kind is VBD:
+            keep_stated_format(context, device.record["VDI"])
         _change(context, machine, DeviceChanges(removed=[device]))
 
 

@@ -16,6 +16,7 @@ from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.images.image_file import ImageFile
 from virtcim.toolstack.images.known import KnownImages
 from virtcim.toolstack.reading.views import DomainView, HostView, NetworkView, PoolView
+from virtcim.toolstack.records.departed import DepartedImages
 from virtcim.toolstack.records.devices import console_values, vbd_values, vif_values
 from virtcim.toolstack.records.host import (
     host_cpu_values,
@@ -100,6 +101,7 @@ class Publisher:
         self._dirty_networks: set[str] = set()
         self._dirty_host = False
         self._images = images
+        self._departed = DepartedImages()
         self._storage = StorageIndex()
         self._storage_records = StorageRecords(
             self._storage,
@@ -111,6 +113,7 @@ class Publisher:
             self._publish,
             database.remove,
             self._forget,
+            self._depart,
             hidden,
         )
 
@@ -118,6 +121,11 @@ class Publisher:
     def storage(self) -> StorageIndex:
         """Where the disks are."""
         return self._storage
+
+    @property
+    def departed(self) -> DepartedImages:
+        """The images outside pools that no machine names any more."""
+        return self._departed
 
     @property
     def host_uuid(self) -> str:
@@ -284,6 +292,8 @@ class Publisher:
             with self.lock:
                 ref = self._storage_records.introduce(path, fields)
                 self.flush()
+                if fields is None:
+                    self._departed.forget(ref)
         return ref
 
     def size_told(self, path: str, image: ImageFile) -> None:
@@ -358,6 +368,12 @@ class Publisher:
                 self._note_in_progress = None
                 self._state.forget_notes(*key)
         self._database.remove(class_name, ref)
+
+    def _depart(self, vdi: str) -> None:
+        record = self._database.get("VDI", vdi)
+        if record is not None:
+            self._departed.put(vdi, record)
+        self._database.remove("VDI", vdi)
 
     def _relink(self, uuid: str, links: dict[str, str]) -> None:
         """Note who uses which disks and networks, and collect those whose users changed."""

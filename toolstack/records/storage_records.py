@@ -33,6 +33,7 @@ class StorageRecords:
     """The storage part of the publisher; ``users`` gives the VBDs of each VDI by reference.
 
     ``remove`` keeps what clients noted on an object, for when it is back; ``forget`` does not.
+    ``depart`` removes a VDI outside pools whose reference stays good for a while.
     ``hidden`` gives the names of the volumes of a pool that are shown only while a VBD has them.
     """
 
@@ -47,6 +48,7 @@ class StorageRecords:
         publish: Publish,
         remove: Remove,
         forget: Remove,
+        depart: Callable[[str], None],
         hidden: Callable[[str], Collection[str]],
     ) -> None:
         self._index = index
@@ -62,9 +64,11 @@ class StorageRecords:
         self._publish = publish
         self._remove = remove
         self._forget = forget
+        self._depart = depart
         self._hidden = hidden
         self._host = ""
         self._introduced: dict[str, dict[str, Any]] = {}
+        self._taken_back: set[str] = set()  # VDIs that clients want to know no more
         self._paths: dict[str, str] = {}  # of the VDIs outside pools, by reference
         self._uris: dict[str, tuple[str, ...]] = {}  # of those that are no files or devices here
         self._images: dict[tuple[str, str], ImageFile | None] = {}  # by path and format
@@ -142,6 +146,7 @@ class StorageRecords:
         ref = self._path_ref(path)
         if fields is None:
             self._introduced.pop(path, None)
+            self._taken_back.add(ref)
         else:
             self._introduced[path] = dict(fields)
         self._images.clear()
@@ -169,6 +174,7 @@ class StorageRecords:
             elif ref in self._paths:
                 self._publish_path(ref, self._paths[ref])
         self._dirty_vdis.clear()
+        self._taken_back.clear()
         for uuid in self._dirty_pools:
             self._publish_pool(uuid, self._index.pools.get(uuid))
         self._dirty_pools.clear()
@@ -222,7 +228,10 @@ class StorageRecords:
             self._uris.pop(ref, None)
             self._told.pop(path, None)
             self._dirty_paths = True
-            self._remove("VDI", ref)
+            if ref in self._taken_back or self._index.holds_path(path):
+                self._remove("VDI", ref)
+            else:
+                self._depart(ref)
             return
         image_format = self._format(ref, path)
         uris = self._uris.get(ref, (path,)) if is_uri(path) else ()
