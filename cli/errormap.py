@@ -38,23 +38,38 @@ def register(application: typer.Typer) -> None:
 # Arguments of a fault may be negative numbers, which look like options.
 @app.command(cls=Command, context_settings={"ignore_unknown_options": True})
 def explain(
-    source: Annotated[str, typer.Argument(help="xapi, xend, libvirt, qemu or transport.")],
-    code: Annotated[str, typer.Argument(help="The source's own code.")],
+    source: Annotated[str, typer.Argument(help="xapi, xend, libvirt, qemu or transport.")] = "",
+    code: Annotated[str, typer.Argument(help="The source's own code.")] = "",
     arguments: Annotated[
         list[str] | None, typer.Argument(metavar="ARG", help="What came with the code.")
     ] = None,
     operation: Annotated[str, typer.Option(help="The management call, as VM.start.")] = "",
     text: Annotated[str, typer.Option(help="The source's message.")] = "",
+    paste: Annotated[
+        bool, typer.Option("--paste", help="Find the faults in a piece of a log on standard input.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
     """Say which standard code a fault gets, why, what to do, and which rules lost.
+
+    With --paste, of every fault in a log: XenAPI errors in any spelling, lines of libvirt, QEMU and
+    xend, tracebacks, task errors, failed connections. Each is explained once, with its lines.
 
     Texts are in the language of the locale where there is a catalogue for it.
 
     Example: virtcim errormap explain xapi HANDLE_INVALID VM OpaqueRef:1 --operation VM.start
 
     Example: virtcim errormap explain libvirt 38 --text "Cannot access storage file '/a'"
+
+    Example: journalctl -u libvirtd | virtcim errormap explain --paste
     """
+    if paste:
+        if source or code or arguments or text:
+            raise _failure("--paste takes the faults from standard input alone")
+        _explain_pasted(operation, as_json)
+        return
+    if not source or not (code or text):
+        raise _failure("a source and a code are needed, or --paste and a log on standard input")
     from virtcim.cli import explanation as shown
     from virtcim.errormap import environment_language, from_words
     from virtcim.errormap import explain as explained
@@ -73,6 +88,37 @@ def explain(
         Console().print(shown.on_terminal(explanation, language))
     else:
         _write(shown.as_text(explanation, language))
+
+
+def _explain_pasted(operation: str, as_json: bool) -> None:
+    from virtcim.cli import pasting as shown
+    from virtcim.errormap import environment_language
+    from virtcim.errormap import explain as explained
+    from virtcim.errormap.forms.pasted import LONGEST_TEXT, pasted
+
+    if sys.stdin is None:
+        raise _failure("standard input is closed")
+    if sys.stdin.isatty():
+        typer.echo("Paste the log, then press Ctrl-D on a line of its own.", err=True)
+    log = sys.stdin.buffer.read(LONGEST_TEXT + 1)
+    if len(log) > LONGEST_TEXT:
+        typer.echo("virtcim errormap: only the first 32 MiB are looked at", err=True)
+    found = [
+        shown.Seen(one.lines, explained(one.fault))
+        for one in pasted(log[:LONGEST_TEXT].decode("utf-8", "replace"), operation)
+    ]
+    language = environment_language(os.environ)
+    if as_json:
+        objects = [shown.as_object(seen, language) for seen in found]
+        _write(json.dumps(objects, indent=2) + "\n")
+    elif found and sys.stdout.isatty():
+        from rich.console import Console
+
+        Console().print(shown.on_terminal(found, language))
+    elif found:
+        _write(shown.as_text(found, language))
+    if not found:
+        raise _failure("no fault of a hypervisor is found in this text", status=1)
 
 
 @app.command("list", cls=Command)
@@ -214,9 +260,9 @@ def _write(text: str) -> None:
         raise _failure(f"standard output cannot be written: {error}") from error
 
 
-def _failure(reason: str) -> typer.Exit:
+def _failure(reason: str, status: int = 2) -> typer.Exit:
     typer.echo(f"virtcim errormap: {reason}", err=True)
-    return typer.Exit(2)
+    return typer.Exit(status)
 
 
 def _print_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-__all__ = ["TEXTS", "as_object", "as_text", "on_terminal"]
+__all__ = ["LABEL_WIDTH", "TEXTS", "as_object", "as_text", "on_terminal"]
 
 _CODE, _MESSAGE, _REPORTER, _CAUSE, _ACTION = "code", "message", "source", "cause", "to do"
 _PATH, _RULE, _CONDITION, _NOTE, _LOST = "fault", "rule", "holds for", "note", "lost"
@@ -27,7 +27,7 @@ TEXTS = (
     *(_CODE, _MESSAGE, _REPORTER, _CAUSE, _ACTION, _PATH, _RULE, _CONDITION, _NOTE, _LOST),
     *(_STATUS, _VERSION),
 )
-_LABEL_WIDTH = 12
+LABEL_WIDTH = 12
 _HEADING_LENGTH = 200
 _STYLES = {_CODE: "bold red", _MESSAGE: "bold", _ACTION: "green", _LOST: "dim", _NOTE: "italic"}
 # Sections that begin what answers another question: what to do, and how it was decided.
@@ -77,7 +77,7 @@ def as_text(explanation: Explanation, language: str) -> str:
     """Lines of label and text, one fact each, without colours."""
     words = catalogue(language)
     return "".join(
-        f"{words.gettext(section.label):<{_LABEL_WIDTH}} {line}\n"
+        f"{words.gettext(section.label):<{LABEL_WIDTH}} {line}\n"
         for section in _sections(explanation, language)
         for line in section.lines
     )
@@ -90,7 +90,7 @@ def on_terminal(explanation: Explanation, language: str) -> RenderableType:
 
     words = catalogue(language)
     grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=_LABEL_WIDTH, no_wrap=True, style="cyan")
+    grid.add_column(width=LABEL_WIDTH, no_wrap=True, style="cyan")
     grid.add_column(overflow="fold")
     for section in _sections(explanation, language):
         if section.label in _GROUPS:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.forms.patterns import later
 from virtcim.errormap.forms.printed import LONGEST, unquoted
 from virtcim.errormap.forms.server_errors import known_code, printed_errors
 from virtcim.errormap.reading.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
@@ -23,7 +24,7 @@ __all__ = ["LIBVIRT_CARRIER", "bare_libvirt", "cause_in", "libvirt_carried"]
 LIBVIRT_CARRIER = "LIBVIRT_ERROR"
 _LEVELS = 16
 # References, names and numbers are most of what is looked into, and hold none of these.
-_PRINTED_AT_ALL = re.compile(r"[ (\[<{:]")
+_PRINTED_AT_ALL = later(r"[ (\[<{:]")
 _NO_ERROR = "0"
 _NOTHING = ("", "no error", "success", "ok")
 
@@ -74,7 +75,7 @@ def _outermost(text: str, operation: str) -> Found | None:
     best: Found | None = None
     if _PRINTED_AT_ALL.search(text) is None:
         return None
-    for needle, finder in _NEEDLES:
+    for needle, finder in _FINDERS:
         if needle in text:
             for found in finder(text, operation):
                 if best is None or found.at < best.at:
@@ -117,7 +118,7 @@ def libvirt_carried(arguments: Sequence[str], operation: str) -> Fault:
 
 # --- libvirt, QEMU and what they run
 
-_COMMAND = re.compile(
+_COMMAND = later(
     # Quotation marks and colons of the languages that libvirt speaks.
     r"QEMU[^'\"«»„“\u2018\n:]{0,40}['\"«»„“\u2018]\s?([a-z][\w-]{2,80})\s?"
     r"['\"«»“”\u2019][^:\uff1a\n]{0,40}[:\uff1a]\s?(?=\S)"
@@ -156,7 +157,7 @@ def _qemu_command(text: str, _: str) -> Iterator[Found]:
             yield from _qemu(match.start(), "GenericError", text[match.end() :], command, *more)
 
 
-_MONITOR = re.compile(
+_MONITOR = later(
     r"(?:process exited while (?:connecting to monitor|reading console log output)"
     r"|qemu unexpectedly closed the monitor(?: \([^)]{0,200}\))?"
     r"|early end of file from monitor[^:]{0,100}"
@@ -170,7 +171,7 @@ def _monitor(text: str, operation: str) -> Iterator[Found]:
         yield from _qemu(match.start(), "exit", text[match.end() :], operation)
 
 
-_JOB = re.compile(
+_JOB = later(
     r"\b(?:block )?job '[^'\n]{1,200}' failed(?: while [^:\n]{1,80})?: ?"
     r"|\b(?:migration (?:out|in)|domain (?:save|core dump)|snapshot|backup)(?: job)?:"
     r"(?!\s{0,4}(?:unexpectedly|cancel|is not active|terminated|failed))\s?",
@@ -183,12 +184,12 @@ def _job(text: str, operation: str) -> Iterator[Found]:
         yield from _qemu(match.start(), "GenericError", text[match.end() :], operation)
 
 
-_CHILD = re.compile(
+_CHILD = later(
     r"child process \(([^\n]{1,4000}?)\) unexpected (exit status"
     r"|fatal signal) ([0-9]{1,4})(?:: ?|\b)",
     re.IGNORECASE,
 )
-_EMULATOR = re.compile(r"(?:^|/| )(?:qemu-system-\w{1,20}|qemu-kvm|kvm|qemu-img|qemu-nbd)(?: |$)")
+_EMULATOR = later(r"(?:^|/| )(?:qemu-system-\w{1,20}|qemu-kvm|kvm|qemu-img|qemu-nbd)(?: |$)")
 
 
 def _child(text: str, operation: str) -> Iterator[Found]:
@@ -200,7 +201,7 @@ def _child(text: str, operation: str) -> Iterator[Found]:
             yield from _helper(match.start(), printed, operation, command, status)
 
 
-_STDERR = re.compile(r"\bstderr=\s?")
+_STDERR = later(r"\bstderr=\s?")
 
 
 def _stderr(text: str, operation: str) -> Iterator[Found]:
@@ -208,9 +209,9 @@ def _stderr(text: str, operation: str) -> Iterator[Found]:
         yield from _helper(match.start(), text[match.end() :], operation, "", "")
 
 
-_LOGGED = re.compile(r"libvirt: {0,2}([A-Za-z0-9 ./_-]{0,60}?) ?error : ")
-_PYTHON_LIBVIRT = re.compile(r"\blibvirtError(?:: |\((?=['\"]))")
-_DRIVER = re.compile(r"\bDriver\b")
+_LOGGED = later(r"libvirt: {0,2}([A-Za-z0-9 ./_-]{0,60}?) ?error : ")
+_PYTHON_LIBVIRT = later(r"\blibvirtError(?:: |\((?=['\"]))")
+_DRIVER = later(r"\bDriver\b")
 
 
 def _libvirt_words(at: int, message: str, operation: str) -> Iterator[Found]:
@@ -234,9 +235,9 @@ def _python_libvirt(text: str, operation: str) -> Iterator[Found]:
 
 # --- xend
 
-_XEND_FAULT = re.compile(r"<Fault (-?[0-9]{1,9}): ")
-_XEND_ERROR = re.compile(r"\(xend\.err (?=['\"])")
-_STRING = re.compile(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
+_XEND_FAULT = later(r"<Fault (-?[0-9]{1,9}): ")
+_XEND_ERROR = later(r"\(xend\.err (?=['\"])")
+_STRING = later(r"'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"", re.DOTALL)
 # An answer of xend's HTTP server is a XendError.
 _XEND_GENERIC = "2"
 
@@ -263,7 +264,7 @@ def _xend_error(text: str, operation: str) -> Iterator[Found]:
 # --- What programs print when they end
 
 _TRACEBACK = "Traceback (most recent call last)"
-_RAISED = re.compile(r"^(?:\w{1,60}\.){0,6}(\w{1,80}): ?", re.MULTILINE)
+_RAISED = later(r"^(?:\w{1,60}\.){0,6}(\w{1,80}): ?", re.MULTILINE)
 # What these say is an error of another source, found by its own form.
 _CARRIERS = frozenset(("libvirtError", "Failure", "Fault"))
 
@@ -278,9 +279,7 @@ def _traceback(text: str, operation: str) -> Iterator[Found]:
         yield Found(begin, fault, (words,))
 
 
-_PLUGIN_OUTPUT = re.compile(
-    r"['\"](?:stderr|error|message|reason)['\"]\s{0,4}:\s{0,4}[u]?(?=['\"])"
-)
+_PLUGIN_OUTPUT = later(r"['\"](?:stderr|error|message|reason)['\"]\s{0,4}:\s{0,4}[u]?(?=['\"])")
 
 
 def _plugin_output(text: str, operation: str) -> Iterator[Found]:
@@ -295,7 +294,7 @@ def _plugin_output(text: str, operation: str) -> Iterator[Found]:
             yield Found(begin, fault, (words,))
 
 
-_QMP_ERROR = re.compile(r"\bQMP_Error\([0-9]{1,9}, (?=\")")
+_QMP_ERROR = later(r"\bQMP_Error\([0-9]{1,9}, (?=\")")
 
 
 def _xenopsd_qmp(text: str, operation: str) -> Iterator[Found]:
@@ -305,18 +304,23 @@ def _xenopsd_qmp(text: str, operation: str) -> Iterator[Found]:
             yield from _qemu(match.start(), "GenericError", unquoted(string[0]), operation)
 
 
-_FINDERS: tuple[tuple[tuple[str, ...], Callable[[str, str], Iterator[Found]]], ...] = (
-    (("QEMU",), _qemu_command),
-    ((" monitor", "QEMU binary"), _monitor),
-    (("job", "igration ", "save:", "dump:"), _job),
-    (("hild process (",), _child),
-    (("stderr=",), _stderr),
-    (("libvirt: ",), _logged_libvirt),
-    (("libvirtError",), _python_libvirt),
-    (("<Fault ",), _xend_fault),
-    (("xend.err ",), _xend_error),
-    ((_TRACEBACK,), _traceback),
-    (('"returncode"', "'returncode'", '"stderr"', "'stderr'"), _plugin_output),
-    (("QMP_Error",), _xenopsd_qmp),
+# What a text must contain before a finder is asked.
+_FINDERS: tuple[tuple[str, Callable[[str, str], Iterator[Found]]], ...] = (
+    ("QEMU", _qemu_command),
+    (" monitor", _monitor),
+    ("QEMU binary", _monitor),
+    ("job", _job),
+    ("igration ", _job),
+    ("save:", _job),
+    ("dump:", _job),
+    ("hild process (", _child),
+    ("stderr", _stderr),
+    ("stderr", _plugin_output),
+    ("returncode", _plugin_output),
+    ("libvirt: ", _logged_libvirt),
+    ("libvirtError", _python_libvirt),
+    ("<Fault ", _xend_fault),
+    ("xend.err ", _xend_error),
+    (_TRACEBACK, _traceback),
+    ("QMP_Error", _xenopsd_qmp),
 )
-_NEEDLES = tuple((needle, finder) for needles, finder in _FINDERS for needle in needles)

@@ -6,6 +6,7 @@ import re
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.libvirt import from_libvirt
+from virtcim.errormap.forms.patterns import later
 from virtcim.errormap.forms.printed import bare_words
 from virtcim.errormap.forms.qemu import from_qemu
 from virtcim.errormap.forms.server_errors import known_code, printed_errors
@@ -16,22 +17,22 @@ from virtcim.errormap.forms.xend import from_xend
 __all__ = ["from_text", "last_raised"]
 
 _LOOKED_AT = 32 * 1024
-_RAISED = re.compile(
+_RAISED = later(
     r"^(?:\[[^\]\n]{0,80}\] )?((?:\w{1,60}[.$]){0,8}\w{0,60}"
     r"(?:Error|Exception|Timeout|Disconnected|Failure|Fault|Refused|Interrupt|IncompleteRead"
     r"|BadStatusLine|gaierror|timeout)):(?: |$)",
     re.MULTILINE,
 )
 _TRACEBACK = "Traceback (most recent call last)"
-_CODE_FIRST = re.compile(r"\s{0,20}([A-Z][A-Z0-9_]{2,80})(?![A-Za-z0-9_])[\s:,-]{0,8}")
+_CODE_FIRST = later(r"\s{0,20}([A-Z][A-Z0-9_]{2,80})(?![A-Za-z0-9_])[\s:,-]{0,8}")
 _LIBVIRT_RAISED = "libvirtError: "
-_LIBVIRT_HEAD = re.compile(
+_LIBVIRT_HEAD = later(
     r"^[\d :.TZ+-]{19,40}: \d{1,9}: error : (?:\w{1,80}:\d{1,6} : )?", re.MULTILINE
 )
-_HUMAN = re.compile(r"\s{0,20}Error: ")
-_EMULATOR = re.compile(r"^[^\n]{0,60}\b(?:qemu|kvm)[\w.-]{0,40}: ", re.MULTILINE)
-_FAULT = re.compile(r"(?:Error: |\w{1,40}: )?\s{0,8}<Fault (-?[0-9]{1,9}): .*>\s*", re.DOTALL)
-_XEND_HEAD = re.compile(
+_HUMAN = later(r"\s{0,20}Error: ")
+_EMULATOR = later(r"^[^\n]{0,60}\b(?:qemu|kvm)[\w.-]{0,40}: ", re.MULTILINE)
+_FAULT = later(r"(?:Error: |\w{1,40}: )?\s{0,8}<Fault (-?[0-9]{1,9}): .*>\s*", re.DOTALL)
+_XEND_HEAD = later(
     r"\s{0,20}(?:\[[^\]\n]{0,80}\] ?)?(?:ERROR|Error|error):? ?(?:\([^)\n]{0,80}\) ?)?"
 )
 

@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["LONGEST", "Constructed", "bare_words", "constructed", "listed", "unquoted"]
+from virtcim.errormap.forms.patterns import later
+
+__all__ = ["LONGEST", "Constructed", "bare_words", "closing", "constructed", "listed", "unquoted"]
 
 # How much of a text one printed value may take.
 LONGEST = 16 * 1024
 _MOST_WORDS = 100
 _DEEPEST = 8
 
-_QUOTED = re.compile(r"\s*[bu]?('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\s*([,;\])])", re.DOTALL)
-_BARE = re.compile(r"\s*([^'\"\[\](){},;]*)\s*([,;\])])")
-_BEGINS_QUOTED = re.compile(r"\s*[bu]?['\"]")
-_ESCAPE = re.compile(
-    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([0-9]{3})|([ntr\\'\"/bf0a])|\n\s*)"
-)
+_QUOTED = later(r"\s*[bu]?('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")\s*([,;\])])", re.DOTALL)
+_BARE = later(r"\s*([^'\"\[\](){},;]*)\s*([,;\])])")
+_BEGINS_QUOTED = later(r"\s*[bu]?['\"]")
+_ESCAPE = later(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|([0-9]{3})|([ntr\\'\"/bf0a])|\n\s*)")
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "0": "\0", "a": "\a"}
 _OPENING, _CLOSING = "([{", ")]}"
 # A value of OCaml's RPC library: S(text), I(42), B(true), F(1.5).
-_RPC = re.compile(r"\s*([A-Z][a-z0-9]{0,3})\(")
-_NAME = re.compile(r"\s*(?:[A-Z]\w{0,60}\.){0,4}([A-Z]\w{2,60})")
+_RPC = later(r"\s*([A-Z][a-z0-9]{0,3})\(")
+_NAME = later(r"\s*(?:[A-Z]\w{0,60}\.){0,4}([A-Z]\w{2,60})")
 
 Constructed = tuple[str, list[str]]
 
@@ -55,7 +55,7 @@ def listed(text: str, at: int) -> tuple[list[str], int] | None:
         return None
     begin = at + 1
     if not _BEGINS_QUOTED.match(text, begin):
-        end = _closing(text, at)
+        end = closing(text, at)
         return (bare_words(text[begin:end]), end + 1) if end > 0 else None
     words: list[str] = []
     at, last = begin, min(len(text), begin + LONGEST)
@@ -68,7 +68,7 @@ def listed(text: str, at: int) -> tuple[list[str], int] | None:
                 return words, at
             continue
         opening = at + len(text[at:last]) - len(text[at:last].lstrip())
-        end = _closing(text, opening) if opening < last and text[opening] in _OPENING else -1
+        end = closing(text, opening) if opening < last and text[opening] in _OPENING else -1
         if end < 0:
             return None
         words.append(text[opening : end + 1])
@@ -100,21 +100,23 @@ def bare_words(inner: str) -> list[str]:
     return words
 
 
-def _closing(text: str, at: int) -> int:
+def closing(text: str, at: int) -> int:
     """Where the bracket at ``at`` closes: by counting, else the first of its kind; or -1."""
     opening = text[at]
-    closing = _CLOSING[_OPENING.index(opening)]
+    bracket = _CLOSING[_OPENING.index(opening)]
     window = text[at : at + LONGEST]
+    first = window.find(bracket)
+    if first < 0:
+        return -1
     depth = 0
     for offset, character in enumerate(window):
         if character == opening:
             depth += 1
-        elif character == closing:
+        elif character == bracket:
             depth -= 1
             if not depth:
                 return at + offset
-    first = window.find(closing)
-    return at + first if first > 0 else -1
+    return at + first
 
 
 def constructed(text: str, at: int, level: int = _DEEPEST) -> Constructed | None:
@@ -140,7 +142,7 @@ def constructed(text: str, at: int, level: int = _DEEPEST) -> Constructed | None
     value = _rpc(inner, 0, level) if level else None
     if value is not None:
         return name, list(_flat(value[0]))
-    end = _closing(text, at)
+    end = closing(text, at)
     # What the quotes hold may be unbalanced; what is not quoted is not.
     words = listed(text, at) if _BEGINS_QUOTED.match(text, at + 1) else None
     plain = _plain_arguments(text[at + 1 : end]) if end > 0 else []
@@ -205,6 +207,8 @@ def _rpc(text: str, at: int, level: int) -> tuple[_Rpc, int] | None:
 def _rpc_end(text: str, begin: int) -> int:
     """Where the text of ``S(`` ends: at the bracket that closes it, whatever it holds."""
     depth, first = 0, -1
+    if text.find(")", begin) < 0:
+        return len(text)
     for at in range(begin, len(text)):
         character = text[at]
         if character == "(":

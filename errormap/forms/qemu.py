@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import cause_in
+from virtcim.errormap.forms.patterns import later
 from virtcim.errormap.reading.text import as_text
 
 __all__ = ["KNOWN_FIELDS", "from_qemu"]
 
 _QUERIES = ("query-migrate", "query-jobs", "query-block-jobs", "query-status", "query-block")
 _IO_STATUS = "io-status"
-_HUMAN = re.compile(r"^\s*Error: ")
+_HUMAN = later(r"^\s*Error: ")
 _TEXTS = ("reason", "error-desc", "error", "desc", "msg", "message")
 
 KNOWN_FIELDS = frozenset(

@@ -13,7 +13,8 @@ from functools import cache
 from itertools import islice
 
 from virtcim.errormap.forms.constructors import as_server_error
-from virtcim.errormap.forms.printed import constructed, listed, unquoted
+from virtcim.errormap.forms.patterns import later
+from virtcim.errormap.forms.printed import LONGEST, closing, constructed, listed, unquoted
 from virtcim.errormap.rules import load
 
 __all__ = ["known_code", "printed_errors"]
@@ -22,42 +23,43 @@ __all__ = ["known_code", "printed_errors"]
 Printed = tuple[int, int, list[str]]
 
 _CODE = r"[A-Z][A-Z0-9_]{2,80}"
-_SERVER_ERROR = re.compile(rf'Server_error ?\(\s{{0,8}}"?({_CODE})"?,\s{{0,8}}(?=[\[(])')
-_SERVER_ERROR_ALONE = re.compile(
-    rf'Server_error ?\(\s{{0,8}}"?({_CODE})"?\s{{0,8}}(?:\)|,\s*\[\]\))'
+_SERVER_ERROR = later(
+    rf'Server_error ?\(\s{{0,8}}"?({_CODE})"?\s{{0,8}}'
+    r"(?:(\)|,\s{0,8}\[\s{0,8}\]\))|,\s{0,8}(?=[\[(]))"
 )
-_LIST = re.compile(rf"\[\s{{0,8}}[bu]?['\"]({_CODE})['\"]")
-_FIELD = re.compile(
+_LIST = later(rf"\[\s{{0,8}}[bu]?['\"]({_CODE})['\"]")
+_FIELD = later(
     r"['\"]?(?:ErrorDescription|error_info|error_description)['\"]?\s{0,8}[:=]\s{0,8}(?=\[)"
 )
-_CLIENT = re.compile(rf"(?<![A-Za-z0-9_.])({_CODE})\(")
-_HANDLER = re.compile(rf"(?<![A-Za-z0-9_.])({_CODE}):? (?=\[)")
-_ORCHESTRA = re.compile(
+_CLIENT = later(rf"(?<![A-Za-z0-9_.])({_CODE})\(")
+_HANDLER = later(rf"(?<![A-Za-z0-9_.])({_CODE}):? (?=\[)")
+_ORCHESTRA = later(
     rf"['\"]?\bcode['\"]?\s{{0,8}}:\s{{0,8}}['\"]({_CODE})['\"],?\s{{0,40}}"
     r"['\"]?params['\"]?\s{0,8}:\s{0,8}(?=\[)"
 )
-_TOOL = re.compile(
+_TOOL = later(
     rf"Error code: ?({_CODE})(?:\s{{1,8}}Error parameters?: ?([^\n]{{0,4000}}))?", re.IGNORECASE
 )
 _WIRE_MEMBER = "<name>ErrorDescription</name>"
-_WIRE_VALUE = re.compile(
+_WIRE = later(_WIRE_MEMBER)
+_WIRE_VALUE = later(
     r"<value>\s{0,40}(?:<string>([^<]{0,8000})</string>|<string/>|([^<]{0,8000}))\s{0,40}</value>"
 )
-_PART = re.compile(
+_PART = later(
     r"(?:\b(?:Storage_interface|Xenops_interface|Network_interface|Storage_error|Xenopsd_error)"
     r"|\b(?:Domain|Device|Device_common|Bootloader|Service|Hotplug|Xenops_helpers)(?=\.[A-Z]))"
 )
-_WRAPPER = re.compile(r"(?:Storage_interface\.|Xenops_interface\.)?(?:Storage|Xenopsd)_error ?\(")
-_MODULE = re.compile(r"(?:[A-Z]\w{0,60}\.){1,4}(?=[A-Z]\w)")
-_CONSTRUCTOR = re.compile(
+_WRAPPER = later(r"(?:Storage_interface\.|Xenops_interface\.)?(?:Storage|Xenopsd)_error ?\(")
+_MODULE = later(r"(?:[A-Z]\w{0,60}\.){1,4}(?=[A-Z]\w)")
+_CONSTRUCTOR = later(
     r"\b(Sr_not_attached|Sr_does_not_exist|SR_does_not_exist|Volume_does_not_exist|Sr_unhealthy"
     r"|Vdi_does_not_exist|Illegal_transition|Not_enough_space|Activated_on_another_host"
     r"|Content_ids_do_not_match|No_storage_plugin_for_sr"
     r"|Backend_error(?:_with_backtrace)?) ?(?=[(\[])"
 )
-_FAILURE = re.compile(r'\bFailure(?: |\()\s{0,4}(?=")')
-_OCAML_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_BACK_END = re.compile(r"SR_BACKEND_FAILURE(?:_[0-9]{1,4})?")
+_FAILURE = later(r'\bFailure(?: |\()\s{0,4}(?=")')
+_OCAML_STRING = later(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_BACK_END = later(r"SR_BACKEND_FAILURE(?:_[0-9]{1,4})?")
 
 
 @cache
@@ -70,44 +72,57 @@ def known_code(word: str) -> bool:
     return _BACK_END.fullmatch(word) is not None or word in _codes()
 
 
-def _server_error(text: str) -> Iterator[Printed]:
-    for match in _SERVER_ERROR.finditer(text):
-        found = listed(text, match.end())
-        if found is not None:
-            yield match.start(), _past_bracket(text, found[1]), [match[1], *found[0]]
-    for match in _SERVER_ERROR_ALONE.finditer(text):
-        yield match.start(), match.end(), [match[1]]
+def _reading(
+    pattern: re.Pattern[str], read: Callable[[str, re.Match[str]], Printed | None]
+) -> Callable[[str], Iterator[Printed]]:
+    """A finder of what ``read`` makes of each match; what lies inside one of those is passed."""
+
+    def finder(text: str) -> Iterator[Printed]:
+        at = 0
+        while (match := pattern.search(text, at)) is not None:
+            printed = read(text, match)
+            at = match.end()
+            if printed is not None:
+                yield printed
+                at = max(at, printed[1])
+
+    return finder
 
 
-def _past_bracket(text: str, at: int) -> int:
-    return at + 1 if text[at : at + 1] == ")" else at
+def _server_error(text: str, match: re.Match[str]) -> Printed | None:
+    if match[2]:
+        return match.start(), match.end(), [match[1]]
+    found = listed(text, match.end())
+    if found is None:
+        return None
+    end = found[1] + 1 if text[found[1] : found[1] + 1] == ")" else found[1]
+    return match.start(), end, [match[1], *found[0]]
 
 
-def _list(text: str) -> Iterator[Printed]:
-    for match in _LIST.finditer(text):
-        found = listed(text, match.start()) if known_code(match[1]) else None
-        if found is not None:
-            yield match.start(), found[1], found[0]
+def _list(text: str, match: re.Match[str]) -> Printed | None:
+    found = listed(text, match.start()) if known_code(match[1]) else None
+    return (match.start(), found[1], found[0]) if found is not None else None
 
 
-def _field(text: str) -> Iterator[Printed]:
-    for match in _FIELD.finditer(text):
-        found = listed(text, match.end())
-        if found is not None and any(found[0]):
-            yield match.start(), found[1], found[0]
+def _field(text: str, match: re.Match[str]) -> Printed | None:
+    found = listed(text, match.end())
+    if found is None or not any(found[0]):
+        return None
+    return match.start(), found[1], found[0]
 
 
-def _client(text: str) -> Iterator[Printed]:
-    for match in _CLIENT.finditer(text):
-        if known_code(match[1]):
-            end = _closing(text, match.end())
-            yield match.start(), end + 1, [match[1], *_by_commas(text[match.end() : end])]
+def _client(text: str, match: re.Match[str]) -> Printed | None:
+    if not known_code(match[1]):
+        return None
+    end = _line_closing(text, match.end())
+    return match.start(), end + 1, [match[1], *_by_commas(text[match.end() : end])]
 
 
-def _closing(text: str, at: int) -> int:
+def _line_closing(text: str, at: int) -> int:
     """Where the bracket that was opened before ``at`` closes; the line's end if it does not."""
     depth = 1
-    for place in range(at, min(len(text), at + 8000)):
+    last = min(len(text), at + 8000) if text.find(")", at, at + 8000) >= 0 else at
+    for place in range(at, last):
         if text[place] == "(":
             depth += 1
         elif text[place] == ")":
@@ -122,95 +137,104 @@ def _by_commas(inner: str) -> list[str]:
     return [word.strip() for word in inner.split(",")] if inner.strip() else []
 
 
-def _handler(text: str) -> Iterator[Printed]:
-    for match in _HANDLER.finditer(text):
-        found = listed(text, match.end()) if known_code(match[1]) else None
-        if found is not None:
-            yield match.start(), found[1], [match[1], *found[0]]
+def _handler(text: str, match: re.Match[str]) -> Printed | None:
+    found = listed(text, match.end()) if known_code(match[1]) else None
+    return (match.start(), found[1], [match[1], *found[0]]) if found is not None else None
 
 
-def _orchestra(text: str) -> Iterator[Printed]:
-    for match in _ORCHESTRA.finditer(text):
-        found = listed(text, match.end())
-        if found is not None:
-            words = [] if found[0] == [""] else found[0]
-            yield match.start(), found[1], [match[1], *words]
+def _orchestra(text: str, match: re.Match[str]) -> Printed | None:
+    found = listed(text, match.end())
+    if found is None:
+        return None
+    words = [] if found[0] == [""] else found[0]
+    return match.start(), found[1], [match[1], *words]
 
 
-def _tool(text: str) -> Iterator[Printed]:
-    for match in _TOOL.finditer(text):
-        yield match.start(), match.end(), [match[1].upper(), *_by_commas(match[2] or "")]
+def _tool(_: str, match: re.Match[str]) -> Printed | None:
+    return match.start(), match.end(), [match[1].upper(), *_by_commas(match[2] or "")]
 
 
-def _wire(text: str) -> Iterator[Printed]:
-    at = text.find(_WIRE_MEMBER)
-    while at >= 0:
-        end = text.find("</array>", at)
-        end = end if end > 0 else min(len(text), at + 8000)
-        # The array's own <value> holds no text of its own and is not among them.
-        begin = text.find("<data>", at, end)
-        words = [
-            (match[1] or match[2] or "").strip()
-            for match in _WIRE_VALUE.finditer(text, begin if begin > 0 else at, end)
-        ]
-        if words:
-            yield at, end, words
-        at = text.find(_WIRE_MEMBER, end)
+def _wire(text: str, match: re.Match[str]) -> Printed | None:
+    last = match.end() + LONGEST
+    end = text.find("</array>", match.end(), last)
+    end = end if end > 0 else min(len(text), last)
+    # The array's own <value> holds no text of its own and is not among them.
+    begin = max(text.find("<data>", match.end(), end), match.end())
+    words = [
+        (value[1] or value[2] or "").strip() for value in _WIRE_VALUE.finditer(text, begin, end)
+    ]
+    return (match.start(), end, words) if words else None
 
 
-def _part(text: str) -> Iterator[Printed]:
-    for match in _PART.finditer(text):
-        wrapper = _WRAPPER.match(text, match.start())
-        if wrapper is not None:
-            at = wrapper.end()
-        else:
-            module = _MODULE.match(text, match.start())
-            if module is None:
-                continue
-            at = module.end()
-        yield from _exception(text, match.start(), at)
+def _part(text: str, match: re.Match[str]) -> Printed | None:
+    wrapper = _WRAPPER.match(text, match.start())
+    named = wrapper or _MODULE.match(text, match.start())
+    return _exception(text, match.start(), named.end()) if named is not None else None
 
 
-def _named(text: str) -> Iterator[Printed]:
-    for match in _CONSTRUCTOR.finditer(text):
-        yield from _exception(text, match.start(), match.start())
+def _named(text: str, match: re.Match[str]) -> Printed | None:
+    return _exception(text, match.start(), match.start())
 
 
-def _exception(text: str, begin: int, at: int) -> Iterator[Printed]:
+def _exception(text: str, begin: int, at: int) -> Printed | None:
     value = constructed(text, at)
-    if value is not None and not value[1] and text.startswith(f"{value[0]} ", at):
+    if value is None:
+        return None
+    name, arguments = value
+    if not arguments and text.startswith(f"{name} ", at):
         # An older printer puts what the exception carries behind it.
-        value = value[0], [text[at + len(value[0]) :].strip()]
-    error = as_server_error(*value) if value is not None else None
-    if error is not None:
-        end = text.find(")", at)
-        yield begin, end + 1 if end > 0 else len(text), [error[0], *error[1]]
+        arguments = [text[at + len(name) : at + LONGEST].strip()]
+    error = as_server_error(name, arguments)
+    if error is None:
+        return None
+    opening = text.find("(", begin, at + len(name) + 2)
+    end = closing(text, opening) if opening >= 0 else -1
+    return begin, end + 1 if end > 0 else at + len(name), [error[0], *error[1]]
 
 
-def _failure(text: str) -> Iterator[Printed]:
-    for match in _FAILURE.finditer(text):
-        string = _OCAML_STRING.match(text, match.end())
-        if string is not None:
-            yield match.start(), string.end(), ["INTERNAL_ERROR", unquoted(string[0])]
+def _failure(text: str, match: re.Match[str]) -> Printed | None:
+    string = _OCAML_STRING.match(text, match.end(), match.end() + LONGEST)
+    if string is None:
+        return None
+    return match.start(), string.end(), ["INTERNAL_ERROR", unquoted(string[0])]
 
 
-# What the text must contain for a finder to be asked.
+# What every text that a finder can find something in contains, the rarest first: nearly all texts
+# contain none of it, and a plain search finds that out soonest.
 _Finder = Callable[[str], Iterator[Printed]]
-_FINDERS: tuple[tuple[tuple[str, ...], _Finder], ...] = (
-    (("Server_error",), _server_error),
-    (("['", '["', "[u'", '[u"', "[ '", '[ "', "[b'"), _list),
-    (("ErrorDescription", "error_info", "error_description"), _field),
-    (("_error(", "_error (", "_interface.", "Domain.", "Device", "Bootloader.", "Service.",
-      "Hotplug.", "Xenops_helpers."), _part),
+_LISTS = _reading(_LIST, _list)
+_FIELDS = _reading(_FIELD, _field)
+_ORCHESTRAS = _reading(_ORCHESTRA, _orchestra)
+_SERVER_ERRORS = _reading(_SERVER_ERROR, _server_error)
+_PARTS = _reading(_PART, _part)
+_NAMEDS = _reading(_CONSTRUCTOR, _named)
+_FAILURES = _reading(_FAILURE, _failure)
+_TOOLS = _reading(_TOOL, _tool)
+_WIRES = _reading(_WIRE, _wire)
+_CLIENTS = _reading(_CLIENT, _client)
+_HANDLERS = _reading(_HANDLER, _handler)
+_IN_LISTS: tuple[tuple[tuple[str, ...], _Finder], ...] = (
+    (("['", '["', "[u'", '[u"', "[ '", '[ "', "[b'"), _LISTS),
+    (("ErrorDescription", "error_info", "error_description"), _FIELDS),
+    (("params",), _ORCHESTRAS),
+    (("Server_error",), _SERVER_ERRORS),
+)
+_IN_NAMES: tuple[tuple[tuple[str, ...], _Finder], ...] = (
+    (("Server_error",), _SERVER_ERRORS),
+    (("_error(", "_error (", "_interface.", "Device_common."), _PARTS),
     (("_attached", "_exist", "_unhealthy", "Illegal_transition", "_enough_space", "Activated_on",
-      "_ids_do_", "_plugin_for_sr", "Backend_error"), _named),
-    (("Failure",), _failure),
-    (("params",), _orchestra),
-    (("rror code:",), _tool),
-    ((_WIRE_MEMBER,), _wire),
+      "_ids_do_", "_plugin_for_sr", "Backend_error"), _NAMEDS),
 )  # fmt: skip
-_NEEDLES = tuple((needle, finder) for needles, finder in _FINDERS for needle in needles)
-_SHOUTED = re.compile(r"[A-Z][A-Z0-9]{1,40}_[A-Z0-9_]{1,60}(?:\(|:? \[)")
+_IN_WORDS: tuple[tuple[str, _Finder], ...] = (
+    ("Failure", _FAILURES),
+    ("rror code:", _TOOLS),
+    (_WIRE_MEMBER, _WIRES),
+    ("Domain.", _PARTS),
+    ("Device.", _PARTS),
+    ("Bootloader.", _PARTS),
+    ("Service.", _PARTS),
+)
+_SHOUTED = later(r"[A-Z][A-Z0-9]{1,40}_[A-Z0-9_]{1,60}(?:\(|:? \[)")
 
 
 def printed_errors(text: str, most: int) -> Iterator[Printed]:
@@ -218,11 +242,20 @@ def printed_errors(text: str, most: int) -> Iterator[Printed]:
 
     An error that is printed inside another one comes too.
     """
-    done = None
-    for needle, finder in _NEEDLES:
-        if needle in text and finder is not done:
-            done = finder
-            yield from islice(finder(text), most)
-    if _SHOUTED.search(text) is not None:
-        yield from islice(_client(text), most)
-        yield from islice(_handler(text), most)
+    finders: dict[_Finder, None] = {}
+    if "_" in text:
+        bracket = "[" in text
+        for needles, finder in (*_IN_LISTS, *_IN_NAMES) if bracket else _IN_NAMES:
+            for needle in needles:
+                if needle in text:
+                    finders[finder] = None
+                    break
+        if (bracket or "(" in text) and _SHOUTED.search(text) is not None:
+            finders |= {_CLIENTS: None, _HANDLERS: None}
+    elif "['" in text or '["' in text:
+        finders[_LISTS] = None
+    for word, finder in _IN_WORDS:
+        if word in text:
+            finders[finder] = None
+    for finder in finders:
+        yield from islice(finder(text), most)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import errno as _errno
-import re
-from html import unescape
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import cause_in
+from virtcim.errormap.forms.patterns import later
 from virtcim.errormap.forms.transport_words import SENT, condition_of, is_plain_answer
 from virtcim.errormap.operations import changes_state
 from virtcim.errormap.reading.text import as_text
 
 __all__ = ["from_transport"]
 
-_TAG = re.compile(r"<[a-zA-Z/!][^<>]{0,400}>")
+_TAG = later(r"<[a-zA-Z/!][^<>]{0,400}>")
 _PAGE_LENGTH = 32 * 1024
 _OK = "200"
 
@@ -109,4 +108,7 @@ def _page(body: str) -> str:
         body = f"{body[: _PAGE_LENGTH // 2]}\n{body[-_PAGE_LENGTH // 2 :]}"
     if "<name>ErrorDescription</name>" in body or "<" not in body:
         return body
+    # The names of all characters are many, and pages are few.
+    from html import unescape
+
     return unescape(_TAG.sub(" ", body))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from virtcim.errormap.forms.patterns import later
+
 __all__ = ["CONNECT", "SENT", "TLS", "UNSENT", "Condition", "condition_of", "is_plain_answer"]
 
 CONNECT, TLS, UNSENT, SENT = "connect", "tls", "before_send", "after_send"
@@ -41,18 +43,18 @@ _REASON = (
     r"|too many|internal|service|gateway|http version|unprocessable|unavailable|locked)"
 )
 _STATUSES = (
-    re.compile(r"<?protocolerror for .{1,300}?: ([1-5][0-9]{2})(?: |>|$)"),
-    re.compile(rf"^\W{{0,4}}(?:error:? )?([1-5][0-9]{{2}}):? (?={_REASON})"),
-    re.compile(
+    later(r"<?protocolerror for .{1,300}?: ([1-5][0-9]{2})(?: |>|$)"),
+    later(rf"^\W{{0,4}}(?:error:? )?([1-5][0-9]{{2}}):? (?={_REASON})"),
+    later(
         r"\b(?:http(?: error| status|/[12](?:\.[0-9])?)?|status(?: ?code)?(?: of)?|returned error"
         r"|returned an error|response(?: code| status)?|statuscode"
         r"|unexpected (?:server )?(?:response"
         r"|status)|indicate success|code)(?: is|=|:|,)? ?[(\"']?([1-5][0-9]{2})\b(?! ?bytes| ?ms)"
     ),
-    re.compile(rf"\b([1-5][0-9]{{2}}) (?:(?:client|server) error\b|{_REASON})"),
+    later(rf"\b([1-5][0-9]{{2}}) (?:(?:client|server) error\b|{_REASON})"),
 )
 
-_NAMED_STATUS = re.compile(r"\bstatus:? (unauthorized|forbidden|not found|service unavailable)\b")
+_NAMED_STATUS = later(r"\bstatus:? (unauthorized|forbidden|not found|service unavailable)\b")
 _NAMED = {"unauthorized": 401, "forbidden": 403, "not found": 404, "service unavailable": 503}
 
 # --- No answer came
@@ -143,7 +145,7 @@ _ABOUT_CONNECTIONS = (
 )
 
 _ROWS: tuple[tuple[re.Pattern[str], Condition], ...] = tuple(
-    (re.compile(pattern), condition)
+    (later(pattern), condition)
     for pattern, condition in (
         (_NO_DESCRIPTORS, Condition(UNSENT, "EMFILE")),
         (_NO_MEMORY, Condition(UNSENT, "ENOMEM")),
@@ -169,7 +171,7 @@ _ROWS: tuple[tuple[re.Pattern[str], Condition], ...] = tuple(
 )
 _ANSWERED = Condition(SENT, "", may_have_left=True)
 # XML-RPC's own answer that a call failed.
-_FAULT = re.compile(r"^\W{0,3}<?fault -?[0-9]|\bxmlrpc\.client\.fault\b|\bxmlrpclib\.fault\b")
+_FAULT = later(r"^\W{0,3}<?fault -?[0-9]|\bxmlrpc\.client\.fault\b|\bxmlrpclib\.fault\b")
 
 
 def is_plain_answer(exception: str, text: str) -> bool:

@@ -144,3 +144,73 @@ def test_the_command_prints_colours_only_on_a_terminal() -> None:
         os.close(main)
     assert "\x1b[" in shown
     assert "ERR_WRONG_STATE_FOR_OP (13)" in _ESCAPE.sub("", shown)
+
+
+_LOG = (
+    "some line\n"
+    "raised ['VM_IS_TEMPLATE', 'OpaqueRef:1', 'start']\n"
+    "error: Failed to start domain 'a'\n"
+    "error: Requested operation is not valid: domain is already running\n"
+    "raised ['VM_IS_TEMPLATE', 'OpaqueRef:1', 'start']\n"
+)
+
+
+def _pasted(log: bytes, *options: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*_VIRTCIM, "--paste", *options],
+        input=log,
+        capture_output=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "LC_ALL": "C"},
+    )
+
+
+def test_a_pasted_log_is_explained_fault_by_fault_with_its_lines() -> None:
+    done = _pasted(_LOG.encode())
+    first, second = done.stdout.decode().split("\n\n")
+    assert first.splitlines()[0].split(maxsplit=1) == ["lines", "2, 5 (2x)"]
+    assert first.splitlines()[1].split()[:2] == ["code", "ERR_WRONG_STATE_FOR_OP"]
+    assert second.splitlines()[0].split(maxsplit=1) == ["lines", "3"]
+    assert "virDomainCreate" in second or "domain is already running" in second
+    assert done.returncode == 0
+
+
+def test_a_pasted_log_as_json_is_a_list() -> None:
+    found = json.loads(_pasted(_LOG.encode(), "--json").stdout)
+    assert [(one["lines"], one["count"], one["err"]) for one in found] == [
+        ([2, 5], 2, "ERR_WRONG_STATE_FOR_OP"),
+        ([3], 1, "ERR_WRONG_STATE_FOR_OP"),
+    ]
+    assert found[1]["path"][0]["operation"] == "virDomainCreate"
+
+
+def test_a_log_without_a_fault_ends_with_one_sentence() -> None:
+    done = _pasted(b"\xff\xfe\x00 nothing\n")
+    assert done.returncode == 1
+    assert done.stdout == b""
+    assert done.stderr.decode().splitlines() == [
+        "virtcim errormap: no fault of a hypervisor is found in this text"
+    ]
+
+
+def test_a_pasted_log_and_a_code_are_not_taken_together() -> None:
+    done = subprocess.run(
+        [*_VIRTCIM, "xapi", "VM_IS_TEMPLATE", "--paste"],
+        input=b"",
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert b"--paste" in done.stderr
+
+
+def test_a_pasted_log_on_a_terminal_has_the_lines_above_each_fault() -> None:
+    from virtcim.cli.pasting import Seen
+    from virtcim.cli.pasting import on_terminal as pasted_on_terminal
+
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, color_system="standard")
+    console.print(pasted_on_terminal([Seen((3, 9), explain(_NESTED))], "en"))
+    assert "lines 3, 9 (2x)" in _ESCAPE.sub("", stream.getvalue())

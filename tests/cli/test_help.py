@@ -29,7 +29,7 @@ _WORDS = {
         "<auto|kvm|qemu>",
     ),
     "schema": ("--force", "$VIRTCIM_CIM_SCHEMA"),
-    "errormap explain": ("{source}", "[ARG]...", "OpaqueRef:1", "--operation"),
+    "errormap explain": ("[source]", "--paste", "[ARG]...", "OpaqueRef:1", "--operation"),
     "errormap list": ("--source", "ERR_OUT_OF_MEMORY"),
     "errormap diff": ("{before}", "{after}", "[required]"),
     "errormap export": ("dsp0228", "json]"),

@@ -289,8 +289,8 @@ _BEGINNINGS = [
 
 
 @pytest.mark.parametrize("beginning", _BEGINNINGS)
-def test_a_megabyte_of_beginnings_is_looked_through_quickly(beginning: str) -> None:
-    text = beginning * (1_000_000 // len(beginning))
+def test_a_long_text_of_beginnings_is_looked_through_quickly(beginning: str) -> None:
+    text = beginning * (300_000 // len(beginning))
     started = time.process_time()
     fault = from_xapi(["INTERNAL_ERROR", text])
     # An exponential or quadratic pattern would take minutes here, not seconds.
