@@ -21,6 +21,7 @@ from tests.system.others import (
 )
 from tests.system.stack import running_stack
 from tests.system.waiting import wait_for
+from tests.toolstack.test_network_pools import DISKS as NETWORK_DISKS
 
 DISK = "VirtCIM_DiskResourceAllocationSettingData"
 _SHARED = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
@@ -212,3 +213,20 @@ def test_what_a_machine_has_is_given_to_no_other_outside_the_fence(
                 named[target] = next(word for word in options if word in told)
             assert set(named.values()) == options, named
     destroy(cim, mine)
+
+
+@pytest.mark.parametrize("pool", NETWORK_DISKS)
+def test_what_a_volume_on_the_network_becomes_is_understood_by_qemus_driver(
+    qemu: libvirt.virConnect, pool: str
+) -> None:
+    """There is no Ceph, gluster or iSCSI here: how far libvirt comes is all that can be seen."""
+    kind, source, _ = NETWORK_DISKS[pool]
+    disk = f"<disk type='{kind}'><driver name='qemu' type='raw'/>{source}<target dev='vda'/></disk>"
+    with somebody_elses(qemu, disk) as machine:
+        assert sources(machine) == {"vda": ElementTree.canonicalize(source, strip_text=True)}
+        missing = {"ceph": libvirt.VIR_ERR_NO_SECRET, "targets": libvirt.VIR_ERR_NO_STORAGE_POOL}
+        if pool in missing:
+            # It looks for the secret that is referred to, and for the pool.
+            with pytest.raises(libvirt.libvirtError) as refused:
+                machine.domain.create()
+            assert refused.value.get_error_code() == missing[pool]

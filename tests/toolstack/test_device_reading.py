@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from virtcim.toolstack.documents import parse_element, to_xml
 from virtcim.toolstack.documents.disk import DiskChange, build_disk, present_change
-from virtcim.toolstack.images.choice import Image
+from virtcim.toolstack.images.image import Image
 from virtcim.toolstack.images.source_url import parse_image_url
 from virtcim.toolstack.reading.disk_source import disk_sources
 from virtcim.toolstack.reading.domain_reader import parse_domain

@@ -82,7 +82,10 @@ def destroy(context: Context, vdi: str) -> None:
         local = services.fence.local
         try:
             used = is_used(
-                services.connection, volume, path_of, local=local, inside=named_inside(context)
+                *(services.connection, volume, path_of),
+                local=local,
+                inside=named_inside(context),
+                also=_network_name(context, record, sr),
             )
         except UnknownUsersError as error:
             raise XapiFailure("OPERATION_NOT_ALLOWED", str(error)) from error
@@ -90,6 +93,14 @@ def destroy(context: Context, vdi: str) -> None:
             raise XapiFailure("VDI_IN_USE", vdi, "destroy")
         services.connection.call(volume.delete, 0)
         services.inventory.refresh_pool(sr["uuid"])
+
+
+def _network_name(context: Context, vdi: Record, sr: Record) -> str:
+    """Give the name by which disks call a volume of a pool on the network; empty for others."""
+    pool = context.services.inventory.pools.get(sr["uuid"])
+    if pool is None or pool.source is None:
+        return ""
+    return pool.source.name(context.services.publisher.volume_name(vdi["uuid"]))
 
 
 def _resize(context: Context, vdi: str, size: int) -> None:

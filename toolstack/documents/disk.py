@@ -46,13 +46,16 @@ _UNSAID = {"managed": "no"}
 class DiskSource:
     """``<source>`` of a disk: ``kind`` is the disk's type, ``hosts`` one map of attributes each.
 
-    ``children`` are the elements in it besides the hosts: their tags and attributes.
+    ``children`` are the elements in it besides the hosts: their tags and attributes. ``auth`` and
+    ``secret`` are the attributes of ``<auth>`` and of the reference to a secret in it.
     """
 
     kind: str
     attributes: Mapping[str, str]
     hosts: tuple[Mapping[str, str], ...] = field(default=())
     children: tuple[tuple[str, Mapping[str, str]], ...] = field(default=())
+    auth: Mapping[str, str] = field(default_factory=dict)
+    secret: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,10 +114,17 @@ def _build_source(source: DiskSource) -> Element:
     for name, value in source.attributes.items():
         element.set(name, carriable(value, "VDI.location"))
     for tag, attributes in (*(("host", host) for host in source.hosts), *source.children):
-        child = etree.SubElement(element, tag)
-        for name, value in attributes.items():
-            child.set(name, carriable(value, "VDI.location"))
+        _add(element, tag, attributes)
+    if source.auth:
+        _add(_add(element, "auth", source.auth), "secret", source.secret)
     return element
+
+
+def _add(element: Element, tag: str, attributes: Mapping[str, str]) -> Element:
+    child = etree.SubElement(element, tag)
+    for name, value in attributes.items():
+        child.set(name, carriable(value, "VDI.location"))
+    return child
 
 
 def is_removable(disk: Element) -> bool:

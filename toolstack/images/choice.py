@@ -8,20 +8,18 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from virtcim.toolstack.calltable import Context
-from virtcim.toolstack.datamodel import Record
-from virtcim.toolstack.documents.disk import DiskSource, local_source
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.images.fence import DIRECTORY_OPTION, SOURCE_OPTION
 from virtcim.toolstack.images.formats import DISK_FORMATS, RAW, looks_like
+from virtcim.toolstack.images.image import BLOCK_POOLS, Image, volume_source
 from virtcim.toolstack.images.image_file import Beginning, read_beginning
 from virtcim.toolstack.images.paths import canonical_path, in_dev, link_target
 from virtcim.toolstack.images.source_url import SourceUrl, SourceUrlError, parse_image_url
 from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.reading.uris import is_uri
-from virtcim.toolstack.reading.views import DiskView, PoolView
+from virtcim.toolstack.reading.views import DiskView, PoolView, VolumeView
 from virtcim.toolstack.records.storage import URIS
 from virtcim.wire.labels import label_fault
 
@@ -30,7 +28,6 @@ __all__ = [
     "check_format",
     "find_image",
     "find_path",
-    "image_of_volume",
     "keep_stated_format",
     "named_inside",
     "record_format",
@@ -41,8 +38,6 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-# Pools whose volumes are block devices.
-_BLOCK_POOLS = frozenset({"disk", "logical", "iscsi", "iscsi-direct", "scsi", "mpath", "zfs"})
 # Formats of which some images have their mark at the end.
 _WITHOUT_A_MARK = frozenset({"dmg", "vpc"})
 # libvirt 9.0 writes these as they are into its documents, and reads blanks.
@@ -51,33 +46,6 @@ _NOT_CARRIED = re.compile(r"[\t\n\r]")
 _USER = re.compile(r"(?<=//)[^/?#]*@")
 _FORMAT_FIELD = "sm_config:type"
 _IMAGE = "a disk image"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
-    """Where an image is, and how it is written.
-
-    ``path`` is a local file or, where ``block`` is set, a device; of an image on the network it
-    is the first URL, and ``network`` has one for each host.
-    """
-
-    path: str
-    format: str
-    block: bool
-    network: tuple[SourceUrl, ...] = ()
-
-    @property
-    def source(self) -> DiskSource:
-        """What a disk that uses the image says of it."""
-        if not self.network:
-            return local_source(self.path, block=self.block)
-        first = self.network[0]
-        return DiskSource(
-            kind=first.kind,
-            attributes=first.attributes,
-            hosts=tuple(host for url in self.network if (host := url.host_attributes)),
-            children=first.children,
-        )
 
 
 def find_image(context: Context, vdi: str, wanted_format: str, *, vm: str = "") -> Image:
@@ -91,6 +59,11 @@ def find_image(context: Context, vdi: str, wanted_format: str, *, vm: str = "") 
     the format of, and that looks like another than raw; ``VALUE_NOT_SUPPORTED``.
     """
     record = context.record("VDI", vdi)
+    services = context.services
+    pool = services.inventory.pools.get(context.record("SR", record["SR"])["uuid"])
+    if pool is not None and pool.source is not None:
+        name = services.publisher.volume_name(record["uuid"])
+        return _on_network(context, pool, name, record["location"], wanted_format, vm)
     others = record["sm_config"].get(URIS, "").split()[1:]
     return _find(context, record["location"], others, wanted_format, vm)
 
@@ -115,6 +88,9 @@ def _find(
 ) -> Image:
     """Find an image; ``others`` are the URLs of the same image on other hosts."""
     check_format(wanted_format)
+    pool, volume = _pool_of(context, location), _volume_at(context, location)
+    if pool is not None and pool.source is not None and volume is not None:
+        return _on_network(context, pool, volume.name, volume.path, wanted_format, vm)
     if not _has_already(context, location, vm):
         for place in (location, *others):
             require_inside(context, _IMAGE, place)
@@ -128,14 +104,28 @@ def _find(
     return Image(
         path=location,
         format=_decide(context, location, wanted_format),
-        block=(pool is not None and pool.type in _BLOCK_POOLS) or in_dev(location),
+        block=(pool is not None and pool.type in BLOCK_POOLS) or in_dev(location),
         network=network,
     )
 
 
-def image_of_volume(sr: Record, path: str, image_format: str) -> Image:
-    """Give the image of a volume that was made just now in the pool behind an SR."""
-    return Image(path=path, format=image_format, block=sr["type"] in _BLOCK_POOLS or in_dev(path))
+def _on_network(
+    context: Context, pool: PoolView, name: str, path: str, wanted_format: str, vm: str
+) -> Image:
+    """Find the image that is the volume ``name`` of a pool on the network."""
+    check_format(wanted_format)
+    source = volume_source(pool, name)
+    uris = () if pool.source is None else pool.source.uris(name)
+    fence = context.services.fence
+    if not (
+        _counts(context, pool)
+        or (uris and all(map(fence.allows_uri, uris)))
+        or _has_already(context, uris[0] if uris else path, vm)
+    ):
+        raise XapiFailure("VIRTCIM_OUTSIDE_FENCE", _IMAGE, shown_name(path), SOURCE_OPTION)
+    # Its path may be that of another image on another cluster.
+    decided = _decide(context, uris[0] if uris else path, wanted_format)
+    return Image(path=path, format=decided, block=False, volume=source)
 
 
 def check_format(image_format: str) -> str:
@@ -221,9 +211,8 @@ def require_pool_inside(context: Context, what: str, uuid: str) -> None:
     """Refuse a storage pool outside the fence, by UUID; ``what`` is to be done with it."""
     pool = context.services.inventory.pools.get(uuid)
     if pool is not None and not _counts(context, pool):
-        raise XapiFailure(
-            "VIRTCIM_OUTSIDE_FENCE", what, shown_name(pool.path or pool.name), DIRECTORY_OPTION
-        )
+        option = DIRECTORY_OPTION if pool.source is None else SOURCE_OPTION
+        raise XapiFailure("VIRTCIM_OUTSIDE_FENCE", what, shown_name(pool.path or pool.name), option)
 
 
 def _source_url(location: str) -> SourceUrl:
@@ -255,6 +244,11 @@ def _pool_of(context: Context, location: str) -> PoolView | None:
     if volume is None or volume.link != link_target(location):
         return None
     return storage.pool_of_path(location)
+
+
+def _volume_at(context: Context, location: str) -> VolumeView | None:
+    """Give the volume of a pool that is at a path or URI."""
+    return context.services.publisher.storage.volume_at(location)
 
 
 # Formats
@@ -315,10 +309,7 @@ def _disks(context: Context, vm_uuid: str = "") -> Iterator[DiskView]:
 
 def _is_at(context: Context, disk: DiskView, location: str, key: str) -> bool:
     if disk.volume:
-        storage = context.services.publisher.storage
-        volume = storage.find(disk)
-        found = None if volume is None else storage.volume(volume)
-        return found is not None and location == found.path
+        return location == context.services.publisher.storage.place_of(disk)
     return location in disk.sources or (
         disk.source.startswith("/") and _key(context, disk.source) == key
     )
@@ -364,7 +355,8 @@ def keep_stated_format(context: Context, vdi: str) -> None:
     record = context.services.database.get("VDI", vdi)
     if record is None:
         return
-    location = record["location"]
+    # Machines name an image elsewhere by its URIs, also a volume of a pool.
+    location = next(iter(record["sm_config"].get(URIS, "").split()), record["location"])
     key = _key(context, location)
     try:
         stated = _stated_by_machines(context, location, key)

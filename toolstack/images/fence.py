@@ -99,7 +99,16 @@ class Fence:
         """Whether what libvirt lists in a pool lies inside."""
         if not self.directories and pool.uuid not in made:
             return True
+        if pool.source is not None:
+            return all(map(self.allows_uri, pool.source.places)) and bool(pool.source.places)
         return bool(pool.path) and self.holds(pool.path, pools, made)
+
+    def allows_uri(self, uri: str) -> bool:
+        """Otherwise as ``allows``; what is no URL of an image is outside."""
+        try:
+            return self.allows(parse_source_url(uri))
+        except SourceUrlError:
+            return False
 
     def allows(self, url: SourceUrl) -> bool:
         """Whether a network source may be named, apart from the local files that it names."""

@@ -48,12 +48,15 @@ def is_used(
     *,
     local: bool,
     inside: Callable[[str], bool],
+    also: str = "",
 ) -> bool:
     """Whether a machine names a volume (libvirt's object), or has an image that is built on it.
 
     ``path_of`` gives the path of a volume by the names of its pool and itself, empty where there
     is none; ``local`` is false where paths are those of another host; ``inside`` tells whether
-    clients may name a path. Raises ``libvirt.libvirtError``, and UnknownUsersError where no machine
+    clients may name a path; ``also`` is what disks call a volume on the network.
+
+    Raises ``libvirt.libvirtError``, and UnknownUsersError where no machine
     is known to use it, but what an image is built on cannot be determined.
     """
     pool = connection.call(connection.call(volume.storagePoolLookupByVolume).name)
@@ -64,7 +67,7 @@ def is_used(
     def is_it(named: Named) -> bool:
         if not isinstance(named, str):
             return named == names
-        return named == path or (
+        return named in {path, also or path} or (
             named.startswith("/") and canonical_path(named, local=local) == sought
         )
 

@@ -86,7 +86,10 @@ def create_volume(context: Context, plan: VolumePlan) -> Any:
     with following(context, allocated if fully else lambda: None):
         flags = _flags(context, plan.format) if fully else 0
         made = call(pool.createXML, to_xml(volume), flags)
-    record_format(context, made.path(), plan.format or RAW)
+    pool_view = context.services.inventory.pools.get(plan.pool)
+    source = None if pool_view is None else pool_view.source
+    place = made.path() if source is None else source.uris(plan.name)[0]
+    record_format(context, place, plan.format or RAW)
     return made
 
 

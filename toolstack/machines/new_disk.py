@@ -11,8 +11,9 @@ from virtcim.toolstack.documents import Element
 from virtcim.toolstack.documents.disk import build_disk
 from virtcim.toolstack.faults import XapiFailure, value_not_supported
 from virtcim.toolstack.fields import GivenRecord
-from virtcim.toolstack.images.choice import Image, find_image, find_path
+from virtcim.toolstack.images.choice import find_image, find_path
 from virtcim.toolstack.images.formats import RAW
+from virtcim.toolstack.images.image import Image
 from virtcim.toolstack.machines.device_kinds import VBD, DeviceKind
 from virtcim.toolstack.machines.new_images import NewImages
 from virtcim.toolstack.reading.device_keys import DeviceKey

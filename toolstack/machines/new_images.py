@@ -13,7 +13,7 @@ import libvirt
 from virtcim.toolstack.calltable import Context
 from virtcim.toolstack.faults import XapiFailure, libvirt_failure
 from virtcim.toolstack.fields import GivenRecord
-from virtcim.toolstack.images.choice import Image, image_of_volume
+from virtcim.toolstack.images.image import Image, image_of_volume
 from virtcim.toolstack.images.leftovers import find_volume
 from virtcim.toolstack.images.provisional import ProvisionalVolume
 from virtcim.toolstack.images.volumes import create_volume, read_volume
@@ -91,7 +91,8 @@ class NewImages:
             raise
         # Whoever sees the machine with it shall see it as what it is.
         self._list(volume, read_made_volume(connection, made))
-        return image_of_volume(plan.sr, connection.call(made.path), plan.format or "raw")
+        path = connection.call(made.path)
+        return image_of_volume(self._context, plan.sr, plan.name, path, plan.format or "raw")
 
     def keep(self, machine: str = "") -> None:
         """The machine has them, they are its own now; and ``machine``, if it is new, is whole."""

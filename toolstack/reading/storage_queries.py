@@ -11,6 +11,7 @@ from virtcim.toolstack.images.paths import link_target
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.reading.common import GONE, attribute, parse_xml, unreadable
 from virtcim.toolstack.reading.listing import ListedObject
+from virtcim.toolstack.reading.pool_source import read_pool_source
 from virtcim.toolstack.reading.views import PoolView, VolumeView
 
 __all__ = ["look_at_pool", "look_at_volume", "read_pool", "read_volume"]
@@ -66,11 +67,12 @@ def _read_pool_itself(
 ) -> PoolView:
     call = connection.call
     problems: list[str] = []
-    xml, kind, path = "", "", ""
+    xml, kind, path, source = "", "", "", None
     try:
         xml = call(pool.XMLDesc)
         root = parse_xml(xml)
         kind, path = root.get("type", ""), root.findtext("target/path") or ""
+        source = read_pool_source(kind, root.find("source"))
     except (libvirt.libvirtError, ValueError, SyntaxError) as error:
         problems.append(f"its description {_why(error)}")
     active = None if listed is None else listed.active
@@ -89,6 +91,7 @@ def _read_pool_itself(
         name=_name(pool, problems),
         type=kind,
         path=path,
+        source=source,
         active=bool(active),
         autostart=bool(autostart),
         capacity_bytes=capacity,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from virtcim.toolstack.reading.pool_source import PoolSource
 from virtcim.toolstack.reading.uris import uri_host, uri_path
 
 __all__ = [
@@ -186,6 +187,7 @@ class PoolView:
     autostart: bool
     capacity_bytes: int = 0
     allocation_bytes: int = 0
+    source: PoolSource | None = None  # of a pool whose volumes are on the network
     volumes: tuple[VolumeView, ...] = ()
     problem: str = ""
     text: int = field(default=0, compare=False, repr=False)  # hash of its description

@@ -105,6 +105,8 @@ def volume_vdi_values(
     sm_config = {"type": image_format} if image_format else {}
     if not image_format and volume.format:
         sm_config = {"type" if volume.format == RAW else _PROBED: volume.format}
+    if pool.source is not None:
+        sm_config[URIS] = " ".join(pool.source.uris(volume.name))
     return {
         "uuid": derived_uuid("VDI", volume_identity(pool.uuid, volume.name)),
         "name_label": shown_name(volume.name),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virtcim.toolstack.reading.views import DiskView, PoolView, VolumeView
 
-__all__ = ["DiskSource", "StorageIndex", "VolumeKey"]
+__all__ = ["DiskSource", "StorageIndex", "VolumeKey", "volume_place"]
 
 VolumeKey = tuple[str, str]  # pool UUID, volume name
 # What can name a volume in a domain: its path, or the names of its pool and itself.
@@ -35,9 +35,9 @@ class StorageIndex:
                 self._by_name.pop(source, None)
         for volume in () if pool is None else pool.volumes:
             key = (uuid, volume.name)
-            self._by_path[volume.path] = key
             self._volumes[key] = volume
             if pool is not None:
+                self._by_path[volume_place(pool, volume)] = key
                 self._by_name[pool.name, volume.name] = key
         return before ^ after
 
@@ -46,6 +46,13 @@ class StorageIndex:
         if disk.volume:
             return self._by_name.get((disk.pool, disk.volume))
         return self._by_path.get(disk.source)
+
+    def place_of(self, disk: DiskView) -> str:
+        """Give the path or first URI of the volume that a disk is on; empty if it is in no pool."""
+        key = self.find(disk)
+        pool = None if key is None else self.pools.get(key[0])
+        volume = None if key is None else self._volumes.get(key)
+        return "" if pool is None or volume is None else volume_place(pool, volume)
 
     def volume(self, key: VolumeKey) -> VolumeView | None:
         """Give a volume of a known pool."""
@@ -79,6 +86,15 @@ class StorageIndex:
 def _sources(pool: PoolView | None) -> set[DiskSource]:
     if pool is None:
         return set()
-    return {volume.path for volume in pool.volumes} | {
+    return {volume_place(pool, volume) for volume in pool.volumes} | {
         (pool.name, volume.name) for volume in pool.volumes
     }
+
+
+def volume_place(pool: PoolView, volume: VolumeView) -> str:
+    """Give what a disk on a volume has for its source: the path, or on the network the first URI.
+
+    A path there (``pool/image``) is not even unique.
+    """
+    uris = () if pool.source is None else pool.source.uris(volume.name)
+    return uris[0] if uris else volume.path

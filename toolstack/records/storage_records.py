@@ -19,7 +19,12 @@ from virtcim.toolstack.records.storage import (
     pool_sr_values,
     volume_vdi_values,
 )
-from virtcim.toolstack.records.storage_index import DiskSource, StorageIndex, VolumeKey
+from virtcim.toolstack.records.storage_index import (
+    DiskSource,
+    StorageIndex,
+    VolumeKey,
+    volume_place,
+)
 from virtcim.toolstack.refs import NULL, reference
 from virtcim.toolstack.state import State
 
@@ -210,7 +215,7 @@ class StorageRecords:
         if not self._is_shown(key):
             self._remove("VDI", ref)
             return
-        image_format = self._format(ref, volume.path)
+        image_format = self._format(ref, volume_place(pool, volume))
         self._publish(
             "VDI", ref, volume_vdi_values(pool, volume, image_format, sorted(self._vbds(ref)))
         )
