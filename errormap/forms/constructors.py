@@ -12,6 +12,7 @@ from collections.abc import Sequence
 __all__ = ["as_server_error"]
 
 _INTERNAL = "INTERNAL_ERROR"
+_GONE = "Object with type {} and id {} does not exist in xenopsd"
 
 # What a name stands for: code and arguments; {0} is an argument of the exception, "*" all of them.
 _MEANINGS: dict[str, tuple[str, ...]] = {
@@ -79,6 +80,13 @@ _MEANINGS: dict[str, tuple[str, ...]] = {
     "Ioemu_failed": ("FAILED_TO_START_EMULATOR", "", "{0}", "{1}"),
     "Service_failed": ("FAILED_TO_START_EMULATOR", "", "{0}", "{1}"),
     "Domain_not_running": (_INTERNAL, "Domain is not running"),
+    "Domain_does_not_exist": (_INTERNAL, _GONE.format("domain", "{0}")),
+    "Domain_not_found": (_INTERNAL, _GONE.format("domain", "{0}")),
+    "Device_frontend_already_connected": ("DEVICE_ALREADY_ATTACHED", "*"),
+    "Device_disconnect_timeout": ("DEVICE_DETACH_TIMEOUT", "*"),
+    "Device_timeout": ("DEVICE_ATTACH_TIMEOUT", "*"),
+    "Frontend_device_timeout": ("DEVICE_ATTACH_TIMEOUT", "*"),
+    "Invalid_Mac": ("MAC_INVALID", "*"),
 }
 # Those that carry a whole error: its code, then its arguments.
 _CARRIERS = frozenset(("Backend_error", "Backend_error_with_backtrace", "Storage_backend_error"))
@@ -116,7 +124,7 @@ def _gone(arguments: Sequence[str]) -> tuple[str, list[str]] | None:
         return None
     if kind.lower() in _GONE_MACHINES:
         return "HANDLE_INVALID", ["VM", identifier]
-    return _INTERNAL, [f"Object with type {kind} and id {identifier} does not exist in xenopsd"]
+    return _INTERNAL, [_GONE.format(kind, identifier)]
 
 
 def _filled(template: str, arguments: Sequence[str]) -> str:

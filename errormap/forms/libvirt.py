@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import bare_libvirt, cause_in
+from virtcim.errormap.reading.prefixes import domain_name
 from virtcim.errormap.reading.text import as_text
 
 __all__ = ["from_libvirt", "from_libvirt_event"]
@@ -34,7 +35,7 @@ def from_libvirt(
     fault = bare_libvirt(
         "" if code is None else as_text(code),
         as_text(code_name),
-        as_text(domain),
+        domain_name(as_text(domain)),
         text,
         as_text(str1),
         as_text(int1),

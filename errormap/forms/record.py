@@ -61,9 +61,24 @@ def from_record(record: Mapping[str, object]) -> Fault:
         within = _object_in(text)
         fault = reader(within, operation, version) if within is not None else None
         fault = fault or from_text(source, text, operation=operation, version=version)
+    if fault is None and (words := _words_of(raw)):
+        fault = from_text(source, words, operation=operation, version=version)
     if fault is None:
         raise ValueError(f"no form of raw is known for {source}; expected: {EXPECTED[source]}")
     return fault
+
+
+# Where programs put an error's words when they have nothing else.
+_WORDS = ("message", "error", "faultString", "fault_string", "stderr", "stack")
+
+
+def _words_of(raw: _Raw) -> str:
+    """The words that stand alone in a record; "" for none."""
+    for field in _WORDS:
+        words = raw.get(field)
+        if isinstance(words, str) and words.strip():
+            return words
+    return ""
 
 
 def _object_in(text: str) -> _Raw | None:
@@ -86,8 +101,15 @@ def _has(raw: _Raw, *fields: str) -> bool:
 
 def _xapi(raw: _Raw, operation: str, version: str) -> Fault | None:
     error = raw.get("error")
-    if error is not None and isinstance(error, Mapping):
-        raw = {**raw, **error}
+    if error is not None:
+        if isinstance(error, Mapping):
+            raw = {**raw, **error}
+        elif isinstance(error, list):
+            # The error of the older JSON-RPC is the array itself.
+            raw = {"error_description": error, **raw}
+    result = raw.get("result")
+    if result is not None and isinstance(result, Mapping):
+        raw = {**raw, **result}
     status = as_text(raw.get("task_status"))
     for field, beside in _DESCRIPTIONS:
         if field not in raw:
@@ -102,8 +124,6 @@ def _xapi(raw: _Raw, operation: str, version: str) -> Fault | None:
         return _coded(raw, operation, version)
     if status and status.lower() != _SUCCESS and not _has(raw, "text"):
         return from_xapi([], operation=operation, version=version, task_status=status)
-    if isinstance(error, str) and error.strip():
-        return from_text("xapi", error, operation=operation, version=version)
     return None
 
 
@@ -175,7 +195,10 @@ def _libvirt(raw: _Raw, operation: str, version: str) -> Fault | None:
     if "event" in raw or "state" in raw:
         return from_libvirt_event(raw, operation=operation, version=version)
     if not _has(raw, "code", "code_name", "domain", "message", "str1", "int1"):
-        return None
+        # Go's binding logs the fields of its structure, which begin with capitals.
+        raw = {as_text(key).lower(): value for key, value in raw.items()}
+        if not _has(raw, "code", "message"):
+            return None
     number = as_integer(raw.get("code"))
     name = as_text(raw.get("code_name"))
     if number is None and not name:

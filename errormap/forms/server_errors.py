@@ -34,8 +34,9 @@ _FIELD = later(
 _CLIENT = later(rf"(?<![A-Za-z0-9_.])({_CODE})\(")
 _HANDLER = later(rf"(?<![A-Za-z0-9_.])({_CODE}):? (?=\[)")
 _ORCHESTRA = later(
-    rf"['\"]?\bcode['\"]?\s{{0,8}}:\s{{0,8}}['\"]({_CODE})['\"],?\s{{0,40}}"
-    r"['\"]?params['\"]?\s{0,8}:\s{0,8}(?=\[)"
+    # A client's log has code and params, JSON-RPC message and data.
+    rf"['\"]?\b(?:code|message)['\"]?\s{{0,8}}:\s{{0,8}}['\"]({_CODE})['\"],?\s{{0,40}}"
+    r"['\"]?(?:params|data)['\"]?\s{0,8}:\s{0,8}(?=\[)"
 )
 _TOOL = later(
     rf"Error code: ?({_CODE})(?:\s{{1,8}}Error parameters?: ?([^\n]{{0,4000}}))?", re.IGNORECASE
@@ -47,7 +48,7 @@ _WIRE_VALUE = later(
 )
 _PART = later(
     r"(?:\b(?:Storage_interface|Xenops_interface|Network_interface|Storage_error|Xenopsd_error)"
-    r"|\b(?:Domain|Device|Device_common|Bootloader|Service|Hotplug|Xenops_helpers)(?=\.[A-Z]))"
+    r"|\b(?:Domain|Device|Device_common|Bootloader|Service|Hotplug|Xenops_helpers|Mac)(?=\.[A-Z]))"
 )
 _WRAPPER = later(r"(?:Storage_interface\.|Xenops_interface\.)?(?:Storage|Xenopsd)_error ?\(")
 _MODULE = later(r"(?:[A-Z]\w{0,60}\.){1,4}(?=[A-Z]\w)")
@@ -216,7 +217,7 @@ _HANDLERS = _reading(_HANDLER, _handler)
 _IN_LISTS: tuple[tuple[tuple[str, ...], _Finder], ...] = (
     (("['", '["', "[u'", '[u"', "[ '", '[ "', "[b'"), _LISTS),
     (("ErrorDescription", "error_info", "error_description"), _FIELDS),
-    (("params",), _ORCHESTRAS),
+    (("params", '"data"'), _ORCHESTRAS),
     (("Server_error",), _SERVER_ERRORS),
 )
 _IN_NAMES: tuple[tuple[tuple[str, ...], _Finder], ...] = (
@@ -233,6 +234,9 @@ _IN_WORDS: tuple[tuple[str, _Finder], ...] = (
     ("Device.", _PARTS),
     ("Bootloader.", _PARTS),
     ("Service.", _PARTS),
+    ("Hotplug.", _PARTS),
+    ("Xenops_helpers.", _PARTS),
+    ("Mac.", _PARTS),
 )
 _SHOUTED = later(r"[A-Z][A-Z0-9]{1,40}_[A-Z0-9_]{1,60}(?:\(|:? \[)")
 

@@ -7,7 +7,7 @@ import errno as _errno
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import cause_in
 from virtcim.errormap.forms.patterns import later
-from virtcim.errormap.forms.transport_words import SENT, condition_of, is_plain_answer
+from virtcim.errormap.forms.transport_words import PHASES, SENT, condition_of, is_plain_answer
 from virtcim.errormap.operations import changes_state
 from virtcim.errormap.reading.text import as_text
 
@@ -33,12 +33,12 @@ def from_transport(
 ) -> Fault:
     """The Fault of one failed exchange.
 
-    ``phase`` is connect, tls, before_send or after_send; where it is empty, it is taken from the
-    words of the exception as far as they tell, and errno and HTTP status with it. ``code`` of the
-    Fault is the most telling of HTTP_<status> (unless 200), errno's name (ECONNREFUSED) and the
-    exception's class; ``arguments`` are (phase, exception, errno, http_status, http_reason,
-    content_type); ``text`` is the message and the body. ``sent`` says that a request which may
-    have changed something had left, or may have. An error that the message or the page of an answer
+    ``phase`` is connect, tls, before_send or after_send; where it is none of these, it is taken
+    from the words of the exception as far as they tell, and errno and HTTP status with it. ``code``
+    of the Fault is the most telling of HTTP_<status> (unless 200), errno's name (ECONNREFUSED) and
+    the exception's class; ``arguments`` are (phase, exception, errno, http_status, http_reason,
+    content_type); ``text`` is the message and the body. ``sent`` says that a request which may have
+    changed something had left, or may have. An error that the message or the page of an answer
     holds is the ``cause``.
     """
     name, words = as_text(exception), as_text(message)
@@ -46,7 +46,7 @@ def from_transport(
     number = errno if isinstance(errno, int) and not isinstance(errno, bool) else None
     code = _code(name, number, status)
     left = phase == SENT
-    if not phase:
+    if phase not in PHASES:
         code, phase, status, left = _inferred(name, words, number, status, code)
     texts = [words, as_text(body)]
     text = "\n".join(part for part in texts if part)

@@ -10,9 +10,19 @@ from typing import NamedTuple
 
 from virtcim.errormap.forms.patterns import later
 
-__all__ = ["CONNECT", "SENT", "TLS", "UNSENT", "Condition", "condition_of", "is_plain_answer"]
+__all__ = [
+    "CONNECT",
+    "PHASES",
+    "SENT",
+    "TLS",
+    "UNSENT",
+    "Condition",
+    "condition_of",
+    "is_plain_answer",
+]
 
 CONNECT, TLS, UNSENT, SENT = "connect", "tls", "before_send", "after_send"
+PHASES = (CONNECT, TLS, UNSENT, SENT)
 UNKNOWN = ""
 # A connection that broke in a way that no errno names.
 FAILED = "connection_failed"
@@ -55,6 +65,8 @@ _STATUSES = (
 )
 
 _NAMED_STATUS = later(r"\bstatus:? (unauthorized|forbidden|not found|service unavailable)\b")
+# Java's word for 404.
+_NO_SUCH_FILE_AT = later(r"filenotfoundexception: https?://")
 _NAMED = {"unauthorized": 401, "forbidden": 403, "not found": 404, "service unavailable": 503}
 
 # --- No answer came
@@ -68,7 +80,8 @@ _UNRESOLVED = (
     r"|getaddrinfo|resolve host"
 )
 _TLS = (
-    r"certificate|x509|self.signed|pkix|unable to verify|ssl_error|sslhandshake|sslpeer"
+    r"handshake|malformed http response|hostname wrong|certificate|x509|self.signed|pkix"
+    r"|unable to verify|ssl_error|sslhandshake|sslpeer"
     r"|ssl routines"
     r"|wrong.version.number|eproto|tls handshake|handshake failure|handshake_failure|tls:|sslv3"
     r"|before secure tls|secure channel|trust relationship|authenticationexception|unknown_ca"
@@ -79,7 +92,9 @@ _TLS = (
     r"|plaintext connection\?"
 )
 _DIALLING = (
-    r"\bconnect(?:ex|ion attempt)?\b.{0,60}(?:econn|etimedout|eacces|enoent|ehost|enet|timed out"
+    r"pooltimeout|too ?many ?redirects|redirects followed|exceeded [0-9]{1,3} redirects"
+    r"|\bconnect(?:ex"
+    r"|ion attempt)?\b.{0,60}(?:econn|etimedout|eacces|enoent|ehost|enet|timed out"
     r"|timeout)|newconnectionerror|failed to establish a new connection|connecttimeout"
     r"|dial (?:tcp|unix|udp)"
     r"|connectexception|connect timeout|connection attempt failed|failed to connect"
@@ -89,7 +104,8 @@ _DIALLING = (
     r"|und_err_connect|notconnected|cannot open connection|failed to (?:create|open) .{0,20}socket"
 )
 _REFUSED = (
-    r"econnrefused|connection refused|actively refused|connectionrefused|\b10061\b|curl: \(7\)"
+    r"portunreachable|econnrefused|connection refused|actively refused|connectionrefused"
+    r"|\b10061\b|curl: \(7\)"
 )
 _UNREACHABLE = (
     r"ehostunreach|no route to host|noroutetohost|\b10065\b|ehostdown|host is down"
@@ -103,7 +119,8 @@ _RESET = (
 _BROKEN = r"epipe|broken pipe|brokenpipe|curl: \(55\)|write after end"
 _ABORTED = r"econnaborted|connection abort|\b10053\b|connectionaborted"
 _ENDED = (
-    r"remotedisconnected|remote end closed|badstatusline|incompleteread|unexpected eof"
+    r"readerror|writeerror|error while copying content|transport connection broken"
+    r"|remotedisconnected|remote end closed|badstatusline|incompleteread|unexpected eof"
     r"|unexpected end"
     r"|\beof\b|end of file|server disconnected|remoteprotocolerror|empty reply|no ?httpresponse"
     r"|closed by the server|connection was closed|prematurely|premature|connection closed"
@@ -121,7 +138,8 @@ _WAITED = (
     r"|sockettimeoutexception: read|read operation timed out|curl: \(28\) operation"
 )
 _TIMEOUT = (
-    r"timed? ?out|timeout|etimedout|deadline exceeded|taskcanceled|\b10060\b|operation was canceled"
+    r"task was cancell?ed|error occurred while sending the request|timed? ?out|timeout"
+    r"|etimedout|deadline exceeded|taskcanceled|\b10060\b|operation was canceled"
     r"|aborterror|aborted due to timeout"
 )
 _NO_DESCRIPTORS = r"emfile|enfile|too many open files|\[errno 2[34]\]|\b10024\b"
@@ -130,12 +148,15 @@ _NO_PORTS = r"eaddrnotavail|cannot assign requested address|can.t assign request
 _FORBIDDEN = r"\beacces\b|\beperm\b|permission denied|permissionerror|operation not permitted"
 _MISSING_SOCKET = r"\benoent\b|filenotfounderror|no such file or directory"
 _UNSENDABLE = (
-    r"overflowerror|exceeds xml-rpc limits|cannot marshal|unicodeencodeerror|invalidurl|invalid url"
+    r"unsupported xml-rpc protocol|locationparse|localprotocolerror"
+    r"|overflowerror|exceeds xml-rpc limits|cannot marshal|unicodeencodeerror|invalidurl"
+    r"|invalid url"
     r"|missingschema|unsupported protocol|malformedurl|err_invalid_url|not json serializable"
     r"|invalidschema|unknown protocol scheme|uriformatexception|circular structure"
 )
 _UNREADABLE = (
-    r"expaterror|not well-formed|no element found|responseerror|jsondecodeerror|saxparse"
+    r"unexpected mimetype|could not be parsed|expaterror|not well-formed|no element found"
+    r"|responseerror|jsondecodeerror|saxparse"
     r"|parse error"
     r"|unexpected token|invalid character|malformed|unmarshal|xmlrpcclientexception|bad ?response"
     r"|invalid response|unexpected content|syntax error|not xml|unparsable|cannot decode"
@@ -187,6 +208,8 @@ def condition_of(exception: str, text: str) -> Condition | None:
         match = pattern.search(words if pattern is not _STATUSES[1] else text[:200].lower())
         if match is not None:
             return _ANSWERED._replace(status=int(match[1]))
+    if _NO_SUCH_FILE_AT.search(words) is not None:
+        return _ANSWERED._replace(status=404)
     reason = _NAMED_STATUS.search(words)
     if reason is not None:
         return _ANSWERED._replace(status=_NAMED[reason[1]])

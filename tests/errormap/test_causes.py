@@ -41,6 +41,7 @@ _PRINTED: dict[str, Print] = {
     ),
     "field": lambda w: json.dumps({"Status": "Failure", "ErrorDescription": w}),
     "orchestra": lambda w: json.dumps({"code": w[0], "params": w[1:], "name": "XapiError"}),
+    "rpc": lambda w: json.dumps({"error": {"code": 1, "message": w[0], "data": w[1:]}}),
     "tool": lambda w: f"Error code: {w[0]}\nError parameters: {', '.join(w[1:])}",
     "back end": lambda w: (
         f"Storage_error ([S(Backend_error);[S({w[0]});[{';'.join(f'S({x})' for x in w[1:])}]]])"
@@ -206,6 +207,8 @@ _CONSTRUCTORS = [
     ("Not_enough_memory", ["1024"], "INTERNAL_ERROR"),
     ("Cannot_free_this_much_memory", ["1", "2"], "HOST_NOT_ENOUGH_FREE_MEMORY"),
     ("Media_not_present", [], "VBD_IS_EMPTY"),
+    ("Domain_does_not_exist", [], "INTERNAL_ERROR"),
+    ("Device_disconnect_timeout", ["x"], "DEVICE_DETACH_TIMEOUT"),
     ("Hook_failed", ["s", "r", "o", "1"], "XAPI_HOOK_FAILED"),
     ("Cancelled", ["task"], "TASK_CANCELLED"),
     ("Internal_error", ["x"], "INTERNAL_ERROR"),

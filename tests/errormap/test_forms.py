@@ -50,6 +50,10 @@ def _translated(source: str, raw: dict[str, Any], operation: str = "VM.start") -
         {"text": '{"code": "VM_BAD_POWER_STATE", "params": ["OpaqueRef:1", "halted", "running"]}'},
         {"text": "Error code: VM_BAD_POWER_STATE\nError parameters: OpaqueRef:1, halted, running"},
         {"error": _STATE_TEXT},
+        {"error": _STATE, "result": None},
+        {"result": {"Status": "Failure", "ErrorDescription": _STATE}},
+        {"message": _STATE_TEXT, "name": "XapiError"},
+        {"faultCode": 1, "faultString": str(_STATE)},
         {"code": _STATE_TEXT},
     ],
 )
@@ -105,6 +109,7 @@ def test_the_call_in_a_clients_log_is_the_operation_where_none_is_given() -> Non
         ),
         ("libvirt", {"code": 55, "domain": 10, "level": 2, "message": "x"}, _WRONG_STATE),
         ("libvirt", {"code": "VIR_ERR_NO_DOMAIN"}, "VM_NOT_FOUND"),
+        ("libvirt", {"Code": 42, "Domain": 10, "Message": "x", "Level": 2}, "VM_NOT_FOUND"),
         ("libvirt", {"text": _NOT_RUNNING}, _WRONG_STATE),
         ("libvirt", {"text": f"error: Failed to pause 'a'\nerror: {_NOT_RUNNING}"}, _WRONG_STATE),
         ("libvirt", {"text": f"libvirt: QEMU Driver error : {_NOT_RUNNING}"}, _WRONG_STATE),
@@ -157,6 +162,12 @@ _UNKNOWN_FORMS: list[dict[str, Any]] = [
     {"return": {}},
     {"code": None, "params": None, "message": None, "desc": None},
 ]
+
+
+def test_a_domain_of_libvirts_has_its_name_whether_it_came_as_a_number_or_not() -> None:
+    for domain in (10, "10", "VIR_FROM_QEMU"):
+        record = {"source": "libvirt", "raw": {"code": 1, "domain": domain, "message": "x"}}
+        assert from_record(record).arguments[1] == "VIR_FROM_QEMU"
 
 
 @pytest.mark.parametrize("source", sorted(EXPECTED))
