@@ -59,7 +59,7 @@ def as_object(explanation: Explanation, language: str) -> dict[str, object]:
         "rule": rule.id,
         "condition": conditions(rule),
         "since": rule.since,
-        "note": rule.note,
+        "note": catalogue(language).gettext(rule.note) if rule.note else "",
         "version": error.table_version,
         "path": [_fault(fault) for fault in explanation.path],
         "lost": [
@@ -147,7 +147,7 @@ def _sections(explanation: Explanation, language: str) -> Iterator[Section]:
         yield Section(_PATH, [*map(_heading, outer), detail(deciding)])
     yield Section(_CONDITION, [conditions(rule)])
     if rule.note:
-        yield Section(_NOTE, [rule.note])
+        yield Section(_NOTE, [words.gettext(rule.note)])
     if explanation.lost:
         yield Section(
             _LOST,

@@ -176,7 +176,8 @@ def _said(code: Code, prefix: str) -> tuple[str, str, str]:
     if code.synonym:
         return name, f"as `{prefix}{code.synonym}`", ""
     sentence = PLACEHOLDER.sub(r"<\1>", code.sentence)
-    return name, _cell(sentence), " ".join(map(_cell, code.actions))
+    told = f"{_cell(sentence)} *{_cell(code.note)}*" if code.note else _cell(sentence)
+    return name, told, " ".join(map(_cell, code.actions))
 
 
 def _by_source(code: ErrorCode) -> Iterator[tuple[str, Sequence[Rule]]]:

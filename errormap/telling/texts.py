@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from virtcim.errormap.codes.table import TABLES, codes
+from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.rules import rules
 from virtcim.errormap.telling.advice import read
 from virtcim.errormap.telling.filling import STATES
@@ -27,9 +28,9 @@ def texts() -> Iterator[Text]:
     """The texts in the order of their origin; equal ones come once for each origin."""
     for code, sentence in SENTENCES.items():
         yield Text(sentence, code.name)
-    for rule in rules():
-        if rule.say:
-            yield Text(rule.say, rule.id)
+    for rule in (*rules(), *DEFAULTS):
+        for text in filter(None, (rule.say, rule.note)):
+            yield Text(text, rule.id)
     for code, entries in read().entries.items():
         for entry in entries:
             for text in (entry.sentence, entry.cause, *entry.actions):
