@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import libvirt
+import libvirt_qemu
 import pytest
 import XenAPI
 from boot_sectors import IDLE
@@ -137,10 +139,12 @@ def test_an_emulator_that_does_not_answer_holds_up_no_start(
 ) -> None:
     domain, medium = machine
     before = domain.XMLDesc(PERSISTENT)
+    first_medium, _ = drive_of(domain)
     arguments = ("toolstack", "--libvirt", shared_libvirt.uri, *LISTEN)
     state = ("--state", str(short_path / "state"))
     first = start_daemon(*arguments, *state)
     begin_change(first, domain, medium)
+    assert drive_of(domain) == (str(medium), False)
     first.kill()
     emulator = qemu_process(shared_libvirt, domain.UUIDString())
     os.kill(emulator, signal.SIGSTOP)
@@ -153,17 +157,27 @@ def test_an_emulator_that_does_not_answer_holds_up_no_start(
         )
     finally:
         os.kill(emulator, signal.SIGCONT)
-    # libvirt shows another medium as soon as it asks for it: only the log says how it ended.
     log = wait_for(
         second.log.read_text,
         lambda text: (
-            "a change that was cut off has been taken back" in text
-            or "of a change that was cut off there remains" in text
+            "a change that was cut off has been taken back" in text or "there remains" in text
         ),
         "the end of taking back",
     )
+    assert "there remains" not in log, log
     assert domain.XMLDesc(PERSISTENT) == before
-    assert "there remains" in log or str(medium) not in domain.XMLDesc()
+    assert "half made" not in domain.XMLDesc()
+    # libvirt shows another medium as soon as it asks for it: QEMU says what is in the drive.
+    assert drive_of(domain) == (first_medium, False)
+    assert domain.XMLDesc().count(str(medium)) == 0
+
+
+def drive_of(domain: libvirt.virDomain) -> tuple[str, bool]:
+    """The file that the drive of a running machine has, and whether its tray is open."""
+    command = '{"execute": "query-block"}'
+    answer = json.loads(libvirt_qemu.qemuMonitorCommand(domain, command, 0))
+    [drive] = [one for one in answer["return"] if "tray_open" in one]
+    return drive["inserted"]["file"], drive["tray_open"]
 
 
 def test_a_change_is_taken_back_when_libvirt_is_back(

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import libvirt
 
@@ -102,7 +102,7 @@ def take_back_unfinished(connection: LibvirtConnection, database: StateDatabase)
     """Take back the changes that were cut off; each one once, and the log says so.
 
     A machine whose emulator does not answer holds up neither the others nor the start: its change
-    is taken back in the background, as soon as it answers.
+    is taken back in the background, as soon as it answers, however long that takes.
     """
     threads = []
     for uuid, text in database.query("select vm, fields from unfinished_change"):
@@ -144,43 +144,83 @@ def _take_back_alone(
         _log.info("domain %s: a change that was cut off is not taken back: %s", before.name, error)
 
 
+class _Part(NamedTuple):
+    """What may be left of a change; ``in_run``: of the running machine alone."""
+
+    what: str
+    undo: Callable[[], object]
+    in_run: bool = False
+
+
 def _take_back(connection: LibvirtConnection, before: Before) -> list[str]:
-    """Give the VM back what it was, as far as it still is; gives what remains, and why."""
-    try:
-        domain = connection.call(connection.handle.lookupByUUIDString, before.uuid)
-    except libvirt.libvirtError as error:
-        if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
-            return []
-        raise
-    remains = []
-    for what, undo in _parts(connection, domain, before):
+    """Give the VM back what it was, as far as it still is; gives what remains, and why.
+
+    Raises XapiFailure where libvirt is lost.
+    """
+    main, remains = connection.handle, []
+    with connection.operating() as handle:
         try:
-            undo()
-        except (XapiFailure, libvirt.libvirtError) as error:
-            connection.require_open()
-            remains.append(f"{what} ({error})")
+            domain = connection.call(handle.lookupByUUIDString, before.uuid)
+        except libvirt.libvirtError as error:
+            if error.get_error_code() == libvirt.VIR_ERR_NO_DOMAIN:
+                return []
+            raise
+        for part in _parts(connection, domain, before):
+            try:
+                _once_it_answers(connection, main, before, part.undo)
+            except (XapiFailure, libvirt.libvirtError) as error:
+                _require(connection, main)
+                # A run that has ended took with it what was changed in it.
+                if not part.in_run or connection.call(domain.isActive):
+                    remains.append(f"{part.what} ({error})")
     return remains
 
 
-def _parts(
-    connection: LibvirtConnection, domain: Any, before: Before
-) -> Iterator[tuple[str, Callable[[], object]]]:
+def _once_it_answers(
+    connection: LibvirtConnection, main: object, before: Before, undo: Callable[[], object]
+) -> None:
+    """Do something with a machine, again where libvirt has given up waiting for it.
+
+    That is after 30 s, for the end of another call: perhaps of that which was cut off itself, which
+    still waits for the emulator.
+    """
+    while True:
+        try:
+            undo()
+        except libvirt.libvirtError as error:
+            _require(connection, main)
+            if error.get_error_code() != libvirt.VIR_ERR_OPERATION_TIMEOUT:
+                raise
+            _log.warning("domain %s: the emulator does not answer: %s", before.name, error)
+        else:
+            return
+
+
+def _require(connection: LibvirtConnection, main: object) -> None:
+    """Raise XapiFailure unless libvirt is still reached by the same connection."""
+    if connection.handle is not main:
+        raise connection.failure()
+
+
+def _parts(connection: LibvirtConnection, domain: Any, before: Before) -> Iterator[_Part]:
     call = connection.call
     active = call(domain.isActive)
     if active:
         for name, value in before.live.items():
-            yield f"{name} while it runs", partial(set_live, connection, domain, name, value)
+            undo = partial(set_live, connection, domain, name, value)
+            yield _Part(f"{name} while it runs", undo, in_run=True)
         for step in reversed(before.steps):
-            yield step.description, partial(step.take_back, connection, domain)
+            undo = partial(step.take_back, connection, domain)
+            yield _Part(step.description, undo, in_run=True)
     if not (before.config and call(domain.isPersistent)):
         return
     if call(domain.XMLDesc, PERSISTENT) not in (before.config, before.changed_config):
         # An edit of somebody's may be worth more than the half of a change.
-        yield "its description", _refuse_to_overwrite
+        yield _Part("its description", _refuse_to_overwrite)
         return
     if not active and domain.name() != before.name:
-        yield "its name", partial(call, domain.rename, before.name)
-    yield "its description", partial(_restore, connection, domain, before)
+        yield _Part("its name", partial(call, domain.rename, before.name))
+    yield _Part("its description", partial(_restore, connection, domain, before))
 
 
 def _refuse_to_overwrite() -> None:
