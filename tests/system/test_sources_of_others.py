@@ -19,7 +19,7 @@ from tests.system.others import (
     settings_path,
     somebody_elses,
 )
-from tests.system.stack import running_stack
+from tests.system.stack import Stack, running_stack
 from tests.system.waiting import wait_for
 from tests.toolstack.test_network_pools import DISKS as NETWORK_DISKS
 
@@ -63,29 +63,32 @@ SOURCES = {
 }
 
 
-@pytest.fixture
-def inside(short_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def inside(stack_directory: Path) -> Path:
     """The only directory in which clients may name files; the configurations are not read."""
-    directory = short_path / "inside"
+    directory = stack_directory / "inside"
     directory.mkdir()
     return directory
 
 
-@pytest.fixture
-def administrator(
-    shared_libvirt: PrivateLibvirt, short_path: Path, inside: Path, qemu: libvirt.virConnect
-) -> Iterator[pywbem.WBEMConnection]:
-    """A client of a server whose administrator has opened some sources."""
+@pytest.fixture(scope="module")
+def opened(shared_libvirt: PrivateLibvirt, stack_directory: Path, inside: Path) -> Iterator[Stack]:
+    """A server whose administrator has opened some sources."""
     sources = ("rbd://mon1/pool", "rbd://[fd00::2]/pool", "rbd:///pool", "vhostuser://")
-    with (
-        running_stack(
-            shared_libvirt.uri,
-            short_path,
-            images=(inside,),
-            sources=(*sources, "nvme:///0000:01:00.0"),
-        ) as stack,
-        stack.connect() as cim,
-    ):
+    with running_stack(
+        shared_libvirt.uri,
+        stack_directory,
+        images=(inside,),
+        sources=(*sources, "nvme:///0000:01:00.0"),
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def administrator(opened: Stack, qemu: libvirt.virConnect) -> Iterator[pywbem.WBEMConnection]:
+    """A client of that server."""
+    assert qemu.listAllDomains() == []
+    with opened.connect() as cim:
         yield cim
 
 
