@@ -122,7 +122,7 @@ def test_the_command_speaks_the_language_of_the_locale() -> None:
         check=True,
         timeout=60,
     )
-    assert "Mit einer Vorlage oder einem Snapshot" in done.stdout.decode()
+    assert "Eine Vorlage kann das nicht" in done.stdout.decode()
     assert "ERR_WRONG_STATE_FOR_OP" in done.stdout.decode()
 
 

@@ -76,7 +76,7 @@ def test_a_failure_is_told_again_in_another_language() -> None:
     german = error.in_language("de")
     assert (error.language, german.language) == ("en", "de")
     assert german.status_code == error.status_code
-    assert german.description.startswith("ERR_WRONG_STATE_FOR_OP: Mit einer Vorlage")
+    assert german.description.startswith("ERR_WRONG_STATE_FOR_OP: Eine Vorlage kann das nicht")
     (english_record,), (record,) = error.errors, german.errors
     for same in ("MessageID", "MessageArguments", "ErrorSource", "ErrorType", "PerceivedSeverity"):
         assert record.values[same] == english_record.values[same]
