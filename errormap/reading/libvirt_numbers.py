@@ -206,8 +206,10 @@ BEGINNINGS: dict[str, int] = {
     "multiple matching domains found:": 110,
 }
 _LINES = 20
+# How Go's and other bindings print an error.
+_PRINTED = re.compile(r"\bvirError\(Code=([1-9]\d{0,2}), ?Domain=")
 _IN_MESSAGE = re.compile(
-    r"(?:^|\berror ?: |\n)(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE
+    r"(?:^|: |\n|=')(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE
 )
 
 
@@ -216,6 +218,9 @@ def number_in_message(message: str) -> str:
 
     A line pasted from a log often lacks it.
     """
+    printed = _PRINTED.search(message[:20_000])
+    if printed is not None:
+        return printed[1]
     match = _IN_MESSAGE.search(message[:20_000])
     if match is not None:
         return str(BEGINNINGS[match[1].lower()])
