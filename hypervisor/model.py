@@ -301,7 +301,11 @@ class Inventory:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskSpec:
-    """A disk that a new virtual system shall have: a path, an image, or a new image in an SR."""
+    """A disk that a new virtual system shall have: a path, an image, or a new image in an SR.
+
+    An image outside storage pools that was named by its path has both: the path counts once the
+    image is not known any more.
+    """
 
     id: str = ""  # wanted VBD.userdevice; empty: the hypervisor chooses
     kind: DiskKind = DiskKind.DISK

@@ -202,7 +202,10 @@ def read_repository(reader: SettingReader, view: View) -> StorageRepository | No
 def _image(
     reader: SettingReader, view: View, repository: StorageRepository | None
 ) -> tuple[VirtualDiskImage | None, tuple[str, ...]]:
-    """The known image, or the path or URIs, that HostResource, HostExtentName or Address name."""
+    """The known image, or the path or URIs, that HostResource, HostExtentName or Address name.
+
+    Both, where the image may be forgotten at any moment.
+    """
     named = reader.texts("HostResource")
     given = named[0] if named else ""
     for name in IMAGE_NAMES[1:]:
@@ -226,7 +229,9 @@ def _image(
         return images[given.lower()], ()
     if given.startswith("/") or _NETWORK_URL.match(given):
         at_path = next((each for each in images.values() if each.location == given), None)
-        return at_path, () if at_path else (given,)
+        # Outside pools an image is known only while some machine has it.
+        keeps_path = at_path is None or _is_outside_pools(view, at_path)
+        return at_path, (given,) if keeps_path else ()
     pool, _, volume = given.rpartition("/")
     if pool:
         repository = _named(
@@ -238,6 +243,11 @@ def _image(
             if image.sr_uuid == repository.uuid and volume in names:
                 return image, ()
     raise reader.refuse("HostResource", given, "names no image that is known here")
+
+
+def _is_outside_pools(view: View, image: VirtualDiskImage) -> bool:
+    repository = view.inventory.storage_repositories.get(image.sr_uuid)
+    return repository is not None and repository.type == PATH_REPOSITORY
 
 
 def _takes_several(view: View) -> bool:

@@ -88,7 +88,8 @@ class DeviceMaker:
             known = self._inventory.disk_images.get(spec.image_uuid.lower())
             if known is not None:
                 return known.ref
-            return str(self._session.call("VDI.get_by_uuid", spec.image_uuid))
+            if not spec.path:
+                return str(self._session.call("VDI.get_by_uuid", spec.image_uuid))
         if spec.path:
             return self._image_at(spec)
         if spec.sr_uuid:

@@ -79,10 +79,10 @@ class DeviceRecords:
 
     def image(self, spec: DiskSpec, disk_id: str) -> dict[str, object]:
         """The image that ``spec`` names, or the new one that it describes; empty for none."""
-        if spec.image_uuid:
-            image = self._inventory.disk_images.get(spec.image_uuid.lower())
-            if image is None:
-                raise _gone("VDI", spec.image_uuid)
+        image = self._inventory.disk_images.get(spec.image_uuid.lower())
+        if spec.image_uuid and image is None and not spec.path:
+            raise _gone("VDI", spec.image_uuid)
+        if image is not None:
             repository = self._inventory.storage_repositories.get(image.sr_uuid)
             of_paths = repository is not None and repository.type == PATH_REPOSITORY
             if of_paths and image.location.startswith("/"):

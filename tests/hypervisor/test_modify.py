@@ -334,6 +334,19 @@ def test_devices_that_are_not_there_are_named(
     assert raised.value.fault.code == "HANDLE_INVALID"
 
 
+def test_an_image_that_was_forgotten_meanwhile_is_found_by_the_path_that_named_it(
+    endpoint: XenApiEndpoint, uuid: str
+) -> None:
+    path = f"/elsewhere/{uuid}.img"
+    forgotten = DiskSpec(
+        id="vdz", image_uuid="00000000-0000-0000-0000-000000000000", path=path, format="raw"
+    )
+    endpoint.modify(uuid, VirtualSystemChange(added_disks=(forgotten,)))
+    assert path in _images(endpoint)
+    with pytest.raises(RolledBackError):
+        endpoint.modify(uuid, VirtualSystemChange(added_disks=(replace(forgotten, path=""),)))
+
+
 def test_a_machine_that_is_not_there_cannot_be_changed(endpoint: XenApiEndpoint) -> None:
     with pytest.raises(HypervisorError) as raised:
         endpoint.modify("nobody", VirtualSystemChange(name_label="x"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
@@ -291,6 +292,23 @@ def test_a_disk_is_found_by_every_name_that_clients_use(
     }
     assert found == {kind: wanted[kind] if kind == expected else "" for kind in found}
     assert disk.size_bytes == (GIB if expected == "new" else 0)
+
+
+def test_an_image_in_no_pool_is_named_by_its_path_too_as_it_may_be_forgotten(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    paths = replace(REPOSITORY, ref="ref-paths", uuid=identity("paths"), type="path", location="")
+    outside = replace(
+        image("vm1-0.qcow2"), uuid=identity("outside"), sr_uuid=paths.uuid, location="/outside.img"
+    )
+    endpoint.publish(
+        storage_repositories={**endpoint.current.storage_repositories, paths.uuid: paths},
+        disk_images={**endpoint.current.disk_images, outside.uuid: outside},
+    )
+    resources = [rasd(ResourceType=17, HostResource=["/outside.img"])]
+    spec = defined(providers, endpoint, Record(VSSD, NAMED), resources)
+    [disk] = spec.disks
+    assert (disk.image_uuid, disk.path) == (outside.uuid, "/outside.img")
 
 
 def test_an_image_on_the_network_is_named_by_its_url(
