@@ -36,7 +36,8 @@ def processes_below(group: int) -> list[str]:
 @contextmanager
 def running_demo(place: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(
-        [_SCRIPTS / "demo", *arguments],
+        # Whoever runs the tests in the background may have them ignore Ctrl-C.
+        ["env", "--default-signal=INT", _SCRIPTS / "demo", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
