@@ -118,12 +118,14 @@ class Inquirer:
             return fault
         try:
             inventory = self._store.read()
+            subject = Subject.of(inventory, fault.operation, params, task_ref)
+            names = _names(inventory)
         except HypervisorError as exc:
+            # No connection, or a class that cannot be read.
             _log.debug("nobody can be asked about %s: %s", fault.code, exc)
             return fault
-        subject = Subject.of(inventory, fault.operation, params, task_ref)
         learned = self._ask([each for name in row.questions for each in QUESTIONS[name](subject)])
-        return _enriched(fault, list(_telling(fault, learned)), _names(inventory))
+        return _enriched(fault, list(_telling(fault, learned)), names)
 
     def _ask(self, questions: Sequence[Question]) -> list[Learned]:
         """What the questions gave within the budget, in their order; late answers are dropped."""

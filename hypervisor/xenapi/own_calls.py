@@ -79,7 +79,9 @@ class DeviceRecords:
 
     def image(self, spec: DiskSpec, disk_id: str) -> dict[str, object]:
         """The image that ``spec`` names, or the new one that it describes; empty for none."""
-        image = self._inventory.disk_images.get(spec.image_uuid.lower())
+        # Where nothing of images is known, only who names one has to hear of that.
+        images = self._inventory.disk_images if spec.image_uuid else {}
+        image = images.get(spec.image_uuid.lower())
         if spec.image_uuid and image is None and not spec.path:
             raise _gone("VDI", spec.image_uuid)
         if image is not None:

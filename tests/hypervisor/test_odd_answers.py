@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.hypervisor.test_odd_records import problems
-from tests.hypervisor.xenapi_server import SPOILS_XML, XenApiServer, endpoint_of, eventually
+from tests.hypervisor.xenapi_server import GIB, SPOILS_XML, XenApiServer, endpoint_of, eventually
 from virtcim.errormap import ErrorCode, HypervisorError, translate
-from virtcim.hypervisor import Inventory, XenApiEndpoint
+from virtcim.hypervisor import Inventory, PowerOperation, VirtualSystemSpec, XenApiEndpoint
 from virtcim.hypervisor.xenapi.records import PARTS
 
 # Where the inventory has the objects of a class, as far as they are objects of their own.
@@ -232,3 +232,25 @@ def test_a_server_whose_events_cannot_be_read_is_looked_at_again_and_again(
             lambda now, n=number: now.virtual_systems["one"].name_description == f"number {n}",  # type: ignore[misc]
         )
     del server.orders["event.from"]
+
+
+def test_what_made_an_operation_fail_is_told_although_a_class_cannot_be_read(
+    server: XenApiServer,
+) -> None:
+    spoil(server, "VDI")
+    why = ["INTERNAL_ERROR", "something is wrong"]
+    server.task("VM.start", lambda task, *_: server.end_task(task, *why))
+    with server.running() as port, endpoint_of(port) as endpoint:
+        fault = refusal(lambda: endpoint.change_power("one", PowerOperation.START)).fault
+        assert [fault.code, *fault.arguments] == why
+        # Who names no image can define, too.
+        server.orders["VM.create"] = lambda record: server.put_vm("two", **record)
+        spec = VirtualSystemSpec(
+            name_label="two",
+            memory_static_max_bytes=GIB,
+            memory_dynamic_max_bytes=GIB,
+            vcpus_max=1,
+            vcpus_at_startup=1,
+            disks=(),
+        )
+        endpoint.define(spec)
