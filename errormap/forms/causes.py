@@ -210,7 +210,7 @@ def _stderr(text: str, operation: str) -> Iterator[Found]:
 
 
 _LOGGED = later(r"libvirt: {0,2}([A-Za-z0-9 ./_-]{0,60}?) ?error : ")
-_PYTHON_LIBVIRT = later(r"\blibvirtError(?:: |\((?=['\"]))")
+_PYTHON_LIBVIRT = later(r"\b(?:libvirtError|LibvirtException)(?:: |\((?=['\"]))")
 _DRIVER = later(r"\bDriver\b")
 
 
@@ -319,6 +319,7 @@ _FINDERS: tuple[tuple[str, Callable[[str, str], Iterator[Found]]], ...] = (
     ("returncode", _plugin_output),
     ("libvirt: ", _logged_libvirt),
     ("libvirtError", _python_libvirt),
+    ("LibvirtException", _python_libvirt),
     ("<Fault ", _xend_fault),
     ("xend.err ", _xend_error),
     (_TRACEBACK, _traceback),

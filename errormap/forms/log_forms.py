@@ -132,13 +132,21 @@ _STAMP = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,9}\+\d{4}: \d{1,9}: "
 _LIBVIRT = re.compile(
     rf"^(?:[^\n]{{0,200}}?\]: )?{_STAMP}error : (?:\w{{1,80}}:\d{{1,6}} : )?"
     r"|\blibvirt: {0,2}[A-Za-z0-9 ./_-]{0,60}? ?error : "
-    r"|\b(?:libvirt\.)?libvirtError: "
+    r"|\b(?:libvirt\.)?libvirtError: |\bLibvirtException: "
+    r"|\bERROR:? {1,8}(?=\S)"
     r"|\b(?:libvirtd|virt(?:qemu|storage|network|lxc|xen|node|secret|interface|nwfilter|proxy)d)"
     r"\[\d{1,9}\]: (?!\d{4}-)",
     re.MULTILINE,
 )
 # A message that hands on what another program printed goes on below it.
-_HANDS_ON = ("monitor", "Child process", "stderr", "QEMU", "qemu")
+_HANDS_ON = re.compile(
+    r"monitor(?: \([^)\n]{0,200}\))?: |unexpected (?:exit status|fatal signal) \d|stderr="
+    r"|bridge helper"
+)
+_GOES_ON = re.compile(
+    r"(?:\d{4}-\d\d-\d\dT\S{8,24} )?(?:[\w./+-]{0,200}/)?"
+    r"(?:qemu-|kvm)[\w.-]{0,40}(?:\[\d{1,9}\])?: |\s{1,40}\S|stderr="
+)
 _NEW_ENTRY = re.compile(
     rf"\s*$|{_STAMP}|error: |Traceback|[A-Z][a-z]{{2}} [ \d]\d \d\d:\d\d:\d\d "
     r"|\[?\d{4}-\d\d-\d\d \d\d:"
@@ -149,22 +157,41 @@ def _libvirt(text: str, operation: str) -> Iterator[Found]:
     for match in _LIBVIRT.finditer(text):
         end = _message_end(text, match.end())
         message = text[match.end() : end].strip()
-        told = match[0].rstrip().endswith(":") and "]: " in match[0][-4:]
-        if message and not (told and not number_in_message(message)):
+        # What others say in the same way is no error of libvirt's.
+        shared = match[0].startswith("ERROR") or match[0].endswith("]: ")
+        if message and (not shared or number_in_message(message)):
             fault = from_libvirt(code=None, message=message, operation=operation)
             yield Found(match.start(), end, fault)
 
 
 def _message_end(text: str, at: int) -> int:
     end = _line_end(text, at)
-    if not any(word in text[at:end] for word in _HANDS_ON):
+    if _HANDS_ON.search(text, at, end) is None:
         return end
+    # A list of what there is follows a colon; else only the same program goes on.
+    listing = text[at:end].rstrip().endswith(":")
     for _ in range(_MOST_LINES_OF_ONE):
         following = _line_end(text, end + 1)
         if end >= len(text) or _NEW_ENTRY.match(text, end + 1, following):
             break
+        if not listing and _GOES_ON.match(text, end + 1, following) is None:
+            break
         end = following
     return end
+
+
+_STRUCTURE = re.compile(
+    r"\bvirError\(Code=(\d{1,4}), Domain=(\d{1,4}), Message=(['\"])([^\n]{0,4000})\3\)"
+)
+
+
+def _structure(text: str, operation: str) -> Iterator[Found]:
+    """How Go's binding prints an error."""
+    for match in _STRUCTURE.finditer(text):
+        fault = from_libvirt(
+            code=int(match[1]), domain=match[2], message=match[4], operation=operation
+        )
+        yield Found(match.start(), match.end(), fault)
 
 
 _SHELL = re.compile(r"^error: ([^\n]*)", re.MULTILINE)
@@ -289,7 +316,8 @@ _XEND_LOG = re.compile(
     re.MULTILINE,
 )
 _XEND_TOOL = re.compile(
-    r"^Error: (?=[^\n]{0,300}\b(?:[Dd]omain|VM |Device \d|Dom0|dom0|xend|Xen\b|Hotplug|[Kk]ernel"
+    r"^Error: (?!virError|connect )"
+    r"(?=[^\n]{0,300}\b(?:[Dd]omain|VM |Device \d|Dom0|dom0|xend|Xen\b|Hotplug|[Kk]ernel"
     r"|Disk|memory|HVM|vif|vbd|bootloader|Boot))",
     re.MULTILINE,
 )
@@ -351,6 +379,7 @@ def _transport(text: str, operation: str) -> Iterator[Found]:
 FINDERS: tuple[Callable[[str, str], Iterator[Found]], ...] = (
     _tracebacks,
     _libvirt,
+    _structure,
     _shell,
     _objects,
     _server_errors,

@@ -25,7 +25,7 @@ _RAISED = later(
 )
 _TRACEBACK = "Traceback (most recent call last)"
 _CODE_FIRST = later(r"\s{0,20}([A-Z][A-Z0-9_]{2,80})(?![A-Za-z0-9_])[\s:,-]{0,8}")
-_LIBVIRT_RAISED = "libvirtError: "
+_LIBVIRT_RAISED = later(r"\b(?:libvirtError|LibvirtException): ")
 _LIBVIRT_HEAD = later(
     r"^[\d :.TZ+-]{19,40}: \d{1,9}: error : (?:\w{1,80}:\d{1,6} : )?", re.MULTILINE
 )
@@ -78,8 +78,9 @@ def _xend(text: str, operation: str, version: str) -> Fault:
 
 
 def _libvirt(text: str, operation: str, version: str) -> Fault:
-    raised = text.rfind(_LIBVIRT_RAISED)
-    message = text[raised + len(_LIBVIRT_RAISED) :] if raised >= 0 else text
+    message = text
+    for raised in _LIBVIRT_RAISED.finditer(text[-_LOOKED_AT:]):
+        message = raised.string[raised.end() :]
     for head in _LIBVIRT_HEAD.finditer(message[-_LOOKED_AT:]):
         message = head.string[head.end() :]
     return from_libvirt(code=None, message=message, operation=operation, version=version)

@@ -118,6 +118,7 @@ def test_the_page_of_an_import_names_its_cause(
     )
     assert fault.cause is not None
     assert (fault.cause.source, fault.cause.code) == ("xapi", error[0])
+    assert translate(fault).code == translate(from_xapi(error, operation="VM.import")).code
 
 
 _FULL = "Could not write to '/a.img': No space left on device"
@@ -259,7 +260,7 @@ def test_an_exception_that_no_code_stands_for_decides_nothing() -> None:
         "BDRV_O_INACTIVE) failed: Assertion `X_Y(z)'",
         "option ['FOO_BAR', 'x'] is unknown",
         "ioctl(KVM_CREATE_VM) failed: 16 Device or resource busy",
-        "this QEMU binary lacks 'x': it is old",
+        "this QEMU binary lacks 'vga': it is old",
         "Failed to open file 'stderr.log': no job",
     ],
 )

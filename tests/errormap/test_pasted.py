@@ -99,6 +99,21 @@ _FORMS: dict[str, tuple[str, str, str]] = {
         "libvirt 42",
         "VM_NOT_FOUND",
     ),
+    "virt-install": (
+        "ERROR    Domain not found: no domain with matching name 'a'",
+        "libvirt 42",
+        "VM_NOT_FOUND",
+    ),
+    "Java's binding of libvirt": (
+        "org.libvirt.LibvirtException: Domain not found: no domain with matching name 'a'",
+        "libvirt 42",
+        "VM_NOT_FOUND",
+    ),
+    "Go's binding of libvirt": (
+        "virError(Code=42, Domain=10, Message='no domain with matching name a')",
+        "libvirt 42",
+        "VM_NOT_FOUND",
+    ),
     "virsh": (
         (
             "error: Failed to start domain 'a'\n"
@@ -207,9 +222,29 @@ def test_one_report_in_several_spellings_is_one_time() -> None:
     assert (lines, fault.code) == ((1,), "VDI_IN_USE")
 
 
+def test_a_message_that_hands_nothing_on_is_its_line_alone() -> None:
+    text = f"{_STAMP}: error : x:1 : internal error: End of file from qemu monitor\nanother\n"
+    assert [one.fault.text for one in pasted(text)] == [
+        "internal error: End of file from qemu monitor"
+    ]
+
+
+def test_what_an_emulator_printed_ends_where_another_program_speaks() -> None:
+    text = (
+        f"{_STAMP}: error : x:1 : internal error: process exited while connecting to monitor: "
+        "2024-05-01T10:00:00Z qemu-kvm: cannot set up guest memory 'a': Cannot allocate memory\n"
+        "2024-05-01T10:00:01Z qemu-kvm: giving up\n"
+        "host another[1]: Domain not found\n"
+    )
+    ((_, fault),) = pasted(text)
+    assert fault.text.endswith("giving up")
+    assert translate(fault).code.name == "ERR_OUT_OF_MEMORY"
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "ERROR    cannot find it",
         "",
         "nothing\n",
         "error: cannot find file foo.c",
@@ -258,6 +293,12 @@ def test_a_line_of_sixteen_megabytes_is_cut_not_searched() -> None:
     found = pasted(f"{line}\nraised {_STATE}\n")
     assert time.process_time() - started < 30
     assert [one.lines for one in found] == [(2,)]
+
+
+def test_of_a_long_line_both_ends_are_looked_at() -> None:
+    noise = "x" * 100_000
+    assert [one.lines for one in pasted(f"{noise} {_STATE}\n{_STATE} {noise}")] == [(1, 2)]
+    assert pasted(f"{noise} {_STATE} {noise}") == []
 
 
 def test_bytes_that_are_no_text_are_looked_through() -> None:
