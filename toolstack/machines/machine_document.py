@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import libvirt
@@ -86,8 +85,8 @@ def expected_devices(
     if config is None:
         return list(devices.values())
     expected = [
-        replace(devices.pop(id_), config=kind.key(element))
+        devices.pop(id_)._replace(config=kind.key(element))
         for id_, element in config.devices(kind).items()
     ]
-    expected += [replace(device, config=None) for device in devices.values() if device.live]
+    expected += [device._replace(config=None) for device in devices.values() if device.live]
     return expected

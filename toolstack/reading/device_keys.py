@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from virtcim.toolstack.reading.elements import NONE, children_of, device_address, user_alias
 
 __all__ = ["DeviceKey", "disk_key", "interface_key"]
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceKey:
+class DeviceKey(NamedTuple):
     """``name`` is a disk's target or an interface's MAC address; all may be empty."""
 
     alias: str = ""
@@ -27,7 +25,7 @@ def disk_key(element: Any) -> DeviceKey:
 def interface_key(element: Any) -> DeviceKey:
     """Give the key of an ``<interface>``, whichever library read it."""
     key = _key(element, "mac", "address")
-    return replace(key, name=key.name.lower())
+    return key._replace(name=key.name.lower())
 
 
 def _key(element: Any, tag: str, attribute: str) -> DeviceKey:

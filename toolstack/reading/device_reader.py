@@ -61,13 +61,18 @@ def read_interfaces(elements: Sequence[Element]) -> tuple[InterfaceView, ...]:
     """Number the interfaces: those with our alias keep theirs, others take the lowest free."""
     children = [children_of(element) for element in elements]
     aliases = [user_alias(each) for each in children]
+    numbers = _numbers(aliases) if any(aliases) else range(len(aliases))
+    return tuple(
+        _interface(element.get("type", ""), each, alias, number)
+        for element, each, alias, number in zip(elements, children, aliases, numbers, strict=True)
+    )
+
+
+def _numbers(aliases: Sequence[str]) -> Sequence[int]:
     numbers = [_NUMBERED.fullmatch(alias) for alias in aliases]
     taken = {int(match[1]) for match in numbers if match}
-    free = (number for number in range(len(elements) + len(taken)) if number not in taken)
-    return tuple(
-        _interface(element.get("type", ""), each, alias, int(match[1]) if match else next(free))
-        for element, each, alias, match in zip(elements, children, aliases, numbers, strict=True)
-    )
+    free = (number for number in range(len(aliases) + len(taken)) if number not in taken)
+    return [int(match[1]) if match else next(free) for match in numbers]
 
 
 def _interface(kind: str, children: Children, alias: str, number: int) -> InterfaceView:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 from xml.etree.ElementTree import Element
 
 from virtcim.toolstack.reading.common import (
@@ -15,6 +16,7 @@ from virtcim.toolstack.reading.common import (
 )
 from virtcim.toolstack.reading.console_reader import read_consoles
 from virtcim.toolstack.reading.device_reader import read_disk, read_interfaces
+from virtcim.toolstack.reading.domain_parts import split
 from virtcim.toolstack.reading.elements import NONE, Children, boot_order, children_of
 from virtcim.toolstack.reading.extra import EXTRA_NAMESPACE, EXTRA_TAG, read_extra
 from virtcim.toolstack.reading.views import ConsoleView, DomainXml, InterfaceView
@@ -26,51 +28,37 @@ _MOST_VCPUS = 2**16 - 1
 # Devices besides disks and interfaces that can have a place in the boot order.
 _PASSED_DEVICES = ("hostdev", "redirdev")
 _Device = TypeVar("_Device")
+# What is said of a domain apart from its name and devices, by the names in DomainXml.
+_Head = tuple[Mapping[str, Any], tuple[str, ...]]
 
 
 def parse_domain(xml: str) -> DomainXml:
     """Read a domain description (https://libvirt.org/formatdomain.html).
 
-    Thousands of them are read in a row: each element is looked at once.
+    Thousands of them are read in a row: each element is looked at once, and what is the same in
+    many of them is parsed once.
     """
-    domain = parse_xml(xml)
-    problems: list[str] = []
-    root = children_of(domain)
-    os_element = root.get("os", NONE)
-    os_children = children_of(os_element)
-    os_type = os_children.get("type", NONE)
-    features = {feature.tag for feature in root.get("features", NONE)}
-    vcpu = root.get("vcpu", NONE)
-    vcpus_max = _number(problems, vcpu.text, 1, "its number of processors", _MOST_VCPUS)
+    parts = split(xml)
+    if parts is None:
+        root = parse_xml(xml)
+        return _domain(root.findtext("name") or "", _head(root), root.find("devices") or ())
+    return _domain(parts.name, _known_head(parts.head), parts.devices)
+
+
+@lru_cache(maxsize=1 << 8)
+def _known_head(xml: str) -> _Head:
+    return _head(parse_xml(xml))
+
+
+def _domain(name: str, head: _Head, elements: Iterable[Element]) -> DomainXml:
+    fields, head_problems = head
+    problems = [*head_problems]
     devices: dict[str, list[Element]] = {}
-    for device in root.get("devices", NONE):
+    for device in elements:
         devices.setdefault(device.tag, []).append(device)
     disks = _devices(problems, "a disk", read_disk, devices.get("disk", ()))
-    extra = root.get("metadata", NONE).find(EXTRA_TAG)
     return DomainXml(
-        name=_text(root, "name"),
-        title=_text(root, "title"),
-        description=_text(root, "description"),
-        type=domain.get("type", ""),
-        os_type=os_type.text or "hvm",
-        arch=os_type.get("arch", ""),
-        machine=os_type.get("machine", ""),
-        boot=tuple(child.get("dev", "") for child in os_element if child.tag == "boot"),
-        kernel=_text(os_children, "kernel"),
-        initrd=_text(os_children, "initrd"),
-        cmdline=_text(os_children, "cmdline"),
-        acpi="acpi" in features,
-        apic="apic" in features,
-        pae="pae" in features,
-        memory_max_bytes=_size(problems, root.get("memory", NONE), "its memory"),
-        memory_current_bytes=_size(problems, root.get("currentMemory", NONE), "its present memory"),
-        vcpus_max=vcpus_max,
-        vcpus_current=_number(
-            problems, vcpu.get("current"), vcpus_max, "its present processors", _MOST_VCPUS
-        ),
-        on_poweroff=_text(root, "on_poweroff"),
-        on_reboot=_text(root, "on_reboot"),
-        on_crash=_text(root, "on_crash"),
+        name=name,
         disks=tuple(view for _, view in disks),
         interfaces=_interfaces(problems, devices.get("interface", ())),
         consoles=_consoles(problems, devices),
@@ -80,9 +68,49 @@ def parse_domain(xml: str) -> DomainXml:
             for element, view in disks
             if (alias := element.find("alias")) is not None
         },
-        extra={} if extra is None else read_extra(extra.text or "", problems),
         problem="; ".join(problems),
+        **fields,
     )
+
+
+def _head(domain: Element) -> _Head:
+    problems: list[str] = []
+    root = children_of(domain)
+    os_element = root.get("os", NONE)
+    os_children = children_of(os_element)
+    os_type = os_children.get("type", NONE)
+    features = {feature.tag for feature in root.get("features", NONE)}
+    vcpu = root.get("vcpu", NONE)
+    vcpus_max = _number(problems, vcpu.text, 1, "its number of processors", _MOST_VCPUS)
+    extra = root.get("metadata", NONE).find(EXTRA_TAG)
+    fields = {
+        "title": _text(root, "title"),
+        "description": _text(root, "description"),
+        "type": domain.get("type", ""),
+        "os_type": os_type.text or "hvm",
+        "arch": os_type.get("arch", ""),
+        "machine": os_type.get("machine", ""),
+        "boot": tuple(child.get("dev", "") for child in os_element if child.tag == "boot"),
+        "kernel": _text(os_children, "kernel"),
+        "initrd": _text(os_children, "initrd"),
+        "cmdline": _text(os_children, "cmdline"),
+        "acpi": "acpi" in features,
+        "apic": "apic" in features,
+        "pae": "pae" in features,
+        "memory_max_bytes": _size(problems, root.get("memory", NONE), "its memory"),
+        "memory_current_bytes": _size(
+            problems, root.get("currentMemory", NONE), "its present memory"
+        ),
+        "vcpus_max": vcpus_max,
+        "vcpus_current": _number(
+            problems, vcpu.get("current"), vcpus_max, "its present processors", _MOST_VCPUS
+        ),
+        "on_poweroff": _text(root, "on_poweroff"),
+        "on_reboot": _text(root, "on_reboot"),
+        "on_crash": _text(root, "on_crash"),
+        "extra": {} if extra is None else read_extra(extra.text or "", problems),
+    }
+    return fields, tuple(problems)
 
 
 def _text(children: Children, tag: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from xml.etree.ElementTree import Element
 
 __all__ = [
@@ -49,9 +50,12 @@ def device_address(element: Element | None) -> str:
     """
     if element is None:
         return ""
-    kind = element.get("type", "")
+    get = element.get
+    kind = get("type", "")
     if kind == "pci":
-        return f"pci:{pci_address(element)}"
+        return _pci_device(
+            *(get("domain", "0"), get("bus", "0"), get("slot", "0"), get("function", "0"))
+        )
     if kind == "drive":
         parts = (element.get(name, "0") for name in ("controller", "bus", "target", "unit"))
         return ":".join((kind, *parts))
@@ -62,7 +66,15 @@ def device_address(element: Element | None) -> str:
 
 def pci_address(element: Element) -> str:
     """Give the attributes of a PCI address as ``0000:00:05.0``."""
-    domain, bus, slot, function = (
-        int(element.get(name, "0"), 0) for name in ("domain", "bus", "slot", "function")
-    )
-    return f"{domain:04x}:{bus:02x}:{slot:02x}.{function:x}"
+    names = ("domain", "bus", "slot", "function")
+    return _pci_address(*(element.get(name, "0") for name in names))
+
+
+def _pci_address(domain: str, bus: str, slot: str, function: str) -> str:
+    return f"{int(domain, 0):04x}:{int(bus, 0):02x}:{int(slot, 0):02x}.{int(function, 0):x}"
+
+
+# Machines have their devices in the same few places.
+@lru_cache(maxsize=1 << 12)
+def _pci_device(domain: str, bus: str, slot: str, function: str) -> str:
+    return f"pci:{_pci_address(domain, bus, slot, function)}"

@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from virtcim.toolstack.reading.device_keys import DeviceKey
 
@@ -32,8 +33,7 @@ _TARGET = re.compile(r"(?:vd|sd|hd|fd|xvd|ubd)([a-z]{1,3})")
 _OWN_ALIAS = re.compile(r"ua-vif(\d{1,4})")
 
 
-@dataclass(frozen=True, slots=True)
-class KnownDevice:
+class KnownDevice(NamedTuple):
     """A remembered device, and what it was last known by in the persistent and the live one."""
 
     id: str
@@ -42,8 +42,7 @@ class KnownDevice:
     live: DeviceKey | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Identified:
+class Identified(NamedTuple):
     """All devices of one kind that are there, and which those of the two descriptions are."""
 
     known: tuple[KnownDevice, ...]
@@ -210,6 +209,20 @@ def name_disks(
     keys: Sequence[DeviceKey], known: Collection[KnownDevice]
 ) -> Sequence[tuple[str, int]]:
     """Name new disks: an id is the target, a number the target's index where that is free."""
+    if not known:
+        return _first_disk_names(tuple(key.name for key in keys))
+    return _disk_names(keys, known)
+
+
+# Most machines have the same few targets.
+@lru_cache(maxsize=1 << 10)
+def _first_disk_names(targets: tuple[str, ...]) -> Sequence[tuple[str, int]]:
+    return _disk_names([DeviceKey(name=target) for target in targets], ())
+
+
+def _disk_names(
+    keys: Sequence[DeviceKey], known: Collection[KnownDevice]
+) -> Sequence[tuple[str, int]]:
     numbers = {device.number for device in known}
     ids = {device.id for device in known}
     found: dict[int, int] = {}
@@ -246,6 +259,8 @@ def name_interfaces(
 
     Versions before 1.1 wrote such aliases into domains.
     """
+    if not known and not any(key.alias for key in keys):
+        return [(str(number), number) for number in range(len(keys))]
     numbers = {device.number for device in known}
     found: dict[int, int] = {}
     for position, key in enumerate(keys):
