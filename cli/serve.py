@@ -15,22 +15,15 @@ import typer
 
 from virtcim.cimserver import CimServer
 from virtcim.cli.daemon import (
-    Access,
-    Authentication,
     AuthOption,
     ConfigOption,
     ListenOption,
-    LogLevel,
     LogLevelOption,
     StopTimeoutOption,
     TlsCertOption,
     TlsKeyOption,
     UsersOption,
-    default_state_directory,
-    open_access,
     register_daemon,
-    start_logging,
-    usable,
 )
 from virtcim.cli.hypervisors import (
     AnyHostnameOption,
@@ -41,6 +34,15 @@ from virtcim.cli.hypervisors import (
     PasswordFileOption,
     UserOption,
     read_hypervisors,
+)
+from virtcim.cli.startup import (
+    Access,
+    Authentication,
+    LogLevel,
+    default_state_directory,
+    open_access,
+    start_logging,
+    usable,
 )
 from virtcim.cli.users import UsersError
 from virtcim.hypervisor import XenApiEndpoint

@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import os
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from virtcim.cli.daemon import (
-    Access,
-    Authentication,
     AuthOption,
     ConfigOption,
     ListenOption,
-    LogLevel,
     LogLevelOption,
     StopTimeoutOption,
     TlsCertOption,
     TlsKeyOption,
     UsersOption,
-    default_state_directory,
-    open_access,
     register_daemon,
-    start_logging,
-    usable,
 )
-from virtcim.cli.users import UsersError
-from virtcim.toolstack import FenceError, StateError, Toolstack, ToolstackOptions
-from virtcim.wire.application import ASGIApp
-from virtcim.wire.listen import ListenError, run_daemon
+from virtcim.cli.startup import Authentication, LogLevel
+from virtcim.cli.toolstack_daemon import Arguments, DomainType, run_toolstack
 
 __all__ = ["register"]
-
-# A libvirt that is there answers sooner, also with thousands of domains.
-_FIRST_CONNECTION_S = 10.0
-
-
-class DomainType(StrEnum):
-    """How the virtual machines that are defined here are run."""
-
-    AUTO = "auto"
-    KVM = "kvm"
-    QEMU = "qemu"
-
 
 _LibvirtOption = Annotated[
     str,
@@ -122,54 +98,24 @@ def _toolstack(
     Example: virtcim toolstack --libvirt qemu:///system --listen unix:/run/virtcim/toolstack.sock
     --image-directory /var/lib/libvirt/images --image-source https://images.example/debian
     """
-    start_logging(log_level)
-    directory = state or default_state_directory() / "toolstack"
-    with usable(FenceError, ListenError, StateError, UsersError):
-        access = open_access(
-            "toolstack",
-            listen,
-            tls_cert=tls_cert,
-            tls_key=tls_key,
-            auth=auth,
-            users=users or directory / "users",
-            trusts_unix=True,
-        )
-        toolstack = Toolstack(
-            ToolstackOptions(
-                libvirt_uri=libvirt,
-                state_directory=directory,
-                domain_type=domain_type.value,
-                authenticate=access.authenticate,
-                session_idle_s=session_idle,
-                shutdown_timeout_s=shutdown_timeout,
-                reconcile_s=reconcile,
-                image_directories=tuple(image_directory or ()),
-                image_sources=tuple(image_source or ()),
+    raise typer.Exit(
+        run_toolstack(
+            Arguments(
+                libvirt=libvirt,
+                listen=tuple(listen),
+                state=state,
+                domain_type=domain_type,
+                auth=auth,
+                users=users,
+                tls_cert=tls_cert,
+                tls_key=tls_key,
+                session_idle=session_idle,
+                shutdown_timeout=shutdown_timeout,
+                reconcile=reconcile,
+                stop_timeout=stop_timeout,
+                image_directory=tuple(image_directory or ()),
+                image_source=tuple(image_source or ()),
+                log_level=log_level,
             )
         )
-    raise typer.Exit(_run(toolstack, access, stop_timeout))
-
-
-def _run(toolstack: Toolstack, access: Access, stop_timeout_s: float) -> int:
-    def application() -> ASGIApp:
-        toolstack.start()
-        if not toolstack.wait_connected(_FIRST_CONNECTION_S):
-            typer.echo(
-                f"virtcim toolstack: {toolstack.why_not_connected()}; calls fail until it can be "
-                "reached",
-                err=True,
-            )
-        return toolstack.application
-
-    status = 1
-    try:
-        status = run_daemon(
-            application, access.listens, drain=lambda: toolstack.drain(stop_timeout_s)
-        )
-    finally:
-        idle = toolstack.stop()
-        if not idle:
-            # Python would wait for the threads that are in libvirt, perhaps for ever.
-            logging.shutdown()
-            os._exit(status)
-    return status
+    )

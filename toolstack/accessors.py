@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
 from virtcim.toolstack.calltable import Call, Context
@@ -55,10 +55,10 @@ def _table_calls(record_class: RecordClass) -> Iterator[Call]:
     name = record_class.name
 
     def get_all(context: Context) -> list[str]:
-        return list(context.services.database.records(name))
+        return context.services.database.references(name)
 
-    def get_all_records(context: Context) -> dict[str, Record]:
-        return context.services.database.records(name)
+    async def get_all_records(context: Context) -> dict[str, Record]:
+        return await _records(context, name)
 
     def get_by_uuid(context: Context, uuid: str) -> str:
         ref = context.services.database.by_uuid(name, uuid.lower())
@@ -66,15 +66,38 @@ def _table_calls(record_class: RecordClass) -> Iterator[Call]:
             raise XapiFailure("UUID_INVALID", name, uuid)
         return ref
 
-    def get_by_name_label(context: Context, label: str) -> list[str]:
-        records = context.services.database.records(name)
+    async def get_by_name_label(context: Context, label: str) -> list[str]:
+        records = await _records(context, name)
         return [ref for ref, record in records.items() if record["name_label"] == label]
 
     yield _inline(record_class, "get_all", (), get_all)
-    yield _inline(record_class, "get_all_records", (), get_all_records)
+    yield _of_table(record_class, "get_all_records", (), get_all_records)
     yield _inline(record_class, "get_by_uuid", (_text("uuid"),), get_by_uuid)
     if record_class.labelled:
-        yield _inline(record_class, "get_by_name_label", (_text("label"),), get_by_name_label)
+        yield _of_table(record_class, "get_by_name_label", (_text("label"),), get_by_name_label)
+
+
+async def _records(context: Context, name: str) -> dict[str, Record]:
+    """Give all records of a class; where they are still to be made others need not wait."""
+    database = context.services.database
+    if database.is_made((name,)):
+        return database.records(name)
+    return await context.run(database.records, name)
+
+
+def _of_table(
+    record_class: RecordClass,
+    method: str,
+    parameters: tuple[Parameter, ...],
+    handler: Callable[..., Awaitable[object]],
+) -> Call:
+    return Call(
+        name=f"{record_class.name}.{method}",
+        parameters=parameters,
+        handler=handler,
+        inline=True,
+        needs_libvirt=record_class.needs_libvirt,
+    )
 
 
 def _inline(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.faults import handle_invalid
 from virtcim.toolstack.parameters import Parameter, parse_parameters
-from virtcim.wire import ClientInfo
+from virtcim.wire.application import ClientInfo
 
 if TYPE_CHECKING:
     from virtcim.toolstack.services import Services

@@ -1,33 +1,39 @@
 """All records in memory, and the journal of their changes that ``event.from`` reads.
 
 A record that was published is never changed in place: a change is a new dictionary. So readers
-need no lock for what they were given.
+need no lock for what they were given. One that was announced is there for everybody from then on,
+in its place among the changes, and is made when it is first read.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from virtcim.toolstack.datamodel import CLASSES, Record
 
 __all__ = ["Change", "Changes", "Database"]
 
+_log = logging.getLogger(__name__)
+
 _TOMBSTONES = 20_000
 _DIGITS = 13
 
 Operation = Literal["add", "mod", "del"]
+# Makes a record of what cannot change any more, and of that alone: when it is called is not known.
+Make = Callable[[], Record]
 
 
 @dataclass(slots=True)
 class _Entry:
     created: int
     modified: int
-    record: Record | None  # None: deleted
+    deleted: bool
     uuid: str
 
 
@@ -59,7 +65,9 @@ class Database:
         self._life = f"{life:0{_DIGITS}d}"
         self._lock = threading.Lock()
         self._generation = 1
-        self._tables: dict[str, dict[str, Record]] = {name: {} for name in CLASSES}
+        self._tables: dict[str, dict[str, Record | Make]] = {name: {} for name in CLASSES}
+        # How many records of a class are still to be made.
+        self._announced: dict[str, int] = dict.fromkeys(CLASSES, 0)
         self._uuids: dict[str, dict[str, str]] = {name: {} for name in CLASSES}
         # Least recently changed first, deleted objects included.
         self._journal: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
@@ -83,46 +91,87 @@ class Database:
     def publish(self, class_name: str, ref: str, record: Record) -> None:
         """Add the object or replace its record; an equal record is no change."""
         with self._lock:
-            table = self._tables[class_name]
-            previous = table.get(ref)
+            previous = self._made(class_name, ref)
             if previous == record:
                 return
             if previous is not None and previous["uuid"] != record["uuid"]:
                 self._uuids[class_name].pop(previous["uuid"], None)
-            table[ref] = record
-            self._uuids[class_name][record["uuid"]] = ref
-            self._generation += 1
-            entry = self._journal.pop((class_name, ref), None)
-            created = self._generation if entry is None or entry.record is None else entry.created
-            self._deleted.pop((class_name, ref), None)
-            self._journal[class_name, ref] = _Entry(
-                created, self._generation, record, record["uuid"]
-            )
+            self._put(class_name, ref, record["uuid"], record)
         self.wake()
+
+    def announce(self, objects: Iterable[tuple[str, str, str, Make]]) -> None:
+        """Add objects (class, reference, UUID) whose records are made when they are first read.
+
+        What makes one uses no database; where it raises, the object is not there. One whose record
+        is there already gets its next one at once, since it must be known whether it changes.
+        """
+        known = []
+        with self._lock:
+            for class_name, ref, uuid, make in objects:
+                present = self._tables[class_name].get(ref)
+                if isinstance(present, dict):
+                    known.append((class_name, ref, make))
+                    continue
+                if present is None:
+                    self._announced[class_name] += 1
+                self._put(class_name, ref, uuid, make)
+        for class_name, ref, make in known:
+            self.publish(class_name, ref, make())
+        self.wake()
+
+    def _put(self, class_name: str, ref: str, uuid: str, record: Record | Make) -> None:
+        self._tables[class_name][ref] = record
+        self._uuids[class_name][uuid] = ref
+        self._generation += 1
+        key = (class_name, ref)
+        entry = self._journal.pop(key, None)
+        if entry is None or entry.deleted:
+            created = self._generation
+            self._deleted.pop(key, None)
+        else:
+            created = entry.created
+        self._journal[key] = _Entry(created, self._generation, False, uuid)
+
+    def _made(self, class_name: str, ref: str) -> Record | None:
+        """Give a record, made if it was only announced; called with the lock held."""
+        record = self._tables[class_name].get(ref)
+        if record is None or isinstance(record, dict):
+            return record
+        self._announced[class_name] -= 1
+        try:
+            made = self._tables[class_name][ref] = record()
+        except Exception:  # noqa: BLE001 - one odd object costs only itself
+            _log.exception("%s %s: no record can be made of it", class_name, ref)
+            self._drop(class_name, ref)
+            return None
+        return made
 
     def remove(self, class_name: str, ref: str) -> None:
         """Remove the object, if it is there."""
         with self._lock:
-            record = self._tables[class_name].pop(ref, None)
+            record = self._tables[class_name].get(ref)
             if record is None:
                 return
-            self._uuids[class_name].pop(record["uuid"], None)
-            self._generation += 1
-            entry = self._journal.pop((class_name, ref))
-            self._journal[class_name, ref] = _Entry(
-                entry.created, self._generation, None, record["uuid"]
-            )
-            self._deleted[class_name, ref] = self._generation
-            while len(self._deleted) > _TOMBSTONES:
-                forgotten, self._horizon = self._deleted.popitem(last=False)
-                del self._journal[forgotten]
+            if not isinstance(record, dict):
+                self._announced[class_name] -= 1
+            self._drop(class_name, ref)
         self.wake()
+
+    def _drop(self, class_name: str, ref: str) -> None:
+        del self._tables[class_name][ref]
+        entry = self._journal.pop((class_name, ref))
+        self._uuids[class_name].pop(entry.uuid, None)
+        self._generation += 1
+        self._journal[class_name, ref] = _Entry(entry.created, self._generation, True, entry.uuid)
+        self._deleted[class_name, ref] = self._generation
+        while len(self._deleted) > _TOMBSTONES:
+            forgotten, self._horizon = self._deleted.popitem(last=False)
+            del self._journal[forgotten]
 
     def touch(self, class_name: str, ref: str) -> str | None:
         """Mark the object as modified; give the token of that, or None if there is no such."""
         with self._lock:
-            record = self._tables[class_name].get(ref)
-            if record is None:
+            if ref not in self._tables[class_name]:
                 return None
             self._generation += 1
             self._journal[class_name, ref].modified = self._generation
@@ -133,16 +182,33 @@ class Database:
 
     def get(self, class_name: str, ref: str) -> Record | None:
         """Give the record, or None."""
-        return self._tables[class_name].get(ref)
+        record = self._tables[class_name].get(ref)
+        if record is None or isinstance(record, dict):
+            return record
+        with self._lock:
+            return self._made(class_name, ref)
 
     def by_uuid(self, class_name: str, uuid: str) -> str | None:
         """Give the reference of the object with this UUID, or None."""
         return self._uuids[class_name].get(uuid)
 
+    def references(self, class_name: str) -> list[str]:
+        """Give the references of all objects of a class."""
+        with self._lock:
+            return list(self._tables[class_name])
+
     def records(self, class_name: str) -> dict[str, Record]:
         """Give all records of a class by reference."""
         with self._lock:
-            return dict(self._tables[class_name])
+            table = self._tables[class_name]
+            if self._announced[class_name]:
+                for ref in tuple(table):
+                    self._made(class_name, ref)
+            return cast("dict[str, Record]", dict(table))
+
+    def is_made(self, class_names: Iterable[str]) -> bool:
+        """Whether no record of these classes is still to be made, which takes its time."""
+        return not any(self._announced[name] for name in class_names)
 
     def generation_of(self, token: str) -> int:
         """Give how much of this life a token has seen: 0 for the tokens of other lives.
@@ -170,11 +236,16 @@ class Database:
         with self._lock:
             if self._batches:
                 return None
-            for (class_name, ref), entry in reversed(self._journal.items()):
+            wanted_keys = []
+            for key, entry in reversed(self._journal.items()):
                 if entry.modified <= generation:
                     break
-                operation = _operation(entry, generation)
-                if operation is not None and wanted(class_name, ref):
+                if wanted(*key):
+                    wanted_keys.append((key, entry))
+            for (class_name, ref), entry in reversed(wanted_keys):
+                record = None if entry.deleted else self._made(class_name, ref)
+                operation = _operation(entry, record, generation)
+                if operation is not None:
                     found.append(
                         Change(
                             generation=entry.modified,
@@ -182,12 +253,11 @@ class Database:
                             class_name=class_name,
                             ref=ref,
                             uuid=entry.uuid,
-                            record=entry.record,
+                            record=record,
                         )
                     )
             counts = {name: len(table) for name, table in self._tables.items()}
             token = self._token()
-        found.reverse()
         return Changes(token=token, changes=tuple(found), counts=counts)
 
     def _token(self) -> str:
@@ -205,8 +275,8 @@ class Database:
             waiter.wake()
 
 
-def _operation(entry: _Entry, generation: int) -> Operation | None:
-    if entry.record is None:
+def _operation(entry: _Entry, record: Record | None, generation: int) -> Operation | None:
+    if record is None:
         # Who never saw it need not hear that it is gone.
         return "del" if entry.created <= generation else None
     return "add" if entry.created > generation else "mod"

@@ -20,7 +20,7 @@ from virtcim.toolstack.parameters import check_value, count_mismatch
 from virtcim.toolstack.services import Services
 from virtcim.toolstack.state import StateError
 from virtcim.toolstack.tasks import RunningTask
-from virtcim.wire import ClientInfo
+from virtcim.wire.application import ClientInfo
 
 __all__ = ["Dispatcher"]
 

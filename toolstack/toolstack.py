@@ -7,11 +7,9 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from virtcim.toolstack.accessors import accessor_calls
-from virtcim.toolstack.calls import ALL_CALLS
 from virtcim.toolstack.database import Database
-from virtcim.toolstack.dispatcher import Dispatcher
 from virtcim.toolstack.following.disk_sizes import DiskSizes
 from virtcim.toolstack.following.inventory import Inventory
 from virtcim.toolstack.images.fence import is_local, parse_fence
@@ -19,7 +17,6 @@ from virtcim.toolstack.images.known import KnownImages
 from virtcim.toolstack.images.leftovers import clean_up
 from virtcim.toolstack.images.provisional import Provisional
 from virtcim.toolstack.images.recorded import MadePools, RecordedFormats
-from virtcim.toolstack.machines.change_journal import take_back_unfinished
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.reading.known_devices import KnownDevices
 from virtcim.toolstack.records.publisher import Publisher, TogetherLock
@@ -28,7 +25,10 @@ from virtcim.toolstack.sessions import Sessions
 from virtcim.toolstack.state import State
 from virtcim.toolstack.statistics import Statistics
 from virtcim.toolstack.tasks import Tasks
-from virtcim.wire import XmlRpcApplication
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.dispatcher import Dispatcher
+    from virtcim.wire.application import XmlRpcApplication
 
 __all__ = ["Toolstack", "ToolstackOptions"]
 
@@ -120,9 +120,24 @@ class Toolstack:
             domain_type=options.domain_type,
         )
         self._services = services
-        calls = [*accessor_calls(), *ALL_CALLS]
-        self._dispatcher = Dispatcher(services, calls, threads=options.threads)
-        self.application = XmlRpcApplication(self._dispatcher.dispatch)
+        self._threads = options.threads
+        self._dispatcher: Dispatcher | None = None
+        self._application: XmlRpcApplication | None = None
+
+    @property
+    def application(self) -> XmlRpcApplication:
+        """What answers the calls; it is made when it is first wanted, from one thread."""
+        if self._application is None:
+            # So that libvirt can be read while all the calls are loaded.
+            from virtcim.toolstack.accessors import accessor_calls
+            from virtcim.toolstack.calls import ALL_CALLS
+            from virtcim.toolstack.dispatcher import Dispatcher
+            from virtcim.wire.application import XmlRpcApplication
+
+            calls = [*accessor_calls(), *ALL_CALLS]
+            self._dispatcher = Dispatcher(self._services, calls, threads=self._threads)
+            self._application = XmlRpcApplication(self._dispatcher.dispatch)
+        return self._application
 
     def start(self) -> None:
         """Connect to libvirt and follow it, in a thread of its own."""
@@ -141,7 +156,8 @@ class Toolstack:
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new operations, and wait up to ``timeout_s`` for those that run."""
-        await self._dispatcher.drain(timeout_s)
+        if self._dispatcher is not None:
+            await self._dispatcher.drain(timeout_s)
 
     def stop(self) -> bool:
         """Let go of libvirt; False if it still works on something, which is not waited for."""
@@ -149,14 +165,18 @@ class Toolstack:
         self._inventory.stop()
         self._connection.close()
         self._inventory.join()
-        idle = self._dispatcher.close()
+        idle = self._dispatcher is None or self._dispatcher.close()
         self._devices.close()
         self._state.close()
         return idle
 
     def _finish_operations(self, provisional: Provisional) -> None:
         """End what was cut off; what a VM names is known only once its changes are whole."""
-        take_back_unfinished(self._connection, self._state.database)
+        if self._state.has_unfinished_changes():
+            # What changes machines is not needed to read them.
+            from virtcim.toolstack.machines.change_journal import take_back_unfinished
+
+            take_back_unfinished(self._connection, self._state.database)
         clean_up(self._connection, provisional)
 
     def _connection_lost(self) -> None:

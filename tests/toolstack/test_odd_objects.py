@@ -206,8 +206,14 @@ def test_a_domain_of_which_no_record_can_be_made_is_named_by_the_host(
         session = host.login()
         api = session.xenapi
         assert [vm["name_label"] for vm in api.VM.get_all_records().values()] == ["runs"]
-        [found] = api.host.get_all_records().values()
-        assert domain_uuid("rests") in found["other_config"]["virtcim-problem"]
+
+        def is_named() -> bool:
+            [found] = api.host.get_all_records().values()
+            return domain_uuid("rests") in found["other_config"].get("virtcim-problem", "")
+
+        # The record was to be made when it was read.
+        wait_for(session, ["host"], is_named, "the host to name it")
+        assert [vm["name_label"] for vm in api.VM.get_all_records().values()] == ["runs"]
         session("close")()
 
 

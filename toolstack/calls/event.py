@@ -7,12 +7,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.database import Change, Changes
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.faults import XapiFailure, handle_invalid
-from virtcim.wire import ClientInfo
+from virtcim.wire.application import ClientInfo
 
 __all__ = ["EVENT_CALLS"]
 
@@ -49,7 +50,9 @@ async def event_from(
         while True:
             services.connection.require()
             services.sessions.require(context.session)
-            found = services.database.changes_since(generation, wanted)
+            look = partial(services.database.changes_since, generation, wanted)
+            # Where thousands of records are still to be made others need not wait for it.
+            found = look() if services.database.is_made(class_names) else await context.run(look)
             if found is None:
                 await changed.wait(_LOOK_S)
                 continue

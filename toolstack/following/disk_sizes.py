@@ -17,6 +17,9 @@ __all__ = ["DiskSizes"]
 
 _log = logging.getLogger(__name__)
 
+# How soon it is noticed that all stops while libvirt is still being read.
+_LOOK_S = 1.0
+
 Tell = Callable[[str, ImageFile], None]  # path, sizes
 
 
@@ -24,7 +27,7 @@ class DiskSizes:
     """Asks libvirt one disk after the other, in a thread of its own.
 
     A machine that does not answer keeps only further sizes waiting. ``tell`` is called with what
-    was found; where libvirt knows no size, too, nothing is told.
+    was found; where libvirt knows no size, too, nothing is told. The first reading comes first.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class DiskSizes:
         self._mark_background = mark_background
         self._wanted: queue.SimpleQueue[tuple[str, str, str] | None] = queue.SimpleQueue()
         self._unsupported = False
+        self._stopping = False
         self._thread = threading.Thread(target=self._work, name="disk-sizes", daemon=True)
 
     def start(self) -> None:
@@ -43,6 +47,7 @@ class DiskSizes:
 
     def stop(self) -> None:
         """Ask no more; what libvirt still does is not waited for."""
+        self._stopping = True
         self._wanted.put(None)
 
     def ask(self, domain: str, target: str, path: str) -> None:
@@ -52,6 +57,9 @@ class DiskSizes:
 
     def _work(self) -> None:
         self._mark_background()
+        while not self._connection.wait_attempted(_LOOK_S):
+            if self._stopping:
+                return
         while (wanted := self._wanted.get()) is not None:
             try:
                 found = self._sizes(*wanted[:2])

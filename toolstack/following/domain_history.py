@@ -10,6 +10,7 @@ import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,9 @@ class _Life:
 
     @property
     def is_worth_keeping(self) -> bool:
-        return any((self.since, self.started, self.panicked, self.watchdog, self.disk_errors))
+        return bool(
+            self.since or self.started or self.panicked or self.watchdog or self.disk_errors
+        )
 
     def to_fields(self) -> dict[str, Any]:
         return {
@@ -59,6 +62,12 @@ class _Life:
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> _Life:
         return cls(**{**fields, **{name: _time(fields[name]) for name in _TIMES}})
+
+
+# There are thousands that do not run and of which nobody has seen anything.
+@lru_cache(maxsize=1 << 8)
+def _unseen(condition: str, reason: int, run: int, boot: str) -> _Life:
+    return _Life(condition=condition, reason=reason, id=run, boot=boot)
 
 
 _TIMES = ("since", "started", "panicked", "watchdog_at")
@@ -167,6 +176,8 @@ class DomainHistory:
             life = self._life_of(view, known, now)
             self._watched.add(view.uuid)
             self._put(view.uuid, life)
+        if not life.is_worth_keeping:
+            return view  # nothing is known that could be added
         return replace(
             view,
             since=life.since,
@@ -214,6 +225,8 @@ class DomainHistory:
                 since = changed
         elif not same and view.uuid in self._watched:
             since = now
+        if known is None and since is None and started is None:
+            return _unseen(condition, view.reason, view.id, self._boot)
         life = self._of(view.uuid, view.id)
         begun = life.started
         if begun is None and known is not None and known.id != view.id:

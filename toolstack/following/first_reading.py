@@ -25,9 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["read_everything"]
 
-# So many domains become visible together, and so many lots of them are asked for ahead.
+# So many domains become visible together, and so many lots of them are asked for ahead, by so many
+# threads: libvirtd works on five requests of a connection at a time.
 _BATCH = 100
-_AHEAD = 2
+_AHEAD = 6
+_ASKING = 3
 # Who waits for libvirt waits for the interpreter too: it has to change threads as often as
 # libvirt answers.
 _SWITCH_S = 1e-4
@@ -80,7 +82,7 @@ def _read_all(
             put(uuid, view)
         for uuid in known.keys() - found.keys():
             put(uuid, None)
-        inventory.flush()
+        inventory.flush_first()
 
 
 def _read_domains(
@@ -98,7 +100,7 @@ def _read_domains(
     with inventory.lock:
         for uuid in inventory.domains.keys() - {one.uuid for one in listed}:
             inventory.put_domain(uuid, None)
-        inventory.flush()
+        inventory.flush_first()
     inventory.keep_only({one.uuid for one in listed})
 
 
@@ -109,7 +111,7 @@ def _asked_ahead(
 ) -> Iterator[list[tuple[ListedDomain, tuple[str, ...]]]]:
     """Give the domains with their descriptions: libvirt writes the next while we read the last."""
     before_s = sys.getswitchinterval()
-    with ThreadPoolExecutor(1, "ask-ahead", initializer=mark_background) as pool:
+    with ThreadPoolExecutor(_ASKING, "ask-ahead", initializer=mark_background) as pool:
         sys.setswitchinterval(_SWITCH_S)
         try:
             batches = [listed[at : at + _BATCH] for at in range(0, len(listed), _BATCH)]

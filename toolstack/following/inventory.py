@@ -50,10 +50,19 @@ _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _JOIN_S = 5.0
 # How soon an object is looked at again that an operation was working on.
 _POSTPONE_S = 0.2
+# A message of our own: a record could not be made when it was read.
+_UNMADE = "unmade"
 
 
 class Observer(Protocol):
-    """Who makes records of views; called with the lock of the inventory held."""
+    """Who makes records of views; called with the lock of the inventory held.
+
+    While ``announcing`` is set a record may be made when it is first read. ``on_unmade`` is called
+    from any thread, and with locks held, when that failed (class, UUID, why).
+    """
+
+    announcing: bool
+    on_unmade: Callable[[str, str, Exception], None]
 
     def host_changed(self, host: HostView) -> None:
         """The host was read."""
@@ -96,6 +105,7 @@ class Inventory:
         self.history = DomainHistory(state)
         self._connection = connection
         self._observer = observer
+        observer.on_unmade = lambda *what: self._messages.put((_UNMADE, what[1], what))
         self._known_devices = devices
         self._mark_background = mark_background
         self._details = StopDetails(state)
@@ -260,6 +270,10 @@ class Inventory:
         self._known_devices.flush()
         self._observer.flush()
 
+    def flush_first(self) -> None:
+        """Show what was put of a first reading: what is only to be written waits for its end."""
+        self._observer.flush()
+
     def keep_only(self, domains: Collection[str]) -> None:
         """Remember what is known of these domains alone: all others are gone."""
         self._known_devices.keep_only(domains)
@@ -304,11 +318,13 @@ class Inventory:
         self, domain: Any, listed: ListedDomain | None = None, texts: tuple[str, ...] = ()
     ) -> DomainView | None:
         """Read one domain; None when it is gone."""
-        uuid, now = domain.UUIDString(), datetime.now(UTC)
+        uuid = domain.UUIDString() if listed is None else listed.uuid
+        now = datetime.now(UTC)
         try:
             view = read_domain(
                 self._connection,
                 domain,
+                uuid,
                 self._known_devices,
                 detail=self._details.get(uuid),
                 now=now,
@@ -375,11 +391,14 @@ class Inventory:
         except Exception as error:  # noqa: BLE001 - one odd object costs only itself
             if not self._oddities.is_left_out(kind, uuid):
                 _log.exception("%s %s: no record can be made of it", kind, uuid)
-            problem = f"{kind} {uuid} is not shown: no record can be made of it ({error!r:.200})"
-            self._oddities.leave_out(kind, uuid, problem)
+            self._leave_out(kind, uuid, error)
         else:
             if self._oddities.is_left_out(kind, uuid):
                 self._oddities.leave_out(kind, uuid, "")
+
+    def _leave_out(self, kind: str, uuid: str, error: Exception) -> None:
+        problem = f"{kind} {uuid} is not shown: no record can be made of it ({error!r:.200})"
+        self._oddities.leave_out(kind, uuid, problem)
 
     # The thread
 
@@ -413,9 +432,14 @@ class Inventory:
             *(self._connection.handle, self._report, self.history, self._connection.at_close)
         )
         self.refresh_host()
-        read_everything(self, self._connection, self._mark_background)
+        self._observer.announcing = True
+        try:
+            read_everything(self, self._connection, self._mark_background)
+        finally:
+            self._observer.announcing = False
         self._language.look(self._connection)
         self._connection.mark_ready()
+        self._known_devices.flush()
         _log.info(
             "connected to libvirt at %s: %d domains, %d pools, %d networks",
             self._connection.uri,
@@ -471,6 +495,10 @@ class Inventory:
                     self._details.put(uuid, payload)
             elif kind == watch.REBOOTED:
                 self._observer.domain_rebooted()
+            elif kind == _UNMADE:
+                class_name, _, error = payload
+                self._leave_out(watch.DOMAIN if class_name == "VM" else class_name, uuid, error)
+                self.tell_what_is_left_out()
 
 
 def _replace(views: dict[str, Any], uuid: str, view: Any) -> Any:

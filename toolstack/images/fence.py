@@ -38,6 +38,9 @@ class FenceLook:
             for place in places
             if (directory := resolve_path(place, local=local)) is not None
         ]
+        # As ``lies_in`` compares them, for the thousands of paths of a start.
+        inside = (str(PurePosixPath(directory)) for directory, _ in self._places)
+        self._inside = [(inner, f"{inner.rstrip('/')}/") for inner in inside]
         self._directories: dict[str, str | None] = {}
 
     def holds(self, path: str) -> bool:
@@ -49,7 +52,7 @@ class FenceLook:
         if in_dev(path) and lies_in(resolved, "/dev"):
             named = str(PurePosixPath(path))
             return any(lies_in(named, each) for places in self._places for each in places)
-        return any(lies_in(resolved, directory) for directory, _ in self._places)
+        return any(resolved == inner or resolved.startswith(below) for inner, below in self._inside)
 
     def _resolve(self, path: str) -> str | None:
         """Resolve a path; many have one directory."""

@@ -63,6 +63,7 @@ def _supported(
 def read_domain(
     connection: LibvirtConnection,
     domain: Any,
+    uuid: str,
     devices: KnownDevices,
     *,
     detail: StopDetail | None,
@@ -104,7 +105,6 @@ def read_domain(
         documents = (DomainXml(name=_name(domain)),)
     config = documents[-1]
     live = documents[0] if active else None
-    uuid = domain.UUIDString()
     devices.name(uuid, config, live, whole=not problems)
     if live is not None:
         config = _with_attached(config, live)
@@ -112,7 +112,7 @@ def read_domain(
         detail = detail.naming_disks(live.aliases)
     disk_errors: Mapping[str, int] = {}
     if stopped_by_itself(state, reason) and active and detail is None:
-        disk_errors = read_disk_errors(connection, domain.UUIDString())
+        disk_errors = read_disk_errors(connection, uuid)
     return DomainView(
         uuid=uuid,
         id=domain.ID() if active else -1,
@@ -155,6 +155,8 @@ def descriptions(connection: LibvirtConnection, listed: ListedDomain) -> tuple[s
 
 
 def _is_active(call: Callable[..., Any], domain: Any, state: int) -> bool:
+    if state == libvirt.VIR_DOMAIN_SHUTOFF:
+        return False  # one that is just being started is told of when it runs
     return domain.ID() != -1 and (state in _RUNNING or bool(call(domain.isActive)))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.reading.views import HostView, NetworkView
@@ -26,11 +26,19 @@ _USER_NETWORK_NAME = "User networking"
 _DEFAULT_MTU = 1500
 
 
+@cache
+def _own_version() -> str:
+    # It takes longer to load than to read a hundred machines.
+    from importlib.metadata import version
+
+    return version("virtcim")
+
+
 def host_values(
     host: HostView, uri: str, vms: Iterable[str], sr_uuids: Iterable[str]
 ) -> dict[str, object]:
     """Give the values of the host record."""
-    version = importlib.metadata.version("virtcim")
+    version = _own_version()
     return {
         "uuid": host.uuid,
         "name_label": host.hostname,

@@ -9,13 +9,15 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 from virtcim.toolstack.database import Database
-from virtcim.toolstack.datamodel import CLASSES
+from virtcim.toolstack.datamodel import CLASSES, Record
 from virtcim.toolstack.images.image_file import ImageFile
 from virtcim.toolstack.images.known import KnownImages
-from virtcim.toolstack.reading.views import DomainView, HostView, NetworkView, PoolView
+from virtcim.toolstack.reading.views import DiskView, DomainView, HostView, NetworkView, PoolView
 from virtcim.toolstack.records.departed import DepartedImages
 from virtcim.toolstack.records.devices import console_values, vbd_values, vif_values
 from virtcim.toolstack.records.host import (
@@ -38,12 +40,17 @@ from virtcim.toolstack.records.identity import (
 from virtcim.toolstack.records.storage_index import StorageIndex
 from virtcim.toolstack.records.storage_records import StorageRecords
 from virtcim.toolstack.records.vm import vm_metrics_values, vm_values
-from virtcim.toolstack.refs import NULL, reference
+from virtcim.toolstack.refs import NULL, reference, uuid_of
 from virtcim.toolstack.state import State
 
 __all__ = ["Publisher", "TogetherLock"]
 
-Objects = dict[tuple[str, str], dict[str, object]]
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+# What makes the values of a record, of what cannot change any more.
+Values = Callable[[], dict[str, object]]
+# By class and reference, with the UUID.
+Objects = dict[tuple[str, str], tuple[str, Values]]
 
 
 class TogetherLock:
@@ -81,6 +88,8 @@ class Publisher:
         """
         self.lock = lock
         self.on_size_wanted: Callable[[str, str, str], None] = lambda *_: None
+        self.announcing = False
+        self.on_unmade: Callable[[str, str, Exception], None] = lambda *_: None
         self._database = database
         self._state = state
         self._uri = uri
@@ -95,6 +104,7 @@ class Publisher:
         self._objects: dict[str, set[tuple[str, str]]] = {}  # of each domain
         self._links: dict[str, dict[str, str]] = {}  # of each domain: VBD and VIF to what they use
         self._users: defaultdict[str, set[str]] = defaultdict(set)  # VDI or network to users
+        self._disks: dict[str, tuple[str, DiskView]] = {}  # by VBD, with the UUID of the domain
         self._resident: set[str] = set()
         self._operations: defaultdict[str, dict[str, str]] = defaultdict(dict)
         self._network_keys: dict[str, str] = {}  # by reference
@@ -111,6 +121,7 @@ class Publisher:
             self._stated_format,
             self._ask_size,
             self._publish,
+            self._announce,
             database.remove,
             self._forget,
             self._depart,
@@ -304,10 +315,9 @@ class Publisher:
 
     def _ask_size(self, vdi: str, path: str) -> None:
         for ref in sorted(self._users.get(vdi, ())):
-            vbd = self._database.get("VBD", ref)
-            vm = None if vbd is None else self._database.get("VM", vbd["VM"])
-            if vbd is not None and vm is not None:
-                self.on_size_wanted(vm["uuid"], vbd["device"], path)
+            if ref in self._disks:
+                uuid, disk = self._disks[ref]
+                self.on_size_wanted(uuid, disk.target, path)
                 return
 
     def look_at_paths(self) -> None:
@@ -318,12 +328,31 @@ class Publisher:
 
     # Publishing
 
+    def _noted(self, key: tuple[str, str]) -> Mapping[str, Any]:
+        return self._notes.get(key, _NOTHING)
+
     def _publish(self, class_name: str, ref: str, values: dict[str, object]) -> None:
-        notes: Mapping[str, Any] = self._notes.get((class_name, str(values["uuid"])), {})
-        for name, value in notes.items():
-            own = values.get(name)
-            values[name] = {**own, **value} if isinstance(own, dict) else value
-        self._database.publish(class_name, ref, CLASSES[class_name].record(values))
+        notes = self._noted((class_name, str(values["uuid"])))
+        self._database.publish(class_name, ref, _record(class_name, values, notes))
+
+    def _announce(self, objects: Objects) -> None:
+        """Publish what there are thousands of: at the start nobody has to wait for all of it."""
+        if not self.announcing:
+            for (class_name, ref), (_, values) in objects.items():
+                self._publish(class_name, ref, values())
+            return
+        self._database.announce(
+            (class_name, ref, uuid, partial(self._make, class_name, uuid, values, self._noted(key)))
+            for (class_name, ref), (uuid, values) in objects.items()
+            if (key := (class_name, uuid))
+        )
+
+    def _make(self, class_name: str, uuid: str, values: Values, notes: Mapping[str, Any]) -> Record:
+        try:
+            return _record(class_name, values(), notes)
+        except Exception as error:
+            self.on_unmade(class_name, uuid, error)
+            raise
 
     def _publish_domain(self, uuid: str) -> None:
         domain, host = self._domains.get(uuid), self._host
@@ -335,8 +364,8 @@ class Publisher:
             objects = self._domain_objects(domain, host, links)
         for key in self._objects.pop(uuid, set()) - objects.keys():
             self._forget(*key)
-        for (class_name, ref), values in objects.items():
-            self._publish(class_name, ref, values)
+            self._disks.pop(key[1], None)
+        self._announce(objects)
         if objects:
             self._objects[uuid] = set(objects)
         self._relink(uuid, links)
@@ -344,20 +373,26 @@ class Publisher:
     def _domain_objects(self, domain: DomainView, host: HostView, links: dict[str, str]) -> Objects:
         uuid = domain.uuid
         objects: Objects = {}
+
+        def add(class_name: str, ref: str, values: Values) -> None:
+            objects[class_name, ref] = uuid_of(ref), values
+
         for disk in domain.config.disks:
             ref = reference("VBD", vbd_identity(uuid, disk))
-            links[ref] = self._storage_records.vdi_of(disk)
-            objects["VBD", ref] = vbd_values(domain, disk, links[ref])
+            links[ref] = vdi = self._storage_records.vdi_of(disk)
+            self._disks[ref] = (uuid, disk)
+            add("VBD", ref, partial(vbd_values, domain, disk, vdi))
         for interface in domain.config.interfaces:
             ref = reference("VIF", vif_identity(uuid, interface))
-            links[ref] = self._network_of(interface.kind, interface.source)
-            objects["VIF", ref] = vif_values(domain, interface, links[ref])
+            links[ref] = network = self._network_of(interface.kind, interface.source)
+            add("VIF", ref, partial(vif_values, domain, interface, network))
         for console in () if domain.live is None else domain.live.consoles:
             ref = reference("console", console_identity(uuid, console.id))
-            objects["console", ref] = console_values(domain, console, host.hostname)
-        operations = self._operations.get(uuid, {})
-        objects["VM_metrics", reference("VM_metrics", uuid)] = vm_metrics_values(domain, host)
-        objects["VM", vm_ref(uuid)] = vm_values(domain, host.uuid, operations)
+            add("console", ref, partial(console_values, domain, console, host.hostname))
+        metrics = reference("VM_metrics", uuid)
+        add("VM_metrics", metrics, partial(vm_metrics_values, domain, host))
+        operations = self._operations.get(uuid, _NOTHING)
+        objects["VM", vm_ref(uuid)] = uuid, partial(vm_values, domain, host.uuid, operations)
         return objects
 
     def _forget(self, class_name: str, ref: str) -> None:
@@ -384,21 +419,24 @@ class Publisher:
         for user, used in old.items() - links.items():
             self._users[used].discard(user)
             changed.add(used)
-        for user, used in links.items() - old.items():
+        for user, used in links.items() - old.items() if old else links.items():
             self._users[used].add(user)
             changed.add(used)
-        changed.discard(NULL)
-        for ref in changed:
-            if ref in self._network_keys:
-                self._dirty_networks.add(self._network_keys[ref])
         # Also where only the format changed that the machine states of an image.
-        images = (changed | set(links.values())) - self._network_keys.keys()
-        self._storage_records.users_changed(images - {NULL})
+        images = []
+        for ref in changed.union(links.values()):
+            if ref in self._network_keys:
+                if ref in changed:
+                    self._dirty_networks.add(self._network_keys[ref])
+            elif ref != NULL:
+                images.append(ref)
+        self._storage_records.users_changed(images)
 
     def _stated_format(self, vdi: str) -> str:
         """Give the format that the machines state that have an image; empty where they differ."""
-        vbds = (self._database.get("VBD", ref) for ref in self._users.get(vdi, ()))
-        stated = {vbd["runtime_properties"].get("type", "") for vbd in vbds if vbd is not None}
+        stated = {
+            self._disks[ref][1].format for ref in self._users.get(vdi, ()) if ref in self._disks
+        }
         stated.discard("")
         return stated.pop() if len(stated) == 1 else ""
 
@@ -427,10 +465,23 @@ class Publisher:
     def _publish_host(self, host: HostView) -> None:
         vms = sorted(vm_ref(uuid) for uuid in self._resident)
         srs = self._storage_records.sr_uuids()
-        ref = reference("host", host.uuid)
-        self._publish("host", ref, host_values(host, self._uri, vms, srs))
         default = self._storage.pool_named("default")
         default_sr = "" if default is None else reference("SR", default.uuid)
-        self._publish(
-            "pool", reference("pool", pool_uuid(host.uuid)), pool_values(host, default_sr)
+        pool = pool_uuid(host.uuid)
+        self._announce(
+            {
+                ("host", reference("host", host.uuid)): (
+                    host.uuid,
+                    partial(host_values, host, self._uri, vms, srs),
+                ),
+                ("pool", reference("pool", pool)): (pool, partial(pool_values, host, default_sr)),
+            }
         )
+
+
+def _record(class_name: str, values: dict[str, object], notes: Mapping[str, Any]) -> Record:
+    """Give a record, with what clients noted on the object."""
+    for name, value in notes.items():
+        own = values.get(name)
+        values[name] = {**own, **value} if isinstance(own, dict) else value
+    return CLASSES[class_name].record(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from virtcim.toolstack.images.fence import FenceLook
@@ -25,13 +26,16 @@ from virtcim.toolstack.records.storage_index import (
     VolumeKey,
     volume_place,
 )
-from virtcim.toolstack.refs import NULL, reference
+from virtcim.toolstack.refs import NULL, reference, uuid_of
 from virtcim.toolstack.state import State
 
 __all__ = ["StorageRecords"]
 
 Publish = Callable[[str, str, dict[str, object]], None]
 Remove = Callable[[str, str], None]
+# By class and reference: the UUID, and what makes the values of the record.
+Announced = dict[tuple[str, str], tuple[str, Callable[[], dict[str, object]]]]
+Announce = Callable[[Announced], None]
 
 
 class StorageRecords:
@@ -51,6 +55,7 @@ class StorageRecords:
         stated_format: Callable[[str], str],
         ask_size: Callable[[str, str], None],
         publish: Publish,
+        announce: Announce,
         remove: Remove,
         forget: Remove,
         depart: Callable[[str], None],
@@ -67,6 +72,8 @@ class StorageRecords:
             str, ImageFile | None
         ] = {}  # by path: what libvirt says, once it was asked
         self._publish = publish
+        self._announce = announce
+        self._announced: Announced = {}  # during one flush
         self._remove = remove
         self._forget = forget
         self._depart = depart
@@ -180,6 +187,8 @@ class StorageRecords:
                 self._publish_path(ref, self._paths[ref])
         self._dirty_vdis.clear()
         self._taken_back.clear()
+        self._announce(self._announced)
+        self._announced = {}
         for uuid in self._dirty_pools:
             self._publish_pool(uuid, self._index.pools.get(uuid))
         self._dirty_pools.clear()
@@ -216,9 +225,8 @@ class StorageRecords:
             self._remove("VDI", ref)
             return
         image_format = self._format(ref, volume_place(pool, volume))
-        self._publish(
-            "VDI", ref, volume_vdi_values(pool, volume, image_format, sorted(self._vbds(ref)))
-        )
+        values = partial(volume_vdi_values, pool, volume, image_format, sorted(self._vbds(ref)))
+        self._announced["VDI", ref] = uuid_of(ref), values
 
     def _is_shown(self, key: VolumeKey) -> bool:
         """Whether a volume is to be seen: what is made for a machine is seen with the machine."""
@@ -254,14 +262,12 @@ class StorageRecords:
                 self._told[path] = None
                 self._ask_size(ref, path)
             image = self._told[path]
-        self._publish(
-            "VDI",
-            ref,
-            path_vdi_values(
-                *(self._host, path, uris, image, image_format, introduced or {}, sorted(vbds)),
-                missing=looked and image is None,
-            ),
+        values = partial(
+            path_vdi_values,
+            *(self._host, path, uris, image, image_format, introduced or {}, sorted(vbds)),
+            missing=looked and image is None,
         )
+        self._announced["VDI", ref] = uuid_of(ref), values
 
     def _format(self, ref: str, path: str) -> str:
         """Give the format that machines state, or that was recorded."""

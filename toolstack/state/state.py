@@ -96,6 +96,10 @@ class State:
             kept = later(statement, vm, json.dumps(fields))
         kept.add_done_callback(_log_failure)
 
+    def has_unfinished_changes(self) -> bool:
+        """Whether a change of a machine was cut off."""
+        return bool(self._query("select 1 from unfinished_change limit 1"))
+
     def domain_histories(self) -> dict[str, dict[str, Any]]:
         """Give by VM UUID what has happened to it, as far as it was seen."""
         rows = self._query("select vm, fields from domain_history")

@@ -1,0 +1,116 @@
+"""The daemon behind ``virtcim toolstack``, once its options are known."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from virtcim.cli.startup import (
+    Access,
+    Authentication,
+    LogLevel,
+    default_state_directory,
+    open_access,
+    say,
+    start_logging,
+    usable,
+)
+from virtcim.cli.users import UsersError
+from virtcim.toolstack import FenceError, StateError, Toolstack, ToolstackOptions
+from virtcim.wire.application import ASGIApp
+from virtcim.wire.listener import ListenError
+
+__all__ = ["Arguments", "DomainType", "run_toolstack"]
+
+# A libvirt that is there answers sooner, also with thousands of domains.
+_FIRST_CONNECTION_S = 10.0
+
+
+class DomainType(StrEnum):
+    """How the virtual machines that are defined here are run."""
+
+    AUTO = "auto"
+    KVM = "kvm"
+    QEMU = "qemu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arguments:
+    """The options of the command, by their names."""
+
+    libvirt: str
+    listen: tuple[str, ...]
+    state: Path | None = None
+    domain_type: DomainType = DomainType.AUTO
+    auth: Authentication = Authentication.BASIC
+    users: Path | None = None
+    tls_cert: str = ""
+    tls_key: str = ""
+    session_idle: float = 24 * 60 * 60.0
+    shutdown_timeout: float = 120.0
+    reconcile: float = 10.0
+    stop_timeout: float = 30.0
+    image_directory: tuple[str, ...] = ()
+    image_source: tuple[str, ...] = ()
+    log_level: LogLevel = LogLevel.INFO
+
+
+def run_toolstack(arguments: Arguments) -> int:
+    """Serve until a signal ends it; gives the exit status."""
+    start_logging(arguments.log_level)
+    directory = arguments.state or default_state_directory() / "toolstack"
+    with usable(FenceError, ListenError, StateError, UsersError):
+        access = open_access(
+            "toolstack",
+            arguments.listen,
+            tls_cert=arguments.tls_cert,
+            tls_key=arguments.tls_key,
+            auth=arguments.auth,
+            users=arguments.users or directory / "users",
+            trusts_unix=True,
+        )
+        toolstack = Toolstack(
+            ToolstackOptions(
+                libvirt_uri=arguments.libvirt,
+                state_directory=directory,
+                domain_type=arguments.domain_type.value,
+                authenticate=access.authenticate,
+                session_idle_s=arguments.session_idle,
+                shutdown_timeout_s=arguments.shutdown_timeout,
+                reconcile_s=arguments.reconcile,
+                image_directories=arguments.image_directory,
+                image_sources=arguments.image_source,
+            )
+        )
+    return _run(toolstack, access, arguments.stop_timeout)
+
+
+def _run(toolstack: Toolstack, access: Access, stop_timeout_s: float) -> int:
+    def application() -> ASGIApp:
+        served = toolstack.application
+        if not toolstack.wait_connected(_FIRST_CONNECTION_S):
+            say(
+                f"virtcim toolstack: {toolstack.why_not_connected()}; calls fail until it can be "
+                "reached"
+            )
+        return served
+
+    status = 1
+    try:
+        # libvirt is read while everything else is loaded and made ready.
+        toolstack.start()
+        from virtcim.wire.listen import run_daemon
+
+        status = run_daemon(
+            application, access.listens, drain=lambda: toolstack.drain(stop_timeout_s)
+        )
+    finally:
+        idle = toolstack.stop()
+        if not idle:
+            # Python would wait for the threads that are in libvirt, perhaps for ever.
+            logging.shutdown()
+            os._exit(status)
+    return status
