@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import sys
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from stage import (
     simulated_host_xml,
 )
 
+_ROOT = Path(__file__).resolve().parent.parent
 _RATIO_TARGET = 2.0
 _SHARE_TARGET = 0.03
 
@@ -33,13 +35,16 @@ def main(
     qemu: Annotated[int, typer.Option(min=1, help="Halted domains of real QEMU.")] = 2000,
     simulated: Annotated[int, typer.Option(min=1, help="Domains of the test driver.")] = 10000,
     follow: Annotated[float, typer.Option(min=0.0, help="Seconds of following; 0: none.")] = 60.0,
+    starts: Annotated[int, typer.Option(min=1, help="How often it is started over QEMU.")] = 5,
 ) -> None:
     """Measure the start of `virtcim toolstack`, and what it uses afterwards.
 
-    Over a private libvirtd with QEMU the time to `ready` and a complete inventory is compared with
-    libvirt's own list and XMLDesc of all, taken before and after it. Over the test driver, which
-    lives in the toolstack's process, the processor time is compared with libvirt's own reading of
-    its file.
+    Over a private libvirtd with QEMU the time from starting the program, with an empty state
+    directory, to `ready` and an answered VM.get_all is compared with libvirt's own list and XMLDesc
+    of all, asked for by a bare Python client that is connected already, before and after it. The
+    best of several starts counts, as others may use the machine. Over the test driver, which lives
+    in the toolstack's process, the processor time is compared with libvirt's own reading of its
+    file. The program is compiled before, as an installed one is.
 
     Example: .venv/bin/python benchmarks/start.py --qemu 500 --simulated 1000 --follow 20
     """
@@ -47,7 +52,8 @@ def main(
     try:
         with Progress() as progress, PrivateLibvirt() as private_libvirt:
             progress.step(f"defining {qemu} domains")
-            lines = _over_qemu(private_libvirt, qemu, follow, progress)
+            _compile()
+            lines = _over_qemu(private_libvirt, qemu, follow, starts, progress)
             progress.step(f"{simulated} simulated domains")
             lines += _over_the_test_driver(private_libvirt, simulated, follow, progress)
     except (DaemonError, PrivateLibvirtError, libvirt.libvirtError, OSError) as error:
@@ -56,29 +62,65 @@ def main(
     print_lines(*lines)
 
 
+def _compile() -> None:
+    """Compile all rooms, as pip does."""
+    for room in sorted(_ROOT.glob("*/__init__.py")):
+        compileall.compile_dir(room.parent, quiet=1)
+
+
 def _over_qemu(
-    private_libvirt: PrivateLibvirt, number: int, follow_s: float, progress: Progress
+    private_libvirt: PrivateLibvirt, number: int, follow_s: float, starts: int, progress: Progress
 ) -> list[str]:
     connection = libvirt.open(private_libvirt.uri)
     for each in range(number):
         connection.defineXML(_domain_xml(each))
     progress.step("starting over QEMU")
-    before_s, _ = timed(lambda: [domain.XMLDesc() for domain in connection.listAllDomains()])
-    daemon = _toolstack(private_libvirt, private_libvirt.uri, "qemu")
-    taken_s, _ = timed(lambda: _start(daemon))
     try:
-        after_s, _ = timed(lambda: [domain.XMLDesc() for domain in connection.listAllDomains()])
-        bare_s = (before_s + after_s) / 2
+        bare_s = [_bare_s(connection)]
+        found = []
+        lines = []
+        for each in range(starts):
+            daemon = _toolstack(private_libvirt, private_libvirt.uri, f"qemu-{each}")
+            taken_s, _ = timed(lambda daemon=daemon: _start(daemon))
+            try:
+                used_s = processor_time_s(daemon)
+                first_s, again_s = _all_records_s(daemon)
+                if each == starts - 1:
+                    lines = _following(daemon, f"{number} QEMU domains", follow_s)
+            finally:
+                daemon.stop()
+            bare_s.append(_bare_s(connection))
+            own_s = (bare_s[-2] + bare_s[-1]) / 2
+            found.append((taken_s / own_s, taken_s, own_s, used_s, first_s, again_s))
+        ratio, taken_s, own_s, used_s, first_s, again_s = min(found)
+        ratios = ", ".join(f"{one[0]:.1f}" for one in found)
         return [
             (
-                f"{number} halted QEMU domains: list and XMLDesc of all {bare_s:.2f} s, ready "
-                f"after {taken_s:.2f} s: ratio {taken_s / bare_s:.1f} (target {_RATIO_TARGET:.0f})"
+                f"{number} halted QEMU domains: list and XMLDesc of all {own_s:.2f} s, ready "
+                f"after {taken_s:.2f} s with {used_s:.2f} s of processor time: ratio {ratio:.1f} "
+                f"(target {_RATIO_TARGET:.0f}; of all starts: {ratios})"
             ),
-            *_following(daemon, f"{number} QEMU domains", follow_s),
+            f"then VM.get_all_records: {first_s:.2f} s, once more: {again_s:.2f} s",
+            *lines,
         ]
     finally:
-        daemon.stop()
         connection.close()
+
+
+def _bare_s(connection: libvirt.virConnect) -> float:
+    """What libvirt itself takes: the least of three, while nobody else asks it."""
+    return min(
+        timed(lambda: [domain.XMLDesc() for domain in connection.listAllDomains()])[0]
+        for _ in range(3)
+    )
+
+
+def _all_records_s(daemon: Daemon) -> tuple[float, float]:
+    """The first time the records have to be made."""
+    with XmlRpcClient(daemon.url.removeprefix("http+")) as client:
+        first_s, _ = timed(lambda: client.call("VM.get_all_records"))
+        again_s, _ = timed(lambda: client.call("VM.get_all_records"))
+    return first_s, again_s
 
 
 def _over_the_test_driver(
@@ -141,13 +183,16 @@ def _start(daemon: Daemon) -> None:
 
 
 def _domain_xml(number: int) -> str:
-    disk = Path("/nowhere") / f"{number}.img"
+    disks = "".join(
+        "<disk type='file'><driver name='qemu' type='raw'/>"
+        f"<source file='/nowhere/{number}-{target}.img'/><target dev='{target}' bus='virtio'/>"
+        "</disk>"
+        for target in ("vda", "vdb")
+    )
     return (
         f"<domain type='qemu'><name>halted-{number:05}</name><memory unit='MiB'>64</memory>"
-        "<vcpu>1</vcpu><os><type>hvm</type></os><devices><disk type='file'>"
-        f"<driver name='qemu' type='raw'/><source file='{disk}'/><target dev='vda' bus='virtio'/>"
-        "</disk><disk type='file' device='cdrom'><target dev='sda' bus='sata'/></disk>"
-        "<interface type='user'/><graphics type='vnc'/></devices></domain>"
+        f"<vcpu>1</vcpu><os><type>hvm</type></os><devices>{disks}"
+        "<interface type='user'/><interface type='user'/><graphics type='vnc'/></devices></domain>"
     )
 
 
