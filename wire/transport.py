@@ -32,6 +32,7 @@ _MAX_CONNECTIONS = 64
 # that the server may be closing right now is not used for the next call.
 _KEEPALIVE_EXPIRY_S = 4.0
 _HTTP_OK = 200
+_CLOSED_BY_US = "the connection was closed by us"
 _HEADERS: Mapping[bytes | str, bytes | str] = {
     # A compressed answer could be of any size; management APIs do not compress.
     "Accept-Encoding": "identity",
@@ -90,6 +91,7 @@ class _Progress:
     """How far one request came, from the events of httpcore's ``trace`` extension."""
 
     sockets: weakref.WeakSet[socket.socket]
+    closed: threading.Event
     phase: str = "connect"
     connected: bool = False
     reused: bool = False
@@ -99,9 +101,14 @@ class _Progress:
     def __call__(self, event: str, info: Mapping[str, Any]) -> None:
         _, _, step = event.partition(".")
         if step.startswith("connect_") and step.endswith(".complete"):
+            sock = info["return_value"].get_extra_info("socket")
+            self.sockets.add(sock)
+            if self.closed.is_set():
+                # Nobody else knows of it: whoever has closed all connections was a moment earlier.
+                sock.close()
+                raise httpcore.ConnectError(_CLOSED_BY_US)
             self.connected = True
             self.phase = "before_send"
-            self.sockets.add(info["return_value"].get_extra_info("socket"))
         elif step == "start_tls.started":
             self.phase = "tls"
         elif step == "start_tls.complete":
@@ -157,13 +164,13 @@ class Transport:
         except UnencodableValue as exc:
             raise HypervisorError(self._fault(method, "before_send", exc)) from exc
         patience_s = self._read_timeout_s if read_timeout_s is None else read_timeout_s
-        progress = _Progress(self._sockets)
+        progress = _Progress(self._sockets, self._closed)
         try:
             return self._exchange(method, content, patience_s, progress)
         except _FAILURES as exc:
             if not self._may_repeat(method, exc, progress):
                 raise HypervisorError(self._fault(method, progress.phase, exc)) from exc
-        progress = _Progress(self._sockets)
+        progress = _Progress(self._sockets, self._closed)
         try:
             return self._exchange(method, content, patience_s, progress)
         except _FAILURES as exc:
@@ -197,9 +204,7 @@ class Transport:
     def _exchange(self, method: str, content: bytes, patience_s: float, progress: _Progress) -> Any:
         if self._closed.is_set():
             raise HypervisorError(
-                from_transport(
-                    phase="connect", message="the connection was closed by us", operation=method
-                )
+                from_transport(phase="connect", message=_CLOSED_BY_US, operation=method)
             )
         timeout = {
             "connect": self._connect_timeout_s,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,7 @@ from virtcim.wire import (
     encode_response,
     parse_endpoint_url,
 )
+from virtcim.wire.unix_backend import NetworkBackend
 
 LOST = ErrorCode.ERR_COMMUNICATION_NOT_ESTABLISHED
 UNVERIFIED = ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
@@ -148,6 +150,31 @@ def test_a_missing_unix_socket_says_so(tmp_path: Path) -> None:
     transport.close()
     assert (fault.code, fault.arguments[0], fault.sent) == ("ENOENT", "connect", False)
     assert f"{tmp_path}/none" in fault.text
+
+
+def test_a_connection_that_is_made_while_all_are_closed_is_closed_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Late(NetworkBackend):
+        """Connects when everything has been closed already."""
+
+        def connect_tcp(self, *arguments: Any, **options: Any) -> Any:
+            transport.close()
+            return super().connect_tcp(*arguments, **options)
+
+    ended: list[bytes] = []
+
+    def see_the_end(conn: socket.socket) -> None:
+        conn.settimeout(DEADLINE_S)
+        ended.append(conn.recv(1))
+
+    monkeypatch.setattr("virtcim.wire.transport.NetworkBackend", Late)
+    with scripted(see_the_end) as port:
+        transport = Transport(parse_endpoint_url(f"xapi+http://127.0.0.1:{port}"))
+        fault = _fault_of(transport, "VM.start")
+    assert (fault.arguments[0], fault.sent) == ("connect", False)
+    assert "the connection was closed by us" in fault.text
+    assert ended == [b""]
 
 
 def test_an_unresolvable_name_is_an_unknown_host() -> None:
