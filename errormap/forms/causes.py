@@ -50,9 +50,17 @@ def cause_in(texts: Iterable[str], operation: str, levels: int = _LEVELS) -> Fau
 
 
 def bare_libvirt(
-    number: str, name: str, domain: str, message: str, str1: str, int1: str, operation: str
+    number: str,
+    name: str,
+    domain: str,
+    message: str,
+    str1: str,
+    int1: str,
+    operation: str,
+    version: str = "",
+    cause: Fault | None = None,
 ) -> Fault:
-    """The Fault of one virError without a cause; the number from the name or the text if need be.
+    """The Fault of one virError; the number from the name or the text if need be.
 
     A number that stands for no error is none where the message tells of one.
     """
@@ -62,7 +70,9 @@ def bare_libvirt(
         number = number_in_message(message)
     return Fault(
         source="libvirt",
+        source_version=version,
         operation=operation,
+        cause=cause,
         code=number,
         arguments=(name, domain, str1, int1),
         text=message,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import bare_libvirt, cause_in
@@ -32,7 +31,7 @@ def from_libvirt(
     stands for no error is none where the message tells of one.
     """
     text = as_text(message)
-    fault = bare_libvirt(
+    return bare_libvirt(
         "" if code is None else as_text(code),
         as_text(code_name),
         domain_name(as_text(domain)),
@@ -40,8 +39,9 @@ def from_libvirt(
         as_text(str1),
         as_text(int1),
         operation,
+        version,
+        cause_in((text,), operation),
     )
-    return replace(fault, source_version=version, cause=cause_in((text,), operation))
 
 
 def from_libvirt_event(
