@@ -13,7 +13,8 @@ from pathlib import Path
 
 __all__ = ["Daemon", "DaemonError"]
 
-_READY_TIMEOUT_S = 60.0
+# A busy computer needs most of a minute.
+_READY_TIMEOUT_S = 180.0
 # Longer than operations that run are given by the daemon itself.
 _STOP_TIMEOUT_S = 40.0
 _PATIENCE_S = 2.0

@@ -28,7 +28,7 @@ import libvirt
 
 __all__ = ["PrivateLibvirt", "PrivateLibvirtError"]
 
-_START_TIMEOUT_S = 60.0
+_START_TIMEOUT_S = 180.0
 _STOP_TIMEOUT_S = 10.0
 _POLL_INTERVAL_S = 0.02
 _KVM = Path("/dev/kvm")
@@ -118,7 +118,7 @@ class PrivateLibvirt:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             # The end of its standard input tells the program to stop; so does our own sudden death.
-            self._process.communicate(timeout=4 * _STOP_TIMEOUT_S)
+            self._process.communicate(timeout=12 * _STOP_TIMEOUT_S)
             self._process = None
 
     def kill(self) -> None:
