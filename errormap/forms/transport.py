@@ -50,7 +50,7 @@ def from_transport(
         code, phase, status, left = _inferred(name, words, number, status, code)
     texts = [words, as_text(body)]
     text = "\n".join(part for part in texts if part)
-    cause = cause_in((words, _page(as_text(body))), operation)
+    cause = cause_in((_page(words), _page(as_text(body))), operation)
     return Fault(
         source="transport",
         source_version=version,
@@ -106,7 +106,7 @@ def _page(body: str) -> str:
         return ""
     if len(body) > _PAGE_LENGTH:
         body = f"{body[: _PAGE_LENGTH // 2]}\n{body[-_PAGE_LENGTH // 2 :]}"
-    if "<name>ErrorDescription</name>" in body or "<" not in body:
+    if "</" not in body or "<name>ErrorDescription</name>" in body:
         return body
     # The names of all characters are many, and pages are few.
     from html import unescape

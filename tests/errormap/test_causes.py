@@ -121,6 +121,16 @@ def test_the_page_of_an_import_names_its_cause(
     assert translate(fault).code == translate(from_xapi(error, operation="VM.import")).code
 
 
+def test_a_page_that_a_program_logged_as_text_names_its_cause_too() -> None:
+    printed = _PRINTED["older"](["SR_FULL", "1"]).replace('"', "&quot;")
+    page = f"<html><h1>HTTP 500</h1>{printed}</html>"
+    record = {"source": "transport", "operation": "VDI.import", "raw": {"text": page}}
+    fault = from_record(record)
+    assert [cause.code for cause in _causes(fault)] == ["SR_FULL"]
+    assert fault.code == "HTTP_500"
+    assert translate(fault).code.name == "ERR_OUT_OF_DISK_SPACE"
+
+
 _FULL = "Could not write to '/a.img': No space left on device"
 
 
