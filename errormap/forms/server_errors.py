@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from functools import cache
-from itertools import islice
+from itertools import chain, islice
 
 from virtcim.errormap.forms.constructors import as_server_error
 from virtcim.errormap.forms.patterns import later
@@ -238,7 +238,7 @@ _IN_WORDS: tuple[tuple[str, _Finder], ...] = (
     ("Xenops_helpers.", _PARTS),
     ("Mac.", _PARTS),
 )
-_SHOUTED = later(r"[A-Z][A-Z0-9]{1,40}_[A-Z0-9_]{1,60}(?:\(|:? \[)")
+_SHOUTED = later(r"[A-Z][A-Z0-9_]{3,80}(?:\(|:? \[)")
 
 
 def printed_errors(text: str, most: int) -> Iterator[Printed]:
@@ -247,17 +247,15 @@ def printed_errors(text: str, most: int) -> Iterator[Printed]:
     An error that is printed inside another one comes too.
     """
     finders: dict[_Finder, None] = {}
-    if "_" in text:
-        bracket = "[" in text
-        for needles, finder in (*_IN_LISTS, *_IN_NAMES) if bracket else _IN_NAMES:
-            for needle in needles:
-                if needle in text:
-                    finders[finder] = None
-                    break
-        if (bracket or "(" in text) and _SHOUTED.search(text) is not None:
-            finders |= {_CLIENTS: None, _HANDLERS: None}
-    elif "['" in text or '["' in text:
-        finders[_LISTS] = None
+    bracket = "[" in text
+    tables = (_IN_LISTS if bracket else (), _IN_NAMES if "_" in text else ())
+    for needles, finder in chain.from_iterable(tables):
+        for needle in needles:
+            if needle in text:
+                finders[finder] = None
+                break
+    if (bracket or "(" in text) and _SHOUTED.search(text) is not None:
+        finders |= {_CLIENTS: None, _HANDLERS: None}
     for word, finder in _IN_WORDS:
         if word in text:
             finders[finder] = None

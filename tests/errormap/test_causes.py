@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from virtcim.errormap import Fault, from_record, from_transport, from_xapi, translate
-from virtcim.errormap.forms.causes import cause_in
+from virtcim.errormap import Fault, from_record, from_transport, from_xapi, rules, translate
+from virtcim.errormap.forms.causes import LIBVIRT_CARRIER, cause_in
 from virtcim.errormap.forms.constructors import as_server_error
 from virtcim.errormap.forms.printed import constructed, listed, unquoted
 
@@ -98,6 +98,25 @@ def test_an_error_is_found_in_every_spelling_inside_every_other(
     assert (innermost.source, innermost.code) == ("xapi", error[0])
     assert [word for word in innermost.arguments if word] == [word for word in error[1:] if word]
     assert translate(innermost).code == translate(from_xapi(error, operation="VM.start")).code
+
+
+_CODES = sorted(
+    {code for rule in rules() if rule.source == "xapi" for code in rule.code}
+    - {code for rule in rules() for code in rule.code if not re.fullmatch(r"[A-Z][A-Z0-9_]+", code)}
+    - {LIBVIRT_CARRIER}
+)
+
+
+@pytest.mark.parametrize("spelling", _PRINTED)
+def test_every_code_of_the_table_is_found_in_every_spelling(spelling: str) -> None:
+    missed = []
+    for code in _CODES:
+        text = f"xenopsd internal error: {_PRINTED[spelling]([code, 'OpaqueRef:1', 'start'])}"
+        cause = from_xapi(["INTERNAL_ERROR", text]).cause
+        if cause is None or (cause.code, cause.arguments) != (code, ("OpaqueRef:1", "start")):
+            missed.append(code)
+    assert len(_CODES) > 600
+    assert missed == []
 
 
 @pytest.mark.parametrize("error", _ERRORS, ids=lambda error: error[0])
