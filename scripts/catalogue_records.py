@@ -168,11 +168,11 @@ _QEMU: tuple[tuple[str, str], ...] = (
     (r"^migration/|^hw/vfio/migration|vmstate", "migrate"),
     (r"^qemu-img|^block/.*(?:_co_create|_create)", "blockdev-create"),
     (r"^block/(?:mirror|commit|stream|backup|replication)", "blockdev-mirror"),
-    (r"^block|^nbd/|^qemu-io|^qemu-nbd|^crypto/", "blockdev-add"),
+    (r"^block|^nbd/|^qemu-io|^qemu-nbd|^crypto/block", "blockdev-add"),
     (r"^net/", "netdev_add"),
     (r"^chardev/", "chardev-add"),
     (r"^dump/", "dump-guest-memory"),
-    (r"^backends/|^authz/", "object-add"),
+    (r"^backends/|^authz/|^crypto/", "object-add"),
     (r"^audio/|^ui/", "(start)"),
     (r"^job|^blockjob", "job-complete"),
     (
@@ -201,6 +201,9 @@ def operation_of(message: SourceMessage) -> str:
 
 
 def _qemu_operation(message: SourceMessage) -> str:
+    if message.kind == "report":
+        # Standard error of the tools that make images, or of an emulator that ends.
+        return "virStorageVolCreateXML" if message.file.startswith("qemu-") else "(start)"
     if message.function.startswith(("qmp_", "hmp_")) and not message.file.startswith("qga/"):
         name = message.function.partition("_")[2]
         # Commands before 1.2 keep their low lines.

@@ -86,9 +86,9 @@ def test_messages_are_taken_out_of_unpacked_sources(tmp_path: Path) -> None:
     answer = _families(str(libvirt), str(qemu), "--examples", "9", "--errno", "EIO")
     told = sorted(example for family in answer["families"] for example in family["examples"])
     assert told == [
+        "hw/thing.c ((start)): qemu-system-x86_64: nothing comes of it",
         "hw/thing.c (device_add): Could not open '/srv/data/vm1.dat': Input/output error",
         "hw/thing.c (device_add): colour must be between 17 and 17",
-        "hw/thing.c (device_add): qemu-system-x86_64: nothing comes of it",
         "src/libvirt.c (virStorageThing): cannot do it: Input/output error",
         'src/libvirt.c (virStorageThing): internal error: the block vda of "it", has 17 ends',
     ]
