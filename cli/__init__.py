@@ -24,6 +24,12 @@ COMMANDS = {
 def main(arguments: list[str] | None = None) -> None:
     """Run the ``virtcim`` command with ``arguments`` (the process's own by default)."""
     given = sys.argv[1:] if arguments is None else arguments
+    if given[:2] == ["errormap", "explain"]:
+        from virtcim.cli.quick import explain
+
+        answered = explain(given)
+        if answered is not None:
+            raise SystemExit(answered)
     if given[:1] == ["toolstack"]:
         from virtcim.cli.plain import plain_arguments
 

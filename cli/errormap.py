@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from virtcim.cli.helptext import Command
+from virtcim.cli.output import OutputError, write
 
 __all__ = ["app", "register"]
 
@@ -132,7 +133,7 @@ def list_rules(
     Example: virtcim errormap list --source libvirt --err ERR_OUT_OF_MEMORY
     """
     from virtcim.errormap import ErrorCode, rules
-    from virtcim.errormap.exports import conditions
+    from virtcim.errormap.conditions import conditions
     from virtcim.errormap.rules import SHARED, SOURCES
 
     if source and source not in (*SOURCES, SHARED):
@@ -250,14 +251,11 @@ def translate() -> None:
 def _write(text: str) -> None:
     """Write and flush; a reader that has gone away ends the command quietly."""
     try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except OSError as error:
-        # Python would complain once more when it flushes standard output at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            raise typer.Exit(141) from error
-        raise _failure(f"standard output cannot be written: {error}") from error
+        write(text)
+    except OutputError as error:
+        if error.reason:
+            raise _failure(error.reason, error.status) from error
+        raise typer.Exit(error.status) from error
 
 
 def _failure(reason: str, status: int = 2) -> typer.Exit:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from virtcim.errormap import Explanation, Fault, advice, cim_message
-from virtcim.errormap.exports import conditions
+from virtcim.errormap.conditions import conditions
 from virtcim.errormap.reading.text import one_line
 from virtcim.errormap.telling.language import catalogue
 from virtcim.errormap.telling.messages import detail

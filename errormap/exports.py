@@ -7,15 +7,16 @@ import io
 import textwrap
 from collections.abc import Callable, Mapping
 
+from virtcim.errormap.conditions import conditions
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.message_registry import message_registry
-from virtcim.errormap.rules import Rule, rules
+from virtcim.errormap.rules import rules
 from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION
 from virtcim.errormap.versions import canonical, current
 
-__all__ = ["FORMATS", "conditions", "export"]
+__all__ = ["FORMATS", "export"]
 
 _INDENT = " " * 9
 _COLUMNS = ("id", "source", "condition", "err", "number", "cim_status", "since", "note")
@@ -27,29 +28,6 @@ def export(form: str) -> str:
     Raises KeyError for another ``form``.
     """
     return FORMATS[form]()
-
-
-def conditions(rule: Rule) -> str:
-    """What must hold for ``rule``, on one line for people."""
-    parts = []
-    if rule.code:
-        parts.append(f"code {' | '.join(rule.code)}")
-    if rule.operation:
-        parts.append(f"operation {' | '.join(rule.operation)}")
-    if rule.argument is not None:
-        where = "an argument" if rule.argument.at is None else f"argument {rule.argument.at + 1}"
-        parts.append(f"{where} {' | '.join(sorted(rule.argument.values))}")
-    if rule.about:
-        parts.append(f"about {' | '.join(sorted(rule.about))}")
-    if rule.errno:
-        parts.append(f"errno {' | '.join(sorted(rule.errno))}")
-    if rule.sent is not None:
-        parts.append("a change was sent" if rule.sent else "no change was sent")
-    if rule.text is not None:
-        parts.append(f"text /{rule.text.pattern}/")
-    if rule.weak:
-        parts.append("and nothing else is known")
-    return "; ".join(parts) or "no other rule holds"
 
 
 def _json() -> str:

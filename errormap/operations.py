@@ -7,8 +7,9 @@ Names come as the sources write them: ``VM.start`` and ``Async.VM.start`` (XenAP
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
+
+from virtcim.errormap.patterns import later
 
 __all__ = ["GROUPS", "PATTERNS", "changes_state", "groups_of"]
 
@@ -87,7 +88,7 @@ PATTERNS: dict[str, str] = {
 # The group of every call that is not known only to read.
 _CHANGE = "change"
 _QMP = "qmp"
-_COMPILED = {name: re.compile(pattern) for name, pattern in PATTERNS.items()}
+_COMPILED = {name: later(pattern) for name, pattern in PATTERNS.items()}
 
 GROUPS = frozenset(f"@{name}" for name in (*PATTERNS, _CHANGE))
 

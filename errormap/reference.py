@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 
 from virtcim.errormap.codes.table import Code, codes
+from virtcim.errormap.conditions import conditions
 from virtcim.errormap.engine import DEFAULTS
-from virtcim.errormap.exports import conditions
 from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.reading.libvirt_numbers import LIBVIRT_NUMBERS
 from virtcim.errormap.rules import PLACEHOLDER, SHARED, SOURCES, Rule, load, rules

@@ -6,10 +6,9 @@ in nothing else fall under the same rule.
 
 from __future__ import annotations
 
-import re
-
 from virtcim.errormap.engine import Decision, decide
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import Rule
 
@@ -19,7 +18,7 @@ _MOST = 4096
 _LONGEST = 2048
 _LEVELS = 8
 # Four digits and more: an errno, a status and a number of the storage manager have fewer.
-_NAMING = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4,}")
+_NAMING = later(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4,}")
 _Shape = tuple[object, ...]
 
 # The rule, how deep the fault that it decided on is nested, and which of its messages it was.

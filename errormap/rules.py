@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import errno
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import get_args
 
+from virtcim.errormap.compiled import checked
 from virtcim.errormap.fault import ErrorCode, Source
 from virtcim.errormap.needles import needles
 from virtcim.errormap.operations import GROUPS
+from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.objects import objects
 
 __all__ = [
@@ -96,7 +97,10 @@ def load(source: str) -> tuple[Rule, ...]:
     Raises TableError where the table is wrong.
     """
     path = _TABLES / f"{source}.toml"
-    return parse(path.read_text(encoding="utf-8"), source)
+    copy = checked(path)
+    if copy is None:
+        return parse(path.read_text(encoding="utf-8"), source)
+    return tuple(_made(entry, source, entry["needles"]) for entry in copy["rule"])
 
 
 def rules() -> tuple[Rule, ...]:
@@ -106,6 +110,8 @@ def rules() -> tuple[Rule, ...]:
 
 def parse(document: str, source: str) -> tuple[Rule, ...]:
     """The rules of a TOML ``document``; raises TableError naming the rule and the slip."""
+    import tomllib
+
     try:
         content = tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
@@ -135,25 +141,33 @@ def _rule(entry: Mapping[str, object], source: str) -> Rule:
     if not _VERSION.fullmatch(since):
         raise TableError(f"{identifier}: since {since!r} is no version")
     text = _string(entry, "text", identifier)
-    rule = Rule(
+    _check_pattern(text, identifier)
+    rule = _made(entry, source, needles(text))
+    _check(rule)
+    return rule
+
+
+def _made(entry: Mapping[str, object], source: str, found: Sequence[str]) -> Rule:
+    """The rule of an entry that was checked; ``found`` are its needles."""
+    identifier = _string(entry, "id", source)
+    text = _string(entry, "text", identifier)
+    return Rule(
         id=identifier,
         source=source,
-        err=ErrorCode[word],
-        since=since,
+        err=ErrorCode[_string(entry, "err", identifier)],
+        since=_string(entry, "since", identifier),
         code=_strings(entry, "code", identifier),
         operation=_strings(entry, "operation", identifier),
         argument=_argument(entry.get("argument"), identifier),
         about=frozenset(_strings(entry, "about", identifier)),
         errno=frozenset(_strings(entry, "errno", identifier)),
-        text=_pattern(text, identifier),
-        needles=needles(text),
+        text=later(text) if text else None,
+        needles=tuple(found),
         sent=_flag(entry, "sent", identifier),
         weak=bool(_flag(entry, "weak", identifier)),
         say=_string(entry, "say", identifier),
         note=_string(entry, "note", identifier),
     )
-    _check(rule)
-    return rule
 
 
 def _check(rule: Rule) -> None:
@@ -217,9 +231,7 @@ def _argument(value: object, identifier: str) -> Argument | None:
     return Argument(at=at, values=frozenset(text.lower() for text in values))
 
 
-def _pattern(text: str, identifier: str) -> re.Pattern[str] | None:
-    if not text:
-        return None
+def _check_pattern(text: str, identifier: str) -> None:
     if _NESTED_REPEAT.search(text):
         raise TableError(f"{identifier}: a repeated group repeats inside")
     if _NAMED_GROUP.sub("(", text) != _NAMED_GROUP.sub("(", text).lower() and re.search(
@@ -227,6 +239,6 @@ def _pattern(text: str, identifier: str) -> re.Pattern[str] | None:
     ):
         raise TableError(f"{identifier}: patterns are written in lower case")
     try:
-        return re.compile(text)
+        re.compile(text)
     except re.error as error:
         raise TableError(f"{identifier}: {error}") from error

@@ -8,7 +8,6 @@ that is never told.
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -95,6 +94,8 @@ def codes(table: str) -> Iterator[Code]:
 
 def parse(document: str, file: str) -> tuple[Code, ...]:
     """The codes of a TOML ``document``; raises TableError naming the code and the slip."""
+    import tomllib
+
     try:
         found = tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:

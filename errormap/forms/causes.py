@@ -13,9 +13,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.forms.patterns import later
 from virtcim.errormap.forms.printed import LONGEST, unquoted
 from virtcim.errormap.forms.server_errors import known_code, printed_errors
+from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
 from virtcim.errormap.reading.text import as_integer, as_text
 

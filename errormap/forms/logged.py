@@ -6,13 +6,13 @@ import re
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.libvirt import from_libvirt
-from virtcim.errormap.forms.patterns import later
 from virtcim.errormap.forms.printed import bare_words
 from virtcim.errormap.forms.qemu import from_qemu
 from virtcim.errormap.forms.server_errors import known_code, printed_errors
 from virtcim.errormap.forms.transport import from_transport
 from virtcim.errormap.forms.xapi import from_xapi
 from virtcim.errormap.forms.xend import from_xend
+from virtcim.errormap.patterns import later
 
 __all__ = ["from_text", "last_raised"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from virtcim.errormap.forms.patterns import later
+from virtcim.errormap.patterns import later
 
 __all__ = ["LONGEST", "Constructed", "bare_words", "closing", "constructed", "listed", "unquoted"]
 

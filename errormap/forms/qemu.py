@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import cause_in
-from virtcim.errormap.forms.patterns import later
+from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.text import as_text
 
 __all__ = ["KNOWN_FIELDS", "from_qemu"]

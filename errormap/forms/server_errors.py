@@ -13,8 +13,8 @@ from functools import cache
 from itertools import chain, islice
 
 from virtcim.errormap.forms.constructors import as_server_error
-from virtcim.errormap.forms.patterns import later
 from virtcim.errormap.forms.printed import LONGEST, closing, constructed, listed, unquoted
+from virtcim.errormap.patterns import later
 from virtcim.errormap.rules import load
 
 __all__ = ["known_code", "printed_errors"]

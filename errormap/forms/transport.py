@@ -6,9 +6,9 @@ import errno as _errno
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import cause_in
-from virtcim.errormap.forms.patterns import later
 from virtcim.errormap.forms.transport_words import PHASES, SENT, condition_of, is_plain_answer
 from virtcim.errormap.operations import changes_state
+from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.text import as_text
 
 __all__ = ["from_transport"]

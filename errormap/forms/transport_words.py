@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from virtcim.errormap.forms.patterns import later
+from virtcim.errormap.patterns import later
 
 __all__ = [
     "CONNECT",

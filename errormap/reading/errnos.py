@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import re
 
+from virtcim.errormap.patterns import later
+
 __all__ = ["errnos_in", "named", "without_phrases"]
 
 # The texts of glibc in the C locale; sources print them instead of the number.
@@ -66,10 +68,10 @@ _STRERROR = {
     "operation canceled": "ECANCELED",
 }
 # A longer text goes before the one it contains: "no such device" is part of another.
-_PHRASE = re.compile("|".join(sorted(map(re.escape, _STRERROR), key=len, reverse=True)))
+_PHRASE = later("|".join(sorted(map(re.escape, _STRERROR), key=len, reverse=True)))
 _NAMES = {name.lower(): name for name in errno.errorcode.values()}
-_NAME = re.compile(r"\be[a-z0-9]{2,14}\b")
-_NUMBER = re.compile(r"\[errno ([0-9]{1,4})\]")
+_NAME = later(r"\be[a-z0-9]{2,14}\b")
+_NUMBER = later(r"\[errno ([0-9]{1,4})\]")
 
 
 def errnos_in(text: str) -> frozenset[str]:

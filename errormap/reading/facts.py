@@ -6,11 +6,11 @@ kind kept, and what a nested fault holds is left to that fault.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.operations import groups_of
+from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.errnos import errnos_in, named, without_phrases
 from virtcim.errormap.reading.lines import Message, messages
 from virtcim.errormap.reading.objects import Material, objects_of
@@ -21,7 +21,7 @@ from virtcim.errormap.reading.translated import NOTHING, Translated, recognised
 __all__ = ["Facts"]
 
 # xend prints what the hypervisor library raised: (errno, text), or (libxc code, text, detail).
-_TUPLE = re.compile(r"\((?P<number>[0-9]{1,4}), (?:'[^']{0,300}'|\"[^\"]{0,300}\")\)")
+_TUPLE = later(r"\((?P<number>[0-9]{1,4}), (?:'[^']{0,300}'|\"[^\"]{0,300}\")\)")
 # int1 is an errno where the number is VIR_ERR_SYSTEM_ERROR, or where nobody knows the number.
 _WITH_ERRNO = ("38", "")
 # Sources whose text is what a program printed, line by line.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.translated import recognised
 
 __all__ = ["BEGINNINGS", "LIBVIRT_NUMBERS", "number_in_message"]
@@ -207,10 +208,8 @@ BEGINNINGS: dict[str, int] = {
 }
 _LINES = 20
 # How Go's and other bindings print an error.
-_PRINTED = re.compile(r"\bvirError\(Code=([1-9]\d{0,2}), ?Domain=")
-_IN_MESSAGE = re.compile(
-    r"(?:^|: |\n|=')(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE
-)
+_PRINTED = later(r"\bvirError\(Code=([1-9]\d{0,2}), ?Domain=")
+_IN_MESSAGE = later(r"(?:^|: |\n|=')(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE)
 
 
 def number_in_message(message: str) -> str:

@@ -7,23 +7,24 @@ those before it are kept for when it says nothing.
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
+
+from virtcim.errormap.patterns import later
 
 __all__ = ["Message", "messages"]
 
 _MOST = 12
-_STAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*(?:Z|[+-]\d\d:?\d\d)?:? ?")
+_STAMP = later(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*(?:Z|[+-]\d\d:?\d\d)?:? ?")
 # The name of the program that speaks; libvirt's tools and threads among them.
-_PROGRAM = re.compile(
+_PROGRAM = later(
     r"(?:[\w./+-]{0,200}/)?(?:qemu(?:-[\w.+-]{1,40})?|kvm|virsh|virt-\w{1,20}|libvirtd?|error)"
     r"(?:\[\d{1,9}\])?: "
 )
-_LIBVIRT_PROGRAM = re.compile(
+_LIBVIRT_PROGRAM = later(
     r"(?:\d{1,9}: )?(?:libvirt: )? ?(?:[\w ]{1,30} )?error ?: (?:\w{1,80}:\d{1,6} : )?"
 )
-_OPTION = re.compile(r"--?([a-z][a-z0-9_-]{0,40})(?: |=)")
-_NOTICE = re.compile(
+_OPTION = later(r"--?([a-z][a-z0-9_-]{0,40})(?: |=)")
+_NOTICE = later(
     r"(?:warning|info|note|notice|debug|trace|hint)\b ?:"
     r"|[^:\n]{0,80}-(?:warning|message|info|debug) \*\*"
     r"|[^\n]{0,300}\b(?:warning|deprecat\w{0,6})\b[^\n]{0,200}(?:use |instead|removed|ignored|:)"
@@ -33,12 +34,12 @@ _NOTICE = re.compile(
     r"|\(process:\d+\)|main-loop: |audio: "
     r"|cpu feature \w+ not found$"
 )
-_HINT = re.compile(
+_HINT = later(
     r"(?:use|try|see|please|check|you (?:can|may|should|need)|run|valid|perhaps|maybe|consider"
     r"|possible|did you|the (?:valid|supported|available)|for more|this (?:usually|may|might))\b"
 )
 # What a program says when it gives up; the reason stands before it.
-_EMPTY = re.compile(
+_EMPTY = later(
     r"(?:device )?(?:'[^']{0,200}' )?(?:device )?could not be initiali"
     r"|(?:device )?initiali\w{3,6} failed\.?$"
     r"|(?:exiting|aborting|aborted|terminating on signal)\b"

@@ -8,14 +8,16 @@ says anything counts.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["KINDS", "EvidenceError", "Material", "Row", "objects", "objects_of", "rows"]
+from virtcim.errormap.compiled import content
+from virtcim.errormap.patterns import later
+
+__all__ = ["KINDS", "EvidenceError", "Material", "Row", "check", "objects", "objects_of", "rows"]
 
 _PATH = Path(__file__).with_name("evidence.toml")
 # What nearly every message speaks of: it does not keep a lighter kind from saying more.
@@ -24,9 +26,7 @@ _LOOSE = frozenset(("device", "file"))
 KINDS = ("words", "option", "path", "phrase", "domain", "operation", "errno_last")
 _ALWAYS = "errno_always"
 _PATTERNS = ("words", "option", "path", "phrase")
-_PATHS = re.compile(
-    r"(?:^|[\s'\"`=\[(,])((?:/|[a-z]{2,10}(?:\+[a-z]+)?:(?://)?)[^\s'\"`\])]{1,300})"
-)
+_PATHS = later(r"(?:^|[\s'\"`=\[(,])((?:/|[a-z]{2,10}(?:\+[a-z]+)?:(?://)?)[^\s'\"`\])]{1,300})")
 _SEARCHED = 4096
 
 
@@ -46,7 +46,17 @@ class Row:
 @cache
 def rows() -> tuple[Row, ...]:
     """The table as it is shipped. Raises EvidenceError where it is wrong."""
-    return tuple(_row(entry) for entry in tomllib.loads(_PATH.read_text("utf-8"))["evidence"])
+    return tuple(map(_row, content(_PATH)["evidence"]))
+
+
+def check(found: Iterable[Row]) -> None:
+    """Compile every pattern. Raises EvidenceError where one is wrong."""
+    for row in found:
+        for field, pattern in row.patterns.items():
+            try:
+                re.compile(pattern.pattern)
+            except re.error as error:
+                raise EvidenceError(f"evidence for {row.object}: {field}: {error}") from error
 
 
 @cache
@@ -139,10 +149,7 @@ def _row(entry: Mapping[str, object]) -> Row:
     names: dict[str, frozenset[str]] = {}
     for field, value in entry.items():
         if field in _PATTERNS and isinstance(value, str):
-            try:
-                patterns[field] = re.compile(value)
-            except re.error as error:
-                raise EvidenceError(f"evidence for {name}: {field}: {error}") from error
+            patterns[field] = later(value)
         elif field != "object":
             names[field] = frozenset(_texts(value, name, field))
     return Row(object=name, patterns=patterns, names=names)

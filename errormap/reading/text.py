@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
+
+from virtcim.errormap.patterns import later
 
 __all__ = ["as_integer", "as_text", "one_line", "searched"]
 
 _KEPT = 8 * 1024
-_INTEGER = re.compile(r"\s*-?[0-9]{1,19}\s*")
+_INTEGER = later(r"\s*-?[0-9]{1,19}\s*")
 
 
 def as_text(value: object) -> str:

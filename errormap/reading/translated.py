@@ -7,13 +7,14 @@ English forms meet. ``scripts/translated_messages`` makes it from the catalogues
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
+
+from virtcim.errormap.patterns import later
 
 __all__ = [
     "ERROR",
@@ -40,14 +41,14 @@ _LENGTH = 4
 _LONGEST = 600
 _MOST_SEGMENTS = 8
 _MOST_WORDS = 16
-QUOTED = re.compile(
+QUOTED = later(
     "'[^'\n]{0,300}'|\"[^\"\n]{0,300}\"|`[^'\n]{0,300}'"
     "|\u00ab[^\u00bb\n]{0,300}\u00bb|\u201e[^\u201c\u201d\n]{0,300}[\u201c\u201d]"
     "|[\u201c\u2018][^\u201d\u2019\n]{0,300}[\u201d\u2019]|\u300c[^\u300d\n]{0,300}\u300d"
 )
-_NUMBER = re.compile(r"(?:0x)?\d[\da-f]*(?:[.:-][\da-f]+)*", re.IGNORECASE)
-_SPACES = re.compile(r"\s+")
-_COLON = re.compile("\\s*(?:\uff1a\\s*|:(?:\\s+|$))")
+_NUMBER = later(r"(?:0x)?\d[\da-f]*(?:[.:-][\da-f]+)*", re.IGNORECASE)
+_SPACES = later(r"\s+")
+_COLON = later("\\s*(?:\uff1a\\s*|:(?:\\s+|$))")
 _ENDS = " ,;!.\u3002\uff01"
 
 
@@ -75,6 +76,8 @@ def key_of(text: str) -> bytes:
     """The hash of a message in which what is quoted, and numbers, do not count."""
     masked = _NUMBER.sub("0", QUOTED.sub("0", text[:_LONGEST]))
     plain = _SPACES.sub(" ", masked).strip(_ENDS).casefold()
+    import hashlib
+
     return hashlib.blake2b(plain.encode("utf-8", "replace"), digest_size=_KEY).digest()
 
 

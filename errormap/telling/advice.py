@@ -7,14 +7,16 @@ code and by what the fault names.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from virtcim.errormap.compiled import checked
 from virtcim.errormap.engine import decide
 from virtcim.errormap.fault import ErrorCode, StandardError
+from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.reading.text import one_line
 from virtcim.errormap.rules import PLACEHOLDER, Rule, TableError
@@ -190,31 +192,38 @@ def _argument_names(rule: str) -> tuple[str, ...]:
 @cache
 def read() -> Table:
     """The table as it is shipped. Raises TableError where it is wrong."""
-    return parse(_PATH.read_text(encoding="utf-8"))
+    copy = checked(_PATH)
+    return parse(_PATH.read_text(encoding="utf-8")) if copy is None else _made(copy)
 
 
 def parse(document: str) -> Table:
     """The table of a TOML ``document``; raises TableError naming the entry and the slip."""
+    import tomllib
+
     try:
         content = tomllib.loads(document)
     except tomllib.TOMLDecodeError as error:
         raise TableError(f"advice: {error}") from error
     if set(content) != {"names", "arguments", "reporters", "advice"}:
         raise TableError("advice: it consists of names, arguments, reporters and advice")
-    table = Table(
-        names=content["names"],
-        arguments={rule: tuple(names) for rule, names in content["arguments"].items()},
-        reporters=content["reporters"],
-        entries={
-            code: tuple(_entry(one) for one in content["advice"] if one.get("err") == code.name)
-            for code in ErrorCode
-        },
-    )
     for found in content["advice"]:
         if found.get("err") not in ErrorCode.__members__:
             raise TableError(f"advice: unknown err {found.get('err')!r}")
+    table = _made(content)
     _check(table)
     return table
+
+
+def _made(content: Mapping[str, Any]) -> Table:
+    by_code: dict[str, list[Entry]] = {}
+    for one in content["advice"]:
+        by_code.setdefault(one["err"], []).append(_entry(one))
+    return Table(
+        names=content["names"],
+        arguments={rule: tuple(names) for rule, names in content["arguments"].items()},
+        reporters=content["reporters"],
+        entries={code: tuple(by_code.get(code.name, ())) for code in ErrorCode},
+    )
 
 
 def _entry(found: Mapping[str, object]) -> Entry:
@@ -226,7 +235,7 @@ def _entry(found: Mapping[str, object]) -> Entry:
     actions = _texts(found, "actions")
     return Entry(
         rules=_texts(found, "rules"),
-        text=re.compile(text) if text else None,
+        text=later(text) if text else None,
         names=frozenset(
             match[1] for text in (sentence, cause, *actions) for match in PLACEHOLDER.finditer(text)
         ),

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from virtcim.errormap.patterns import later
+
 __all__ = [
     "DOMAIN",
     "ENGLISH",
@@ -26,7 +28,7 @@ DOMAIN = "virtcim"
 ENGLISH = "en"
 LOCALES = Path(__file__).parent / "locale"
 # DSP0200 takes this header from RFC 2616 clause 14.4; its weights have at most three decimals.
-_RANGE = re.compile(r"\s*([A-Za-z0-9*-]{1,35})\s*(?:;\s*[qQ]\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
+_RANGE = later(r"\s*([A-Za-z0-9*-]{1,35})\s*(?:;\s*[qQ]\s*=\s*([01](?:\.[0-9]{0,3})?)\s*)?")
 _RANGES_READ = 40
 
 

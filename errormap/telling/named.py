@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from virtcim.errormap.fault import ErrorCode
+from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import PLACEHOLDER, Rule
 
@@ -73,7 +74,7 @@ _PATTERNS: Mapping[ErrorCode, Mapping[str, str]] = {
     _E.ERR_VMM_CMD_FORMAT_ERROR: {"method": r'method "([^"\n]{1,80})" is not supported'},
 }
 _COMPILED: Mapping[ErrorCode, Mapping[str, re.Pattern[str]]] = {
-    code: {name: re.compile(pattern, re.IGNORECASE) for name, pattern in patterns.items()}
+    code: {name: later(pattern, re.IGNORECASE) for name, pattern in patterns.items()}
     for code, patterns in _PATTERNS.items()
 }
 GIVEN_BY_TEXT: Mapping[ErrorCode, frozenset[str]] = {
