@@ -73,7 +73,8 @@ def decide(fault: Fault, depth: int = 0) -> Decision:
     facts = Facts(fault)
     own, weak = stages(fault.source, fault.code)
     # What a page or a printed fault in an answer says is more than that an answer came.
-    rule = None if fault.source == "transport" and fault.cause else _first(own, facts)
+    answered = fault.source == "transport" and fault.cause and fault.cause.source != "transport"
+    rule = None if answered else _first(own, facts)
     if rule is None and fault.cause is not None and depth < _DEEPEST:
         nested = decide(fault.cause, depth + 1)
         if not nested.by_default:
