@@ -90,8 +90,8 @@ Values = dict[str, tuple[str, str]]
 
 
 def is_reference(value: str) -> bool:
-    """Whether ``value`` is a server's own reference to an object."""
-    return value.startswith(_REFERENCE)
+    """Whether ``value`` is, or holds, a server's own reference to an object."""
+    return _REFERENCE in value
 
 
 def positional(facts: Facts) -> Values:

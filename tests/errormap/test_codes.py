@@ -148,6 +148,10 @@ def test_a_reference_is_never_shown_in_a_sentence() -> None:
     for name, code in _OWN:
         fault = _fault(name, code.code, tuple("OpaqueRef:1" for _ in code.arguments))
         assert "OpaqueRef" not in translate(fault).message.split(" [", 1)[0], code.code
+    within = from_xapi(["CANNOT_EVACUATE_HOST", "VM_REQUIRES_SR,OpaqueRef:1,OpaqueRef:2"])
+    assert translate(within).message.startswith(
+        "The host cannot be emptied of its virtual machines."
+    )
 
 
 def test_no_advice_speaks_of_a_named_value_unless_the_code_names_one() -> None:
