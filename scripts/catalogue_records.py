@@ -132,7 +132,7 @@ _LIBVIRT: tuple[tuple[str, str], ...] = (
     (r"src/storage/|iscsi", "virStoragePoolCreate"),
     (r"secret", "virSecretDefineXML"),
     (r"node_device|virmdev|virpci:", "virNodeDeviceCreateXML"),
-    (r"src/rpc/|src/remote/|virtls|[Oo]pen(?:Auth)?$|uri", "virConnectOpen"),
+    (r"src/rpc/|src/remote/|virtls|ConnectOpen(?:Auth)?$|viruri", "virConnectOpen"),
     (r"[Dd]etach|[Hh]otunplug|RemoveDevice", "virDomainDetachDeviceFlags"),
     (r"[Aa]ttach|[Hh]otplug", "virDomainAttachDeviceFlags"),
     (r"[Uu]pdateDevice|ChangeNet|ChangeGraphics|ChangeDisk", "virDomainUpdateDeviceFlags"),
