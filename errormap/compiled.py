@@ -34,7 +34,7 @@ def content(path: Path) -> dict[str, Any]:
 def checked(path: Path) -> dict[str, Any] | None:
     """The content of a table that was checked when it was compiled; None without such a copy.
 
-    Each rule has its ``needles`` besides what the table says.
+    Each rule, and each row of evidence, has its ``needles`` besides what the table says.
     """
     try:
         copy = json.loads(Path(f"{path}{SUFFIX}").read_bytes())
@@ -81,6 +81,9 @@ def compile_tables(folder: Path = _FOLDER) -> list[Path]:
         found = tomllib.loads(document.decode())
         for rule in found.get("rule", ()):
             rule["needles"] = needles(rule.get("text", ""))
+        for row in found.get("evidence", ()):
+            patterns = {name: value for name, value in row.items() if isinstance(value, str)}
+            row["needles"] = {name: needles(value) for name, value in patterns.items()}
         target = Path(f"{path}{SUFFIX}")
         # Whoever reads meanwhile sees the old copy or the new one, never a part.
         temporary = target.with_name(f"{target.name}.new")

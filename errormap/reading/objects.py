@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from virtcim.errormap.compiled import content
+from virtcim.errormap.compiled import checked, content
 from virtcim.errormap.patterns import later
 
 __all__ = ["KINDS", "EvidenceError", "Material", "Row", "check", "objects", "objects_of", "rows"]
@@ -40,13 +40,29 @@ class Row:
 
     object: str
     patterns: Mapping[str, re.Pattern[str]]
+    needles: Mapping[str, Sequence[str]]
     names: Mapping[str, frozenset[str]]
+
+    def found(self, kind: str, text: str) -> re.Pattern[str] | None:
+        """The pattern of a kind that is found in ``text``, or None."""
+        pattern = self.patterns.get(kind)
+        if pattern is None:
+            return None
+        needed = self.needles.get(kind, ())
+        # Most patterns are in no text, and a plain search for what they need finds it out sooner.
+        if needed and not any(needle in text for needle in needed):
+            return None
+        return pattern if pattern.search(text) else None
 
 
 @cache
 def rows() -> tuple[Row, ...]:
     """The table as it is shipped. Raises EvidenceError where it is wrong."""
-    return tuple(map(_row, content(_PATH)["evidence"]))
+    copy = checked(_PATH)
+    if copy is None:
+        # Without needles every pattern is searched for.
+        return tuple(_row(entry, {}) for entry in content(_PATH)["evidence"])
+    return tuple(_row(entry, entry.pop("needles")) for entry in copy["evidence"])
 
 
 def check(found: Iterable[Row]) -> None:
@@ -109,8 +125,8 @@ def _found(kind: str, material: Material) -> Iterator[str]:
 
 def _by_words(rest: str) -> Iterator[str]:
     for row in rows():
-        pattern = row.patterns.get("words")
-        if pattern is not None and pattern.search(rest):
+        pattern = row.found("words", rest)
+        if pattern is not None:
             rest = pattern.sub(" ", rest)
             yield row.object
 
@@ -123,8 +139,7 @@ def _named(kind: str, given: Iterable[str]) -> Iterator[str]:
 
 def _first_by_pattern(kind: str, text: str) -> Iterator[str]:
     for row in rows():
-        pattern = row.patterns.get(kind)
-        if pattern is not None and pattern.search(text):
+        if row.found(kind, text) is not None:
             yield row.object
             return
 
@@ -138,7 +153,7 @@ def _families(operations: Sequence[str]) -> set[str]:
     return found
 
 
-def _row(entry: Mapping[str, object]) -> Row:
+def _row(entry: Mapping[str, object], needles: Mapping[str, Sequence[str]]) -> Row:
     name = entry.get("object")
     if not isinstance(name, str) or not name:
         raise EvidenceError(f"evidence: an entry without an object: {entry!r:.100}")
@@ -152,7 +167,7 @@ def _row(entry: Mapping[str, object]) -> Row:
             patterns[field] = later(value)
         elif field != "object":
             names[field] = frozenset(_texts(value, name, field))
-    return Row(object=name, patterns=patterns, names=names)
+    return Row(object=name, patterns=patterns, needles=needles, names=names)
 
 
 def _texts(value: object, name: str, field: str) -> Sequence[str]:

@@ -37,6 +37,18 @@ def test_the_rules_of_a_copy_are_those_of_its_table(copied: Path) -> None:
         assert made == parse(path.read_text(encoding="utf-8"), source)
 
 
+def test_needles_of_evidence_are_in_whatever_its_patterns_find(copied: Path) -> None:
+    copy = checked(copied / "reading" / "evidence.toml")
+    assert copy is not None
+    assert any(row["needles"].get("words") for row in copy["evidence"])
+    cases = (Path(__file__).parent / "cases").glob("*.jsonl")
+    text = "\n".join(path.read_text(encoding="utf-8").lower() for path in cases)
+    for row in copy["evidence"]:
+        for kind, needed in row["needles"].items():
+            for found in re.finditer(row[kind], text) if needed else ():
+                assert any(needle in found[0] for needle in needed), (row["object"], found[0])
+
+
 def test_what_is_compiled_already_is_left_alone(copied: Path) -> None:
     assert compile_tables(copied) == []
 
