@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,7 +45,7 @@ def test_every_text_that_a_pattern_matches_contains_a_needle(rule: Rule) -> None
     assert rule.text is not None
 
     @settings(max_examples=25, deadline=None)
-    @given(st.from_regex(rule.text))
+    @given(st.from_regex(re.compile(rule.text.pattern)))
     def holds(text: str) -> None:
         assert not rule.needles or any(needle in text for needle in rule.needles)
 
