@@ -99,6 +99,9 @@ def groups_of(operation: str, source: str = "") -> frozenset[str]:
 
     A single word in lower case is a command of QMP only where ``source`` is QEMU.
     """
+    if not operation:
+        # No pattern matches nothing: they need not be compiled to find that out.
+        return frozenset((f"@{_CHANGE}",))
     bare = operation.removeprefix("Async.")[:200]
     found = {name for name, pattern in _COMPILED.items() if pattern.fullmatch(bare)}
     if _QMP in found:

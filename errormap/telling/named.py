@@ -116,6 +116,8 @@ def from_rule(rule: Rule, facts: Facts) -> Values:
 
 def units_of(rule: Rule) -> dict[str, str]:
     """The units that the rule's sentence declares for its arguments."""
+    if ":" not in rule.say:
+        return {}
     return {match[1]: match[2] for match in PLACEHOLDER.finditer(rule.say) if match[2]}
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from virtcim.errormap import compiled
 from virtcim.errormap.compiled import SUFFIX, checked, compile_tables, content, tables
+from virtcim.errormap.operations import PATTERNS, groups_of
 from virtcim.errormap.patterns import later
 from virtcim.errormap.rules import SHARED, SOURCES, _made, parse
 
@@ -47,6 +48,11 @@ def test_needles_of_evidence_are_in_whatever_its_patterns_find(copied: Path) -> 
         for kind, needed in row["needles"].items():
             for found in re.finditer(row[kind], text) if needed else ():
                 assert any(needle in found[0] for needle in needed), (row["object"], found[0])
+
+
+def test_what_has_no_operation_is_in_the_group_that_no_pattern_gives() -> None:
+    assert not [name for name, pattern in PATTERNS.items() if re.fullmatch(pattern, "")]
+    assert groups_of("") == frozenset(("@change",))
 
 
 def test_what_is_compiled_already_is_left_alone(copied: Path) -> None:
