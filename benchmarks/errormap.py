@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import statistics
 import subprocess
 import sys
 from functools import partial
@@ -95,14 +96,8 @@ def main(
 
 def _measure_starts(recorder: Recorder, starts: int) -> float:
     """Measure starts; give how many times the processor time of Python the slowest one takes."""
-    before = _children_processor_s()
-    recorder.repeat(
-        _PYTHON,
-        partial(_run, [sys.executable, "-c", "import json, re"]),
-        lambda _: None,
-        times=starts,
-    )
-    python_s = _children_processor_s() - before
+    bare = [sys.executable, "-c", "import json, re"]
+    recorder.repeat(_PYTHON, partial(_run, bare), lambda _: None, times=starts)
     recorder.repeat(
         "import virtcim.errormap",
         partial(_run, [sys.executable, "-c", "import virtcim.errormap"]),
@@ -110,18 +105,29 @@ def _measure_starts(recorder: Recorder, starts: int) -> float:
         times=starts,
         baseline=_PYTHON,
     )
-    explained_s = []
-    for words in _STARTS:
-        before = _children_processor_s()
+    explained = [[str(_VIRTCIM), "errormap", "explain", *words] for words in _STARTS]
+    for words, command in zip(_STARTS, explained, strict=True):
         recorder.repeat(
             f"{_EXPLAIN} {words[0]}",
-            partial(_run, [str(_VIRTCIM), "errormap", "explain", *words]),
+            partial(_run, command),
             _require_explanation,
             times=starts,
             baseline=_PYTHON,
         )
-        explained_s.append(_children_processor_s() - before)
+    # One after the other, so that whatever else the computer does is the same for all.
+    python_s, *explained_s = _processor_s([bare, *explained], starts)
     return max(explained_s) / python_s
+
+
+def _processor_s(commands: list[list[str]], times: int) -> list[float]:
+    """The median of the processor time of each command."""
+    seconds: list[list[float]] = [[] for _ in commands]
+    for _ in range(times):
+        for command, measured in zip(commands, seconds, strict=True):
+            before = _children_processor_s()
+            _run(command)
+            measured.append(_children_processor_s() - before)
+    return [statistics.median(measured) for measured in seconds]
 
 
 def _measure_translation(

@@ -7,6 +7,7 @@ slips, logs to be pasted) is left to the command itself.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -28,6 +29,15 @@ def explain(line: Sequence[str]) -> int | None:
     words, options, as_json = asked
     if not words or not (len(words) > 1 or options["--text"]):
         return None
+    # One answer leaves little behind; looking for it takes longer than it is worth.
+    gc.disable()
+    try:
+        return _answered(words, options, as_json=as_json)
+    finally:
+        gc.enable()
+
+
+def _answered(words: list[str], options: dict[str, str], *, as_json: bool) -> int | None:
     from virtcim.errormap.forms.words import from_words
 
     source, code, *arguments = [*words, ""] if len(words) == 1 else words
