@@ -15,7 +15,7 @@ from virtcim.errormap.fault import ErrorCode, Fault
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import SHARED, SOURCES, Rule, load
 
-__all__ = ["DEFAULTS", "Decision", "decide", "matching", "stages"]
+__all__ = ["DEFAULTS", "Decision", "decide", "matching", "shared_for", "stages"]
 
 _DEEPEST = 32
 _NO_TABLE = "default"
@@ -48,6 +48,27 @@ _UNKNOWN = _default(
     "The reply holds neither a code nor a text.",
 )
 DEFAULTS = (_GUEST, _OTHER, _STATE, _UNKNOWN)
+
+
+# Codes of a server that stumbled itself: its words never say that the caller is wrong.
+_STUMBLING = frozenset(
+    (
+        "INTERNAL_ERROR",
+        "INTERNAL ERROR",
+        "XENAPI_PLUGIN_FAILURE",
+        "XENAPI_PLUGIN_EXCEPTION",
+        "XAPI_HOOK_FAILED",
+        "SR_BACKEND_FAILURE_1200",
+    )
+)
+_BLAMING = frozenset(
+    (
+        ErrorCode.ERR_BAD_PARAMETER,
+        ErrorCode.ERR_INVALID_PARM_NUM,
+        ErrorCode.ERR_ACCESS_DENIED,
+        ErrorCode.ERR_NAME_TOO_LONG,
+    )
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +104,22 @@ def decide(fault: Fault, depth: int = 0) -> Decision:
         return Decision(rule=rule, facts=facts)
     telling = tuple(one for one in weak if one.text is not None)
     for one in (facts, *facts.others()):
-        rule = (one is not facts and _first(own, one)) or _first(load(SHARED), one)
+        rule = (one is not facts and _first(own, one)) or _first(shared_for(fault), one)
         rule = rule or _first(telling, one)
         if rule is not None:
             return Decision(rule=rule, facts=one)
     return Decision(rule=_first(weak, facts) or _default_for(facts), facts=facts)
+
+
+def shared_for(fault: Fault) -> tuple[Rule, ...]:
+    """The shared texts that may decide on ``fault``."""
+    stumbled = fault.source == "xapi" and fault.code in _STUMBLING
+    return _blameless() if stumbled else load(SHARED)
+
+
+@cache
+def _blameless() -> tuple[Rule, ...]:
+    return tuple(rule for rule in load(SHARED) if rule.err not in _BLAMING)
 
 
 def matching(candidates: Sequence[Rule], facts: Facts) -> Iterator[Rule]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from virtcim.errormap.engine import Decision, decide, matching, stages
+from virtcim.errormap.engine import Decision, decide, matching, shared_for, stages
 from virtcim.errormap.fault import Fault, StandardError
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.remembered import decide_like
-from virtcim.errormap.rules import SHARED, Rule, load
+from virtcim.errormap.rules import Rule
 from virtcim.errormap.telling.messages import message
 
 __all__ = ["REASONS", "TABLE_VERSION", "Explanation", "Lost", "explain", "translate"]
@@ -72,13 +72,13 @@ def _standard(fault: Fault, rule: Rule, told: str) -> StandardError:
 def _losers(decision: Decision, path: Sequence[Fault]) -> Iterator[Lost]:
     """Every rule that held for a fault on the way, in the order in which they were asked."""
     own, weak = stages(decision.fault.source, decision.fault.code)
-    for candidates, why in ((own, LATER), (load(SHARED), SHARED_LATER), (weak, WEAK)):
+    for candidates, why in ((own, LATER), (shared_for(decision.fault), SHARED_LATER), (weak, WEAK)):
         for rule in matching(candidates, decision.facts):
             is_sibling = rule.source == decision.rule.source and rule.weak == decision.rule.weak
             yield Lost(rule=rule, why=LATER if is_sibling else why)
     for outer in path[-2::-1]:
         _, weak = stages(outer.source, outer.code)
-        for rule in matching((*load(SHARED), *weak), Facts(outer)):
+        for rule in matching((*shared_for(outer), *weak), Facts(outer)):
             yield Lost(rule=rule, why=NESTED_FIRST)
     if decision.fault.cause is not None:
         nested = decide(decision.fault.cause)
