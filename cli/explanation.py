@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.text import Text
 
-__all__ = ["LABEL_WIDTH", "TEXTS", "as_object", "as_text", "on_terminal"]
+__all__ = ["LABEL_WIDTH", "LINES", "TEXTS", "as_object", "as_text", "on_terminal"]
 
 _CODE, _MESSAGE, _REPORTER, _CAUSE, _ACTION = "code", "message", "source", "cause", "to do"
 _PATH, _RULE, _CONDITION, _NOTE, _LOST = "fault", "rule", "holds for", "note", "lost"
+LINES = "lines"
 _STATUS = "{code} ({number}), CIM status {status}"
 _VERSION = "{rule} (since {since}, table {table})"
 _LOSER = "{rule} ({code}): {why}"
 # What the command says itself, for the catalogues.
 TEXTS = (
-    *(_CODE, _MESSAGE, _REPORTER, _CAUSE, _ACTION, _PATH, _RULE, _CONDITION, _NOTE, _LOST),
+    *(_CODE, _MESSAGE, _REPORTER, _CAUSE, _ACTION, _PATH, _RULE, _CONDITION, _NOTE, _LOST, LINES),
     *(_STATUS, _VERSION),
 )
 LABEL_WIDTH = 12

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Seen", "as_object", "as_text", "on_terminal"]
 
-_LINES = "lines"
 _LINES_SHOWN = 20
 
 
@@ -36,7 +35,7 @@ def as_object(seen: Seen, language: str) -> dict[str, object]:
 
 def as_text(found: Sequence[Seen], language: str) -> str:
     """Lines of label and text for each fault, an empty line between them."""
-    label = catalogue(language).gettext(_LINES)
+    label = catalogue(language).gettext(shown.LINES)
     return "\n".join(
         f"{label:<{shown.LABEL_WIDTH}} {_numbers(seen.lines)}\n"
         + shown.as_text(seen.explanation, language)
@@ -49,7 +48,7 @@ def on_terminal(found: Sequence[Seen], language: str) -> RenderableType:
     from rich.console import Group
     from rich.rule import Rule
 
-    label = catalogue(language).gettext(_LINES)
+    label = catalogue(language).gettext(shown.LINES)
     parts: list[RenderableType] = []
     for seen in found:
         parts.append(Rule(f"{label} {_numbers(seen.lines)}", align="left", style="cyan"))
