@@ -66,6 +66,22 @@ _STRERROR = {
     "no medium found": "ENOMEDIUM",
     "wrong medium type": "EMEDIUMTYPE",
     "operation canceled": "ECANCELED",
+    "too many links": "EMLINK",
+    "invalid cross-device link": "EXDEV",
+    "block device required": "ENOTBLK",
+    "no locks available": "ENOLCK",
+    "no data available": "ENODATA",
+    "message too long": "EMSGSIZE",
+    "destination address required": "EDESTADDRREQ",
+    "protocol not supported": "EPROTONOSUPPORT",
+    "socket type not supported": "ESOCKTNOSUPPORT",
+    "address family not supported by protocol": "EAFNOSUPPORT",
+    "operation already in progress": "EALREADY",
+    "operation now in progress": "EINPROGRESS",
+    "structure needs cleaning": "EUCLEAN",
+    "invalid or incomplete multibyte or wide character": "EILSEQ",
+    "required key not available": "ENOKEY",
+    "too many users": "EUSERS",
 }
 # A longer text goes before the one it contains: "no such device" is part of another.
 _PHRASE = later("|".join(sorted(map(re.escape, _STRERROR), key=len, reverse=True)))
