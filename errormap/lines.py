@@ -9,7 +9,6 @@ from json.encoder import encode_basestring_ascii as _quoted
 
 from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.forms.record import from_record
-from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION, translate
 
 __all__ = ["answer", "translate_stream"]
@@ -17,6 +16,8 @@ __all__ = ["answer", "translate_stream"]
 _LONGEST_LINE = 16 * 1024 * 1024
 _read = json.JSONDecoder().decode
 _VERSION = _quoted(TABLE_VERSION)
+# What could not be read says nothing of the hypervisor.
+_UNREAD = "The record could not be read."
 
 
 def answer(line: bytes) -> str:
@@ -40,7 +41,7 @@ def answer(line: bytes) -> str:
 def _refusal(identifier: object, reason: str) -> str:
     unknown = ErrorCode.ERR_UNKNOWN
     input_error = f', "input_error": {_quoted(reason[:500])}'
-    return _answer(identifier, unknown, "default.unknown", SENTENCES[unknown], input_error)
+    return _answer(identifier, unknown, "default.unknown", _UNREAD, input_error)
 
 
 # Written piece by piece: most of the pieces are the same in every answer, and making a whole
