@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from virtcim.errormap.engine import Decision, decide, matching, shared_for, stages
 from virtcim.errormap.fault import Fault, StandardError
@@ -15,6 +16,9 @@ from virtcim.errormap.telling.messages import message
 __all__ = ["REASONS", "TABLE_VERSION", "Explanation", "Lost", "explain", "translate"]
 
 TABLE_VERSION = "2.0.0"
+
+_KEPT_LENGTH = 2048
+_KEPT_LEVELS = 8
 
 LATER = "it stands later in the table"
 SHARED_LATER = "the texts that all sources share come after the source's own rules"
@@ -44,9 +48,8 @@ class Explanation:
 
 def translate(fault: Fault) -> StandardError:
     """The standard form of ``fault``: pure, total, never raises, keeps the whole fault."""
-    decision = decide_like(fault)
-    told = message(decision.rule, decision.facts, fault)
-    return _standard(fault, decision.rule, told)
+    rule, told = _told(fault) if _is_small(fault) else _decided(fault)
+    return _standard(fault, rule, told)
 
 
 def explain(fault: Fault) -> Explanation:
@@ -67,6 +70,28 @@ def _standard(fault: Fault, rule: Rule, told: str) -> StandardError:
     return StandardError(
         code=rule.err, message=told, rule=rule.id, table_version=TABLE_VERSION, fault=fault
     )
+
+
+def _decided(fault: Fault) -> tuple[Rule, str]:
+    decision = decide_like(fault)
+    return decision.rule, message(decision.rule, decision.facts, fault)
+
+
+# What is wrong now is mostly wrong again a second later, for whoever asks: the same fault comes
+# over and over, and what is said of it does not change.
+_told = lru_cache(maxsize=1024)(_decided)
+
+
+def _is_small(fault: Fault) -> bool:
+    """Whether a fault is worth keeping: a thousand of them must not fill the memory."""
+    size = 0
+    nested: Fault | None = fault
+    for _ in range(_KEPT_LEVELS):
+        if nested is None:
+            return size < _KEPT_LENGTH
+        size += len(nested.text) + sum(map(len, nested.arguments))
+        nested = nested.cause
+    return False
 
 
 def _losers(decision: Decision, path: Sequence[Fault]) -> Iterator[Lost]:
