@@ -100,6 +100,8 @@ def decide(fault: Fault, depth: int = 0) -> Decision:
         nested = decide(fault.cause, depth + 1)
         if not nested.by_default:
             return nested
+    if answered:
+        rule = _first(own, facts)
     if rule is not None:
         return Decision(rule=rule, facts=facts)
     telling = tuple(one for one in weak if one.text is not None)
