@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, TypedDict, Unpack
 
-from virtcim.providers.records import MethodResult, ObjectPath, Record, Value
+from virtcim.cim.records import MethodResult, ObjectPath, Record, Value
 
 __all__ = ["AssociatorFilters", "ProviderBoundary", "ReferenceFilters"]
 

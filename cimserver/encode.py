@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from virtcim.cim.records import KeyValue, ObjectPath, Record
 from virtcim.cimserver.cimtypes import escape, formatter
 from virtcim.cimserver.declarations import Declarations, Declared
 from virtcim.cimserver.errors import EncodingError
-from virtcim.providers.records import KeyValue, ObjectPath, Record
 
 __all__ = ["Encoder", "Layout", "Selection", "class_path", "instance_name", "instance_path"]
 

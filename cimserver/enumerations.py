@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from virtcim.cim.records import CimError, StatusCode
 from virtcim.cimserver.errors import invalid_parameter
 from virtcim.cimserver.limits import Limits
-from virtcim.providers.records import CimError, StatusCode
 
 __all__ = ["Enumeration", "Enumerations", "PullKind"]
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from virtcim.cim.records import CimError
 from virtcim.cimserver.cimtypes import escape
 from virtcim.cimserver.encode import Encoder, Selection
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.request import MethodCall, Request
-from virtcim.providers.records import CimError
 
 __all__ = ["Answer", "Reply", "error_message", "output_parameter", "response_message"]
 

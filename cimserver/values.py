@@ -6,12 +6,12 @@ the declaration alone.
 
 from __future__ import annotations
 
+from virtcim.cim.records import CimError, KeyValue, ObjectPath, Scalar, StatusCode, Value
 from virtcim.cimserver.cimtypes import parse_scalar
 from virtcim.cimserver.declarations import Declarations, Declared
 from virtcim.cimserver.errors import invalid_parameter
 from virtcim.cimserver.request import namespace_of
 from virtcim.cimserver.xmltree import Element
-from virtcim.providers.records import CimError, KeyValue, ObjectPath, Scalar, StatusCode, Value
 
 __all__ = ["ValueReader", "shown"]
 

@@ -4,15 +4,7 @@
 and ``CimError``.
 """
 
-from virtcim.errormap import ErrorCode, accepted_language
-from virtcim.providers.association_engine import Association
-from virtcim.providers.associations import ASSOCIATIONS
-from virtcim.providers.errors import failure, path_text
-from virtcim.providers.instance_class import ClassModel, InstanceClass
-from virtcim.providers.interop import INTEROP
-from virtcim.providers.method import Method
-from virtcim.providers.methods import METHODS
-from virtcim.providers.records import (
+from virtcim.cim.records import (
     CimError,
     MethodResult,
     ObjectPath,
@@ -21,8 +13,16 @@ from virtcim.providers.records import (
     StatusCode,
     Value,
 )
-from virtcim.providers.service import IMPLEMENTATION_CLASSES, INTEROP_CLASSES, ROOT, Providers
-from virtcim.providers.state_database import StateError
+from virtcim.errormap import ErrorCode, accepted_language
+from virtcim.providers.associations.table import ASSOCIATIONS
+from virtcim.providers.boundary import IMPLEMENTATION_CLASSES, INTEROP_CLASSES, ROOT, Providers
+from virtcim.providers.engine.association_engine import Association
+from virtcim.providers.engine.instance_class import ClassModel, InstanceClass
+from virtcim.providers.errors import failure, path_text
+from virtcim.providers.interop.object_manager import INTEROP
+from virtcim.providers.jobs.invocation import Method
+from virtcim.providers.method_table import METHODS
+from virtcim.providers.state.database import StateError
 
 __all__ = [
     "ASSOCIATIONS",

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import NamedTuple
 
+from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode, Value
 from virtcim.errormap import (
     ENGLISH,
     TABLE_VERSION,
@@ -23,7 +24,6 @@ from virtcim.errormap import (
 )
 from virtcim.errormap.telling.language import catalogue
 from virtcim.hypervisor.change import RolledBackError
-from virtcim.providers.records import CimError, ObjectPath, Record, StatusCode, Value
 
 __all__ = [
     "ERROR_CLASS",

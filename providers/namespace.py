@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from virtcim.cim.records import CimError, MethodResult, ObjectPath, Record, StatusCode, Value
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.endpoint import Endpoint
-from virtcim.providers.association_engine import AssociationEngine, Filters, Link
-from virtcim.providers.associations import ASSOCIATIONS
+from virtcim.providers.associations.job_ends import named_elements
+from virtcim.providers.associations.table import ASSOCIATIONS
+from virtcim.providers.engine.association_engine import AssociationEngine, Filters, Link
+from virtcim.providers.engine.instance_class import ClassModel, InstanceClass, Node
+from virtcim.providers.engine.record_cache import RecordCache, path_of
+from virtcim.providers.engine.view import Derived, View
 from virtcim.providers.errors import failure, not_found, path_text, rejected
-from virtcim.providers.instance_class import ClassModel, InstanceClass, Node
-from virtcim.providers.job_store import Job, JobStore
-from virtcim.providers.jobs import CONCRETE_JOB
-from virtcim.providers.method import Call
-from virtcim.providers.methods import METHODS
-from virtcim.providers.operations import Operations
-from virtcim.providers.record_cache import RecordCache, path_of
-from virtcim.providers.records import CimError, MethodResult, ObjectPath, Record, StatusCode, Value
-from virtcim.providers.view import Derived, View
-from virtcim.providers.virtual_system import COMPUTER_SYSTEM
+from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
+from virtcim.providers.jobs.invocation import Call
+from virtcim.providers.jobs.runner import Operations
+from virtcim.providers.method_table import METHODS
+from virtcim.providers.state.job_store import Job, JobStore
+from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 
 __all__ = ["Namespace"]
 
@@ -174,6 +175,7 @@ class Namespace:
                 node=node,
                 resolve=lambda other: self._resolve_reference(view, other),
                 parameters={name.lower(): value for name, value in parameters.items()},
+                named_by=named_elements,
             )
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from virtcim.cim.records import CimError, ObjectPath, StatusCode
 from virtcim.cimserver.boundary import ProviderBoundary
 from virtcim.cimserver.classes import ClassEncoder
 from virtcim.cimserver.declarations import Declarations, Declared
@@ -18,7 +19,6 @@ from virtcim.cimserver.request import IntrinsicCall
 from virtcim.cimserver.values import ValueReader, shown
 from virtcim.cimserver.xmltree import Element
 from virtcim.mof import Schema
-from virtcim.providers.records import CimError, ObjectPath, StatusCode
 
 __all__ = ["Arguments", "Context", "Operation", "ParameterKind", "Services"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from virtcim.cim.records import CimError, StatusCode
 from virtcim.cimserver.classes import ClassSelection
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, ParameterKind
 from virtcim.cimserver.reply import Reply
 from virtcim.cimserver.values import shown
-from virtcim.providers.records import CimError, StatusCode
 
 __all__ = ["OPERATIONS"]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from virtcim.cim.records import ObjectPath, Record
 from virtcim.cimserver.boundary import AssociatorFilters, ReferenceFilters
 from virtcim.cimserver.encode import Selection, instance_name
 from virtcim.cimserver.enumerations import PullKind
@@ -26,7 +27,6 @@ from virtcim.cimserver.operations.class_associations import (
 from virtcim.cimserver.operations.pull import OPEN_PARAMETERS, opened
 from virtcim.cimserver.reply import Reply
 from virtcim.cimserver.values import shown
-from virtcim.providers.records import ObjectPath, Record
 
 __all__ = ["OPERATIONS", "selection"]
 

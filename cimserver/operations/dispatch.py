@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
+from virtcim.cim.records import CimError, StatusCode
 from virtcim.cimserver.boundary import ProviderBoundary
 from virtcim.cimserver.classes import ClassEncoder
 from virtcim.cimserver.declarations import Declarations
@@ -20,7 +21,6 @@ from virtcim.cimserver.reply import Answer, Reply, error_message, response_messa
 from virtcim.cimserver.request import MethodCall, Request
 from virtcim.cimserver.values import ValueReader, shown
 from virtcim.mof import Schema
-from virtcim.providers.records import CimError, StatusCode
 
 __all__ = ["Operations"]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from virtcim.cim.records import CimError, StatusCode
 from virtcim.cimserver.operations.call import Arguments, Context, Operation
 from virtcim.cimserver.operations.collections import selection
 from virtcim.cimserver.reply import Reply
 from virtcim.cimserver.values import shown
-from virtcim.providers.records import CimError, StatusCode
 
 __all__ = ["OPERATIONS"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtcim.cim.records import CimError, MethodResult, StatusCode, Value
 from virtcim.cimserver.declarations import Declared, DeclaredMethod
 from virtcim.cimserver.encode import Encoder
 from virtcim.cimserver.errors import EncodingError, wrong_parameters
@@ -9,7 +10,6 @@ from virtcim.cimserver.operations.call import Context
 from virtcim.cimserver.reply import Reply, output_parameter
 from virtcim.cimserver.request import MethodCall
 from virtcim.cimserver.values import ValueReader, shown
-from virtcim.providers.records import CimError, MethodResult, StatusCode, Value
 
 __all__ = ["invoke_method"]
 

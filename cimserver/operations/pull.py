@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from virtcim.cim.records import CimError, StatusCode
 from virtcim.cimserver.enumerations import Enumeration, PullKind
 from virtcim.cimserver.errors import invalid_parameter
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, ParameterKind
 from virtcim.cimserver.reply import Reply, output_parameter
 from virtcim.cimserver.values import shown
-from virtcim.providers.records import CimError, StatusCode
 
 __all__ = ["OPEN_PARAMETERS", "OPERATIONS", "opened"]
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 
 import pywbem
 
-from virtcim.mof import Schema, load_schema
-from virtcim.providers.records import (
+from virtcim.cim.records import (
     CimError,
     MethodResult,
     ObjectPath,
@@ -16,6 +15,7 @@ from virtcim.providers.records import (
     StatusCode,
     Value,
 )
+from virtcim.mof import Schema, load_schema
 
 __all__ = ["HOST_UUID", "FixedProviders", "extended_schema", "host", "many_systems", "system"]
 

@@ -12,8 +12,8 @@ import pytest
 
 from tests.cimserver.doubles import FixedProviders, system
 from tests.cimserver.serving import DEADLINE_S, Served
+from virtcim.cim.records import CimError, MethodResult, ObjectPath, Record, Value
 from virtcim.mof import Schema
-from virtcim.providers.records import CimError, MethodResult, ObjectPath, Record, Value
 
 _SYSTEM = "VirtCIM_ComputerSystem"
 _UUID = "00000000-0000-0000-0000-000000000001"

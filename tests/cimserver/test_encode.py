@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from pywbem import _tupleparse, _tupletree
 
 from tests.cimserver.doubles import extended_schema, system
+from virtcim.cim.records import KeyValue, ObjectPath, Record, Value
 from virtcim.cimserver.cimtypes import INTEGER_RANGES
 from virtcim.cimserver.declarations import Declarations, Declared
 from virtcim.cimserver.encode import Encoder, Selection, instance_name
 from virtcim.cimserver.errors import EncodingError
-from virtcim.providers.records import KeyValue, ObjectPath, Record, Value
 
 _SCHEMA = extended_schema()
 _DECLARATIONS = Declarations(_SCHEMA)

@@ -22,9 +22,9 @@ from tests.cimserver.serving import (
     method,
     served,
 )
+from virtcim.cim.records import MethodResult, ObjectPath, Value
 from virtcim.cimserver import CimServer, Limits
 from virtcim.mof import Schema
-from virtcim.providers.records import MethodResult, ObjectPath, Value
 
 _CLASS = '<CLASSNAME NAME="VirtCIM_ComputerSystem"/>'
 _NAMES = intrinsic("EnumerateInstanceNames", ClassName=_CLASS)

@@ -11,7 +11,7 @@ import pywbem
 
 from tests.cimserver.doubles import FixedProviders, system
 from tests.cimserver.serving import Served, method
-from virtcim.providers.records import MethodResult, ObjectPath, Record, StatusCode, Value
+from virtcim.cim.records import MethodResult, ObjectPath, Record, StatusCode, Value
 
 _TARGET = (
     '<INSTANCENAME CLASSNAME="Test_Everything"><KEYBINDING NAME="Id"><KEYVALUE>1</KEYVALUE>'

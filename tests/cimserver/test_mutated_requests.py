@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from tests.cimserver.doubles import FixedProviders
 from tests.cimserver.serving import Served, intrinsic, method
+from virtcim.cim.records import MethodResult, StatusCode
 from virtcim.cimserver.errors import HttpProblem
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.xmltree import parse
-from virtcim.providers.records import MethodResult, StatusCode
 
 _KEYS = (
     '<KEYBINDING NAME="CreationClassName"><KEYVALUE VALUETYPE="string">VirtCIM_ComputerSystem'

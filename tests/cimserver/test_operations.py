@@ -11,9 +11,9 @@ import pywbem
 
 from tests.cimserver.doubles import FixedProviders, system
 from tests.cimserver.serving import NAMESPACE_PATH, Served, intrinsic, served
+from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode
 from virtcim.cimserver import CimServer
 from virtcim.mof import Schema
-from virtcim.providers.records import CimError, ObjectPath, Record, StatusCode
 
 _SYSTEM = "VirtCIM_ComputerSystem"
 

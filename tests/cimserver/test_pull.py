@@ -10,10 +10,10 @@ import pywbem
 
 from tests.cimserver.doubles import FixedProviders, host, many_systems, system
 from tests.cimserver.serving import Served, intrinsic, served
+from virtcim.cim.records import CimError, StatusCode
 from virtcim.cimserver import CimServer, Limits
 from virtcim.cimserver.enumerations import Enumeration, Enumerations
 from virtcim.mof import Schema
-from virtcim.providers.records import CimError, StatusCode
 
 _SYSTEM = "VirtCIM_ComputerSystem"
 

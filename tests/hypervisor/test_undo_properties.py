@@ -18,8 +18,8 @@ from virtcim.hypervisor.undo import UndoLog, UnfinishedOperation
 from virtcim.hypervisor.xenapi.rollback import Rollback
 from virtcim.hypervisor.xenapi.session import XenApiSession
 from virtcim.hypervisor.xenapi.undoing import take_back
-from virtcim.providers.state_database import StateDatabase
-from virtcim.providers.undo_store import UndoStore
+from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.undo_store import UndoStore
 
 VM = "OpaqueRef:vm"
 

@@ -26,8 +26,8 @@ from virtcim.hypervisor import (
     XenApiEndpoint,
 )
 from virtcim.hypervisor.undo import MemoryUndoLog, UndoLog
-from virtcim.providers.state_database import StateDatabase
-from virtcim.providers.undo_store import UndoStore
+from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.undo_store import UndoStore
 
 Operation = Callable[[XenApiEndpoint], object]
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from tests.providers.simulated_endpoint import HOST, SimulatedEndpoint
 from virtcim.providers import CimError, ObjectPath, Providers, Record
-from virtcim.providers.embedded import read_instance
-from virtcim.providers.setting_reader import SettingReader
-from virtcim.providers.units import parse_unit
+from virtcim.providers.parameters.embedded import read_instance
+from virtcim.providers.parameters.setting_reader import SettingReader
+from virtcim.providers.parameters.units import parse_unit
 
 SETTING = "VirtCIM_MemoryResourceAllocationSettingData"
 NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_]{0,20}", fullmatch=True)

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virtcim.providers import CimError, Record
-from virtcim.providers.cim_text import convert
-from virtcim.providers.embedded import MAX_TEXT_LENGTH, read_instance
-from virtcim.providers.mof_text import parse_mof_instance
-from virtcim.providers.units import UnitError, parse_unit
+from virtcim.providers.parameters.cim_text import convert
+from virtcim.providers.parameters.embedded import MAX_TEXT_LENGTH, read_instance
+from virtcim.providers.parameters.mof_text import parse_mof_instance
+from virtcim.providers.parameters.units import UnitError, parse_unit
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True)
 XML_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"))).filter(

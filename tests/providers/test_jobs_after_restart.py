@@ -15,7 +15,7 @@ from tests.providers.waiting import ended, job_of, wait_for
 from virtcim.errormap import ErrorCode, HypervisorError, from_xapi
 from virtcim.hypervisor.change import AddedDevices, Made
 from virtcim.providers import CimError, ObjectPath, Providers, Record, StateError, StatusCode
-from virtcim.providers.job_store import JobStore
+from virtcim.providers.state.job_store import JobStore
 
 VM = "VirtCIM_ComputerSystem"
 TASK = "OpaqueRef:task"
@@ -141,7 +141,7 @@ def test_a_hypervisor_that_stays_away_leaves_the_job_unverified(
     left_behind: ObjectPath,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("virtcim.providers.operations._REACH_S", 0.0)
+    monkeypatch.setattr("virtcim.providers.jobs.runner._REACH_S", 0.0)
     record = ended(make_providers(again(endpoint, disconnected=True), state=state), left_behind)
     assert record.values["ErrorCode"] == ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
     assert "cannot be asked" in str(record.values["ErrorDescription"])

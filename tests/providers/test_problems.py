@@ -12,7 +12,7 @@ from tests.providers.simulated_endpoint import SimulatedEndpoint, identity
 from virtcim.errormap import from_xapi, translate
 from virtcim.hypervisor.model import Inventory, PowerState, StopReason
 from virtcim.providers import Providers, Record
-from virtcim.providers.problems import with_problem
+from virtcim.providers.engine.problems import with_problem
 
 _SAID = "a field is no text"
 KINDS = {

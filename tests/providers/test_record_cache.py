@@ -8,11 +8,11 @@ from tests.providers.conftest import MakeProviders
 from tests.providers.simulated_endpoint import REPOSITORY, SimulatedEndpoint
 from virtcim.hypervisor.model import PowerState, VirtualSystem
 from virtcim.providers import ObjectPath
-from virtcim.providers.instance_class import Node
-from virtcim.providers.record_cache import RecordCache
-from virtcim.providers.settings import SYSTEM_SETTINGS
-from virtcim.providers.view import View
-from virtcim.providers.virtual_system import COMPUTER_SYSTEM
+from virtcim.providers.engine.instance_class import Node
+from virtcim.providers.engine.record_cache import RecordCache
+from virtcim.providers.engine.view import View
+from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
+from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
 
 _MANY = 3000
 

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.providers.simulated_endpoint import SimulatedEndpoint
+from virtcim.cim.records import Record
 from virtcim.errormap import from_xapi, translate
 from virtcim.hypervisor.model import StopReason
-from virtcim.providers.instance_class import InstanceClass, Node, Sources
-from virtcim.providers.job_store import Job, JobElement, JobState, JobStore
-from virtcim.providers.record_cache import RecordCache
-from virtcim.providers.records import Record
-from virtcim.providers.service import IMPLEMENTATION_CLASSES, INTEROP_CLASSES
-from virtcim.providers.view import View
+from virtcim.providers.boundary import IMPLEMENTATION_CLASSES, INTEROP_CLASSES
+from virtcim.providers.engine.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.engine.record_cache import RecordCache
+from virtcim.providers.engine.view import View
+from virtcim.providers.state.job_store import Job, JobElement, JobState, JobStore
 
 CLASSES = (*IMPLEMENTATION_CLASSES, *INTEROP_CLASSES)
 NAMESPACE = "root/virt"
@@ -134,7 +134,7 @@ def _changes(instance_class: InstanceClass, sources: Sources, at: int) -> dict[s
 
 def _is_replaceable(source: object) -> bool:
     """Whether it is an object of the domain: the rest is what an identity is made of."""
-    if type(source).__module__ in ("virtcim.hypervisor.model", "virtcim.providers.job_store"):
+    if type(source).__module__ in ("virtcim.hypervisor.model", "virtcim.providers.state.job_store"):
         return not isinstance(source, Enum)
     constant = isinstance(source, str | int | InstanceClass)
     assert constant or type(source).__module__.startswith("virtcim.providers.")

@@ -25,8 +25,8 @@ from virtcim.providers import (
     StateError,
     StatusCode,
 )
-from virtcim.providers.job_store import TIME_BEFORE_REMOVAL, Job, JobState, JobStore
-from virtcim.providers.operations import Operations
+from virtcim.providers.jobs.runner import Operations
+from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job, JobState, JobStore
 
 VM = "VirtCIM_ComputerSystem"
 
@@ -480,7 +480,7 @@ def test_a_stored_job_is_read_back_as_it_was(tmp_path: Path) -> None:
 def test_more_operations_than_the_server_bears_are_refused(
     endpoint: SimulatedEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("virtcim.providers.operations._MAX_AT_ONCE", 1)
+    monkeypatch.setattr("virtcim.providers.jobs.runner._MAX_AT_ONCE", 1)
     store = JobStore()
     operations = Operations(store, 0.0)
     endpoint.gate.clear()

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from virtcim.providers import StateError, state_database
-from virtcim.providers.job_store import JobElement, JobStore
-from virtcim.providers.state_database import StateDatabase
+from virtcim.providers import StateError
+from virtcim.providers.state import database as state_database
+from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.job_store import JobElement, JobStore
 
 NAMESPACE = "root/virt"
 STEPS = state_database._MIGRATIONS

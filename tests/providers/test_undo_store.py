@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from virtcim.hypervisor.undo import UndoLogError, UndoStep, UnfinishedOperation
-from virtcim.providers.state_database import StateDatabase
-from virtcim.providers.undo_store import UndoStore
+from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.undo_store import UndoStore
 
 STEPS = (
     UndoStep(

@@ -1,0 +1,1 @@
+"""The associations: one table, and how its ends are reached."""

@@ -1,0 +1,117 @@
+"""How jobs are reached from what they change or make, and from what they belong to (DSP1103)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+
+from virtcim.cim.records import MethodResult, ObjectPath, Value
+from virtcim.hypervisor.change import Made
+from virtcim.hypervisor.model import Inventory
+from virtcim.providers.engine.identities import instance_id
+from virtcim.providers.engine.instance_class import InstanceClass, Node
+from virtcim.providers.engine.view import View
+from virtcim.providers.host.devices import DISK_IMAGE
+from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
+from virtcim.providers.jobs.elements import element_of
+from virtcim.providers.resource_pool.pools import STORAGE_POOL
+from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
+from virtcim.providers.resources.allocation import (
+    ALLOCATIONS,
+    DISK_ALLOCATION,
+    NETWORK_PORT_ALLOCATION,
+)
+from virtcim.providers.state.job_store import Job, JobElement
+from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM, system_element
+from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
+from virtcim.providers.virtual_system_management.service import MANAGEMENT_SERVICE
+
+__all__ = [
+    "AFFECTED_CLASSES",
+    "OWNING_CLASSES",
+    "affected_elements",
+    "affecting_jobs",
+    "effect",
+    "made_elements",
+    "named_elements",
+    "owned_jobs",
+    "owning_element",
+]
+
+AFFECTED_CLASSES = (COMPUTER_SYSTEM, SYSTEM_SETTINGS, *ALLOCATIONS, STORAGE_POOL, DISK_IMAGE)
+OWNING_CLASSES = (COMPUTER_SYSTEM, MANAGEMENT_SERVICE, POOL_CONFIGURATION_SERVICE)
+_CLASSES: Mapping[str, InstanceClass] = MappingProxyType(
+    {each.name: each for each in (*AFFECTED_CLASSES, *OWNING_CLASSES)}
+)
+# AffectedJobElement.ElementEffects.
+_CREATE = 5
+
+
+def named_elements(result: MethodResult) -> Iterator[JobElement]:
+    """The instances that the output parameters of a method name."""
+    for value in result.output.values():
+        for path in value if isinstance(value, list) else [value]:
+            instance_class = _CLASSES.get(path.class_name) if isinstance(path, ObjectPath) else None
+            if instance_class is not None and isinstance(path, ObjectPath):
+                identity = instance_class.shape.identity(path)
+                if identity is not None:
+                    yield JobElement(instance_class.name, identity)
+
+
+def made_elements(made: Made, inventory: Inventory) -> Iterator[JobElement]:
+    """The instances that the methods name which make such things."""
+    if made.system:
+        yield system_element(made.system)
+    for device in made.devices.disks:
+        yield JobElement(DISK_ALLOCATION.name, instance_id(made.changed_system, f"disk/{device}"))
+    for device in made.devices.network_ports:
+        identity = instance_id(made.changed_system, f"network/{device}")
+        yield JobElement(NETWORK_PORT_ALLOCATION.name, identity)
+    if repository := inventory.storage_repositories.get(made.repository):
+        yield element_of(Node(STORAGE_POOL, (repository,)))
+    if image := inventory.disk_images.get(made.image):
+        yield element_of(Node(DISK_IMAGE, (image, min(inventory.hosts))))
+
+
+def affected_elements(view: View, node: Node) -> Iterator[Node]:
+    """What a job changes or made, as far as it is there."""
+    job: Job = node.sources[0]
+    yield from _found(view, dict.fromkeys((*job.affected, *job.created)))
+
+
+def affecting_jobs(view: View, node: Node) -> Iterator[Node]:
+    """The jobs that change or made an instance."""
+    element = element_of(node)
+    for job in view.jobs_concerning(element):
+        if element in job.affected or element in job.created:
+            yield Node(CONCRETE_JOB, (job,))
+
+
+def owning_element(view: View, node: Node) -> Iterable[Node]:
+    """What a job was asked of."""
+    job: Job = node.sources[0]
+    return () if job.owner is None else _found(view, (job.owner,))
+
+
+def owned_jobs(view: View, node: Node) -> Iterator[Node]:
+    """The jobs that an instance was asked for."""
+    element = element_of(node)
+    for job in view.jobs_concerning(element):
+        if job.owner == element:
+            yield Node(CONCRETE_JOB, (job,))
+
+
+def effect(job: Node, element: Node) -> Mapping[str, Value]:
+    """What a job does to an instance, where it is known to have made it."""
+    made = element_of(element) in job.sources[0].created
+    return {"ElementEffects": [_CREATE] if made else None}
+
+
+def _found(view: View, elements: Iterable[JobElement]) -> Iterator[Node]:
+    for element in elements:
+        instance_class = _CLASSES.get(element.class_name)
+        if instance_class is None:
+            continue
+        sources = instance_class.find(view, element.identity)
+        if sources is not None:
+            yield Node(instance_class, sources)

@@ -1,0 +1,238 @@
+"""The provider boundary: what a CIM server asks, and CimError for everything that fails."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+
+from virtcim.cim.records import (
+    CimError,
+    MethodResult,
+    ObjectPath,
+    Record,
+    StatusCode,
+    Value,
+)
+from virtcim.hypervisor.endpoint import Endpoint
+from virtcim.providers.associations.job_ends import made_elements
+from virtcim.providers.engine.association_engine import Filters
+from virtcim.providers.engine.instance_class import ClassModel, InstanceClass
+from virtcim.providers.errors import translated
+from virtcim.providers.host.devices import HOST_DEVICES
+from virtcim.providers.host.host_system import HOST_SYSTEM
+from virtcim.providers.host.power_management import POWER_SERVICE
+from virtcim.providers.interop.object_manager import INTEROP, NAMESPACE, OBJECT_MANAGER
+from virtcim.providers.interop.profiles import REGISTERED_PROFILE
+from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
+from virtcim.providers.jobs.runner import Operations
+from virtcim.providers.namespace import Namespace
+from virtcim.providers.resource_pool.allocation_capabilities import (
+    ALLOCATION_CAPABILITIES,
+    CAPABILITY_SETTINGS,
+)
+from virtcim.providers.resource_pool.pools import POOLS
+from virtcim.providers.resource_pool_configuration.capabilities import (
+    POOL_CONFIGURATION_CAPABILITIES,
+)
+from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
+from virtcim.providers.resources.allocation import ALLOCATIONS
+from virtcim.providers.resources.devices import DEVICES
+from virtcim.providers.state.job_store import JobStore
+from virtcim.providers.state.undo_store import UndoStore
+from virtcim.providers.virtual_system.capabilities import SYSTEM_CAPABILITIES
+from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
+from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
+from virtcim.providers.virtual_system_management.capabilities import (
+    MANAGEMENT_CAPABILITIES,
+)
+from virtcim.providers.virtual_system_management.service import MANAGEMENT_SERVICE
+
+__all__ = ["IMPLEMENTATION_CLASSES", "INTEROP_CLASSES", "ROOT", "Providers"]
+
+ROOT = "root/virt"
+IMPLEMENTATION_CLASSES: tuple[InstanceClass, ...] = (
+    HOST_SYSTEM,
+    COMPUTER_SYSTEM,
+    SYSTEM_SETTINGS,
+    *ALLOCATIONS,
+    *DEVICES,
+    SYSTEM_CAPABILITIES,
+    *HOST_DEVICES,
+    *POOLS,
+    ALLOCATION_CAPABILITIES,
+    CAPABILITY_SETTINGS,
+    MANAGEMENT_SERVICE,
+    MANAGEMENT_CAPABILITIES,
+    POOL_CONFIGURATION_SERVICE,
+    POOL_CONFIGURATION_CAPABILITIES,
+    POWER_SERVICE,
+    CONCRETE_JOB,
+)
+INTEROP_CLASSES: tuple[InstanceClass, ...] = (OBJECT_MANAGER, NAMESPACE, REGISTERED_PROFILE)
+
+
+class Providers:
+    """The CIM classes over any number of hypervisors, one namespace each.
+
+    Reads compute from one inventory and never block; methods block up to ``job_after_s`` and go
+    on as a job. Every failure is a CimError. ``state`` is where jobs are kept: a directory, an
+    SQLAlchemy URL, or nothing for this process only. Safe to use from many threads.
+    """
+
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        classes: ClassModel,
+        *,
+        state: str = "",
+        job_after_s: float = 2.0,
+    ) -> None:
+        self._classes = classes
+        self._jobs = JobStore(state)
+        endpoint_of = {_namespace_name(each): each for each in endpoints}
+        for name, endpoint in endpoint_of.items():
+            endpoint.keep_undo_steps(UndoStore(self._jobs.database, name))
+        self._operations = Operations(self._jobs, job_after_s, endpoint_of, made_elements)
+        served = [
+            Namespace(
+                _namespace_name(endpoint),
+                classes,
+                IMPLEMENTATION_CLASSES,
+                endpoint=endpoint,
+                operations=self._operations,
+                jobs=self._jobs,
+                served=lambda: self._served,
+            )
+            for endpoint in endpoints
+        ]
+        served.append(Namespace(INTEROP, classes, INTEROP_CLASSES, served=lambda: self._served))
+        self.namespaces: tuple[str, ...] = tuple(each.name for each in served)
+        self._served = {each.name.lower(): each for each in served}
+        if len(self._served) != len(served):
+            raise ValueError(f"two hypervisors have the same name: {', '.join(self.namespaces)}")
+
+    def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
+        """The instances of a class and of its subclasses (DSP0200 5.4.2.5).
+
+        They are made as they are taken, so that a host need not hold all of them at once.
+        """
+        records = _translated(self._namespace(namespace, class_name).enumerate(class_name))
+        # What fails for want of a connection fails here, not later.
+        first = next(records, None)
+        return () if first is None else chain((first,), records)
+
+    def get_instance(self, path: ObjectPath) -> Record:
+        """One instance (DSP0200 5.4.2.3); the path may name a superclass."""
+        with translated(path):
+            return self._of(path).get(path)
+
+    def delete_instance(self, path: ObjectPath) -> None:
+        """Delete an instance (DSP0200 5.4.2.8): a job that has ended."""
+        with translated(path):
+            self._of(path).delete(path)
+
+    def associators(
+        self,
+        path: ObjectPath,
+        *,
+        assoc_class: str = "",
+        result_class: str = "",
+        role: str = "",
+        result_role: str = "",
+    ) -> list[Record]:
+        """The instances associated with ``path`` (DSP0200 5.4.2.11)."""
+        filters = self._filters(assoc_class, result_class, role, result_role)
+        with translated(path):
+            namespace = self._of(path)
+            return _unique(namespace.instance(link) for link in namespace.links(path, filters))
+
+    def associator_names(
+        self,
+        path: ObjectPath,
+        *,
+        assoc_class: str = "",
+        result_class: str = "",
+        role: str = "",
+        result_role: str = "",
+    ) -> list[ObjectPath]:
+        """The names of the instances associated with ``path`` (DSP0200 5.4.2.12)."""
+        filters = self._filters(assoc_class, result_class, role, result_role)
+        with translated(path):
+            namespace = self._of(path)
+            links = namespace.links(path, filters)
+            return list(dict.fromkeys(namespace.instance_name(link) for link in links))
+
+    def references(
+        self, path: ObjectPath, *, result_class: str = "", role: str = ""
+    ) -> list[Record]:
+        """The associations that refer to ``path`` (DSP0200 5.4.2.13)."""
+        filters = self._filters(result_class, "", role, "")
+        with translated(path):
+            namespace = self._of(path)
+            records = (namespace.reference(link) for link in namespace.links(path, filters))
+            # An association of an instance with itself is found from both of its ends.
+            return list({record.path: record for record in records}.values())
+
+    def reference_names(
+        self, path: ObjectPath, *, result_class: str = "", role: str = ""
+    ) -> list[ObjectPath]:
+        """The names of the associations that refer to ``path`` (DSP0200 5.4.2.14)."""
+        records = self.references(path, result_class=result_class, role=role)
+        return [record.path for record in records if record.path is not None]
+
+    def invoke_method(
+        self, path: ObjectPath, method_name: str, parameters: Mapping[str, Value]
+    ) -> MethodResult:
+        """Invoke an extrinsic method on an instance, or on a class where it has no keys."""
+        with translated(path):
+            return self._of(path).invoke(path, method_name, parameters)
+
+    def drain(self, timeout_s: float) -> None:
+        """Begin no operation any more, and wait up to ``timeout_s`` until those that run ended.
+
+        Blocks. Reads are answered meanwhile; whoever still waits for an operation then gets its
+        job, which the next server takes up.
+        """
+        self._operations.drain(timeout_s)
+
+    def hurry(self) -> None:
+        """Wait for no operation any more: ``drain`` ends, and whoever waits gets a job."""
+        self._operations.close()
+
+    def close(self) -> None:
+        """Let go of the job store; operations in progress end as jobs of unknown outcome."""
+        self._operations.close()
+        self._jobs.close()
+
+    def _of(self, path: ObjectPath) -> Namespace:
+        return self._namespace(path.namespace, path.class_name)
+
+    def _namespace(self, name: str, class_name: str) -> Namespace:
+        namespace = self._served.get(name.strip("/").lower())
+        if namespace is None:
+            raise CimError(StatusCode.INVALID_NAMESPACE, f"there is no namespace {name}")
+        if self._classes.canonical(class_name) is None:
+            raise CimError(StatusCode.INVALID_CLASS, f"there is no class {class_name}")
+        return namespace
+
+    def _filters(self, assoc_class: str, result_class: str, role: str, result_role: str) -> Filters:
+        for name in (assoc_class, result_class):
+            if name and self._classes.canonical(name) is None:
+                raise CimError(StatusCode.INVALID_PARAMETER, f"there is no class {name}")
+        return Filters(
+            assoc_class=assoc_class, result_class=result_class, role=role, result_role=result_role
+        )
+
+
+def _translated(records: Iterator[Record]) -> Iterator[Record]:
+    with translated():
+        yield from records
+
+
+def _namespace_name(endpoint: Endpoint) -> str:
+    return f"{ROOT}/{endpoint.name}" if endpoint.name else ROOT
+
+
+def _unique(records: Iterable[Record]) -> list[Record]:
+    """Without the repetitions that two associations to the same instance give."""
+    return list({id(record): record for record in records}.values())

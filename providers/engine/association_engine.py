@@ -1,0 +1,164 @@
+"""The engine that evaluates the table of associations from either end.
+
+A row names the association class and its two ends; each end tells which instances it reaches
+from an instance at the other end. The cost of an answer grows with the answer, not with the
+inventory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from virtcim.cim.records import ObjectPath, Record, Value
+from virtcim.providers.engine.instance_class import ClassModel, InstanceClass, Node
+from virtcim.providers.engine.record_cache import path_of
+from virtcim.providers.engine.view import View
+
+__all__ = ["Association", "AssociationEngine", "End", "Filters", "Link"]
+
+Reach = Callable[[View, Node], Iterable[Node]]
+
+
+def _no_values(_first: Node, _second: Node) -> Mapping[str, Value]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """One end: its role, the classes found there, and how they are reached from the other end.
+
+    ``namespace`` is where its instances are, empty where they are beside the association.
+    """
+
+    role: str
+    classes: tuple[InstanceClass, ...]
+    reached: Reach
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Association:
+    """One association class; the second end is the one of which there may be many.
+
+    ``values`` gives the properties besides the two references.
+    """
+
+    name: str
+    ends: tuple[End, End]
+    values: Callable[[Node, Node], Mapping[str, Value]] = _no_values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """The filters of the association operations (DSP0200 5.4.2.11); empty: no restriction."""
+
+    assoc_class: str = ""
+    result_class: str = ""
+    role: str = ""
+    result_role: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One instance of an association: from the end ``near`` (0 or 1) to the other one."""
+
+    association: Association
+    near: int
+    source: Node
+    target: Node
+
+
+class AssociationEngine:
+    """Evaluates the table in one namespace; safe to use from many threads.
+
+    Association instances are not kept: they are cheap, and there are more of them than of
+    anything else.
+    """
+
+    def __init__(self, namespace: str, classes: ClassModel, table: tuple[Association, ...]) -> None:
+        self._namespace = namespace
+        self._classes = classes
+        self._table = table
+        self._by_name = {each.name: each for each in table}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The association classes that are served here."""
+        return tuple(self._by_name)
+
+    def links(self, view: View, source: Node, filters: Filters) -> Iterator[Link]:
+        """The associations of ``source`` that pass the filters, from its own end."""
+        for association in self._table:
+            if filters.assoc_class and not self._is_a(association.name, filters.assoc_class):
+                continue
+            for near, end in enumerate(association.ends):
+                far = association.ends[1 - near]
+                if (
+                    source.instance_class in end.classes
+                    and _role_fits(filters.role, end.role)
+                    and _role_fits(filters.result_role, far.role)
+                    and self._any_fits(far.classes, filters.result_class)
+                ):
+                    for target in far.reached(view, source):
+                        if self._any_fits((target.instance_class,), filters.result_class):
+                            yield Link(association, near, source, target)
+
+    def record(self, link: Link) -> Record:
+        """The association instance of a link."""
+        nodes = (link.source, link.target) if link.near == 0 else (link.target, link.source)
+        return self._make(link.association, nodes)
+
+    def enumerate(self, view: View, name: str) -> Iterator[Record]:
+        """Every instance of one association class."""
+        association = self._by_name[name]
+        near, far = association.ends
+        for instance_class in near.classes:
+            for sources in instance_class.all(view):
+                source = Node(instance_class, sources, near.namespace)
+                for target in far.reached(view, source):
+                    yield self._make(association, (source, target))
+
+    def find(self, view: View, name: str, nodes: tuple[Node, Node]) -> Record | None:
+        """The association instance between two instances, None where they are not associated."""
+        association = self._by_name[name]
+        first, second = nodes
+        near, far = association.ends
+        if first.instance_class not in near.classes or second.instance_class not in far.classes:
+            return None
+        wanted = self._key(first)
+        # From the second end, where there are few to be reached.
+        for target in near.reached(view, second):
+            if self._key(target) == wanted:
+                return self._make(association, (target, second))
+        return None
+
+    def roles(self, name: str) -> tuple[str, str]:
+        """The roles of the two ends of one association class."""
+        first, second = self._by_name[name].ends
+        return first.role, second.role
+
+    def _make(self, association: Association, nodes: tuple[Node, Node]) -> Record:
+        keys = {
+            end.role: path_of(node, self._namespace)
+            for end, node in zip(association.ends, nodes, strict=True)
+        }
+        path = ObjectPath(association.name, keys, namespace=self._namespace)
+        values = association.values(*nodes).items()
+        known = {name: value for name, value in values if value is not None}
+        return Record(association.name, {**keys, **known}, path)
+
+    def _key(self, node: Node) -> tuple[str, InstanceClass, str]:
+        """What tells instances apart."""
+        identity = node.instance_class.identity(*node.sources)
+        return node.namespace or self._namespace, node.instance_class, identity
+
+    def _any_fits(self, classes: Iterable[InstanceClass], wanted: str) -> bool:
+        return not wanted or any(self._is_a(each.name, wanted) for each in classes)
+
+    def _is_a(self, name: str, ancestor: str) -> bool:
+        return self._classes.is_a(name, ancestor)
+
+
+def _role_fits(wanted: str, role: str) -> bool:
+    return not wanted or wanted.lower() == role.lower()

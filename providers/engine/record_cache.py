@@ -1,0 +1,164 @@
+"""The records of one namespace: unchanged objects keep their record from one read to the next.
+
+A record is computed when it is first asked for and stays while its sources are the same objects
+(the domain model is immutable: a changed object is a new one). Records of objects that are gone
+are dropped with the next enumeration of their class, or when there are more than there can be.
+Where there are very many, those of the classes that nobody asked for lately are dropped too: with
+the text that a server keeps with each, the whole of a large population would not fit in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from itertools import islice
+
+from virtcim.cim.records import ObjectPath, Record, Value
+from virtcim.providers.engine.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.engine.view import View
+
+__all__ = ["RecordCache", "path_of"]
+
+_log = logging.getLogger(__name__)
+
+_Entry = tuple[Sources, Record]
+# Below this number of records nobody looks for those that are gone.
+_FEW = 1024
+# So many records of one namespace are kept; with their texts some 120 MB.
+_MOST = 20_000
+
+
+class _ClassRecords:
+    """The records of one class."""
+
+    __slots__ = ("entries", "limit", "listed", "lock", "used")
+
+    def __init__(self) -> None:
+        self.entries: dict[str, _Entry] = {}
+        # All records, and the state of everything that they belong to.
+        self.listed: tuple[object, list[Record]] | None = None
+        self.limit = _FEW
+        self.used = 0
+        self.lock = threading.Lock()
+
+
+class RecordCache:
+    """The records of the instances in one namespace; safe to use from many threads.
+
+    ``view`` gives what there is now, ``most`` is how many records are kept.
+    """
+
+    def __init__(
+        self,
+        namespace: str,
+        classes: Iterable[InstanceClass],
+        view: Callable[[], View],
+        *,
+        most: int = _MOST,
+    ) -> None:
+        self._namespace = namespace
+        self._view = view
+        self._most = most
+        self._uses = 0
+        self._classes = {each.name: _ClassRecords() for each in classes}
+
+    def record(self, node: Node) -> Record:
+        """The record of one instance."""
+        known = self._classes[node.instance_class.name]
+        with known.lock:
+            if len(known.entries) > known.limit:
+                self._forget_gone(node.instance_class, known)
+            identity = node.instance_class.identity(*node.sources)
+            entry = self._entry(node.instance_class, known, identity, node.sources)
+            known.entries[identity] = entry
+            self._use(known)
+            if self._uses % _FEW == 0:
+                self._make_room(known)
+        return entry[1]
+
+    def enumerate(self, instance_class: InstanceClass, view: View) -> list[Record]:
+        """The records of every instance of one class (without its subclasses)."""
+        known = self._classes[instance_class.name]
+        state = None if instance_class.volatile else view.state
+        with known.lock:
+            if state is not None and known.listed is not None and known.listed[0] is state:
+                self._use(known)
+                return known.listed[1]
+            entries: dict[str, _Entry] = {}
+            for sources in instance_class.all(view):
+                identity = instance_class.identity(*sources)
+                entries[identity] = self._entry(instance_class, known, identity, sources)
+            known.entries = entries
+            known.limit = 2 * len(entries) + _FEW
+            self._use(known)
+            self._make_room(known)
+            records = [record for _, record in entries.values()]
+            known.listed = (state, records) if known.entries is entries else None
+        return records
+
+    def _use(self, known: _ClassRecords) -> None:
+        self._uses += 1
+        known.used = self._uses
+
+    def _make_room(self, wanted: _ClassRecords) -> None:
+        """Forget the classes that were used longest ago, while there are too many records."""
+        total = sum(len(each.entries) for each in self._classes.values())
+        for each in sorted(self._classes.values(), key=lambda one: one.used):
+            if total <= self._most:
+                return
+            if each is not wanted:
+                total -= len(each.entries)
+                each.entries, each.listed = {}, None
+        newest = islice(wanted.entries.items(), total - self._most, None)
+        wanted.entries, wanted.listed = dict(newest), None
+
+    def _forget_gone(self, instance_class: InstanceClass, known: _ClassRecords) -> None:
+        there = {instance_class.identity(*sources) for sources in instance_class.all(self._view())}
+        known.entries = {
+            identity: entry for identity, entry in known.entries.items() if identity in there
+        }
+        known.limit = 2 * len(there) + _FEW
+
+    def _entry(
+        self, instance_class: InstanceClass, known: _ClassRecords, identity: str, sources: Sources
+    ) -> _Entry:
+        entry = known.entries.get(identity)
+        if entry is not None and _unchanged(entry[0], sources):
+            return entry
+        keys = instance_class.shape.keys(identity)
+        values = {**keys, **_values(instance_class, sources)}
+        path = ObjectPath(instance_class.name, keys, namespace=self._namespace)
+        known_values = {name: value for name, value in values.items() if value is not None}
+        return sources, Record(instance_class.name, known_values, path)
+
+
+def _values(instance_class: InstanceClass, sources: Sources) -> Mapping[str, Value]:
+    """What is to be shown of an instance; where that fails it costs only this one."""
+    try:
+        return instance_class.values(*sources)
+    except Exception as error:  # noqa: BLE001 - the boundary of one instance
+        _report(f"{instance_class.name} {instance_class.identity(*sources)}", repr(error))
+        return {}
+
+
+@lru_cache(maxsize=256)
+def _report(what: str, error: str) -> None:
+    """Say once what cannot be shown."""
+    _log.error("only the keys of %s can be shown: %s", what, error)
+
+
+def path_of(node: Node, namespace: str) -> ObjectPath:
+    """The name of an instance, without computing the instance."""
+    instance_class = node.instance_class
+    keys = instance_class.shape.keys(instance_class.identity(*node.sources))
+    return ObjectPath(instance_class.name, keys, namespace=node.namespace or namespace)
+
+
+def _unchanged(before: Sources, now: Sources) -> bool:
+    """Whether the sources are the same objects; texts and numbers compare by value."""
+    return all(
+        old is new or (isinstance(new, (str, int)) and old == new)
+        for old, new in zip(before, now, strict=True)
+    )

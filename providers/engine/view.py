@@ -1,0 +1,175 @@
+"""What one operation sees: one inventory, the jobs, and what is worth deriving from them once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+from virtcim.hypervisor.endpoint import Endpoint
+from virtcim.hypervisor.model import (
+    Host,
+    Inventory,
+    VirtualDisk,
+    VirtualDiskImage,
+    VirtualNetworkPort,
+    VirtualSystem,
+)
+from virtcim.providers.state.job_store import Job, JobElement, JobStore
+
+__all__ = ["Derived", "View"]
+
+T = TypeVar("T")
+
+
+class Derived:
+    """What was derived from the newest inventory; thrown away as a whole with it."""
+
+    def __init__(self) -> None:
+        # One attribute, so that a reader in another thread never sees one half of a change.
+        self._state: tuple[Inventory | None, dict[str, object]] = (None, {})
+
+    def get(self, inventory: Inventory, name: str, derive: Callable[[Inventory], T]) -> T:
+        """The value of ``derive(inventory)``, computed once per inventory."""
+        known, values = self._state
+        if known is not inventory:
+            values = {}
+            self._state = (inventory, values)
+        if name not in values:
+            values[name] = derive(inventory)
+        return values[name]  # type: ignore[return-value]
+
+
+class View:
+    """One consistent state of one namespace, for the length of one operation.
+
+    The inventory is taken when it is first needed: what does not need it works without a
+    connection. Everything raises HypervisorError while there is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        namespaces: Sequence[str] = (),
+        endpoint: Endpoint | None = None,
+        derived: Derived | None = None,
+        jobs: JobStore | None = None,
+        implementations: Callable[[], Sequence[View]] = tuple,
+    ) -> None:
+        self.namespace = namespace
+        self._implementations = implementations
+        self.namespaces = namespaces
+        self._endpoint = endpoint
+        self._derived = derived or Derived()
+        self._jobs = jobs
+        self._inventory: Inventory | None = None
+
+    @property
+    def inventory(self) -> Inventory:
+        """The same inventory for the whole operation."""
+        if self._inventory is None:
+            assert self._endpoint is not None
+            self._inventory = self._endpoint.inventory()
+        return self._inventory
+
+    @property
+    def state(self) -> object | None:
+        """What stays the same object while everything does; None without a hypervisor."""
+        return None if self._endpoint is None else self.inventory
+
+    def implementations(self) -> Sequence[View]:
+        """The namespaces that show hypervisors, as far as this one tells of them.
+
+        Of a namespace that shows one: this one; of the interop namespace: all others.
+        """
+        return self._implementations() if self._endpoint is None else (self,)
+
+    def jobs(self) -> tuple[Job, ...]:
+        """The jobs of this namespace."""
+        return self._jobs.all(self.namespace) if self._jobs else ()
+
+    def jobs_concerning(self, element: JobElement) -> tuple[Job, ...]:
+        """The jobs of this namespace that have to do with an element."""
+        return self._jobs.concerning(self.namespace, element) if self._jobs else ()
+
+    def job(self, uuid: str) -> Job | None:
+        """The job ``uuid`` of this namespace."""
+        return self._jobs.find(self.namespace, uuid) if self._jobs else None
+
+    def home(self, system: VirtualSystem) -> Host | None:
+        """The host that ``system`` runs on; one that runs nowhere belongs to the first host."""
+        return self.inventory.hosts.get(system.resident_on) or self.first_host
+
+    @property
+    def first_host(self) -> Host | None:
+        """The host that stands for a pool of hosts: the one with the smallest UUID."""
+        hosts = self.inventory.hosts
+        return hosts[min(hosts)] if hosts else None
+
+    def systems_at(self, host: Host) -> Sequence[VirtualSystem]:
+        """The virtual systems whose home is ``host``."""
+        return self._derive("systems_at", self._group_by_home).get(host.uuid, ())
+
+    def disks_in(self, repository: str) -> Sequence[tuple[VirtualSystem, VirtualDisk]]:
+        """The virtual disks whose images are in the storage repository (its UUID)."""
+        return self._derive("disks_in", _group_disks).get(repository, ())
+
+    def disks_with(self, image: str) -> Sequence[tuple[VirtualSystem, VirtualDisk]]:
+        """The virtual disks that the image (its UUID) is in."""
+        return self._derive("disks_with", _group_disks_by_image).get(image, ())
+
+    def images_in(self, repository: str) -> Sequence[VirtualDiskImage]:
+        """The disk images in the storage repository (its UUID)."""
+        return self._derive("images_in", _group_images).get(repository, ())
+
+    def ports_on(self, network: str) -> Sequence[tuple[VirtualSystem, VirtualNetworkPort]]:
+        """The network ports that are connected to the network (its UUID)."""
+        return self._derive("ports_on", _group_ports).get(network, ())
+
+    def _derive(self, name: str, derive: Callable[[Inventory], T]) -> T:
+        return self._derived.get(self.inventory, name, derive)
+
+    def _group_by_home(self, inventory: Inventory) -> Mapping[str, list[VirtualSystem]]:
+        groups: dict[str, list[VirtualSystem]] = {}
+        for system in inventory.virtual_systems.values():
+            host = self.home(system)
+            if host is not None:
+                groups.setdefault(host.uuid, []).append(system)
+        return groups
+
+
+def _group_disks(inventory: Inventory) -> Mapping[str, list[tuple[VirtualSystem, VirtualDisk]]]:
+    groups: dict[str, list[tuple[VirtualSystem, VirtualDisk]]] = {}
+    for system in inventory.virtual_systems.values():
+        for disk in system.disks:
+            if disk.image is not None:
+                groups.setdefault(disk.image.sr_uuid, []).append((system, disk))
+    return groups
+
+
+def _group_disks_by_image(
+    inventory: Inventory,
+) -> Mapping[str, list[tuple[VirtualSystem, VirtualDisk]]]:
+    groups: dict[str, list[tuple[VirtualSystem, VirtualDisk]]] = {}
+    for system in inventory.virtual_systems.values():
+        for disk in system.disks:
+            if disk.image is not None:
+                groups.setdefault(disk.image.uuid, []).append((system, disk))
+    return groups
+
+
+def _group_images(inventory: Inventory) -> Mapping[str, list[VirtualDiskImage]]:
+    groups: dict[str, list[VirtualDiskImage]] = {}
+    for image in inventory.disk_images.values():
+        groups.setdefault(image.sr_uuid, []).append(image)
+    return groups
+
+
+def _group_ports(
+    inventory: Inventory,
+) -> Mapping[str, list[tuple[VirtualSystem, VirtualNetworkPort]]]:
+    groups: dict[str, list[tuple[VirtualSystem, VirtualNetworkPort]]] = {}
+    for system in inventory.virtual_systems.values():
+        for port in system.network_ports:
+            groups.setdefault(port.network_uuid, []).append((system, port))
+    return groups

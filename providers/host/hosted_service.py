@@ -1,0 +1,73 @@
+"""What the services of a host have in common: one instance for each host, always started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from virtcim.cim.records import Value
+from virtcim.hypervisor.model import Host
+from virtcim.providers.engine.instance_class import InstanceClass, KeyShape, Sources
+from virtcim.providers.engine.problems import with_problem
+from virtcim.providers.engine.view import View
+from virtcim.providers.host.host_system import HOST_CLASS
+
+__all__ = ["host_service"]
+
+_PREFIX = "VirtCIM_"
+
+
+def host_service(
+    class_name: str,
+    title: str,
+    *,
+    problem: Callable[[Host], str] = lambda _: "",
+    **more: Value,
+) -> InstanceClass:
+    """The class of a service that every host offers.
+
+    ``title`` says what it is ("Power management"), ``problem`` what it cannot do in full, ``more``
+    holds further property values. Its key ``Name`` is the class's name without our prefix.
+    """
+
+    def values(host: Host) -> Mapping[str, Value]:
+        shown: dict[str, Value] = {
+            "ElementName": f"{title} of {host.name_label}",
+            "Caption": f"{title} service",
+            "EnabledState": 2,
+            "RequestedState": 12,
+            "TransitioningToState": 12,
+            "EnabledDefault": 2,
+            "AvailableRequestedStates": [],
+            "Started": True,
+            "OperationalStatus": [2],
+            "StatusDescriptions": ["OK"],
+            "HealthState": 5,
+            **more,
+        }
+        return with_problem(shown, problem(host))
+
+    return InstanceClass(
+        name=class_name,
+        shape=KeyShape(
+            names=("SystemCreationClassName", "SystemName", "CreationClassName", "Name"),
+            variable="SystemName",
+            fixed={
+                "SystemCreationClassName": HOST_CLASS,
+                "CreationClassName": class_name,
+                "Name": class_name.removeprefix(_PREFIX),
+            },
+        ),
+        identity=lambda host: host.uuid,
+        find=_find,
+        all=_all,
+        values=values,
+    )
+
+
+def _find(view: View, identity: str) -> Sources | None:
+    host = view.inventory.hosts.get(identity.lower())
+    return None if host is None else (host,)
+
+
+def _all(view: View) -> Iterable[Sources]:
+    return ((host,) for host in view.inventory.hosts.values())

@@ -1,0 +1,32 @@
+"""VirtCIM_PowerManagementService: tells the power state of a host (DSP1027).
+
+It only tells: the hypervisor offers no way to switch its own host off and on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from virtcim.cim.records import Value
+from virtcim.providers.engine.instance_class import Node
+from virtcim.providers.host.hosted_service import host_service
+
+__all__ = ["POWER_SERVICE", "power_state"]
+
+_CLASS = "VirtCIM_PowerManagementService"
+_OTHER, _ON = 1, 2
+_NOT_APPLICABLE = 12
+
+
+POWER_SERVICE = host_service(_CLASS, "Power management")
+
+
+def power_state(_service: Node, host: Node) -> Mapping[str, Value]:
+    """The power state of a host (CIM_AssociatedPowerManagementService)."""
+    live = host.sources[0].live
+    return {
+        "PowerState": _ON if live else _OTHER,
+        "OtherPowerState": None if live else "No contact",
+        "RequestedPowerState": _NOT_APPLICABLE,
+        "AvailableRequestedPowerStates": [],
+    }

@@ -1,0 +1,1 @@
+"""The CIM server itself, its namespaces, and the profiles it follows (DSP1033)."""

@@ -1,0 +1,117 @@
+"""The server itself and its namespaces, in the interop namespace (DSP1033)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+
+from virtcim.cim.records import Value
+from virtcim.providers.engine.instance_class import InstanceClass, KeyShape, Node, Sources
+from virtcim.providers.engine.view import View
+
+__all__ = [
+    "INTEROP",
+    "NAMESPACE",
+    "OBJECT_MANAGER",
+    "namespaces_of_manager",
+    "object_manager_of",
+]
+
+INTEROP = "root/interop"
+_CLASS = "VirtCIM_Namespace"
+_MANAGER_CLASS = "VirtCIM_ObjectManager"
+_NAME = "virtcim"
+_SYSTEM_KEYS = {"SystemCreationClassName": "CIM_ComputerSystem", "SystemName": _NAME}
+_CIM_2, _CLASS_TYPE_CIM = 1, 2
+
+
+def _find(view: View, identity: str) -> Sources | None:
+    found = next((name for name in view.namespaces if name.lower() == identity.lower()), None)
+    return None if found is None else (found,)
+
+
+def _all(view: View) -> Iterable[Sources]:
+    return ((name,) for name in view.namespaces)
+
+
+def _values(name: str) -> Mapping[str, Value]:
+    return {
+        "ElementName": name,
+        "Caption": "Namespace",
+        "ClassInfo": _CIM_2,
+        "DescriptionOfClassInfo": "CIM schema 2.49",
+        "ClassType": _CLASS_TYPE_CIM,
+        "ClassTypeVersion": "2.49",
+    }
+
+
+NAMESPACE = InstanceClass(
+    name=_CLASS,
+    shape=KeyShape(
+        names=(
+            "SystemCreationClassName",
+            "SystemName",
+            "ObjectManagerCreationClassName",
+            "ObjectManagerName",
+            "CreationClassName",
+            "Name",
+        ),
+        variable="Name",
+        fixed={
+            **_SYSTEM_KEYS,
+            "ObjectManagerCreationClassName": _MANAGER_CLASS,
+            "ObjectManagerName": _NAME,
+            "CreationClassName": _CLASS,
+        },
+    ),
+    identity=lambda name: name,
+    find=_find,
+    all=_all,
+    values=_values,
+)
+
+
+def _find_manager(_: View, identity: str) -> Sources | None:
+    return (_NAME,) if identity.lower() == _NAME else None
+
+
+def _manager_values(name: str) -> Mapping[str, Value]:
+    return {
+        "ElementName": name,
+        "Caption": "CIM server",
+        # Clients read the version from the end of this sentence.
+        "Description": f"virtcim CIM server version {version('virtcim')}",
+        "GatherStatisticalData": False,
+        "EnabledState": 2,
+        "RequestedState": 12,
+        "TransitioningToState": 12,
+        "EnabledDefault": 2,
+        "Started": True,
+        "OperationalStatus": [2],
+        "StatusDescriptions": ["OK"],
+        "HealthState": 5,
+    }
+
+
+OBJECT_MANAGER = InstanceClass(
+    name=_MANAGER_CLASS,
+    shape=KeyShape(
+        names=("SystemCreationClassName", "SystemName", "CreationClassName", "Name"),
+        variable="Name",
+        fixed={**_SYSTEM_KEYS, "CreationClassName": _MANAGER_CLASS},
+    ),
+    identity=lambda name: name,
+    find=_find_manager,
+    all=lambda _: ((_NAME,),),
+    values=_manager_values,
+)
+
+
+def namespaces_of_manager(view: View, _: Node) -> Iterable[Node]:
+    """The namespaces of this server."""
+    return (Node(NAMESPACE, sources) for sources in _all(view))
+
+
+def object_manager_of(_view: View, _: Node) -> Iterable[Node]:
+    """The server that a namespace belongs to."""
+    return (Node(OBJECT_MANAGER, (_NAME,)),)

@@ -1,0 +1,142 @@
+"""The DMTF profiles that this model follows, and which instances each begins at (DSP1033)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from virtcim.cim.records import Value
+from virtcim.providers.engine.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.engine.view import View
+from virtcim.providers.host.host_system import HOST_SYSTEM
+from virtcim.providers.interop.object_manager import INTEROP
+from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
+from virtcim.providers.resource_pool.allocation_capabilities import ALLOCATION_CAPABILITIES
+from virtcim.providers.resource_pool.pools import (
+    MEMORY_POOL,
+    NETWORK_POOL,
+    POOLS,
+    PRIMORDIAL_NETWORK_POOL,
+    PRIMORDIAL_STORAGE_POOL,
+    PROCESSOR_POOL,
+    STORAGE_POOL,
+)
+from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
+
+__all__ = [
+    "CONFORMING_CLASSES",
+    "REGISTERED_PROFILE",
+    "conforming_instances",
+    "profiles_of",
+    "referenced_profiles",
+    "referring_profiles",
+]
+
+_DMTF = 2
+_PROFILE = 2
+_NOT_ADVERTISED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """A profile: its number, name and version, and the classes of its central instances."""
+
+    number: int
+    name: str
+    version: str
+    central: tuple[InstanceClass, ...] = ()
+
+    @property
+    def identity(self) -> str:
+        return f"VirtCIM:DSP{self.number}-{self.name.replace(' ', '')}-{self.version}"
+
+
+_SYSTEM_VIRTUALIZATION = _Profile(1042, "System Virtualization", "1.0.0", (HOST_SYSTEM,))
+_VIRTUAL_SYSTEM = _Profile(1057, "Virtual System", "1.0.0", (COMPUTER_SYSTEM,))
+_REGISTRATION = _Profile(1033, "Profile Registration", "1.0.0")
+_ALLOCATION = (
+    _Profile(1041, "Resource Allocation", "1.1.0", POOLS),
+    _Profile(1043, "Allocation Capabilities", "1.0.0", (ALLOCATION_CAPABILITIES,)),
+    _Profile(1044, "Processor Resource Virtualization", "1.0.0", (PROCESSOR_POOL,)),
+    _Profile(1045, "Memory Resource Virtualization", "1.0.0", (MEMORY_POOL,)),
+    _Profile(
+        1047,
+        "Storage Resource Virtualization",
+        "1.0.0",
+        (PRIMORDIAL_STORAGE_POOL, STORAGE_POOL),
+    ),
+    _Profile(
+        1050,
+        "Ethernet Port Resource Virtualization",
+        "1.0.0",
+        (PRIMORDIAL_NETWORK_POOL, NETWORK_POOL),
+    ),
+)
+_JOB_CONTROL = _Profile(1103, "Job Control", "1.0.0", (CONCRETE_JOB,))
+_PROFILES = (_SYSTEM_VIRTUALIZATION, _VIRTUAL_SYSTEM, *_ALLOCATION, _JOB_CONTROL, _REGISTRATION)
+_BY_IDENTITY = {each.identity.lower(): each for each in _PROFILES}
+# A profile, and those that it refers to.
+_REFERENCES: Mapping[int, tuple[_Profile, ...]] = {
+    1042: (_VIRTUAL_SYSTEM, *_ALLOCATION, _JOB_CONTROL, _REGISTRATION),
+    1057: (*_ALLOCATION, _REGISTRATION),
+}
+
+
+def _find(_: View, identity: str) -> Sources | None:
+    profile = _BY_IDENTITY.get(identity.lower())
+    return None if profile is None else (profile,)
+
+
+def _values(profile: _Profile) -> Mapping[str, Value]:
+    return {
+        "ElementName": f"DSP{profile.number} {profile.name}",
+        "Caption": "Registered profile",
+        "SpecificationType": _PROFILE,
+        "RegisteredOrganization": _DMTF,
+        "RegisteredName": profile.name,
+        "RegisteredVersion": profile.version,
+        "AdvertiseTypes": [_NOT_ADVERTISED],
+    }
+
+
+REGISTERED_PROFILE = InstanceClass(
+    name="VirtCIM_RegisteredProfile",
+    identity=lambda profile: profile.identity,
+    find=_find,
+    all=lambda _: ((profile,) for profile in _PROFILES),
+    values=_values,
+)
+CONFORMING_CLASSES = tuple(dict.fromkeys(each for one in _PROFILES for each in one.central))
+
+
+def conforming_instances(view: View, node: Node) -> Iterator[Node]:
+    """The central instances of a profile, in every namespace that the view tells of."""
+    profile: _Profile = node.sources[0]
+    for peer in view.implementations():
+        for instance_class in profile.central:
+            for sources in instance_class.all(peer):
+                yield Node(instance_class, sources, peer.namespace)
+
+
+def profiles_of(_: View, node: Node) -> Iterable[Node]:
+    """The profiles that an instance is central to."""
+    return (
+        Node(REGISTERED_PROFILE, (profile,), INTEROP)
+        for profile in _PROFILES
+        if node.instance_class in profile.central
+    )
+
+
+def referenced_profiles(_: View, node: Node) -> Iterable[Node]:
+    """The profiles that a profile refers to."""
+    found = _REFERENCES.get(node.sources[0].number, ())
+    return (Node(REGISTERED_PROFILE, (profile,)) for profile in found)
+
+
+def referring_profiles(_: View, node: Node) -> Iterable[Node]:
+    """The profiles that refer to a profile."""
+    return (
+        Node(REGISTERED_PROFILE, (profile,))
+        for profile in _PROFILES
+        if node.sources[0] in _REFERENCES.get(profile.number, ())
+    )

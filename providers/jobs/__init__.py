@@ -1,0 +1,1 @@
+"""Operations that take long, and the jobs that clients see of them (DSP1103)."""

@@ -1,0 +1,13 @@
+"""What a job keeps of the instances that it has to do with (DSP1103)."""
+
+from __future__ import annotations
+
+from virtcim.providers.engine.instance_class import Node
+from virtcim.providers.state.job_store import JobElement
+
+__all__ = ["element_of"]
+
+
+def element_of(node: Node) -> JobElement:
+    """What a job keeps of an instance."""
+    return JobElement(node.instance_class.name, node.instance_class.identity(*node.sources))

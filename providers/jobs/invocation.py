@@ -1,0 +1,86 @@
+"""What an extrinsic method is: how one is declared as served, and what one invocation knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from virtcim.cim.records import MethodResult, ObjectPath, Value
+from virtcim.hypervisor.endpoint import Endpoint
+from virtcim.providers.engine.instance_class import ClassModel, InstanceClass, Node
+from virtcim.providers.engine.view import View
+from virtcim.providers.jobs.concrete_job import job_path
+from virtcim.providers.jobs.elements import element_of
+from virtcim.providers.jobs.runner import Action, Operations
+from virtcim.providers.state.job_store import JobElement
+
+__all__ = ["SUCCESS", "TIMEOUT_NOT_SUPPORTED", "Call", "Method"]
+
+SUCCESS = 0
+# "Use of Timeout Parameter Not Supported", of each RequestStateChange.
+TIMEOUT_NOT_SUPPORTED = 4098
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One invocation: on which instance (None: on the class), and with what.
+
+    ``named_by`` tells which instances a result names.
+    """
+
+    view: View
+    classes: ClassModel
+    operations: Operations
+    endpoint: Endpoint
+    path: ObjectPath
+    instance_class: InstanceClass
+    node: Node | None
+    resolve: Callable[[ObjectPath], Node | None]
+    parameters: Mapping[str, Value]
+    named_by: Callable[[MethodResult], Iterable[JobElement]]
+
+    @property
+    def limits_time(self) -> bool:
+        """Whether a TimeoutPeriod is given that is not zero."""
+        timeout = self.parameter("TimeoutPeriod")
+        return isinstance(timeout, datetime) or (isinstance(timeout, timedelta) and bool(timeout))
+
+    def parameter(self, name: str) -> Value:
+        """An input parameter; None where it is NULL or not given."""
+        return self.parameters.get(name.lower())
+
+    def run(
+        self, name: str, action: Action, *, affected: Iterable[JobElement] = ()
+    ) -> MethodResult:
+        """Run what may take long; ``affected`` is what it changes."""
+        namespace = self.view.namespace
+        return self.operations.run(
+            name,
+            self.endpoint,
+            action,
+            namespace=namespace,
+            source=self.path,
+            job_path=lambda uuid: job_path(uuid, namespace),
+            owner=self._owner(),
+            affected=tuple(affected),
+            named_by=lambda result: tuple(self.named_by(result)),
+        )
+
+    def _owner(self) -> JobElement | None:
+        """What was asked; of a class that is its instance at the first host."""
+        if self.node is not None:
+            return element_of(self.node)
+        sources = next(iter(self.instance_class.all(self.view)), None)
+        return None if sources is None else element_of(Node(self.instance_class, sources))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """One served method; ``static``: it may also be asked of the class."""
+
+    instance_class: InstanceClass
+    name: str
+    parameters: tuple[str, ...]
+    invoke: Callable[[Call], MethodResult]
+    static: bool = False

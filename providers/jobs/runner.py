@@ -1,0 +1,401 @@
+"""Running what changes something: at once where that is quick, as a job where it is not."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from virtcim.cim.records import CimError, MethodResult, ObjectPath, StatusCode
+from virtcim.errormap import ErrorCode, HypervisorError
+from virtcim.hypervisor.change import Made
+from virtcim.hypervisor.endpoint import Endpoint
+from virtcim.hypervisor.model import Inventory
+from virtcim.providers.errors import error_code, failure, translated
+from virtcim.providers.state.job_store import Job, JobElement, JobState, JobStore
+
+__all__ = ["JOB_STARTED", "Action", "Operation", "Operations"]
+
+_log = logging.getLogger(__name__)
+# "Method Parameters Checked - Job Started", the same number for every method.
+JOB_STARTED = 4096
+_MAX_AT_ONCE = 256
+# After a restart: how long a hypervisor may stay away, and how often it is tried.
+_REACH_S = 60.0
+_ASK_AGAIN_S = 0.25
+# How often a server that stops looks whether all operations have ended.
+_LOOK_AGAIN_S = 0.05
+# XenAPI's code of a task that was cancelled.
+_TASK_CANCELLED = "TASK_CANCELLED"
+
+
+class Operation:
+    """One running operation: the Monitor that the endpoint tells, and its outcome."""
+
+    def __init__(
+        self, job: Job, store: JobStore, endpoint: Endpoint, named_by: NamedBy = lambda _: ()
+    ) -> None:
+        """``named_by`` tells which instances a result names."""
+        self._job = job
+        self._store = store
+        self._endpoint = endpoint
+        self._named_by = named_by
+        self._lock = threading.Lock()
+        self._published = False
+        self._cancelled: JobState | None = None
+        self._delete = False
+        self._result: MethodResult | None = None
+        self._error: Exception | None = None
+        self.ended = threading.Event()
+        # Set once it ended, or when nobody may wait for its end any longer.
+        self.to_answer = threading.Event()
+
+    @classmethod
+    def taken_up(
+        cls, job: Job, store: JobStore, endpoint: Endpoint, named_by: NamedBy
+    ) -> Operation:
+        """The operation of a job that an earlier process has left behind."""
+        operation = cls(job, store, endpoint, named_by)
+        operation._published = True
+        if job.state is JobState.SHUTTING_DOWN:
+            operation._cancelled = JobState.TERMINATED
+        return operation
+
+    def task(self, ref: str, *, decisive: bool = False) -> None:
+        """A task of the management API now carries the operation."""
+        with self._lock:
+            self._job = replace(self._job, task_ref=ref, decides=decisive)
+            if self._published:
+                self._store.put(self._job)
+
+    def progress(self, fraction: float) -> None:
+        """The operation is done to ``fraction``; 100 % is only shown once it ended."""
+        percent_complete = min(max(int(fraction * 100), 0), 99)
+        with self._lock:
+            # Each of several steps begins at 0 again.
+            percent_complete = max(percent_complete, self._job.percent_complete)
+            self._job = replace(self._job, percent_complete=percent_complete)
+        self._store.note_progress(self._job.uuid, percent_complete)
+
+    def outcome(self) -> MethodResult:
+        """What the operation gave; raises what it raised. Only once it ended."""
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None
+        return self._result
+
+    def publish(self) -> bool:
+        """Make it a job that clients see; False where it ended in the meantime."""
+        with self._lock:
+            if self.ended.is_set():
+                return False
+            now = self._store.clock()
+            self._job = replace(self._job, changed=now, updated=now)
+            self._store.put(self._job)
+            self._published = True
+            return True
+
+    def finish(self, result: MethodResult | None, error: Exception | None) -> None:
+        """Keep the outcome, for the caller who waits or in the job."""
+        with self._lock:
+            self._result, self._error = result, error
+            if self._published:
+                job = self._ended_job(result, error)
+                self._store.put(job)
+                if self._delete and job.state is self._cancelled:
+                    self._store.remove(job.uuid)
+            self.ended.set()
+            self.to_answer.set()
+
+    def cancel(self, into: JobState, *, delete: bool = False) -> None:
+        """Ask for the end of the operation; raises CimError where that cannot be.
+
+        ``delete``: the job goes with it.
+        """
+        with self._lock:
+            if self.ended.is_set():
+                raise _already_ended()
+            if not self._job.task_ref:
+                raise failure(
+                    ErrorCode.ERR_WRONG_STATE_FOR_OP,
+                    "the job cannot be cancelled: no task of the hypervisor carries it",
+                )
+            # Before the hypervisor hears of it: the operation may end within the call.
+            self._cancelled, self._delete = into, delete
+            self._put_state(JobState.SHUTTING_DOWN)
+        try:
+            with translated():
+                self._endpoint.cancel(self._job.task_ref)
+        except CimError:
+            with self._lock:
+                self._cancelled, self._delete = None, False
+                self._put_state(JobState.RUNNING)
+            raise
+
+    def _put_state(self, state: JobState) -> None:
+        if self._published and not self.ended.is_set():
+            now = self._store.clock()
+            self._job = replace(self._job, state=state, changed=now, updated=now)
+            self._store.put(self._job)
+
+    def _ended_job(self, result: MethodResult | None, error: Exception | None) -> Job:
+        now = self._store.clock()
+        if error is None:
+            named = () if result is None else self._named_by(result)
+            return replace(
+                self._job,
+                state=JobState.COMPLETED,
+                percent_complete=100,
+                changed=now,
+                updated=now,
+                created=tuple(each for each in named if each not in self._job.affected),
+            )
+        reported = error if isinstance(error, CimError) else _unforeseen(error)
+        return replace(
+            self._job,
+            state=(_says_cancelled(reported) and self._cancelled) or JobState.EXCEPTION,
+            changed=now,
+            updated=now,
+            error_code=int(error_code(reported)),
+            error=_error_values(reported),
+        )
+
+
+def _already_ended() -> CimError:
+    return failure(ErrorCode.ERR_WRONG_STATE_FOR_OP, "the job has already ended")
+
+
+def _says_cancelled(error: CimError) -> bool:
+    """Whether the hypervisor gave up the operation since it was asked to: not all failures are."""
+    for record in error.errors:
+        arguments = record.values.get("MessageArguments")
+        if isinstance(arguments, list) and _TASK_CANCELLED in arguments:
+            return True
+    return False
+
+
+Action = Callable[[Operation], MethodResult]
+NamedBy = Callable[[MethodResult], tuple[JobElement, ...]]
+ElementsOf = Callable[[Made, Inventory], Iterable[JobElement]]
+
+
+def _no_elements(_made: Made, _inventory: Inventory) -> tuple[JobElement, ...]:
+    return ()
+
+
+class Operations:
+    """The running operations of all namespaces."""
+
+    def __init__(
+        self,
+        store: JobStore,
+        job_after_s: float,
+        endpoints: Mapping[str, Endpoint] | None = None,
+        elements_of: ElementsOf = _no_elements,
+    ) -> None:
+        """Take up what an earlier process left in the store; ``endpoints`` are by namespace.
+
+        ``elements_of`` tells which instances stand for what an operation has made.
+        """
+        self._store = store
+        self._elements_of = elements_of
+        self._job_after_s = job_after_s
+        self._running: dict[str, Operation] = {}
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._draining = False
+        self._taken_up: set[str] = set()
+        for job in store.unfinished():
+            endpoint = (endpoints or {}).get(job.namespace)
+            if endpoint is None or not job.task_ref:
+                store.put(_interrupted(job, store))
+            else:
+                self._take_up(job, endpoint)
+
+    def drain(self, timeout_s: float) -> None:
+        """Begin none any more, and wait up to ``timeout_s`` until those begun here have ended.
+
+        Whoever waits for one that goes on gets its job then.
+        """
+        with self._lock:
+            self._draining = True
+            # What an earlier process began can wait for the next one as well.
+            begun = [one for key, one in self._running.items() if key not in self._taken_up]
+        if begun:
+            _log.info("stopping: waiting for %d operations", len(begun))
+        deadline = time.monotonic() + timeout_s
+        while begun and time.monotonic() < deadline and not self._closing.wait(_LOOK_AGAIN_S):
+            begun = [operation for operation in begun if not operation.ended.is_set()]
+        if begun:
+            _log.warning("stopping while %d operations run; they go on as jobs", len(begun))
+        self._answer_all()
+
+    def close(self) -> None:
+        """Wait for nothing any more; operations in progress go on without their jobs."""
+        self._closing.set()
+        self._answer_all()
+
+    def _answer_all(self) -> None:
+        with self._lock:
+            running = list(self._running.values())
+        for operation in running:
+            operation.to_answer.set()
+
+    def run(
+        self,
+        name: str,
+        endpoint: Endpoint,
+        action: Action,
+        *,
+        namespace: str,
+        source: ObjectPath,
+        job_path: Callable[[str], ObjectPath],
+        owner: JobElement | None = None,
+        affected: tuple[JobElement, ...] = (),
+        named_by: NamedBy = lambda _: (),
+    ) -> MethodResult:
+        """Run ``action`` in a thread of its own; where it takes long, give 4096 and its job.
+
+        What the hypervisor refuses within that time is raised as CimError, later it ends in the
+        job's error. ``source`` is what the operation is asked of, ``affected`` what it changes.
+        """
+        now = self._store.clock()
+        job = Job(
+            uuid=str(uuid.uuid4()),
+            namespace=namespace,
+            name=name,
+            state=JobState.RUNNING,
+            submitted=now,
+            changed=now,
+            updated=now,
+            owner=owner,
+            affected=affected,
+        )
+        operation = Operation(job, self._store, endpoint, named_by)
+        with self._lock:
+            if self._draining:
+                raise failure(
+                    ErrorCode.ERR_COMMUNICATION_NOT_ESTABLISHED,
+                    "the CIM server is being stopped and takes no new operations",
+                )
+            if len(self._running) >= _MAX_AT_ONCE:
+                raise CimError(
+                    StatusCode.SERVER_LIMITS_EXCEEDED,
+                    f"{_MAX_AT_ONCE} operations are in progress; try again when some have ended",
+                )
+            self._running[job.uuid] = operation
+        self._start(job.uuid, operation, action, source)
+        operation.to_answer.wait(self._job_after_s)
+        if operation.publish():
+            return MethodResult(return_value=JOB_STARTED, output={"Job": job_path(job.uuid)})
+        return operation.outcome()
+
+    def cancel(self, job: Job, into: JobState, *, delete: bool = False) -> None:
+        """Ask for the end of a job, which will then be in the state ``into``."""
+        operation = self._running.get(job.uuid)
+        if operation is None:
+            raise _already_ended()
+        operation.cancel(into, delete=delete)
+
+    def _take_up(self, job: Job, endpoint: Endpoint) -> None:
+        """Learn how the task of a job ends that an earlier process has begun."""
+        elements: list[JobElement] = []
+
+        def follow(monitor: Operation) -> MethodResult:
+            self._reach(endpoint, job)
+            made = endpoint.follow(job.task_ref, job.name, monitor)
+            if not job.decides:
+                raise _unknown_outcome(
+                    f"the server ended while {job.name} was in progress: the step that it had "
+                    "begun has been done, and nobody did the others; of a definition or a change "
+                    "everything is taken back"
+                )
+            if made != Made():
+                elements.extend(self._elements_of(made, endpoint.inventory()))
+            return MethodResult(return_value=0)
+
+        operation = Operation.taken_up(job, self._store, endpoint, lambda _: tuple(elements))
+        with self._lock:
+            self._running[job.uuid] = operation
+            self._taken_up.add(job.uuid)
+        self._start(job.uuid, operation, follow, None)
+
+    def _reach(self, endpoint: Endpoint, job: Job) -> None:
+        """Wait until the hypervisor can be asked."""
+        deadline = time.monotonic() + _REACH_S
+        while True:
+            try:
+                endpoint.inventory()
+            except HypervisorError as exc:
+                if time.monotonic() > deadline or self._closing.is_set():
+                    raise _unknown_outcome(
+                        f"the server ended while {job.name} was in progress, and the hypervisor "
+                        f"cannot be asked how it ended: {exc}"
+                    ) from exc
+            else:
+                return
+            self._closing.wait(_ASK_AGAIN_S)
+
+    def _start(
+        self, key: str, operation: Operation, action: Action, source: ObjectPath | None
+    ) -> None:
+        # A daemon: a hypervisor that never answers must not keep the server from stopping.
+        threading.Thread(
+            target=self._work,
+            args=(key, operation, action, source),
+            name=f"operation-{key[:8]}",
+            daemon=True,
+        ).start()
+
+    def _work(
+        self, key: str, operation: Operation, action: Action, source: ObjectPath | None
+    ) -> None:
+        try:
+            with translated(source):
+                result = action(operation)
+        except Exception as error:  # noqa: BLE001 - the one boundary of an operation
+            operation.finish(None, error)
+        else:
+            operation.finish(result, None)
+        finally:
+            with self._lock:
+                self._running.pop(key, None)
+
+
+def _error_values(error: CimError) -> Mapping[str, Any]:
+    if error.errors:
+        return error.errors[0].values
+    described = failure(error_code(error), error.description, status_code=error.status_code)
+    return described.errors[0].values
+
+
+def _unforeseen(error: Exception) -> CimError:
+    """A programming error within a job: the log has the traceback, the client its number."""
+    incident = uuid.uuid4().hex[:12]
+    _log.error("incident %s in a job", incident, exc_info=error)
+    return failure(ErrorCode.ERR_UNKNOWN, f"an unforeseen error in virtcim, incident {incident}")
+
+
+def _unknown_outcome(why: str) -> CimError:
+    return failure(ErrorCode.ERR_UNABLE_TO_VERIFY_STATE, why)
+
+
+def _interrupted(job: Job, store: JobStore) -> Job:
+    """A job that was running when the server ended: nobody saw how it ended."""
+    now = store.clock()
+    error = _unknown_outcome(
+        f"the server ended while {job.name} was in progress: it is not known whether it took "
+        "effect",
+    )
+    return replace(
+        job,
+        state=JobState.EXCEPTION,
+        changed=now,
+        updated=now,
+        error_code=int(ErrorCode.ERR_UNABLE_TO_VERIFY_STATE),
+        error=_error_values(error),
+    )

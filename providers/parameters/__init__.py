@@ -1,0 +1,1 @@
+"""Parameters of methods: embedded instances, their texts, units and properties."""

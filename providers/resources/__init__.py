@@ -1,0 +1,1 @@
+"""The resources of virtual systems: allocations, devices, and settings of them (DSP1041)."""

@@ -1,0 +1,282 @@
+"""What a virtual system was allocated: processors, memory, disks, network ports.
+
+DSP1041, DSP1043, DSP1044, DSP1045, DSP1047, DSP1050.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from urllib.parse import quote
+
+from virtcim.cim.records import Value
+from virtcim.hypervisor.model import (
+    Console,
+    DiskKind,
+    VirtualDisk,
+    VirtualNetworkPort,
+    VirtualSystem,
+)
+from virtcim.providers.engine.identities import instance_id, parse_instance_id
+from virtcim.providers.engine.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.engine.view import View
+from virtcim.providers.resource_pool.pools import (
+    DISK_DRIVE,
+    ETHERNET_ADAPTER,
+    MEMORY,
+    MEMORY_POOL,
+    NETWORK_POOL,
+    PROCESSOR,
+    PROCESSOR_POOL,
+    STORAGE_POOL,
+    pool_id,
+)
+
+__all__ = [
+    "ALLOCATIONS",
+    "CD_DRIVE",
+    "CONSOLE_ALLOCATION",
+    "DISK_ALLOCATION",
+    "FLOPPY_DRIVE",
+    "MEMORY_ALLOCATION",
+    "NETWORK_PORT_ALLOCATION",
+    "PROCESSOR_ALLOCATION",
+    "READABLE",
+    "READ_WRITE",
+    "RESOURCE_TYPES",
+    "allocations_of",
+    "system_of",
+]
+
+FLOPPY_DRIVE, CD_DRIVE = 14, 15
+READABLE, READ_WRITE = 1, 3
+_VIRTUALIZED = 3
+_OTHER, _OS_DEVICE_NAME, _OS_DEVICE_NAMESPACE = 1, 12, 8
+# What the name of an image is: a path on the host, or the URI of one elsewhere.
+_PATH_NAME: Mapping[str, Value] = MappingProxyType(
+    {
+        "HostExtentNameFormat": _OS_DEVICE_NAME,
+        "HostExtentNameNamespace": _OS_DEVICE_NAMESPACE,
+    }
+)
+_URI_NAME: Mapping[str, Value] = MappingProxyType(
+    {
+        "HostExtentNameFormat": _OTHER,
+        "OtherHostExtentNameFormat": "URI",
+        "HostExtentNameNamespace": _OTHER,
+        "OtherHostExtentNameNamespace": "URI",
+    }
+)
+RESOURCE_TYPES: Mapping[DiskKind, int] = MappingProxyType(
+    {DiskKind.DISK: DISK_DRIVE, DiskKind.CD: CD_DRIVE, DiskKind.FLOPPY: FLOPPY_DRIVE}
+)
+_SERIAL_PORT, _GRAPHICS_CONTROLLER = 21, 24
+# XenAPI's consoles: vt100 is a serial line, the others show a display.
+_CONSOLE_TYPES: Mapping[str, int] = MappingProxyType({"vt100": _SERIAL_PORT})
+_COMMON: Mapping[str, Value] = MappingProxyType(
+    {
+        "AutomaticAllocation": True,
+        "AutomaticDeallocation": True,
+        "ConsumerVisibility": _VIRTUALIZED,
+    }
+)
+
+
+def _processor_values(system: VirtualSystem, host_uuid: str) -> Mapping[str, Value]:
+    return {
+        **_COMMON,
+        "ElementName": f"Processors of {system.name_label}",
+        "Caption": "Processor allocation",
+        "ResourceType": PROCESSOR,
+        "PoolID": pool_id(PROCESSOR_POOL, host_uuid) if host_uuid else None,
+        "AllocationUnits": "count",
+        "VirtualQuantity": system.vcpus_at_startup,
+        "VirtualQuantityUnits": "count",
+        "Limit": system.vcpus_max,
+    }
+
+
+def _memory_values(system: VirtualSystem, host_uuid: str) -> Mapping[str, Value]:
+    return {
+        **_COMMON,
+        "ElementName": f"Memory of {system.name_label}",
+        "Caption": "Memory allocation",
+        "ResourceType": MEMORY,
+        "PoolID": pool_id(MEMORY_POOL, host_uuid) if host_uuid else None,
+        "AllocationUnits": "byte",
+        "VirtualQuantity": system.memory_dynamic_max_bytes or None,
+        "VirtualQuantityUnits": "byte",
+        "Limit": system.memory_static_max_bytes or None,
+    }
+
+
+def _disk_values(system: VirtualSystem, disk: VirtualDisk) -> Mapping[str, Value]:
+    values: dict[str, Value] = {
+        **_COMMON,
+        "ElementName": f"{disk.kind.value} {disk.id} of {system.name_label}",
+        "Caption": "Storage allocation",
+        "ResourceType": RESOURCE_TYPES[disk.kind],
+        "AddressOnParent": disk.id,
+        "BusType": disk.bus or None,
+        "AllocationUnits": "byte",
+        # Blocks of one byte: the block size is not known (CIM_StorageAllocationSettingData).
+        "VirtualQuantityUnits": "byte",
+        "VirtualResourceBlockSize": 1,
+        "Access": READABLE if disk.read_only else READ_WRITE,
+    }
+    image = disk.image
+    if image is not None:
+        values |= {
+            # As what the machine reads the image is what counts, not what it was made as.
+            "ResourceSubType": disk.format or image.format or None,
+            "PoolID": pool_id(STORAGE_POOL, image.sr_uuid),
+            # An image that cannot be looked into has no size that is known.
+            "VirtualQuantity": image.virtual_size_bytes or None,
+        }
+        if image.location:
+            values |= {
+                "Address": image.location,
+                "HostResource": [*image.uris] or [_location_uri(image.location)],
+                "HostExtentName": image.location,
+                **(_URI_NAME if image.uris else _PATH_NAME),
+            }
+    return values
+
+
+def _port_values(system: VirtualSystem, port: VirtualNetworkPort) -> Mapping[str, Value]:
+    pool = pool_id(NETWORK_POOL, port.network_uuid) if port.network_uuid else None
+    return {
+        **_COMMON,
+        "ElementName": f"Network port {port.id} of {system.name_label}",
+        "Caption": "Network port allocation",
+        "ResourceType": ETHERNET_ADAPTER,
+        "ResourceSubType": port.model or None,
+        "PoolID": pool,
+        "Address": port.mac_address or None,
+        "AddressOnParent": port.id,
+        "AllocationUnits": "count",
+        "VirtualQuantity": 1,
+        "VirtualQuantityUnits": "count",
+        # A network that does not exist has a name, and no pool.
+        "Connection": [pool or port.network_name] if pool or port.network_name else None,
+    }
+
+
+def _console_values(system: VirtualSystem, console: Console) -> Mapping[str, Value]:
+    return {
+        **_COMMON,
+        "ElementName": f"Console {console.id} of {system.name_label}",
+        "Caption": "Console allocation",
+        "ResourceType": _CONSOLE_TYPES.get(console.protocol, _GRAPHICS_CONTROLLER),
+        "ResourceSubType": console.protocol,
+        "Address": console.location or None,
+        "AllocationUnits": "count",
+        "VirtualQuantity": 1,
+        "VirtualQuantityUnits": "count",
+    }
+
+
+def _location_uri(location: str) -> str:
+    """HostResource holds URIs (RFC 3986): a path of the host becomes a file URI."""
+    return f"file://{quote(location)}" if location.startswith("/") else quote(location, safe=":/")
+
+
+def _system(view: View, identity: str, part: str) -> tuple[VirtualSystem, str] | None:
+    """The system and what follows ``part`` in an InstanceID."""
+    parsed = parse_instance_id(identity)
+    if parsed is None or not parsed[1].startswith(part):
+        return None
+    system = view.inventory.virtual_systems.get(parsed[0])
+    return None if system is None else (system, parsed[1].removeprefix(part))
+
+
+def _with_home(view: View, system: VirtualSystem) -> Sources:
+    host = view.home(system)
+    return (system, "" if host is None else host.uuid)
+
+
+def _single(name: str, part: str, values: Callable[..., Mapping[str, Value]]) -> InstanceClass:
+    """A class of which every system has exactly one instance."""
+
+    def find(view: View, identity: str) -> Sources | None:
+        found = _system(view, identity, part)
+        return None if found is None or found[1] else _with_home(view, found[0])
+
+    def every(view: View) -> Iterable[Sources]:
+        return (_with_home(view, system) for system in view.inventory.virtual_systems.values())
+
+    return InstanceClass(
+        name=name,
+        identity=lambda system, _: instance_id(system.uuid, part),
+        find=find,
+        all=every,
+        values=values,
+    )
+
+
+def _several(
+    name: str, part: str, field: str, values: Callable[..., Mapping[str, Value]]
+) -> InstanceClass:
+    """A class of which a system has one instance per element of its attribute ``field``."""
+
+    def find(view: View, identity: str) -> Sources | None:
+        found = _system(view, identity, f"{part}/")
+        if found is None:
+            return None
+        system, wanted = found
+        return next(((system, each) for each in getattr(system, field) if each.id == wanted), None)
+
+    def every(view: View) -> Iterable[Sources]:
+        return (
+            (system, each)
+            for system in view.inventory.virtual_systems.values()
+            for each in getattr(system, field)
+        )
+
+    return InstanceClass(
+        name=name,
+        identity=lambda system, each: instance_id(system.uuid, f"{part}/{each.id}"),
+        find=find,
+        all=every,
+        values=values,
+    )
+
+
+PROCESSOR_ALLOCATION = _single(
+    "VirtCIM_ProcessorResourceAllocationSettingData", "processor", _processor_values
+)
+MEMORY_ALLOCATION = _single("VirtCIM_MemoryResourceAllocationSettingData", "memory", _memory_values)
+DISK_ALLOCATION = _several(
+    "VirtCIM_DiskResourceAllocationSettingData", "disk", "disks", _disk_values
+)
+NETWORK_PORT_ALLOCATION = _several(
+    "VirtCIM_NetworkPortResourceAllocationSettingData", "network", "network_ports", _port_values
+)
+CONSOLE_ALLOCATION = _several(
+    "VirtCIM_ConsoleResourceAllocationSettingData", "console", "consoles", _console_values
+)
+ALLOCATIONS = (
+    PROCESSOR_ALLOCATION,
+    MEMORY_ALLOCATION,
+    DISK_ALLOCATION,
+    NETWORK_PORT_ALLOCATION,
+    CONSOLE_ALLOCATION,
+)
+
+
+def allocations_of(view: View, system: VirtualSystem) -> Iterable[Node]:
+    """Every resource allocation of one system."""
+    yield Node(PROCESSOR_ALLOCATION, _with_home(view, system))
+    yield Node(MEMORY_ALLOCATION, _with_home(view, system))
+    for disk in system.disks:
+        yield Node(DISK_ALLOCATION, (system, disk))
+    for port in system.network_ports:
+        yield Node(NETWORK_PORT_ALLOCATION, (system, port))
+    for console in system.consoles:
+        yield Node(CONSOLE_ALLOCATION, (system, console))
+
+
+def system_of(allocation: Node) -> VirtualSystem:
+    """The system that was allocated the resource."""
+    system: VirtualSystem = allocation.sources[0]
+    return system

@@ -1,0 +1,254 @@
+"""The jobs of this server, kept in a database so that they outlive it.
+
+The store is read from memory and written through; one server uses one database, and a second one
+on the same directory is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from virtcim.providers.state.database import StateDatabase
+
+__all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobElement", "JobState", "JobStore"]
+
+_log = logging.getLogger(__name__)
+
+# How long a job can be looked at after it ended (CIM_ConcreteJob.TimeBeforeRemoval).
+TIME_BEFORE_REMOVAL = timedelta(hours=1)
+
+
+class JobState(IntEnum):
+    """CIM_ConcreteJob.JobState, as far as it is used.
+
+    No job is ever shown as New (2): there are clients that take anything but 3, 4, 5 and 7 for
+    a failure.
+    """
+
+    RUNNING = 4
+    SHUTTING_DOWN = 6
+    COMPLETED = 7
+    TERMINATED = 8
+    KILLED = 9
+    EXCEPTION = 10
+
+
+class JobElement(NamedTuple):
+    """An instance that a job has to do with: its class, and what tells it apart there."""
+
+    class_name: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One long operation; ``error`` holds the property values of a CIM_Error.
+
+    ``task_ref`` is the task of the management API that carries it at present, which ``decides``
+    it or is one step of several. ``owner`` is what it was asked of, ``affected`` what it changes,
+    ``created`` what it made.
+    """
+
+    uuid: str
+    namespace: str
+    name: str
+    state: JobState
+    percent_complete: int = 0
+    submitted: datetime
+    changed: datetime  # the last change of the state
+    updated: datetime  # the last change of anything
+    error_code: int = 0
+    error: Mapping[str, Any] | None = None
+    task_ref: str = ""
+    decides: bool = False
+    owner: JobElement | None = None
+    affected: tuple[JobElement, ...] = ()
+    created: tuple[JobElement, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the operation is over, however it ended."""
+        return self.state not in (JobState.RUNNING, JobState.SHUTTING_DOWN)
+
+    @property
+    def elements(self) -> Iterator[JobElement]:
+        """Everything that it has to do with."""
+        yield from self.affected
+        yield from self.created
+        if self.owner is not None:
+            yield self.owner
+
+
+# The tables are made in state_database; nothing but names and types matters here.
+_JOBS = sa.Table(
+    "job",
+    sa.MetaData(),
+    sa.Column("uuid", sa.String(36), primary_key=True),
+    sa.Column("namespace", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("state", sa.Integer, nullable=False),
+    sa.Column("percent_complete", sa.Integer, nullable=False),
+    sa.Column("submitted", sa.Float, nullable=False),
+    sa.Column("changed", sa.Float, nullable=False),
+    sa.Column("updated", sa.Float, nullable=False),
+    sa.Column("error_code", sa.Integer, nullable=False),
+    sa.Column("error", sa.JSON, nullable=True),
+    sa.Column("task_ref", sa.Text, nullable=False, server_default=""),
+    sa.Column("decides", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("owner", sa.JSON, nullable=True),
+    sa.Column("affected", sa.JSON, nullable=True),
+    sa.Column("created", sa.JSON, nullable=True),
+)
+_TIMES = ("submitted", "changed", "updated")
+_COLUMNS = tuple(column.name for column in _JOBS.columns)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class JobStore:
+    """All jobs; safe to use from many threads.
+
+    ``database`` is where this server keeps whatever else has to outlive it.
+    """
+
+    def __init__(self, state: str = "", clock: Callable[[], datetime] = _now) -> None:
+        """Open the store; raises StateError where that cannot be."""
+        self._closed = False
+        self.clock = clock
+        self.database = StateDatabase(state)
+        self._lock = self.database.lock
+        self._engine = self.database.engine
+        try:
+            with self._engine.begin() as connection:
+                rows = connection.execute(sa.select(_JOBS)).mappings()
+                self._jobs = {job.uuid: job for job in (_from_row(dict(row)) for row in rows)}
+        except (sa.exc.SQLAlchemyError, ValueError) as error:
+            self.database.close()
+            raise self.database.unusable(state, error) from error
+        # The UUIDs of the jobs that have to do with an element; a tuple is never changed.
+        self._by_element: dict[JobElement, tuple[str, ...]] = {}
+        for job in self._jobs.values():
+            self._index(job.uuid, before=None, after=job)
+
+    def all(self, namespace: str) -> tuple[Job, ...]:
+        """The jobs of one namespace, the oldest first."""
+        self._remove_expired()
+        jobs = [job for job in self._jobs.copy().values() if job.namespace == namespace]
+        return tuple(sorted(jobs, key=lambda job: job.submitted))
+
+    def find(self, namespace: str, uuid: str) -> Job | None:
+        """The job ``uuid`` where it is one of the namespace."""
+        self._remove_expired()
+        job = self._jobs.get(uuid)
+        return job if job is not None and job.namespace == namespace else None
+
+    def concerning(self, namespace: str, element: JobElement) -> tuple[Job, ...]:
+        """The jobs that have to do with an element, the oldest first."""
+        jobs = [
+            job
+            for uuid in self._by_element.get(element, ())
+            if (job := self._jobs.get(uuid)) is not None
+            and job.namespace == namespace
+            and not self._expired(job)
+        ]
+        return tuple(sorted(jobs, key=lambda job: job.submitted))
+
+    def unfinished(self) -> tuple[Job, ...]:
+        """The jobs that have not ended, of every namespace."""
+        return tuple(job for job in self._jobs.copy().values() if not job.ended)
+
+    def put(self, job: Job) -> None:
+        """Keep a new or changed job; where the database fails, in memory at least."""
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == job.uuid))
+                    connection.execute(sa.insert(_JOBS).values(_to_row(job)))
+            except sa.exc.SQLAlchemyError:
+                _log.exception("the job %s (%s) cannot be stored", job.uuid, job.name)
+            # Only now may it be read: what a client was told must survive the server's death.
+            known = self._jobs.get(job.uuid)
+            self._jobs[job.uuid] = job
+            self._index(job.uuid, before=known, after=job)
+
+    def note_progress(self, uuid: str, percent_complete: int) -> None:
+        """Keep the progress of a job, in memory only: after a restart it means nothing."""
+        with self._lock:
+            job = self._jobs.get(uuid)
+            if job is not None and not job.ended and job.percent_complete != percent_complete:
+                self._jobs[uuid] = replace(
+                    job, percent_complete=percent_complete, updated=self.clock()
+                )
+
+    def remove(self, uuid: str) -> None:
+        """Forget a job."""
+        with self._lock:
+            if self._closed or uuid not in self._jobs:
+                return
+            self._index(uuid, before=self._jobs.pop(uuid), after=None)
+            try:
+                with self._engine.begin() as connection:
+                    connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == uuid))
+            except sa.exc.SQLAlchemyError:
+                _log.exception("the job %s cannot be removed", uuid)
+
+    def close(self) -> None:
+        """Let go of the database; a job that ends from now on is found unfinished next time."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self.database.close()
+
+    def _remove_expired(self) -> None:
+        for job in self._jobs.copy().values():
+            if self._expired(job):
+                self.remove(job.uuid)
+
+    def _expired(self, job: Job) -> bool:
+        return job.ended and job.changed < self.clock() - TIME_BEFORE_REMOVAL
+
+    def _index(self, uuid: str, *, before: Job | None, after: Job | None) -> None:
+        """Find a job by what it has to do with now, and no more by the rest."""
+        old = set() if before is None else set(before.elements)
+        new = set() if after is None else set(after.elements)
+        for element in new - old:
+            self._by_element[element] = (*self._by_element.get(element, ()), uuid)
+        for element in old - new:
+            others = tuple(other for other in self._by_element[element] if other != uuid)
+            if others:
+                self._by_element[element] = others
+            else:
+                del self._by_element[element]
+
+
+def _to_row(job: Job) -> dict[str, object]:
+    row: dict[str, object] = {name: getattr(job, name) for name in _COLUMNS}
+    for name in _TIMES:
+        row[name] = getattr(job, name).timestamp()
+    row["error"] = None if job.error is None else dict(job.error)
+    row["state"] = int(job.state)
+    row["decides"] = int(job.decides)
+    return row
+
+
+def _from_row(row: Mapping[str, Any]) -> Job:
+    values = dict(row)
+    for name in _TIMES:
+        values[name] = datetime.fromtimestamp(values[name], UTC)
+    values["state"] = JobState(values["state"])
+    values["decides"] = bool(values["decides"])
+    values["owner"] = JobElement(*values["owner"]) if values["owner"] else None
+    for name in ("affected", "created"):
+        values[name] = tuple(JobElement(*each) for each in values[name] or ())
+    return Job(**values)

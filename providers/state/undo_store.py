@@ -1,0 +1,106 @@
+"""What takes unfinished operations back, kept in the state database (``hypervisor.undo``)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from virtcim.hypervisor.undo import UndoLogError, UndoStep, UnfinishedOperation
+from virtcim.providers.state.database import StateDatabase
+
+__all__ = ["UndoStore"]
+
+# The tables are made in state_database; nothing but names and types matters here.
+_UNDO = sa.Table(
+    "undo",
+    sa.MetaData(),
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("namespace", sa.Text, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("begun", sa.Float, nullable=False),
+    sa.Column("steps", sa.JSON, nullable=False),
+)
+
+
+class UndoStore:
+    """Implements ``UndoLog`` for the operations of one namespace."""
+
+    def __init__(self, database: StateDatabase, namespace: str) -> None:
+        self._database = database
+        self._namespace = namespace
+
+    def put(self, operation: UnfinishedOperation) -> None:
+        """Keep an operation as it is now; it is durable on return. Raises UndoLogError."""
+        row = {
+            "id": operation.id,
+            "namespace": self._namespace,
+            "name": operation.name,
+            "subject": operation.subject,
+            "begun": operation.begun.timestamp(),
+            "steps": [asdict(step) for step in operation.steps],
+        }
+        self._execute(
+            sa.delete(_UNDO).where(_UNDO.c.id == operation.id), sa.insert(_UNDO).values(row)
+        )
+
+    def remove(self, operation_id: str) -> None:
+        """Forget an operation that has ended, or was taken back. Raises UndoLogError."""
+        self._execute(sa.delete(_UNDO).where(_UNDO.c.id == operation_id))
+
+    def unfinished(self) -> tuple[UnfinishedOperation, ...]:
+        """The operations that have not ended, the oldest first. Raises UndoLogError."""
+        query = sa.select(_UNDO).where(_UNDO.c.namespace == self._namespace).order_by(_UNDO.c.begun)
+        try:
+            with self._database.lock, self._connected() as connection:
+                rows = connection.execute(query).mappings().all()
+                return tuple(_operation(row) for row in rows)
+        except (sa.exc.SQLAlchemyError, TypeError, ValueError) as exc:
+            raise _unusable(exc) from exc
+
+    def _connected(self) -> AbstractContextManager[sa.Connection]:
+        if self._database.closed:
+            # The next server may be at work on it already.
+            raise UndoLogError("the server is stopping")
+        return self._database.engine.begin()
+
+    def _execute(self, *statements: sa.Executable) -> None:
+        try:
+            with self._database.lock, self._connected() as connection:
+                for statement in statements:
+                    connection.execute(statement)
+        except sa.exc.SQLAlchemyError as exc:
+            raise _unusable(exc) from exc
+
+
+def _operation(row: Mapping[Any, Any]) -> UnfinishedOperation:
+    return UnfinishedOperation(
+        id=row["id"],
+        name=row["name"],
+        subject=row["subject"],
+        begun=datetime.fromtimestamp(row["begun"], UTC),
+        steps=tuple(_step(values) for values in row["steps"]),
+    )
+
+
+def _step(values: Mapping[str, Any]) -> UndoStep:
+    suspects = values["suspects"]
+    return UndoStep(
+        **{
+            **values,
+            "params": tuple(values["params"]),
+            "tasks": tuple(values["tasks"]),
+            "suspects": None if suspects is None else tuple(suspects),
+        }
+    )
+
+
+def _unusable(error: Exception) -> UndoLogError:
+    # What SQLAlchemy adds is the statement, over many lines.
+    reason = getattr(error, "orig", None) or error
+    return UndoLogError(f"the state database cannot be used: {reason}")

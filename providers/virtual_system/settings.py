@@ -1,0 +1,84 @@
+"""VirtCIM_VirtualSystemSettingData: the settings of a virtual system (DSP1057 clause 7.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from virtcim.cim.records import Value
+from virtcim.hypervisor.model import VirtualSystem
+from virtcim.providers.engine.identities import instance_id, parse_instance_id
+from virtcim.providers.engine.instance_class import InstanceClass, Sources
+from virtcim.providers.engine.view import View
+from virtcim.providers.virtual_system.computer_system import caption_of
+
+__all__ = [
+    "BOOT_DEVICES",
+    "PASSED_BOOT_DEVICES",
+    "RESTART_ALWAYS",
+    "RESTART_NEVER",
+    "SYSTEM_SETTINGS",
+    "TYPE_PREFIX",
+]
+
+TYPE_PREFIX = "virtcim"
+# AutomaticStartupAction.
+RESTART_NEVER, RESTART_ALWAYS = 2, 4
+# AutomaticRecoveryAction of XenAPI's on_crash_behaviour.
+_RECOVERY: Mapping[str, int] = MappingProxyType(
+    {
+        "destroy": 2,
+        "coredump_and_destroy": 2,
+        "preserve": 2,
+        "restart": 3,
+        "coredump_and_restart": 3,
+        "rename_restart": 3,
+    }
+)
+# The words for boot devices, and XenAPI's letters in HVM_boot_params["order"].
+BOOT_DEVICES: Mapping[str, str] = MappingProxyType(
+    {"fd": "a", "hd": "c", "cdrom": "d", "network": "n"}
+)
+# Devices of the host, and of clients elsewhere, that our own toolstack tells of a machine that
+# boots from them: libvirt's words and its letters.
+PASSED_BOOT_DEVICES: Mapping[str, str] = MappingProxyType({"hostdev": "h", "redirdev": "r"})
+_BOOT_LETTERS = {
+    letter: device for device, letter in (*BOOT_DEVICES.items(), *PASSED_BOOT_DEVICES.items())
+}
+
+
+def _find(view: View, identity: str) -> Sources | None:
+    parsed = parse_instance_id(identity)
+    if parsed is None or parsed[1]:
+        return None
+    system = view.inventory.virtual_systems.get(parsed[0])
+    return None if system is None else (system,)
+
+
+def _all(view: View) -> Iterable[Sources]:
+    return ((system,) for system in view.inventory.virtual_systems.values())
+
+
+def _values(system: VirtualSystem) -> Mapping[str, Value]:
+    boot = [_BOOT_LETTERS[letter] for letter in system.boot_order if letter in _BOOT_LETTERS]
+    return {
+        "ElementName": system.name_label,
+        "Caption": caption_of(system.title, "Settings of a virtual system"),
+        "Description": system.name_description or None,
+        "VirtualSystemIdentifier": system.uuid,
+        "VirtualSystemType": f"{TYPE_PREFIX}:{system.os_type}"
+        if system.os_type
+        else "DMTF:unknown",
+        "AutomaticStartupAction": RESTART_ALWAYS if system.auto_start else RESTART_NEVER,
+        "AutomaticRecoveryAction": _RECOVERY.get(system.actions_after_crash.lower()),
+        "BootDevices": boot or None,
+    }
+
+
+SYSTEM_SETTINGS = InstanceClass(
+    name="VirtCIM_VirtualSystemSettingData",
+    identity=lambda system: instance_id(system.uuid),
+    find=_find,
+    all=_all,
+    values=_values,
+)

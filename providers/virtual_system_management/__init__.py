@@ -1,0 +1,1 @@
+"""The service that makes, changes and removes virtual systems (DSP1042)."""

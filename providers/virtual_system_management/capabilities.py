@@ -1,0 +1,87 @@
+"""VirtCIM_VirtualSystemManagementCapabilities: what the management service can do.
+
+DSP1042 clause 7.5. One per host, as the guests that a host can run depend on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from virtcim.cim.records import Value
+from virtcim.errormap import TABLE_VERSION
+from virtcim.hypervisor.model import Host
+from virtcim.providers.engine.identities import instance_id, parse_instance_id
+from virtcim.providers.engine.instance_class import InstanceClass, Sources
+from virtcim.providers.engine.view import View
+from virtcim.providers.virtual_system.capabilities import name_characters
+from virtcim.providers.virtual_system.settings import TYPE_PREFIX
+from virtcim.providers.virtual_system_management.service_methods import MANAGEMENT_METHODS
+
+__all__ = ["MANAGEMENT_CAPABILITIES"]
+
+_PART = "VirtualSystemManagementCapabilities"
+# SynchronousMethodsSupported and AsynchronousMethodsSupported.
+_NUMBERS: Mapping[str, int] = MappingProxyType(
+    {
+        "DefineSystem": 2,
+        "DestroySystem": 3,
+        "DestroySystemConfiguration": 4,
+        "ModifyResourceSettings": 5,
+        "ModifySystemSettings": 6,
+        "RemoveResourceSettings": 7,
+        "SelectSystemConfiguration": 8,
+        "SnapshotSystem": 9,
+        "AddResourceSettings": 10,
+    }
+)
+
+
+def _find(view: View, identity: str) -> Sources | None:
+    parsed = parse_instance_id(identity)
+    if parsed is None or parsed[1] != _PART:
+        return None
+    host = view.inventory.hosts.get(parsed[0])
+    return None if host is None else (host,)
+
+
+def _all(view: View) -> Iterable[Sources]:
+    return ((host,) for host in view.inventory.hosts.values())
+
+
+def _system_types(host: Host) -> list[str]:
+    """Xen names the interfaces that it offers to guests; everything else virtualizes fully."""
+    offered = [
+        kind
+        for kind, prefix in (("hvm", "hvm-"), ("pv", "xen-"))
+        if any(name.startswith(prefix) for name in host.capabilities)
+    ]
+    return [f"{TYPE_PREFIX}:{kind}" for kind in offered or ["hvm"]]
+
+
+def _values(host: Host) -> Mapping[str, Value]:
+    served = {method.name for method in MANAGEMENT_METHODS}
+    methods: list[int] = sorted(_NUMBERS[name] for name in served & _NUMBERS.keys())
+    return {
+        "ElementName": f"Virtual system management capabilities of {host.name_label}",
+        "Caption": "Virtual system management capabilities",
+        "VirtualSystemTypesSupported": [*_system_types(host)],
+        # Each ends at once, or goes on as a job if it takes longer.
+        "SynchronousMethodsSupported": [*methods],
+        "AsynchronousMethodsSupported": [*methods],
+        "IndicationsSupported": [],
+        # The names of the virtual systems; that of the service is fixed.
+        "ElementNameEditSupported": True,
+        "MaxElementNameLen": name_characters(host),
+        "RequestedStatesSupported": [],
+        "ErrorTableVersion": TABLE_VERSION,
+    }
+
+
+MANAGEMENT_CAPABILITIES = InstanceClass(
+    name=f"VirtCIM_{_PART}",
+    identity=lambda host: instance_id(host.uuid, _PART),
+    find=_find,
+    all=_all,
+    values=_values,
+)

@@ -1,0 +1,185 @@
+"""The methods of the management service: systems are made, changed and removed (DSP1042)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from virtcim.cim.records import MethodResult, ObjectPath
+from virtcim.errormap import ErrorCode
+from virtcim.hypervisor.model import VirtualSystem
+from virtcim.providers.engine.identities import instance_id
+from virtcim.providers.engine.instance_class import InstanceClass
+from virtcim.providers.errors import failure, path_text, rejected
+from virtcim.providers.jobs.invocation import SUCCESS, Call, Method
+from virtcim.providers.jobs.runner import Operation
+from virtcim.providers.resources.allocation import DISK_ALLOCATION, NETWORK_PORT_ALLOCATION
+from virtcim.providers.state.job_store import JobElement
+from virtcim.providers.virtual_system.computer_system import (
+    COMPUTER_SYSTEM,
+    path_of_system,
+    system_element,
+)
+from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
+from virtcim.providers.virtual_system_management.definition import read_definition
+from virtcim.providers.virtual_system_management.modification import (
+    read_added_resources,
+    read_modified_resources,
+    read_modified_system,
+    read_removed_resources,
+)
+from virtcim.providers.virtual_system_management.service import MANAGEMENT_SERVICE
+
+__all__ = ["MANAGEMENT_METHODS"]
+
+
+def _define_system(call: Call) -> MethodResult:
+    """CIM_VirtualSystemManagementService.DefineSystem (DSP1042 clause 8.2.2)."""
+    reference = None
+    if call.parameter("ReferenceConfiguration") is not None:
+        reference = _settings_of(call, "ReferenceConfiguration")
+    spec = read_definition(
+        call.view,
+        call.classes,
+        call.parameter("SystemSettings"),
+        call.parameter("ResourceSettings"),
+        reference,
+    )
+
+    def define(monitor: Operation) -> MethodResult:
+        uuid = call.endpoint.define(spec, monitor)
+        system = path_of_system(uuid, call.view.namespace)
+        return MethodResult(return_value=SUCCESS, output={"ResultingSystem": system})
+
+    return call.run("DefineSystem", define)
+
+
+def _destroy_system(call: Call) -> MethodResult:
+    """CIM_VirtualSystemManagementService.DestroySystem (DSP1042 clause 8.2.3)."""
+    path = call.parameter("AffectedSystem")
+    if not isinstance(path, ObjectPath):
+        raise rejected("AffectedSystem: a reference to a virtual system is needed")
+    node = call.resolve(path)
+    if node is None:
+        raise failure(
+            ErrorCode.ERR_VM_NOT_FOUND, f"there is no virtual system {path_text(path)}", source=path
+        )
+    if node.instance_class is not COMPUTER_SYSTEM:
+        raise rejected(f"AffectedSystem: {path_text(path)} is no virtual system")
+    uuid = node.sources[0].uuid
+
+    def destroy(monitor: Operation) -> MethodResult:
+        call.endpoint.destroy(uuid, monitor)
+        return MethodResult(return_value=SUCCESS)
+
+    return call.run("DestroySystem", destroy, affected=[system_element(uuid)])
+
+
+def _modify_system_settings(call: Call) -> MethodResult:
+    """CIM_VirtualSystemManagementService.ModifySystemSettings (DSP1042 clause 8.2.7)."""
+    uuid, change = read_modified_system(call.view, call.classes, call.parameter("SystemSettings"))
+
+    def modify(monitor: Operation) -> MethodResult:
+        call.endpoint.modify(uuid, change, monitor)
+        return MethodResult(return_value=SUCCESS)
+
+    return call.run("ModifySystemSettings", modify, affected=[system_element(uuid)])
+
+
+def _add_resource_settings(call: Call) -> MethodResult:
+    """CIM_VirtualSystemManagementService.AddResourceSettings (DSP1042 clause 8.2.4)."""
+    system = _settings_of(call, "AffectedConfiguration")
+    added = read_added_resources(call.view, call.classes, call.parameter("ResourceSettings"))
+
+    def add(monitor: Operation) -> MethodResult:
+        devices = call.endpoint.modify(system.uuid, added.change, monitor)
+        disks, ports = iter(devices.disks), iter(devices.network_ports)
+        made = [
+            (DISK_ALLOCATION, f"disk/{next(disks)}")
+            if is_disk
+            else (NETWORK_PORT_ALLOCATION, f"network/{next(ports)}")
+            for is_disk in added.disks
+        ]
+        return _resulting(call, [(each, instance_id(system.uuid, part)) for each, part in made])
+
+    return call.run("AddResourceSettings", add, affected=[system_element(system.uuid)])
+
+
+def _modify_resource_settings(call: Call) -> MethodResult:
+    """CIM_VirtualSystemManagementService.ModifyResourceSettings (DSP1042 clause 8.2.5)."""
+    modified = read_modified_resources(call.view, call.classes, call.parameter("ResourceSettings"))
+
+    def modify(monitor: Operation) -> MethodResult:
+        call.endpoint.modify(modified.uuid, modified.change, monitor)
+        return _resulting(call, modified.settings)
+
+    elements = [JobElement(each.name, identity) for each, identity in modified.settings]
+    return call.run(
+        "ModifyResourceSettings", modify, affected=[system_element(modified.uuid), *elements]
+    )
+
+
+def _remove_resource_settings(call: Call) -> MethodResult:
+    """CIM_VirtualSystemManagementService.RemoveResourceSettings (DSP1042 clause 8.2.6)."""
+    removed = read_removed_resources(call.resolve, call.parameter("ResourceSettings"))
+
+    def remove(monitor: Operation) -> MethodResult:
+        call.endpoint.modify(removed.uuid, removed.change, monitor)
+        return MethodResult(return_value=SUCCESS)
+
+    return call.run("RemoveResourceSettings", remove, affected=[system_element(removed.uuid)])
+
+
+def _settings_of(call: Call, parameter: str) -> VirtualSystem:
+    """The system whose settings a parameter refers to. Raises CimError."""
+    path = call.parameter(parameter)
+    if not isinstance(path, ObjectPath):
+        raise rejected(f"{parameter}: a reference to the settings of a virtual system is needed")
+    node = call.resolve(path)
+    if node is None:
+        raise failure(
+            ErrorCode.ERR_VM_NOT_FOUND,
+            f"{parameter}: there is no virtual system with the settings {path_text(path)}",
+            source=path,
+        )
+    if node.instance_class is not SYSTEM_SETTINGS:
+        raise rejected(f"{parameter}: {path_text(path)} are no settings of a virtual system")
+    system: VirtualSystem = node.sources[0]
+    return system
+
+
+def _resulting(call: Call, settings: Iterable[tuple[InstanceClass, str]]) -> MethodResult:
+    """Success, with references to the settings of these classes and InstanceIDs."""
+    references = [
+        ObjectPath(each.name, each.shape.keys(identity), namespace=call.view.namespace)
+        for each, identity in settings
+    ]
+    return MethodResult(return_value=SUCCESS, output={"ResultingResourceSettings": references})
+
+
+def _method(name: str, invoke: Callable[[Call], MethodResult], *parameters: str) -> Method:
+    """A method that the class offers, too: clients need not know the service's keys."""
+    return Method(
+        instance_class=MANAGEMENT_SERVICE,
+        name=name,
+        parameters=parameters,
+        invoke=invoke,
+        static=True,
+    )
+
+
+MANAGEMENT_METHODS = (
+    _method(
+        "DefineSystem",
+        _define_system,
+        "SystemSettings",
+        "ResourceSettings",
+        "ReferenceConfiguration",
+    ),
+    _method("DestroySystem", _destroy_system, "AffectedSystem"),
+    _method("ModifySystemSettings", _modify_system_settings, "SystemSettings"),
+    _method(
+        "AddResourceSettings", _add_resource_settings, "AffectedConfiguration", "ResourceSettings"
+    ),
+    _method("ModifyResourceSettings", _modify_resource_settings, "ResourceSettings"),
+    _method("RemoveResourceSettings", _remove_resource_settings, "ResourceSettings"),
+)
