@@ -162,11 +162,15 @@ def list_rules(
 def diff(
     before: Annotated[str, typer.Argument(help="A version, current, or a file.")],
     after: Annotated[str, typer.Argument(help="A version, current, or a file.")],
+    wording: Annotated[
+        bool, typer.Option("--wording", help="Show the changes of wording as well.")
+    ] = False,
     as_json: _Json = False,
 ) -> None:
-    """Say what a client must expect when the table goes from one version to another.
+    """Say what a client must expect when the table goes from one version to another, and why.
 
-    A major change gives some faults another code, a minor one adds rules, a patch is wording.
+    A major change gives some faults another code, a minor one adds rules, a patch is wording; these
+    are only counted unless asked for. --json gives all of them.
 
     Example: virtcim errormap diff 1.0.0 current
     """
@@ -179,16 +183,20 @@ def diff(
     if as_json:
         rows = [{**dataclasses.asdict(change), "expect": change.expect} for change in changes]
         _write(json.dumps(rows, indent=2) + "\n")
-    elif changes:
+        return
+    shown = [item for item in changes if wording or item.kind != "wording"]
+    if shown:
         _print_table(
-            ("level", "change", "rule", "before", "after", "what to expect"),
+            ("level", "change", "rule", "before", "after", "what to expect", "why"),
             [
-                (item.level, item.kind, item.rule, item.before, item.after, item.expect)
-                for item in changes
+                (item.level, item.kind, item.rule, item.before, item.after, item.expect, item.why)
+                for item in shown
             ],
         )
-    else:
+    if not changes:
         _write("The two versions are the same.\n")
+    elif len(shown) < len(changes):
+        _write(f"{len(changes) - len(shown)} changes of wording: --wording shows them.\n")
 
 
 @app.command(cls=Command)

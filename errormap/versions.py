@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from virtcim.errormap.codes.table import TABLES, Code, codes
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.operations import PATTERNS
@@ -64,7 +65,7 @@ class Change:
 
     ``rule`` is a rule's id, the name of a code or of a group of operations; ``kind`` is added,
     removed, outcome, condition, order or wording; ``level`` the part of the version that it moves:
-    major, minor or patch.
+    major, minor or patch. ``why`` is the note of the rule, empty where it speaks for itself.
     """
 
     rule: str
@@ -72,6 +73,7 @@ class Change:
     level: str
     before: str = ""
     after: str = ""
+    why: str = ""
 
     @property
     def expect(self) -> str:
@@ -80,7 +82,10 @@ class Change:
 
 
 def current() -> dict[str, object]:
-    """The present table: version, vocabulary, groups of operations, and every rule in order."""
+    """The present table: version, vocabulary, groups of operations, every rule, every sentence.
+
+    Rules stand in their order. Of the codes only what becomes a message is kept, not the advice.
+    """
     return {
         "version": TABLE_VERSION,
         "vocabulary": [
@@ -96,6 +101,7 @@ def current() -> dict[str, object]:
         "evidence": [_evidence(row) for row in rows()],
         "translated": hashlib.sha256(PATH.read_bytes()).hexdigest(),
         "rules": [_entry(rule) for rule in (*rules(), *DEFAULTS)],
+        "codes": [_sentences(table, code) for table in TABLES for code in codes(table)],
     }
 
 
@@ -207,27 +213,31 @@ def _is_table(document: object) -> bool:
 
 
 def differences(before: Document, after: Document) -> list[Change]:
-    """What a client must expect when it goes from one version to the other."""
+    """What a client must expect when it goes from one version to the other, the gravest first."""
     old, new = _by_id(before), _by_id(after)
-    return [
+    changes = [
         *_compared(_vocabulary(before), _vocabulary(after)),
         *_compared(_operations(before), _operations(after)),
         *_compared(_by_object(before), _by_object(after)),
         *_compared(_translated(before), _translated(after)),
         *_compared(old, new),
         *_moved(list(old), list(new), new),
+        *_reworded(_codes(before), _codes(after)),
     ]
+    return sorted(changes, key=lambda change: _LEVELS.index(change.level))
 
 
 def _compared(old: Mapping[str, Document], new: Mapping[str, Document]) -> list[Change]:
     """What was removed, added and changed among the named entries of one part."""
     changes = [
-        Change(rule=name, kind="removed", level="major", before=_err(old[name]))
+        Change(
+            rule=name, kind="removed", level="major", before=_err(old[name]), why=_note(old[name])
+        )
         for name in old
         if name not in new
     ]
     changes += [
-        Change(rule=name, kind="added", level="minor", after=_err(new[name]))
+        Change(rule=name, kind="added", level="minor", after=_err(new[name]), why=_note(new[name]))
         for name in new
         if name not in old
     ]
@@ -239,9 +249,12 @@ def _compared(old: Mapping[str, Document], new: Mapping[str, Document]) -> list[
 
 def _changes(name: str, old: Document, new: Document) -> list[Change]:
     found = []
+    why = _note(new)
     if _err(old) != _err(new):
         found.append(
-            Change(rule=name, kind="outcome", level="major", before=_err(old), after=_err(new))
+            Change(
+                rule=name, kind="outcome", level="major", before=_err(old), after=_err(new), why=why
+            )
         )
     fields = sorted((set(old) | set(new)) - {"id", "err"})
     for field in fields:
@@ -256,9 +269,26 @@ def _changes(name: str, old: Document, new: Document) -> list[Change]:
                 level="patch" if wording else "major",
                 before=f"{field}: {_shown(before)}",
                 after=f"{field}: {_shown(after)}",
+                why=why,
             )
         )
     return found
+
+
+def _reworded(old: Mapping[str, Document], new: Mapping[str, Document]) -> list[Change]:
+    """Codes whose sentence is another one: a code that has none is told as its rule says."""
+    nothing: Document = {}
+    return [
+        Change(
+            rule=name,
+            kind="wording",
+            level="patch",
+            before=_shown(old.get(name, nothing).get("sentence")),
+            after=_shown(new.get(name, nothing).get("sentence")),
+        )
+        for name in dict.fromkeys((*old, *new))
+        if old.get(name) != new.get(name)
+    ]
 
 
 def _moved(old: list[str], new: list[str], entries: Mapping[str, Document]) -> list[Change]:
@@ -298,6 +328,17 @@ def _entry(rule: Rule) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value not in (None, "", [], False)}
 
 
+def _sentences(table: str, code: Code) -> dict[str, object]:
+    """What is told of one code, with its arguments and without them."""
+    fields: dict[str, object] = {
+        "id": f"{table} {code.code}",
+        "sentence": code.sentence,
+        "without": code.without,
+        "synonym": code.synonym,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
 def _evidence(row: Row) -> dict[str, object]:
     """What counts as evidence for one object."""
     patterns = {kind: pattern.pattern for kind, pattern in row.patterns.items()}
@@ -313,6 +354,13 @@ def _by_object(document: Document) -> dict[str, Document]:
     if "evidence" not in document:
         return {}
     return {f"evidence of {entry['object']}": entry for entry in _entries(document, "evidence")}
+
+
+def _codes(document: Document) -> dict[str, Document]:
+    """The sentences of the codes as entries; releases before 2.0.0 have none."""
+    found = document.get("codes", [])
+    assert isinstance(found, list)
+    return {f"code {entry['id']}": entry for entry in found}
 
 
 def _translated(document: Document) -> dict[str, Document]:
@@ -343,6 +391,10 @@ def _entries(document: Document, part: str) -> list[Document]:
 
 def _err(entry: Document) -> str:
     return str(entry.get("err", ""))
+
+
+def _note(entry: Document) -> str:
+    return str(entry.get("note", ""))
 
 
 def _shown(value: object) -> str:

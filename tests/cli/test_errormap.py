@@ -99,6 +99,19 @@ def test_diff_compares_an_exported_table_with_the_current_one(tmp_path: Path) ->
     assert "same" in _output("errormap", "diff", "current", "current")
 
 
+def test_diff_counts_changes_of_wording_and_shows_them_when_asked(tmp_path: Path) -> None:
+    table = json.loads(_output("errormap", "export"))
+    table["codes"][0]["sentence"] = "It was said otherwise."
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(table), encoding="utf-8")
+    assert _output("errormap", "diff", str(path), "current") == (
+        "1 changes of wording: --wording shows them.\n"
+    )
+    assert "It was said otherwise." in _output(
+        "errormap", "diff", "--wording", str(path), "current"
+    )
+
+
 def test_diff_refuses_an_unknown_version() -> None:
     done = _run("errormap", "diff", "0.0.1", "current")
     assert done.returncode == 2

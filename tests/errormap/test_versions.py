@@ -88,6 +88,29 @@ def test_wording_is_a_patch_and_a_condition_major() -> None:
     }
 
 
+def test_another_sentence_of_a_code_is_wording() -> None:
+    other = _table()
+    entry = other["codes"][0]
+    entry["sentence"] = "Otherwise."
+    (change,) = differences(current(), other)
+    assert (change.rule, change.kind, change.level, change.after) == (
+        f"code {entry['id']}", "wording", "patch", "Otherwise.",
+    )  # fmt: skip
+    del other["codes"]
+    assert {(each.kind, each.level) for each in differences(other, current())} == {
+        ("wording", "patch")
+    }
+
+
+def test_the_gravest_change_comes_first_and_says_why() -> None:
+    other = _table()
+    other["rules"][0]["say"] = "Otherwise."
+    other["rules"][1] |= {"text": "otherwise", "note": "It was too wide."}
+    changes = differences(current(), other)
+    assert [change.level for change in changes] == ["major", "patch", "patch"]
+    assert changes[0].why == "It was too wide."
+
+
 def test_changed_priorities_are_a_major_change() -> None:
     other = _table()
     other["rules"][0], other["rules"][1] = other["rules"][1], other["rules"][0]
