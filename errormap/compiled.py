@@ -100,7 +100,10 @@ def main() -> None:
     from virtcim.errormap.reading.objects import check, rows
     from virtcim.errormap.rules import SHARED, SOURCES, parse
     from virtcim.errormap.telling import advice
+    from virtcim.errormap.vocabulary import PATH
+    from virtcim.errormap.vocabulary import parse as parse_vocabulary
 
+    parse_vocabulary(PATH.read_text(encoding="utf-8"))
     for source in (*SOURCES, SHARED):
         parse((_FOLDER / "tables" / f"{source}.toml").read_text(encoding="utf-8"), source)
     for table in TABLES:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import textwrap
 from collections.abc import Callable, Mapping
 
 from virtcim.errormap.conditions import conditions
@@ -12,13 +11,12 @@ from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.message_registry import message_registry
 from virtcim.errormap.rules import rules
-from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION
 from virtcim.errormap.versions import canonical, current
+from virtcim.errormap.vocabulary import as_value_map, vocabulary
 
 __all__ = ["FORMATS", "export"]
 
-_INDENT = " " * 9
 _COLUMNS = ("id", "source", "condition", "err", "number", "cim_status", "since", "note")
 
 
@@ -57,7 +55,7 @@ def _csv() -> str:
 def _markdown() -> str:
     lines = [f"# Error table {TABLE_VERSION}", ""]
     for code in ErrorCode:
-        lines += [f"## {code.name} ({int(code)})", "", SENTENCES[code], ""]
+        lines += [f"## {code.name} ({int(code)})", "", vocabulary()[code].sentence, ""]
         found = [rule for rule in (*rules(), *DEFAULTS) if rule.err is code]
         if found:
             lines += ["| rule | holds for | note |", "|---|---|---|"]
@@ -75,12 +73,7 @@ def _cell(text: str) -> str:
 
 def _mof() -> str:
     """The qualifiers of a uint16 property that holds the number of a code."""
-    numbers = textwrap.fill(
-        ", ".join(f'"{int(code)}"' for code in ErrorCode), 80, initial_indent=_INDENT,
-        subsequent_indent=_INDENT,
-    )  # fmt: skip
-    names = ",\n".join(f'{_INDENT}"{code.name}"' for code in ErrorCode)
-    return f"       ValueMap {{\n{numbers} }},\n       Values {{\n{names} }}\n"
+    return as_value_map(tuple(vocabulary().values())) + "\n"
 
 
 FORMATS: Mapping[str, Callable[[], str]] = {

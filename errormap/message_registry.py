@@ -6,8 +6,8 @@ from xml.etree import ElementTree as ET
 
 from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.telling.advice import general_advice
-from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION
+from virtcim.errormap.vocabulary import vocabulary
 
 __all__ = ["IDENTIFIER", "NAMESPACE", "OWNER", "STATUS_NAMES", "message_registry"]
 
@@ -56,7 +56,7 @@ def _add_message(entries: ET.Element, code: ErrorCode) -> None:
     message = _child(entries, "MESSAGE", NAME=code.name)
     # Four digits, as DSP0228 recommends.
     _child(message, "MESSAGE_ID", PREFIX=IDENTIFIER, SEQUENCE_NUMBER=f"{code:04}")
-    _child(message, "MESSAGE_DESCRIPTION").text = SENTENCES[code]
+    _child(message, "MESSAGE_DESCRIPTION").text = vocabulary()[code].sentence
     components = _child(message, "MESSAGE_COMPONENTS")
     _child(components, "STATIC_ELEMENT").text = f"{code.name}: "
     _child(components, "DYNAMIC_ELEMENT", NAME=_SENTENCE, SOURCE_PROPERTY="CIM_Error.Message")

@@ -17,8 +17,8 @@ from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.reading.libvirt_numbers import LIBVIRT_NUMBERS
 from virtcim.errormap.rules import PLACEHOLDER, SHARED, SOURCES, Rule, load, rules
 from virtcim.errormap.telling.advice import Entry, read
-from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION
+from virtcim.errormap.vocabulary import vocabulary
 
 __all__ = ["pages"]
 
@@ -67,7 +67,13 @@ def _index() -> str:
         _table(
             ("no.", "code", "what happened", "CIM status", "rules"),
             (
-                (int(code), _link(code.name), SENTENCES[code], code.cim_status or "-", _count(code))
+                (
+                    int(code),
+                    _link(code.name),
+                    vocabulary()[code].sentence,
+                    code.cim_status or "-",
+                    _count(code),
+                )
                 for code in ErrorCode
             ),
         ),
@@ -85,7 +91,7 @@ def _code_page(code: ErrorCode) -> str:
         _NUMBERS.format(
             number=int(code), status=code.cim_status or "none", cause=general.probable_cause
         ),
-        f"**{SENTENCES[code]}**",
+        f"**{vocabulary()[code].sentence}**",
         "## Probable cause",
         _shown(general.cause),
         "## What to do",

@@ -14,13 +14,12 @@ from pathlib import Path
 
 from virtcim.errormap.codes.table import TABLES, Code, codes
 from virtcim.errormap.engine import DEFAULTS
-from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.operations import PATTERNS
 from virtcim.errormap.reading.objects import Row, rows
 from virtcim.errormap.reading.translated import PATH
 from virtcim.errormap.rules import Rule, rules
-from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import TABLE_VERSION
+from virtcim.errormap.vocabulary import vocabulary
 
 __all__ = [
     "CURRENT",
@@ -92,10 +91,12 @@ def current() -> dict[str, object]:
             {
                 "err": code.name,
                 "number": int(code),
-                "cim_status": code.cim_status,
-                "sentence": SENTENCES[code],
+                "cim_status": word.cim_status,
+                "error_type": word.error_type,
+                "severity": word.severity,
+                "sentence": word.sentence,
             }
-            for code in ErrorCode
+            for code, word in vocabulary().items()
         ],
         "operations": dict(PATTERNS),
         "evidence": [_evidence(row) for row in rows()],
@@ -216,7 +217,7 @@ def differences(before: Document, after: Document) -> list[Change]:
     """What a client must expect when it goes from one version to the other, the gravest first."""
     old, new = _by_id(before), _by_id(after)
     changes = [
-        *_compared(_vocabulary(before), _vocabulary(after)),
+        *_compared(*_vocabularies(before, after)),
         *_compared(_operations(before), _operations(after)),
         *_compared(_by_object(before), _by_object(after)),
         *_compared(_translated(before), _translated(after)),
@@ -372,8 +373,17 @@ def _by_id(document: Document) -> dict[str, Document]:
     return {str(entry["id"]): entry for entry in _entries(document, "rules")}
 
 
-def _vocabulary(document: Document) -> dict[str, Document]:
-    return {str(entry["err"]): entry for entry in _entries(document, "vocabulary")}
+def _vocabularies(before: Document, after: Document) -> tuple[dict[str, Document], ...]:
+    """Both vocabularies, as far as both say the same things: before 2.0.0 they said less."""
+    old, new = _entries(before, "vocabulary"), _entries(after, "vocabulary")
+    known = {name for entry in old for name in entry} & {name for entry in new for name in entry}
+    return tuple(
+        {
+            str(entry["err"]): {name: entry[name] for name in entry if name in known}
+            for entry in each
+        }
+        for each in (old, new)
+    )
 
 
 def _operations(document: Document) -> dict[str, Document]:

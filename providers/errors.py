@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import MappingProxyType
-from typing import NamedTuple
 
 from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode, Value
 from virtcim.errormap import (
@@ -23,12 +21,12 @@ from virtcim.errormap import (
     translate,
 )
 from virtcim.errormap.telling.language import catalogue
+from virtcim.errormap.vocabulary import vocabulary
 from virtcim.hypervisor.change import RolledBackError
 
 __all__ = [
     "ERROR_CLASS",
     "TEXTS",
-    "Class",
     "error_code",
     "failure",
     "from_hypervisor",
@@ -46,58 +44,6 @@ _MAX_DESCRIPTION = 2000
 _NOTHING_REMAINS = "; nothing of what was asked for remains"
 # What is translated here, for the catalogues.
 TEXTS = (_NOTHING_REMAINS,)
-
-
-class Class(NamedTuple):
-    """How CIM_Error classifies a code: its numbers are those of the ValueMaps of CIM_Error."""
-
-    error_type: int
-    severity: int
-
-
-_COMMUNICATIONS, _SOFTWARE, _SECURITY, _OVERSUBSCRIPTION, _UNAVAILABLE, _UNSUPPORTED = (
-    2,
-    4,
-    7,
-    8,
-    9,
-    10,
-)
-_INFORMATION, _MINOR, _MAJOR, _CRITICAL = 2, 4, 5, 6
-_E = ErrorCode
-
-_CLASSES: Mapping[ErrorCode, Class] = MappingProxyType(
-    {
-        _E.ERR_SUCCESS: Class(0, _INFORMATION),
-        _E.ERR_UNABLE_TO_VERIFY_STATE: Class(_COMMUNICATIONS, _MAJOR),
-        _E.ERR_OUT_OF_DISK_SPACE: Class(_OVERSUBSCRIPTION, _CRITICAL),
-        _E.ERR_BAD_PARAMETER: Class(_SOFTWARE, _MINOR),
-        _E.ERR_VM_CONTROL_OP_FAILED: Class(_SOFTWARE, _MAJOR),
-        _E.ERR_INVALID_PARM_NUM: Class(_SOFTWARE, _MAJOR),
-        _E.ERR_CANNOT_ACCESS_DISK_FILE: Class(_UNAVAILABLE, _MAJOR),
-        _E.ERR_UNKNOWN: Class(0, _MAJOR),
-        _E.ERR_VIRTUAL_DISK_CREATE_FAILED: Class(_SOFTWARE, _MAJOR),
-        _E.ERR_VM_STUCK: Class(_UNAVAILABLE, _CRITICAL),
-        _E.ERR_CREDENTIALS_NOT_SET: Class(_SECURITY, _MAJOR),
-        _E.ERR_UNACCEPTED_CREDENTIALS: Class(_SECURITY, _MAJOR),
-        _E.ERR_OUT_OF_MEMORY: Class(_OVERSUBSCRIPTION, _MAJOR),
-        _E.ERR_WRONG_STATE_FOR_OP: Class(_SOFTWARE, _MINOR),
-        _E.ERR_VM_NOT_FOUND: Class(_UNAVAILABLE, _MINOR),
-        _E.ERR_HOST_NOT_FOUND: Class(_UNAVAILABLE, _MINOR),
-        _E.ERR_ACCESS_DENIED: Class(_SECURITY, _MAJOR),
-        _E.ERR_ALREADY_EXIST: Class(_SOFTWARE, _MINOR),
-        _E.ERR_OPERATION_FAILED: Class(_SOFTWARE, _MAJOR),
-        _E.ERR_UNDOABLE_DISK_NOT_SUPPORTED: Class(_UNSUPPORTED, _MINOR),
-        _E.ERR_VMM_CMD_FORMAT_ERROR: Class(_SOFTWARE, _MAJOR),
-        _E.ERR_COMMUNICATION_NOT_ESTABLISHED: Class(_COMMUNICATIONS, _CRITICAL),
-        _E.ERR_FILE_COPY_FAILED: Class(_SOFTWARE, _MAJOR),
-        _E.ERR_NAME_TOO_LONG: Class(_SOFTWARE, _MINOR),
-        _E.ERR_OS_NOT_SUPPORTED: Class(_UNSUPPORTED, _MINOR),
-        _E.ERR_MOUNT_FAILED_DIR_NOT_EMPTY: Class(_UNAVAILABLE, _MAJOR),
-        _E.ERR_CANT_DISMOUNT_BOOT_OR_SYSTEM: Class(_UNSUPPORTED, _MINOR),
-        _E.ERR_FILE_IN_USE: Class(_UNAVAILABLE, _MAJOR),
-    }
-)
 
 
 def failure(
@@ -155,15 +101,15 @@ def _cim_error(
     status_code: int = 0,
 ) -> CimError:
     status = status_code or code.cim_status
-    kind = _CLASSES[code]
+    word = vocabulary()[code]
     values: dict[str, Value] = {
-        "ErrorType": kind.error_type,
+        "ErrorType": word.error_type,
         "OwningEntity": _OWNING_ENTITY,
         "MessageID": code.name,
         "Message": description,
         "MessageArguments": list(arguments),
         "ErrorTableVersion": TABLE_VERSION,
-        "PerceivedSeverity": kind.severity,
+        "PerceivedSeverity": word.severity,
         "ProbableCause": advised.probable_cause,
         "ProbableCauseDescription": f"{advised.cause} {advised.reported}",
         "RecommendedActions": list(advised.actions),

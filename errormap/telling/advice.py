@@ -24,6 +24,7 @@ from virtcim.errormap.telling.coded import arguments, is_narrow, meaning, steps
 from virtcim.errormap.telling.filling import filled
 from virtcim.errormap.telling.language import ENGLISH, catalogue
 from virtcim.errormap.telling.named import Values, from_rule, from_text, is_reference, units_of
+from virtcim.errormap.vocabulary import Word, vocabulary
 
 __all__ = ["Advice", "Entry", "Table", "advice", "general_advice", "named", "read", "sentence"]
 
@@ -222,7 +223,23 @@ def _made(content: Mapping[str, Any]) -> Table:
         names=content["names"],
         arguments={rule: tuple(names) for rule, names in content["arguments"].items()},
         reporters=content["reporters"],
-        entries={code: tuple(by_code.get(code.name, ())) for code in ErrorCode},
+        entries={
+            code: (*by_code.get(code.name, ()), _general(word))
+            for code, word in vocabulary().items()
+        },
+    )
+
+
+def _general(word: Word) -> Entry:
+    """What holds for a code where nothing says more."""
+    return Entry(
+        rules=(),
+        text=None,
+        names=frozenset(),
+        sentence="",
+        probable_cause=word.probable_cause,
+        cause=word.cause,
+        actions=word.actions,
     )
 
 
@@ -266,13 +283,12 @@ def _check(table: Table) -> None:
             if name not in table.names:
                 raise TableError(f"advice: the argument {name!r} of {rule} is not declared")
     for code, entries in table.entries.items():
-        if not entries or not _is_general(entries[-1]):
-            raise TableError(f"advice for {code.name}: the last entry must be general and complete")
+        if any(_is_general(entry) for entry in entries[:-1]):
+            raise TableError(f"advice for {code.name}: what is general stands in the vocabulary")
         for name in (name for entry in entries for name in entry.names):
             if name not in table.names:
                 raise TableError(f"advice for {code.name}: {{{name}}} is not declared")
 
 
 def _is_general(entry: Entry) -> bool:
-    complete = entry.probable_cause is not None and entry.cause and entry.actions
-    return bool(complete) and not (entry.rules or entry.text or entry.names)
+    return not (entry.rules or entry.text or entry.names)

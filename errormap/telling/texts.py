@@ -10,8 +10,8 @@ from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.rules import rules
 from virtcim.errormap.telling.advice import read
 from virtcim.errormap.telling.filling import STATES
-from virtcim.errormap.telling.messages import SENTENCES
 from virtcim.errormap.translation import REASONS
+from virtcim.errormap.vocabulary import vocabulary
 
 __all__ = ["Text", "texts"]
 
@@ -26,8 +26,8 @@ class Text(NamedTuple):
 
 def texts() -> Iterator[Text]:
     """The texts in the order of their origin; equal ones come once for each origin."""
-    for code, sentence in SENTENCES.items():
-        yield Text(sentence, code.name)
+    for code, word in vocabulary().items():
+        yield Text(word.sentence, code.name)
     for rule in (*rules(), *DEFAULTS):
         for text in filter(None, (rule.say, rule.note)):
             yield Text(text, rule.id)

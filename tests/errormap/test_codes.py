@@ -25,7 +25,7 @@ from virtcim.errormap.codes.table import TABLES, Code, codes, find, parse
 from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.rules import PLACEHOLDER, load
 from virtcim.errormap.telling.language import ENGLISH, catalogue, languages
-from virtcim.errormap.telling.messages import SENTENCES
+from virtcim.errormap.vocabulary import vocabulary
 
 _HERE = Path(__file__).parent
 _ALL = [(name, code) for name in TABLES for code in codes(name)]
@@ -76,7 +76,7 @@ def test_every_code_that_a_rule_names_has_a_sentence_unless_it_is_our_own() -> N
 def test_no_two_codes_share_a_sentence_but_declared_synonyms() -> None:
     told = Counter(text for _, code in _OWN for text in (code.sentence, code.without) if text)
     assert [text for text, times in told.items() if times > 1] == []
-    assert set(told) & set(SENTENCES.values()) == set()
+    assert set(told) & {word.sentence for word in vocabulary().values()} == set()
 
 
 def test_a_code_stands_in_one_file_only_and_every_file_is_read() -> None:
@@ -101,7 +101,7 @@ def test_each_code_is_told_by_its_own_sentence(language: str) -> None:
         error = translate(_fault(name, code.code))
         bare = code.without or code.sentence
         told = cim_message(error, language).split(": ", 1)[1]
-        general = catalogue(language).gettext(SENTENCES[error.code])
+        general = catalogue(language).gettext(vocabulary()[error.code].sentence)
         assert told.startswith(catalogue(language).gettext(bare)), (code.code, error.rule)
         assert not told.startswith(f"{general} ["), code.code
 

@@ -12,7 +12,7 @@ from virtcim.errormap import (
     rules,
     translate,
 )
-from virtcim.errormap.telling.messages import SENTENCES
+from virtcim.errormap.vocabulary import vocabulary
 
 
 def test_memory_is_named_with_its_amounts() -> None:
@@ -81,9 +81,9 @@ def test_hostile_text_becomes_one_short_printable_line() -> None:
 
 
 def test_every_code_has_a_sentence() -> None:
-    assert set(SENTENCES) == set(ErrorCode)
-    for sentence in SENTENCES.values():
-        assert sentence.endswith(".")
+    assert set(vocabulary()) == set(ErrorCode)
+    for word in vocabulary().values():
+        assert word.sentence.endswith(".")
 
 
 def test_every_rules_own_sentence_is_one() -> None:
