@@ -8,7 +8,6 @@ from types import MappingProxyType
 from virtcim.cim.records import MethodResult, ObjectPath, Value
 from virtcim.hypervisor.change import Made
 from virtcim.hypervisor.model import Inventory
-from virtcim.providers.engine.identities import instance_id
 from virtcim.providers.engine.instance_class import InstanceClass, Node
 from virtcim.providers.engine.view import View
 from virtcim.providers.host.devices import DISK_IMAGE
@@ -16,11 +15,8 @@ from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.jobs.elements import element_of
 from virtcim.providers.resource_pool.pools import STORAGE_POOL
 from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
-from virtcim.providers.resources.allocation import (
-    ALLOCATIONS,
-    DISK_ALLOCATION,
-    NETWORK_PORT_ALLOCATION,
-)
+from virtcim.providers.resources.allocation import ALLOCATIONS
+from virtcim.providers.resources.registry import KINDS, added_settings
 from virtcim.providers.state.job_store import Job, JobElement
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM, system_element
 from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
@@ -62,11 +58,9 @@ def made_elements(made: Made, inventory: Inventory) -> Iterator[JobElement]:
     """The instances that the methods name which make such things."""
     if made.system:
         yield system_element(made.system)
-    for device in made.devices.disks:
-        yield JobElement(DISK_ALLOCATION.name, instance_id(made.changed_system, f"disk/{device}"))
-    for device in made.devices.network_ports:
-        identity = instance_id(made.changed_system, f"network/{device}")
-        yield JobElement(NETWORK_PORT_ALLOCATION.name, identity)
+    for kind in KINDS:
+        for identity in added_settings(kind, made.changed_system, made.devices):
+            yield JobElement(kind.allocation.name, identity)
     if repository := inventory.storage_repositories.get(made.repository):
         yield element_of(Node(STORAGE_POOL, (repository,)))
     if image := inventory.disk_images.get(made.image):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import TypeVar
 
 from virtcim.cim.records import Record, Value
 
-__all__ = ["QUANTITIES", "differing"]
+__all__ = ["QUANTITIES", "different", "differing"]
+
+T = TypeVar("T")
 
 # A number says nothing without its unit, and the unit nothing without a number.
 QUANTITIES = frozenset(
@@ -20,6 +23,11 @@ QUANTITIES = frozenset(
 )
 # What clients make of NULL.
 _NOTHING: tuple[Value, ...] = (None, "", [], [""])
+
+
+def different(wanted: T | None, present: T) -> T | None:
+    """What is wanted, None where that is so already."""
+    return None if wanted == present else wanted
 
 
 def differing(given: Record, present: Mapping[str, Value], keep: Collection[str] = ()) -> Record:

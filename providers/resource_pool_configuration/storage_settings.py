@@ -14,19 +14,15 @@ from virtcim.providers.engine.view import View
 from virtcim.providers.errors import rejected
 from virtcim.providers.parameters.embedded import read_instance
 from virtcim.providers.parameters.setting_reader import SettingReader
-from virtcim.providers.resources.device_definition import (
+from virtcim.providers.resources.disk.images import (
     check_new_image,
     plain_path,
     read_repository,
     read_size,
 )
-from virtcim.providers.resources.settings import (
-    KINDS,
-    RESOURCE,
-    accept_usual,
-    check_class,
-    resource_type,
-)
+from virtcim.providers.resources.disk.kind import DISKS
+from virtcim.providers.resources.registry import read_kind
+from virtcim.providers.resources.settings import RESOURCE, accept_usual, check_class
 
 __all__ = ["read_image_settings", "read_pool_settings"]
 
@@ -112,9 +108,10 @@ def _reader(classes: ClassModel, record: Record, where: str) -> SettingReader:
     check_class(classes, record, where, RESOURCE)
     reader = SettingReader(record, where)
     if reader.has("ResourceType"):
-        kind = resource_type(reader)
-        if KINDS[kind] != "disk":
-            raise reader.refuse("ResourceType", kind, "is not that of storage")
+        requested = read_kind(reader)
+        if requested.kind is not DISKS:
+            number = requested.resource_type
+            raise reader.refuse("ResourceType", number, "is not that of storage")
     accept_usual(reader)
     reader.ignore("InstanceID", "Caption", "Generation")
     return reader

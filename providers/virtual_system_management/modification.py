@@ -7,10 +7,8 @@ by name; docs/cim-model.md lists them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
-from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from virtcim.cim.records import ObjectPath, Record, Value
 from virtcim.errormap import ErrorCode
@@ -21,30 +19,17 @@ from virtcim.providers.engine.instance_class import INSTANCE_ID, ClassModel, Ins
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import failure, path_text, rejected
 from virtcim.providers.parameters.embedded import read_instance
-from virtcim.providers.parameters.setting_difference import QUANTITIES, differing
+from virtcim.providers.parameters.setting_difference import QUANTITIES, different, differing
 from virtcim.providers.parameters.setting_reader import SettingReader
-from virtcim.providers.resources.allocation import (
-    ALLOCATIONS,
-    DISK_ALLOCATION,
-    MEMORY_ALLOCATION,
-    NETWORK_PORT_ALLOCATION,
-    PROCESSOR_ALLOCATION,
-    system_of,
-)
-from virtcim.providers.resources.device_definition import read_disk, read_network_port
-from virtcim.providers.resources.device_modification import change_disk, change_network_port
+from virtcim.providers.resources.allocation import system_of
+from virtcim.providers.resources.kind import ResourceKind, ResourceSetting
+from virtcim.providers.resources.registry import KIND_OF_ALLOCATION, KINDS, read_kinds
 from virtcim.providers.resources.settings import (
     DESCRIPTIVE,
-    KINDS,
-    RESOURCE,
     SYSTEM,
-    Quantities,
     accept_usual,
     check_class,
-    read_memory,
-    read_processors,
     resource_records,
-    resource_type,
 )
 from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
 from virtcim.providers.virtual_system_management.system_settings import (
@@ -62,9 +47,6 @@ __all__ = [
     "read_removed_resources",
 ]
 
-_Wanted = TypeVar("_Wanted")
-_REMOVABLE = "only disks, drives and network ports can be removed"
-
 
 class ResourceChange(NamedTuple):
     """A change of the resources of one system, and the settings that it concerns, in order."""
@@ -75,10 +57,10 @@ class ResourceChange(NamedTuple):
 
 
 class AddedResources(NamedTuple):
-    """Devices that a system shall get; ``disks`` says for each in order whether it is one."""
+    """Resources that a system shall get; ``kinds`` are theirs, in order."""
 
     change: VirtualSystemChange
-    disks: Sequence[bool]
+    kinds: Sequence[ResourceKind[Any]]
 
 
 def read_modified_system(
@@ -104,11 +86,11 @@ def read_modified_system(
         description = reader.text("Description") or " ".join(reader.texts("Notes"))
     reader.ignore("InstanceID")
     change = VirtualSystemChange(
-        name_label=_different(label, system.name_label),
-        name_description=_different(description, system.name_description),
-        boot_order=_different(boot_order(reader, system.boot_order), system.boot_order),
-        auto_start=_different(auto_start(reader), system.auto_start),
-        actions_after_crash=_different(recovery(reader), system.actions_after_crash),
+        name_label=different(label, system.name_label),
+        name_description=different(description, system.name_description),
+        boot_order=different(boot_order(reader, system.boot_order), system.boot_order),
+        auto_start=different(auto_start(reader), system.auto_start),
+        actions_after_crash=different(recovery(reader), system.actions_after_crash),
     )
     reader.finish()
     return system.uuid, change
@@ -137,37 +119,27 @@ def _named_system(view: View, reader: SettingReader) -> VirtualSystem:
     return found
 
 
-def _different(wanted: _Wanted | None, present: _Wanted) -> _Wanted | None:
-    return None if wanted == present else wanted
-
-
 def read_added_resources(
     view: View, classes: ClassModel, resource_settings: Value
 ) -> AddedResources:
-    """The devices that AddResourceSettings asks for."""
+    """The resources that AddResourceSettings asks for."""
     change = VirtualSystemChange()
-    are_disks: list[bool] = []
-    for record, where in _some_records(classes, resource_settings):
-        reader = SettingReader(record, where)
-        kind_number = resource_type(reader)
-        kind = KINDS[kind_number]
-        if kind in ("processor", "memory"):
+    kinds: list[ResourceKind[Any]] = []
+    records = resource_records(classes, resource_settings, least=1)
+    for (kind, _, number), setting in read_kinds(view, records):
+        reader = setting.reader
+        if kind.plugging is None:
             raise failure(
                 ErrorCode.ERR_ALREADY_EXIST,
-                f"{where}.ResourceType: {kind_number} ({kind}) is there already in every virtual "
-                "system; ModifyResourceSettings changes it",
+                f"{reader.where}.ResourceType: {number} ({kind.name}) is there already in every "
+                "virtual system; ModifyResourceSettings changes it",
             )
         accept_usual(reader)
         reader.ignore(*DESCRIPTIVE)
-        if kind == "disk":
-            disk = read_disk(reader, view, kind_number)
-            change = replace(change, added_disks=(*change.added_disks, disk))
-        else:
-            port = read_network_port(reader, view)
-            change = replace(change, added_network_ports=(*change.added_network_ports, port))
-        are_disks.append(kind == "disk")
+        change = kind.plugging.add(setting, change)
+        kinds.append(kind)
         reader.finish()
-    return AddedResources(change, are_disks)
+    return AddedResources(change, kinds)
 
 
 def read_removed_resources(
@@ -178,29 +150,30 @@ def read_removed_resources(
     if not paths:
         raise rejected("ResourceSettings: references to settings of resources are needed")
     found: list[tuple[str, Node]] = []
+    change = VirtualSystemChange()
     for index, path in enumerate(paths):
         where = f"ResourceSettings[{index}]"
         if not isinstance(path, ObjectPath):
             raise rejected(f"{where}: a reference to a setting is needed")
         node = resolve(path)
-        if node is None or node.instance_class not in ALLOCATIONS:
+        kind = None if node is None else KIND_OF_ALLOCATION.get(node.instance_class)
+        if node is None or kind is None:
             raise rejected(f"{where}: there is no setting of a resource {path_text(path)}")
-        if node.instance_class not in (DISK_ALLOCATION, NETWORK_PORT_ALLOCATION):
+        if kind.plugging is None:
             raise failure(
                 ErrorCode.ERR_OPERATION_FAILED,
-                f"{where}: {path_text(path)} cannot be removed: {_REMOVABLE}",
+                f"{where}: {path_text(path)} cannot be removed: only {_removable()} can be removed",
             )
         found.append((where, node))
+        change = kind.plugging.remove(change, node.sources[1].id)
     uuid, settings = _of_one_system(found)
-
-    def ids(instance_class: InstanceClass) -> tuple[str, ...]:
-        nodes = (node for _, node in found if node.instance_class is instance_class)
-        return tuple(node.sources[1].id for node in nodes)
-
-    change = VirtualSystemChange(
-        removed_disks=ids(DISK_ALLOCATION), removed_network_ports=ids(NETWORK_PORT_ALLOCATION)
-    )
     return ResourceChange(uuid, change, settings)
+
+
+def _removable() -> str:
+    """What can be removed, in words."""
+    *others, last = [each for kind in KINDS if kind.plugging for each in kind.plugging.plurals]
+    return f"{', '.join(others)} and {last}"
 
 
 def read_modified_resources(
@@ -209,7 +182,7 @@ def read_modified_resources(
     """The change that ModifyResourceSettings asks for, of settings of one system."""
     found: list[tuple[str, Node]] = []
     change = VirtualSystemChange()
-    for record, where in _some_records(classes, resource_settings):
+    for record, where in resource_records(classes, resource_settings, least=1):
         node = _named_setting(view, SettingReader(record, where))
         found.append((where, node))
         _of_one_system(found)
@@ -218,23 +191,14 @@ def read_modified_resources(
     return ResourceChange(uuid, change, settings)
 
 
-def _some_records(classes: ClassModel, resource_settings: Value) -> Sequence[tuple[Record, str]]:
-    records = resource_records(resource_settings)
-    if not records:
-        raise rejected("ResourceSettings: settings of resources are needed")
-    for record, where in records:
-        check_class(classes, record, where, RESOURCE)
-    return records
-
-
 def _named_setting(view: View, reader: SettingReader) -> Node:
     identity = reader.text("InstanceID")
     if not identity:
         raise rejected(f"{reader.where}.InstanceID: it is needed to find the setting")
-    for instance_class in ALLOCATIONS:
-        sources = instance_class.find(view, identity)
+    for kind in KINDS:
+        sources = kind.allocation.find(view, identity)
         if sources is not None:
-            return Node(instance_class, sources)
+            return Node(kind.allocation, sources)
     parsed = parse_instance_id(identity)
     if parsed is not None and parsed[0] not in view.inventory.virtual_systems:
         raise failure(
@@ -272,56 +236,9 @@ def _changed(
     """``change`` with what one setting asks for."""
     present = _present(node.instance_class, node.sources)
     asked = differing(given, present, QUANTITIES)
-    reader = SettingReader(asked, where)
-    accept_usual(reader)
-    if node.instance_class is DISK_ALLOCATION:
-        return change_disk(reader, view, given, node.sources[1], change)
-    if node.instance_class is NETWORK_PORT_ALLOCATION:
-        return change_network_port(reader, view, node.sources[1], change)
-    amount = _AMOUNTS.get(node.instance_class)
-    if amount is not None:
-        change = amount.changed(reader, view, system_of(node), change)
-    else:
-        reader.accept("VirtualQuantity", 1)
-        reader.accept("VirtualQuantityUnits", "count")
-        reader.accept("AllocationUnits", "count")
-    reader.finish()
+    setting = ResourceSetting(reader=SettingReader(asked, where), view=view, given=given)
+    accept_usual(setting.reader)
+    system, part = node.sources
+    change = KIND_OF_ALLOCATION[node.instance_class].change(setting, system, part, change)
+    setting.reader.finish()
     return change
-
-
-class _Amount(NamedTuple):
-    """How an amount is read, and where it is in VirtualSystem and VirtualSystemChange."""
-
-    read: Callable[[SettingReader, View, Collection[int]], Quantities]
-    initial: str
-    most: str
-
-    def changed(
-        self, reader: SettingReader, view: View, system: VirtualSystem, change: VirtualSystemChange
-    ) -> VirtualSystemChange:
-        """``change`` with what a setting asks for; more than the limit raises a limit not given.
-
-        A limit that is sent back as it was is not given.
-        """
-        initial, most = getattr(system, self.initial), getattr(system, self.most)
-        wanted = self.read(reader, view, (initial, most))
-        new_initial = wanted.quantity or initial
-        limit = None if wanted.limit == most else wanted.limit
-        new_most = limit or max(most, new_initial)
-        if new_most < new_initial:
-            raise reader.refuse("Limit", new_most, f"is below VirtualQuantity, {new_initial}")
-        changed = {
-            self.initial: _different(new_initial, initial),
-            self.most: _different(new_most, most),
-        }
-        return replace(change, **changed)  # type: ignore[arg-type]  # both are numbers
-
-
-_AMOUNTS: Mapping[InstanceClass, _Amount] = MappingProxyType(
-    {
-        PROCESSOR_ALLOCATION: _Amount(read_processors, "vcpus_at_startup", "vcpus_max"),
-        MEMORY_ALLOCATION: _Amount(
-            read_memory, "memory_dynamic_max_bytes", "memory_static_max_bytes"
-        ),
-    }
-)

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from virtcim.cim.records import MethodResult, ObjectPath
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.model import VirtualSystem
-from virtcim.providers.engine.identities import instance_id
 from virtcim.providers.engine.instance_class import InstanceClass
 from virtcim.providers.errors import failure, path_text, rejected
 from virtcim.providers.jobs.invocation import SUCCESS, Call, Method
 from virtcim.providers.jobs.runner import Operation
-from virtcim.providers.resources.allocation import DISK_ALLOCATION, NETWORK_PORT_ALLOCATION
+from virtcim.providers.resources.registry import added_settings
 from virtcim.providers.state.job_store import JobElement
 from virtcim.providers.virtual_system.computer_system import (
     COMPUTER_SYSTEM,
@@ -92,14 +91,8 @@ def _add_resource_settings(call: Call) -> MethodResult:
 
     def add(monitor: Operation) -> MethodResult:
         devices = call.endpoint.modify(system.uuid, added.change, monitor)
-        disks, ports = iter(devices.disks), iter(devices.network_ports)
-        made = [
-            (DISK_ALLOCATION, f"disk/{next(disks)}")
-            if is_disk
-            else (NETWORK_PORT_ALLOCATION, f"network/{next(ports)}")
-            for is_disk in added.disks
-        ]
-        return _resulting(call, [(each, instance_id(system.uuid, part)) for each, part in made])
+        made = {kind: iter(added_settings(kind, system.uuid, devices)) for kind in added.kinds}
+        return _resulting(call, [(kind.allocation, next(made[kind])) for kind in added.kinds])
 
     return call.run("AddResourceSettings", add, affected=[system_element(system.uuid)])
 

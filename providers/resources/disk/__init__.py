@@ -1,0 +1,1 @@
+"""Disks, CD and floppy drives (DSP1047)."""
