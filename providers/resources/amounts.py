@@ -134,7 +134,7 @@ def amount_kind(
             class_names=class_names,
             read=amount.defined,
             parts=lambda _: ("",),
-            places=lambda _: ("",),
+            places=lambda _: (name,),
             like=lambda _, system, part: setting_like(allocation.values(system, part), _LIKE),
         ),
         change=amount.changed,

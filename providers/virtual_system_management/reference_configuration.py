@@ -53,15 +53,16 @@ def _added(
     if definition is None:
         return
     for part in definition.parts(reference):
-        if not given & {(kind.name, place) for place in definition.places(part)}:
+        if not given & {(kind.name, place) for place in definition.places(part) if place}:
             yield definition.like(view, reference, part)
 
 
 def _place(record: Record, where: str) -> tuple[str, str]:
+    """The kind of a resource and its place; the place of what every system has once is its kind."""
     reader = SettingReader(record, where)
     kind = read_kind(reader).kind
     if kind.single:
-        return kind.name, ""
+        return kind.name, kind.name
     return kind.name, reader.text("AddressOnParent") or reader.text("VirtualDevice")
 
 

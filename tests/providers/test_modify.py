@@ -661,6 +661,22 @@ def test_the_number_of_a_disk_stands_for_its_place_in_the_reference(
     }
 
 
+def test_a_disk_without_a_place_takes_that_of_no_disk_of_the_reference(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    call(
+        providers,
+        "DefineSystem",
+        SystemSettings=Record(VSSD, {"ElementName": "copy"}),
+        ResourceSettings=[Record(RASD, {"ResourceType": 17, "Address": "/elsewhere/x"})],
+        ReferenceConfiguration=configuration(THIRTEEN),
+    )
+    reference = endpoint.current.virtual_systems[THIRTEEN]
+    assert "" in {disk.number for disk in reference.disks}
+    expected = {"", *(disk.id for disk in reference.disks)}
+    assert {each.id for each in endpoint.defined[-1].disks} == expected
+
+
 def test_a_disk_that_is_written_is_not_shared_with_the_copy(
     endpoint: SimulatedEndpoint, providers: Providers
 ) -> None:
