@@ -8,7 +8,7 @@ looks it up there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -124,8 +124,7 @@ class StatusCode:
 class CimError(Exception):
     """A CIM operation failed: status code, description, and CIM_Error records if any.
 
-    ``language`` is that of the texts; ``translation`` tells the failure in another language where
-    that can be.
+    ``language`` is that of the texts.
     """
 
     def __init__(
@@ -141,13 +140,10 @@ class CimError(Exception):
         self.description = description
         self.errors = errors
         self.language = language
-        self.translation: Callable[[str], CimError] | None = None
 
-    def in_language(self, language: str) -> CimError:
-        """The failure in ``language``; itself where it has no translation."""
-        if language == self.language or self.translation is None:
-            return self
-        return self.translation(language)
+    def in_language(self, language: str) -> CimError:  # noqa: ARG002 - for those that can
+        """The failure in ``language``; itself where there is nothing to translate."""
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -89,5 +89,8 @@ class Endpoint(Protocol):
     def cancel(self, task_ref: str) -> None:
         """Ask for a task to be cancelled (XenAPI ``task.cancel``)."""
 
+    def is_cancellation(self, fault: Fault) -> bool:
+        """Whether an operation failed so because its task was cancelled."""
+
     def close(self) -> None:
         """Stop following the hypervisor and give back the session."""

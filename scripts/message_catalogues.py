@@ -19,7 +19,7 @@ from babel.messages.pofile import read_po, write_po
 from virtcim.cli import explanation
 from virtcim.errormap.telling.language import DOMAIN, ENGLISH, LOCALES, languages
 from virtcim.errormap.telling.texts import texts
-from virtcim.providers import errors
+from virtcim.providers import coded_error
 
 __all__ = ["compiled", "read", "renewed", "template", "written"]
 
@@ -33,7 +33,7 @@ def template() -> Catalog:
     catalogue = Catalog(project=DOMAIN, fuzzy=False)
     for one in texts():
         catalogue.add(one.text, context=one.context or None, auto_comments=[one.origin])
-    for origin, found in (("explain", explanation.TEXTS), ("providers", errors.TEXTS)):
+    for origin, found in (("explain", explanation.TEXTS), ("providers", coded_error.TEXTS)):
         for text in found:
             catalogue.add(text, auto_comments=[origin])
     return catalogue

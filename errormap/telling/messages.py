@@ -15,7 +15,7 @@ from virtcim.errormap.telling.language import ENGLISH, catalogue
 from virtcim.errormap.telling.named import from_rule, positional
 from virtcim.errormap.vocabulary import vocabulary
 
-__all__ = ["cim_message", "detail", "message", "own_message"]
+__all__ = ["cim_message", "detail", "general_message", "message", "own_message"]
 
 _CIM_LENGTH = 2500
 _VALUE_LENGTH = 300
@@ -29,6 +29,11 @@ def message(rule: Rule, facts: Facts, fault: Fault, language: str = ENGLISH) -> 
     return f"{_sentence(rule, facts, language)} [{detail(fault)}]"
 
 
+def general_message(code: ErrorCode, fault: Fault, language: str = ENGLISH) -> str:
+    """The sentence of the code itself with the source's own words behind it, on one line."""
+    return f"{catalogue(language).gettext(vocabulary()[code].sentence)} [{detail(fault)}]"
+
+
 def cim_message(error: StandardError, language: str = ENGLISH) -> str:
     """The description of a failed CIM operation: the code's name, then the message.
 
@@ -38,7 +43,13 @@ def cim_message(error: StandardError, language: str = ENGLISH) -> str:
     told = error.message
     if language != ENGLISH:
         decision = decide(error.fault)
-        told = message(decision.rule, decision.facts, error.fault, language)
+        # A failure that was decided by an older table keeps its code.
+        same = decision.rule.err is error.code
+        told = (
+            message(decision.rule, decision.facts, error.fault, language)
+            if same
+            else general_message(error.code, error.fault, language)
+        )
     return one_line(f"{error.code.name}: {told}", _CIM_LENGTH)
 
 

@@ -43,6 +43,7 @@ _log = logging.getLogger(__name__)
 # A reader sees a change a few milliseconds after it; the rest is for a machine under load.
 _BARRIER_TIMEOUT_S = 20.0
 _JOIN_TIMEOUT_S = 5.0
+_TASK_CANCELLED = "TASK_CANCELLED"
 
 # host.API_version_vendor of our own toolstack, which has calls of its own.
 _OURS = "virtcim"
@@ -225,6 +226,12 @@ class XenApiEndpoint:
     def cancel(self, task_ref: str) -> None:
         """Ask for a task to be cancelled (XenAPI ``task.cancel``)."""
         self._session.call("task.cancel", task_ref)
+
+    def is_cancellation(self, fault: Fault) -> bool:
+        """Whether a fault, or one that it was caused by, is XenAPI's TASK_CANCELLED."""
+        while fault.code != _TASK_CANCELLED and fault.cause is not None:
+            fault = fault.cause
+        return fault.code == _TASK_CANCELLED
 
     def close(self) -> None:
         """Stop following, give the session back, and close the connections."""

@@ -9,7 +9,6 @@ from virtcim.cim.records import ObjectPath, Record, Value
 from virtcim.providers.engine.identities import instance_id, parse_instance_id
 from virtcim.providers.engine.instance_class import InstanceClass, Sources
 from virtcim.providers.engine.view import View
-from virtcim.providers.errors import ERROR_CLASS
 from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job, JobState
 
 __all__ = ["CONCRETE_JOB", "error_record", "job_path"]
@@ -42,7 +41,7 @@ def _all(view: View) -> Iterable[Sources]:
 
 def _values(job: Job) -> Mapping[str, Value]:
     operational_status, descriptions, health_state = _STATES[job.state]
-    description = None if job.error is None else str(job.error["Message"])
+    description = None if job.failure is None else job.failure.description()
     return {
         "Name": job.name,
         "ElementName": job.name,
@@ -84,4 +83,4 @@ def job_path(uuid: str, namespace: str) -> ObjectPath:
 
 def error_record(job: Job) -> Record | None:
     """The CIM_Error of a job that failed."""
-    return None if job.error is None else Record(ERROR_CLASS, job.error)
+    return None if job.failure is None else job.failure.record()

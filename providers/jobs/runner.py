@@ -8,14 +8,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from virtcim.cim.records import CimError, MethodResult, ObjectPath, StatusCode
 from virtcim.errormap import ErrorCode, HypervisorError
 from virtcim.hypervisor.change import Made
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.hypervisor.model import Inventory
-from virtcim.providers.errors import error_code, failure, translated
+from virtcim.providers.errors import failure, failure_of, translated
 from virtcim.providers.state.job_store import Job, JobElement, JobState, JobStore
 
 __all__ = ["JOB_STARTED", "Action", "Operation", "Operations"]
@@ -29,8 +28,6 @@ _REACH_S = 60.0
 _ASK_AGAIN_S = 0.25
 # How often a server that stops looks whether all operations have ended.
 _LOOK_AGAIN_S = 0.05
-# XenAPI's code of a task that was cancelled.
-_TASK_CANCELLED = "TASK_CANCELLED"
 
 
 class Operation:
@@ -154,28 +151,21 @@ class Operation:
                 updated=now,
                 created=tuple(each for each in named if each not in self._job.affected),
             )
-        reported = error if isinstance(error, CimError) else _unforeseen(error)
+        reported = failure_of(error if isinstance(error, CimError) else _unforeseen(error))
+        # Not all failures of an operation that was to be cancelled are its cancellation.
+        standard = reported.standard
+        gave_up = standard is not None and self._endpoint.is_cancellation(standard.fault)
         return replace(
             self._job,
-            state=(_says_cancelled(reported) and self._cancelled) or JobState.EXCEPTION,
+            state=(gave_up and self._cancelled) or JobState.EXCEPTION,
             changed=now,
             updated=now,
-            error_code=int(error_code(reported)),
-            error=_error_values(reported),
+            failure=reported,
         )
 
 
 def _already_ended() -> CimError:
     return failure(ErrorCode.ERR_WRONG_STATE_FOR_OP, "the job has already ended")
-
-
-def _says_cancelled(error: CimError) -> bool:
-    """Whether the hypervisor gave up the operation since it was asked to: not all failures are."""
-    for record in error.errors:
-        arguments = record.values.get("MessageArguments")
-        if isinstance(arguments, list) and _TASK_CANCELLED in arguments:
-            return True
-    return False
 
 
 Action = Callable[[Operation], MethodResult]
@@ -366,13 +356,6 @@ class Operations:
                 self._running.pop(key, None)
 
 
-def _error_values(error: CimError) -> Mapping[str, Any]:
-    if error.errors:
-        return error.errors[0].values
-    described = failure(error_code(error), error.description, status_code=error.status_code)
-    return described.errors[0].values
-
-
 def _unforeseen(error: Exception) -> CimError:
     """A programming error within a job: the log has the traceback, the client its number."""
     incident = uuid.uuid4().hex[:12]
@@ -396,6 +379,5 @@ def _interrupted(job: Job, store: JobStore) -> Job:
         state=JobState.EXCEPTION,
         changed=now,
         updated=now,
-        error_code=int(ErrorCode.ERR_UNABLE_TO_VERIFY_STATE),
-        error=_error_values(error),
+        failure=failure_of(error),
     )

@@ -69,12 +69,33 @@ def _make_undo(connection: sa.Connection) -> None:
     ).create(connection)
 
 
+def _keep_failures_instead_of_texts(connection: sa.Connection) -> None:
+    """What was the CIM_Error of a failed job becomes its failure, in the words of then."""
+    jobs = sa.Table(
+        "job", sa.MetaData(), sa.Column("uuid", sa.String(36)), sa.Column("error", sa.JSON)
+    )
+    failed = connection.execute(sa.select(jobs).where(jobs.c.error.is_not(sa.JSON.NULL))).all()
+    for uuid, error in failed:
+        if not error:
+            continue
+        code = str(error.get("MessageID", ""))
+        kept = {
+            "code": code,
+            "text": str(error.get("Message", "")).removeprefix(f"{code}: "),
+            "source": str(error.get("ErrorSource", "")),
+            "status_code": int(error.get("CIMStatusCode", 0)),
+        }
+        kept = {name: value for name, value in kept.items() if value}
+        connection.execute(sa.update(jobs).where(jobs.c.uuid == uuid).values(error=kept))
+
+
 # The step at index n makes version n + 1 of version n. Those of a released version are never
 # changed: they are what its databases were made by.
 _MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (
     _make_jobs,
     _tell_what_jobs_are_about,
     _make_undo,
+    _keep_failures_instead_of_texts,
 )
 
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from virtcim.providers.coded_error import Failure
 from virtcim.providers.state.database import StateDatabase
 
 __all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobElement", "JobState", "JobStore"]
@@ -49,7 +50,7 @@ class JobElement(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """One long operation; ``error`` holds the property values of a CIM_Error.
+    """One long operation; ``failure`` is why it failed, None where it has not.
 
     ``task_ref`` is the task of the management API that carries it at present, which ``decides``
     it or is one step of several. ``owner`` is what it was asked of, ``affected`` what it changes,
@@ -64,13 +65,17 @@ class Job:
     submitted: datetime
     changed: datetime  # the last change of the state
     updated: datetime  # the last change of anything
-    error_code: int = 0
-    error: Mapping[str, Any] | None = None
+    failure: Failure | None = None
     task_ref: str = ""
     decides: bool = False
     owner: JobElement | None = None
     affected: tuple[JobElement, ...] = ()
     created: tuple[JobElement, ...] = ()
+
+    @property
+    def error_code(self) -> int:
+        """The number of the standard code that it failed with; 0 where it has not."""
+        return 0 if self.failure is None else int(self.failure.code)
 
     @property
     def ended(self) -> bool:
@@ -233,10 +238,10 @@ class JobStore:
 
 
 def _to_row(job: Job) -> dict[str, object]:
-    row: dict[str, object] = {name: getattr(job, name) for name in _COLUMNS}
+    row: dict[str, object] = {name: getattr(job, name) for name in _COLUMNS if name != "error"}
     for name in _TIMES:
         row[name] = getattr(job, name).timestamp()
-    row["error"] = None if job.error is None else dict(job.error)
+    row["error"] = None if job.failure is None else job.failure.as_stored()
     row["state"] = int(job.state)
     row["decides"] = int(job.decides)
     return row
@@ -246,6 +251,9 @@ def _from_row(row: Mapping[str, Any]) -> Job:
     values = dict(row)
     for name in _TIMES:
         values[name] = datetime.fromtimestamp(values[name], UTC)
+    del values["error_code"]
+    error = values.pop("error")
+    values["failure"] = None if error is None else Failure.recalled(error)
     values["state"] = JobState(values["state"])
     values["decides"] = bool(values["decides"])
     values["owner"] = JobElement(*values["owner"]) if values["owner"] else None

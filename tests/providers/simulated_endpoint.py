@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 from tests.providers.simulated_storage import SimulatedStorage
-from virtcim.errormap import HypervisorError, from_libvirt, from_transport, from_xapi
+from virtcim.errormap import Fault, HypervisorError, from_libvirt, from_transport, from_xapi
 from virtcim.hypervisor.change import AddedDevices, Made, VirtualSystemChange
 from virtcim.hypervisor.endpoint import Monitor, PowerStateError
 from virtcim.hypervisor.model import (
@@ -318,6 +318,9 @@ class SimulatedEndpoint:
             from_xapi(["TASK_CANCELLED", task_ref], operation="VM.start", task_status="cancelled")
         )
         self.gate.set()
+
+    def is_cancellation(self, fault: Fault) -> bool:
+        return fault.code == "TASK_CANCELLED"
 
     def close(self) -> None:
         pass

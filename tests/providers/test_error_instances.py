@@ -9,7 +9,7 @@ from virtcim.errormap import ErrorCode, from_xapi, translate
 from virtcim.hypervisor.change import RolledBackError
 from virtcim.mof import Schema
 from virtcim.providers import CimError, ObjectPath, failure, path_text
-from virtcim.providers.errors import error_code, from_hypervisor, translated
+from virtcim.providers.errors import failure_of, from_hypervisor, translated
 
 PATH = ObjectPath("VirtCIM_ComputerSystem", {"Name": 'a"b\\c'}, namespace="root/virt")
 
@@ -21,7 +21,7 @@ def test_every_code_has_an_error_instance_that_fits_its_class(
     error = failure(code, "something happened", source=PATH)
     assert error.description == f"{code.name}: something happened"
     assert error.status_code == code.cim_status
-    assert error_code(error) is code
+    assert failure_of(error).code is code
     declared = schema.find("VirtCIM_Error")
     assert declared is not None
     (record,) = error.errors
@@ -93,8 +93,8 @@ def test_that_nothing_remains_is_told_in_every_language() -> None:
 
 
 def test_a_failure_without_an_instance_still_has_a_code() -> None:
-    assert error_code(CimError(4, "bad")) is ErrorCode.ERR_BAD_PARAMETER
-    assert error_code(CimError(27, "too much")) is ErrorCode.ERR_OPERATION_FAILED
+    assert failure_of(CimError(4, "bad")).code is ErrorCode.ERR_BAD_PARAMETER
+    assert failure_of(CimError(27, "too much")).code is ErrorCode.ERR_OPERATION_FAILED
 
 
 def test_a_description_is_bounded_whatever_the_client_sent() -> None:

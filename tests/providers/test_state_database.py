@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -64,6 +65,26 @@ def test_a_database_of_before_versions_is_taken_over_with_its_jobs(
     store.put(job)
     store.close()
     assert rows(tmp_path, "select version from schema_version") == [(len(STEPS),)]
+
+
+def test_a_failed_job_of_before_is_told_in_the_words_of_then(tmp_path: Path) -> None:
+    execute(tmp_path, _SECOND)
+    told: dict[str, object] = {
+        "MessageID": "ERR_OUT_OF_DISK_SPACE",
+        "Message": "ERR_OUT_OF_DISK_SPACE: Full. [libvirt 38]",
+        "ErrorSource": "root/virt:A.Name=1",
+        "CIMStatusCode": 1,
+    }
+    with closing(sqlite3.connect(file_of(tmp_path))) as database, database:
+        database.execute("update job set state = 10, error_code = 2, error = ?", [json.dumps(told)])
+    store = JobStore(str(tmp_path))
+    try:
+        (job,) = store.all("root/virt")
+    finally:
+        store.close()
+    assert job.failure is not None
+    assert job.error_code == 2
+    assert job.failure.record().values.items() >= told.items()
 
 
 @pytest.mark.parametrize("known", range(len(STEPS)))
