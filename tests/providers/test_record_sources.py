@@ -12,9 +12,10 @@ import pytest
 
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from virtcim.cim.records import Record
-from virtcim.errormap import from_xapi, translate
+from virtcim.errormap import ErrorCode, from_xapi, translate
 from virtcim.hypervisor.model import StopReason
 from virtcim.providers.boundary import IMPLEMENTATION_CLASSES, INTEROP_CLASSES
+from virtcim.providers.coded_error import Failure
 from virtcim.providers.engine.instance_class import InstanceClass, Node, Sources
 from virtcim.providers.engine.record_cache import RecordCache
 from virtcim.providers.engine.view import View
@@ -63,7 +64,7 @@ def _job(number: int, state: JobState) -> Job:
         submitted=_NOW,
         changed=_NOW,
         updated=_NOW,
-        error={"Message": "m"} if failed else None,
+        failure=Failure(code=ErrorCode.ERR_OPERATION_FAILED, text="m") if failed else None,
         owner=JobElement("VirtCIM_ComputerSystem", "x"),
     )
 
@@ -99,12 +100,15 @@ def _another(value: object) -> Iterator[object]:
             yield f"{value}x"
         case datetime():
             yield value + timedelta(seconds=5)
+        case Failure():
+            yield Failure(code=value.code, text=f"{value.text}x")
         case tuple() | None:
             yield from (
                 (),
                 _NOW,
                 StopReason(reason="crashed", error=translate(from_xapi(["X"]))),
                 JobElement("A", "b"),
+                Failure(code=ErrorCode.ERR_UNKNOWN, text="m"),
             )
 
 
