@@ -17,7 +17,6 @@ from starlette.responses import Response
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from virtcim.cimserver.auth import BasicAuthenticator
 from virtcim.cimserver.boundary import ProviderBoundary
 from virtcim.cimserver.errors import HttpProblem, incident
 from virtcim.cimserver.headers import OPTIONS_HEADERS, Extension, check_against, check_request
@@ -25,6 +24,7 @@ from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import Operations
 from virtcim.cimserver.reply import Answer
 from virtcim.cimserver.request import MethodCall, Request, read_request
+from virtcim.daemon.basic_authentication import BasicAuthenticator
 from virtcim.mof import Schema
 from virtcim.providers import accepted_language
 

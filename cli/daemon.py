@@ -10,7 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from virtcim.cli.helptext import Command
-from virtcim.cli.startup import Authentication, LogLevel
+from virtcim.cli.startup import LogLevel
+from virtcim.daemon.access import Authentication
 
 __all__ = [
     "AuthOption",

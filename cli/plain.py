@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from virtcim.cli.startup import Authentication, LogLevel
+from virtcim.cli.startup import LogLevel
 from virtcim.cli.toolstack_daemon import Arguments, DomainType
+from virtcim.daemon.access import Authentication
 
 __all__ = ["OPTIONS", "plain_arguments"]
 

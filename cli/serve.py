@@ -36,19 +36,19 @@ from virtcim.cli.hypervisors import (
     read_hypervisors,
 )
 from virtcim.cli.startup import (
-    Access,
-    Authentication,
     LogLevel,
     default_state_directory,
-    open_access,
+    say,
     start_logging,
     usable,
 )
-from virtcim.cli.users import UsersError
+from virtcim.daemon.access import Access, Authentication, open_access
+from virtcim.daemon.memory import return_memory
+from virtcim.daemon.run import ListenError, StartError, run_daemon
+from virtcim.daemon.users import UsersError
 from virtcim.hypervisor import XenApiEndpoint
 from virtcim.mof import Schema, SchemaError, load_schema
 from virtcim.providers import Providers, StateError
-from virtcim.wire.listen import ListenError, StartError, run_daemon
 
 __all__ = ["register"]
 
@@ -113,12 +113,12 @@ def _serve(
         # A database instead of a directory is for jobs only.
         directory = Path(state) if state and "://" not in state else default_state_directory()
         access = open_access(
-            "serve",
             listen,
             tls_cert=tls_cert,
             tls_key=tls_key,
             auth=auth,
             users=users or directory / "users",
+            say=lambda text: say(f"virtcim serve: {text}"),
         )
         schema = load_schema()
     state = state or str(directory)
@@ -162,7 +162,13 @@ def _run(
             endpoints: list[XenApiEndpoint] = []
             for one in hypervisors:
                 endpoints.append(
-                    XenApiEndpoint(one.url, name=one.name, credentials=one.credentials, tls=one.tls)
+                    XenApiEndpoint(
+                        one.url,
+                        name=one.name,
+                        credentials=one.credentials,
+                        tls=one.tls,
+                        on_resynchronised=return_memory,
+                    )
                 )
                 stack.callback(endpoints[-1].close)
             try:

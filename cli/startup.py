@@ -1,36 +1,22 @@
-"""What starting a daemon takes once its options are known: listeners, users, logging."""
+"""What starting a daemon takes once its options are known: its state directory and its log."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from virtcim.cli.users import open_users
-from virtcim.wire.listener import Listen, parse_listen, require_authentication
-
 __all__ = [
-    "Access",
-    "Authentication",
     "LogLevel",
     "default_state_directory",
-    "open_access",
     "say",
     "start_logging",
     "usable",
 ]
-
-
-class Authentication(StrEnum):
-    """How clients say who they are."""
-
-    BASIC = "basic"
-    NONE = "none"
 
 
 class LogLevel(StrEnum):
@@ -40,14 +26,6 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Access:
-    """Where a daemon listens, and who is let in: everybody where ``authenticate`` is None."""
-
-    listens: Sequence[Listen]
-    authenticate: Callable[[str, str], bool] | None
 
 
 def default_state_directory() -> Path:
@@ -80,28 +58,3 @@ def usable(*errors: type[Exception]) -> Iterator[None]:
     except errors as exc:
         say(f"error: {exc}")
         raise SystemExit(1) from exc
-
-
-def open_access(
-    daemon: str,
-    listen: Sequence[str],
-    *,
-    tls_cert: str,
-    tls_key: str,
-    auth: Authentication,
-    users: Path,
-    trusts_unix: bool = False,
-) -> Access:
-    """Understand where to listen, and open the users file unless nobody has to log in.
-
-    ``trusts_unix``: the daemon asks nobody who comes by a Unix socket. Raises ListenError and
-    UsersError.
-    """
-    listens = [parse_listen(one, cert_file=tls_cert, key_file=tls_key) for one in listen]
-    if auth is Authentication.NONE:
-        require_authentication(listens)
-        return Access(listens=listens, authenticate=None)
-    if trusts_unix and all(one.kind == "unix" for one in listens):
-        return Access(listens=listens, authenticate=None)
-    opened = open_users(users, lambda text: say(f"virtcim {daemon}: {text}"))
-    return Access(listens=listens, authenticate=opened.verify)

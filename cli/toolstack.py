@@ -18,8 +18,9 @@ from virtcim.cli.daemon import (
     UsersOption,
     register_daemon,
 )
-from virtcim.cli.startup import Authentication, LogLevel
+from virtcim.cli.startup import LogLevel
 from virtcim.cli.toolstack_daemon import Arguments, DomainType, run_toolstack
+from virtcim.daemon.access import Authentication
 
 __all__ = ["register"]
 

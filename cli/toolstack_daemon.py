@@ -9,19 +9,17 @@ from enum import StrEnum
 from pathlib import Path
 
 from virtcim.cli.startup import (
-    Access,
-    Authentication,
     LogLevel,
     default_state_directory,
-    open_access,
     say,
     start_logging,
     usable,
 )
-from virtcim.cli.users import UsersError
+from virtcim.daemon.access import Access, Authentication, open_access
+from virtcim.daemon.listener import ListenError
+from virtcim.daemon.users import UsersError
 from virtcim.toolstack import FenceError, StateError, Toolstack, ToolstackOptions
 from virtcim.wire.application import ASGIApp
-from virtcim.wire.listener import ListenError
 
 __all__ = ["Arguments", "DomainType", "run_toolstack"]
 
@@ -64,13 +62,13 @@ def run_toolstack(arguments: Arguments) -> int:
     directory = arguments.state or default_state_directory() / "toolstack"
     with usable(FenceError, ListenError, StateError, UsersError):
         access = open_access(
-            "toolstack",
             arguments.listen,
             tls_cert=arguments.tls_cert,
             tls_key=arguments.tls_key,
             auth=arguments.auth,
             users=arguments.users or directory / "users",
             trusts_unix=True,
+            say=lambda text: say(f"virtcim toolstack: {text}"),
         )
         toolstack = Toolstack(
             ToolstackOptions(
@@ -102,7 +100,7 @@ def _run(toolstack: Toolstack, access: Access, stop_timeout_s: float) -> int:
     try:
         # libvirt is read while everything else is loaded and made ready.
         toolstack.start()
-        from virtcim.wire.listen import run_daemon
+        from virtcim.daemon.run import run_daemon
 
         status = run_daemon(
             application, access.listens, drain=lambda: toolstack.drain(stop_timeout_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -59,7 +59,7 @@ class XenApiEndpoint:
     """Implements ``Endpoint`` over the XenAPI; begins to connect at once, in the background.
 
     ``own_calls``: whether what only our own toolstack can is used where it is one; without it is
-    treated as a XenServer.
+    treated as a XenServer. ``on_resynchronised`` is called whenever everything has been read.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class XenApiEndpoint:
         tls: TlsOptions | None = None,
         connect: Connect | None = None,
         own_calls: bool = True,
+        on_resynchronised: Callable[[], None] = lambda: None,
     ) -> None:
         self._own_calls = own_calls
         self._name = name
@@ -81,7 +82,10 @@ class XenApiEndpoint:
         self._store = InventoryStore()
         self._unfinished = UnfinishedNames()
         self._modified = OneAtATime()
-        self._follower = Follower(self._session, self._store, name or str(url), self._unfinished)
+        self._follower = Follower(
+            *(self._session, self._store, name or str(url), self._unfinished),
+            on_resynchronised=on_resynchronised,
+        )
         self._tasks = TaskRunner(
             self._session, self._follower, Inquirer(self._session, self._store)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from virtcim.errormap import HypervisorError, from_transport
@@ -20,7 +20,6 @@ from virtcim.hypervisor.xenapi.session import (
     XenApiSession,
     is_session_invalid,
 )
-from virtcim.wire.memory import return_memory
 
 __all__ = ["Follower"]
 
@@ -44,7 +43,11 @@ _FOLLOWED = list(PARTS)
 
 
 class Follower:
-    """A thread that keeps an InventoryStore, and the tasks, equal to what the endpoint has."""
+    """A thread that keeps an InventoryStore, and the tasks, equal to what the endpoint has.
+
+    ``on_resynchronised`` is called whenever everything has been read: that took several times the
+    memory of what is kept of it.
+    """
 
     def __init__(
         self,
@@ -52,10 +55,13 @@ class Follower:
         store: InventoryStore,
         name: str,
         unfinished: Container[str] = (),
+        *,
+        on_resynchronised: Callable[[], None] = lambda: None,
     ) -> None:
         self._session = session
         self._store = store
         self._name = name
+        self._on_resynchronised = on_resynchronised
         self._stopping = threading.Event()
         self._assembly = Assembly(unfinished)
         self._tasks_changed = threading.Condition()
@@ -164,8 +170,7 @@ class Follower:
         self._pool_ref = self._assembly.pool_ref
         self._vendor = self._assembly.vendor
         self._store.publish(self._assembly.inventory(), token, resynchronised=True)
-        # What was read took several times the memory of what is kept of it.
-        return_memory()
+        self._on_resynchronised()
         _log.info("%s: connected", self._name)
         return token
 

@@ -12,7 +12,6 @@ import pywbem
 from tests.cimserver.doubles import FixedProviders
 from tests.cimserver.serving import Served, intrinsic, served
 from virtcim.cimserver import CimServer
-from virtcim.cimserver.auth import BasicAuthenticator
 from virtcim.mof import Schema
 
 _PASSWORD = "corréct:horse"
@@ -75,28 +74,6 @@ def test_real_clients_say_that_the_password_is_wrong(guarded: Served) -> None:
     assert (answer.returncode, "Invalid username/password" in answer.stderr) == (16, True)
 
 
-def test_a_right_password_is_remembered_for_a_minute() -> None:
-    now, verify = [0.0], _Verifier()
-    authenticator = BasicAuthenticator(verify, clock=lambda: now[0])
-    header = _basic("anna", _PASSWORD)
-    assert authenticator.remembered(header) is None
-    assert authenticator.principal(header, "peer") == "anna"
-    now[0] = 59.0
-    assert authenticator.remembered(header) == "anna"
-    now[0] = 61.0
-    assert authenticator.remembered(header) is None
-    assert verify.checked == ["anna"]
-
-
-def test_a_wrong_password_is_never_remembered() -> None:
-    verify = _Verifier()
-    authenticator = BasicAuthenticator(verify)
-    for _ in range(2):
-        assert authenticator.principal(_basic("anna", "wrong"), "peer") is None
-        assert authenticator.remembered(_basic("anna", "wrong")) is None
-    assert len(verify.checked) == 2
-
-
 @pytest.mark.parametrize(
     ("user", "password"),
     [
@@ -111,34 +88,6 @@ def test_a_wrong_password_is_refused_after_a_right_one_was_remembered(
     for _ in range(2):
         assert guarded.post(_NAMES, Authorization=right).status_code == 200
         assert guarded.post(_NAMES, Authorization=_basic(user, password)).status_code == 401
-
-
-def test_what_is_remembered_of_a_right_password_is_not_the_user() -> None:
-    verify = _Verifier()
-    authenticator = BasicAuthenticator(verify)
-    assert authenticator.principal(_basic("anna", _PASSWORD), "peer") == "anna"
-    assert authenticator.remembered(_basic("anna", "wrong")) is None
-    assert authenticator.principal(_basic("anna", "wrong"), "peer") is None
-    assert verify.checked == ["anna", "anna"]
-
-
-def test_user_and_password_cannot_be_split_another_way() -> None:
-    authenticator = BasicAuthenticator(lambda _user, _password: True)
-    authenticator.principal(_basic("a", "b\0c"), "peer")
-    assert authenticator.remembered(_basic("a\0b", "c")) is None
-
-
-def test_what_is_remembered_is_bounded() -> None:
-    now = [0.0]
-    authenticator = BasicAuthenticator(lambda _user, _password: True, clock=lambda: now[0])
-    headers = [_basic(f"user{number}", "x") for number in range(1025)]
-    for header in headers:
-        authenticator.principal(header, "peer")
-    assert authenticator.remembered(headers[0]) == "user0"
-    assert authenticator.remembered(headers[-1]) is None
-    now[0] = 61.0
-    authenticator.principal(headers[-1], "peer")
-    assert authenticator.remembered(headers[-1]) == "user1024"
 
 
 def test_a_refusal_is_logged_without_the_password(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -504,3 +505,18 @@ def test_a_network_of_a_xenserver_is_no_user_mode_network_whatever_it_is_called(
     server.put("network", "OpaqueRef:own", name_label="User networking", other_config=notes)
     inventory = eventually(endpoint, lambda now: len(now.networks) == 2)
     assert not any(network.user_mode for network in inventory.networks.values())
+
+
+def test_whoever_made_the_endpoint_is_told_when_everything_has_been_read(
+    server: XenApiServer,
+) -> None:
+    readings: SimpleQueue[None] = SimpleQueue()
+    with (
+        server.running() as port,
+        endpoint_of(port, on_resynchronised=lambda: readings.put(None)) as endpoint,
+    ):
+        readings.get(timeout=DEADLINE_S)
+        # Changes alone are no new reading.
+        server.put_vm("later")
+        eventually(endpoint, lambda inventory: "later" in inventory.virtual_systems)
+    assert readings.empty()

@@ -16,14 +16,14 @@ from pathlib import Path
 import pytest
 
 from tests.wire.serving import DEADLINE_S
+from virtcim.daemon.listener import bind
+from virtcim.daemon.run import ListenError, parse_listen, require_authentication
 from virtcim.wire import Transport, parse_endpoint_url
-from virtcim.wire.listen import ListenError, parse_listen, require_authentication
-from virtcim.wire.listener import bind
 
 DAEMON = """
 import sys
 from virtcim.wire import XmlRpcApplication
-from virtcim.wire.listen import StartError, parse_listen, run_daemon
+from virtcim.daemon.run import StartError, parse_listen, run_daemon
 
 async def dispatch(method, params, client):
     if method == "wait":
@@ -237,7 +237,7 @@ def test_a_daemon_that_cannot_start_says_why_in_one_sentence(
 DRAINING = """
 import asyncio, sys
 from virtcim.wire import XmlRpcApplication
-from virtcim.wire.listen import parse_listen, run_daemon
+from virtcim.daemon.run import parse_listen, run_daemon
 
 ended = asyncio.Event()
 

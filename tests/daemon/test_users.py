@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from virtcim.cli.users import FIRST_USER, Users, UsersError, open_users
+from virtcim.daemon.users import FIRST_USER, Users, UsersError, open_users
 
 _OPEN_WITHOUT_SPACE = """
 import resource, signal, sys
 from pathlib import Path
-from virtcim.cli.users import UsersError, open_users
+from virtcim.daemon.users import UsersError, open_users
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 try:

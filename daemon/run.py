@@ -17,8 +17,8 @@ from typing import Any
 import h11
 import uvicorn
 
-from virtcim.wire.application import ASGIApp, Message, Receive, Scope, Send
-from virtcim.wire.listener import (
+from virtcim.daemon.asgi import ASGIApp, Message, Receive, Scope, Send
+from virtcim.daemon.listener import (
     BoundListener,
     Listen,
     ListenError,
@@ -26,7 +26,7 @@ from virtcim.wire.listener import (
     parse_listen,
     require_authentication,
 )
-from virtcim.wire.memory import limit_memory, return_memory
+from virtcim.daemon.memory import limit_memory, return_memory
 
 __all__ = [
     "AppFactory",

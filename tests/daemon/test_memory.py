@@ -9,7 +9,7 @@ import pytest
 
 _PROGRAM = """
 import ctypes, sys
-from virtcim.wire.memory import limit_memory, return_memory
+from virtcim.daemon.memory import limit_memory, return_memory
 
 def resident_mib():
     with open("/proc/self/statm") as statistics:

@@ -1,0 +1,52 @@
+"""Where a daemon listens, and whom it lets in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from virtcim.daemon.listener import Listen, parse_listen, require_authentication
+from virtcim.daemon.users import open_users
+
+__all__ = ["Access", "Authentication", "open_access"]
+
+
+class Authentication(StrEnum):
+    """How clients say who they are."""
+
+    BASIC = "basic"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Where a daemon listens, and who is let in: everybody where ``authenticate`` is None."""
+
+    listens: Sequence[Listen]
+    authenticate: Callable[[str, str], bool] | None
+
+
+def open_access(
+    listen: Sequence[str],
+    *,
+    tls_cert: str,
+    tls_key: str,
+    auth: Authentication,
+    users: Path,
+    say: Callable[[str], None],
+    trusts_unix: bool = False,
+) -> Access:
+    """Understand where to listen, and open the users file unless nobody has to log in.
+
+    ``say`` is told where a users file was made; ``trusts_unix``: the daemon asks nobody who comes
+    by a Unix socket. Raises ListenError and UsersError.
+    """
+    listens = [parse_listen(one, cert_file=tls_cert, key_file=tls_key) for one in listen]
+    if auth is Authentication.NONE:
+        require_authentication(listens)
+        return Access(listens=listens, authenticate=None)
+    if trusts_unix and all(one.kind == "unix" for one in listens):
+        return Access(listens=listens, authenticate=None)
+    return Access(listens=listens, authenticate=open_users(users, say).verify)
