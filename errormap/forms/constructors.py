@@ -94,6 +94,13 @@ _WITH_BACKTRACE = "Backend_error_with_backtrace"
 # Code, empty, message and output of a back end.
 _BACK_END_ARGUMENTS = 3
 _GONE_MACHINES = ("vm", "domain")
+# Of the storage interface: what it copies disks with, and what it keeps.
+_GONE_CODES = {
+    "mirror": "MIRROR_FAILED",
+    "copy": "VDI_COPY_FAILED",
+    "sr": "SR_NOT_ATTACHED",
+    "vdi": "VDI_MISSING",
+}
 
 
 def as_server_error(name: str, arguments: Sequence[str]) -> tuple[str, list[str]] | None:
@@ -124,6 +131,8 @@ def _gone(arguments: Sequence[str]) -> tuple[str, list[str]] | None:
         return None
     if kind.lower() in _GONE_MACHINES:
         return "HANDLE_INVALID", ["VM", identifier]
+    if (code := _GONE_CODES.get(kind.lower())) is not None:
+        return code, [identifier]
     return _INTERNAL, [_GONE.format(kind, identifier)]
 
 

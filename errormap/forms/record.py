@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.forms.causes import cause_in
 from virtcim.errormap.forms.libvirt import from_libvirt, from_libvirt_event
 from virtcim.errormap.forms.logged import from_text
 from virtcim.errormap.forms.printed import listed
 from virtcim.errormap.forms.qemu import KNOWN_FIELDS, from_qemu
+from virtcim.errormap.forms.server_errors import known_code
 from virtcim.errormap.forms.transport import from_transport
 from virtcim.errormap.forms.xapi import from_xapi
 from virtcim.errormap.forms.xend import from_xend
@@ -32,6 +35,7 @@ EXPECTED: dict[str, str] = {
     "xend": "fault_code and fault_string; result; or text",
 }
 _SUCCESS = "success"
+_MOST_HOSTS = 64
 
 
 def from_record(record: Mapping[str, object]) -> Fault:
@@ -107,6 +111,9 @@ def _xapi(raw: _Raw, operation: str, version: str) -> Fault | None:
         elif isinstance(error, list):
             # The error of the older JSON-RPC is the array itself.
             raw = {"error_description": error, **raw}
+        elif isinstance(error, str) and known_code(error) and not _has(raw, "code"):
+            # Xen Orchestra's command line: the code, and what it carries as data.
+            raw = {"code": error, "params": raw.get("data"), **raw}
     result = raw.get("result")
     if result is not None and isinstance(result, Mapping):
         raw = {**raw, **result}
@@ -152,7 +159,12 @@ def _words(described: object) -> list[object] | None:
 def _coded(raw: _Raw, operation: str, version: str) -> Fault | None:
     """``code`` and ``params`` of a client's log, or ``code``, ``message``, ``data`` of JSON-RPC."""
     code, rest = as_text(raw.get("code")), raw.get("params")
-    if as_integer(raw.get("code")) is not None or not _has(raw, "params"):
+    data = raw.get("data")
+    if isinstance(data, Mapping) and known_code(as_text(data.get("code"))):
+        # Xen Orchestra has a number and words of its own, and the server's code within.
+        object_id = [data["objectId"]] if data.get("objectId") else []
+        code, rest = as_text(data["code"]), data.get("params", object_id)
+    elif as_integer(raw.get("code")) is not None or not _has(raw, "params"):
         # JSON-RPC has a number, and the code itself as the message.
         code = as_text(raw.get("message")) if as_integer(raw.get("code")) is not None else code
         rest = raw.get("data", rest)
@@ -164,7 +176,24 @@ def _coded(raw: _Raw, operation: str, version: str) -> Fault | None:
     call = raw.get("call")
     if not operation and isinstance(call, Mapping):
         operation = as_text(call.get("method"))
-    return from_xapi([code, *words], operation=operation, version=version)
+    fault = from_xapi([code, *words], operation=operation, version=version)
+    return fault if fault.cause is not None else replace(fault, cause=_of_hosts(raw, operation))
+
+
+def _of_hosts(raw: _Raw, operation: str) -> Fault | None:
+    """What the first host said that gave a reason: Xen Orchestra asks each, and lists them."""
+    errors = raw.get("errors")
+    if not isinstance(errors, Sequence) or isinstance(errors, str | bytes):
+        return None
+    texts = [as_text(error) for error in errors[:_MOST_HOSTS]]
+    found = cause_in(texts, operation)
+    if found is not None:
+        return found
+    # Without brackets where it carries nothing: "host: CODE".
+    for code in (text.rpartition(": ")[2].strip() for text in texts):
+        if known_code(code):
+            return from_xapi([code], operation=operation)
+    return None
 
 
 # --- xend

@@ -55,6 +55,9 @@ def _translated(source: str, raw: dict[str, Any], operation: str = "VM.start") -
         {"message": _STATE_TEXT, "name": "XapiError"},
         {"faultCode": 1, "faultString": str(_STATE)},
         {"code": _STATE_TEXT},
+        {"error": _STATE[0], "data": _STATE[1:], "info": "from the server"},
+        {"text": '{"error": "VM_BAD_POWER_STATE", "data": [], "info": "from the server"}'},
+        {"code": 21, "message": "it failed", "data": {"code": _STATE[0], "params": _STATE[1:]}},
     ],
 )
 def test_an_error_of_the_xenapi_is_read_however_a_program_wrote_it(raw: dict[str, Any]) -> None:
@@ -62,6 +65,37 @@ def test_an_error_of_the_xenapi_is_read_however_a_program_wrote_it(raw: dict[str
     assert (fault.source, fault.code) == ("xapi", "VM_BAD_POWER_STATE")
     assert fault.arguments in ((), tuple(_STATE[1:]))
     assert translate(fault).code.name == "ERR_WRONG_STATE_FOR_OP"
+
+
+def test_an_error_within_an_error_of_xen_orchestra_keeps_the_object_that_it_names() -> None:
+    raw = {"code": 21, "message": "it failed", "data": {"objectId": "7", "code": _STATE[0]}}
+    fault = from_record({"source": "xapi", "operation": "VM.start", "raw": raw})
+    assert (fault.code, fault.arguments) == (_STATE[0], ("7",))
+
+
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ([f"h1: {_STATE_TEXT}", "h2: HOST_DISABLED(OpaqueRef:2)"], "VM_BAD_POWER_STATE"),
+        (["h1: it will not", "h2: HOST_DISABLED"], "HOST_DISABLED"),
+    ],
+)
+def test_the_reasons_of_the_hosts_that_xen_orchestra_lists_are_the_cause(
+    errors: list[str], expected: str
+) -> None:
+    raw = {"code": "NO_HOSTS_AVAILABLE", "params": [], "errors": errors}
+    fault = from_record({"source": "xapi", "operation": "VM.start", "raw": raw})
+    assert fault.code == "NO_HOSTS_AVAILABLE"
+    assert fault.cause is not None
+    assert fault.cause.code == expected
+    assert translate(fault).code.name == "ERR_WRONG_STATE_FOR_OP"
+
+
+@pytest.mark.parametrize("errors", ["VM_IS_X", [], [None, 7, {}], ["h1: nothing that is known"]])
+def test_a_list_of_hosts_without_a_reason_leaves_the_error_as_it_is(errors: object) -> None:
+    raw = {"code": "NO_HOSTS_AVAILABLE", "params": [], "errors": errors}
+    fault = from_record({"source": "xapi", "operation": "VM.start", "raw": raw})
+    assert fault.cause is None
 
 
 def test_a_task_that_was_cancelled_has_its_own_code_in_its_record_too() -> None:
