@@ -66,7 +66,8 @@ def main(arguments: list[str]) -> int:
         _note_number(english, translated, values)
         rules = met.by(english)
         if rules:
-            sets[key_of(_PLACE.sub("0", _LAST.sub("", translated)))] = rules
+            key = key_of(_PLACE.sub("0", _LAST.sub("", translated)))
+            sets[key] = sets.get(key, rules) & rules
             if (head := _head(translated)) is not None:
                 key = beginning_of(head)
                 heads[key] = heads.get(key, rules) & rules
@@ -74,7 +75,7 @@ def main(arguments: list[str]) -> int:
         number = _ERRNOS.get(english)
         if number is not None:
             values[key_of(translated)] = errno_value(number)
-    sets |= {key: rules for key, rules in heads.items() if rules}
+    sets = {key: rules for key, rules in (sets | heads).items() if rules}
     if not values:
         print(f"translated_messages: no catalogues of libvirt below {locales}", file=sys.stderr)
         return 1

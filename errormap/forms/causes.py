@@ -19,7 +19,14 @@ from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
 from virtcim.errormap.reading.text import as_integer, as_text
 
-__all__ = ["LIBVIRT_CARRIER", "bare_libvirt", "cause_in", "libvirt_carried"]
+__all__ = [
+    "AGENT",
+    "AGENT_COMMANDS",
+    "LIBVIRT_CARRIER",
+    "bare_libvirt",
+    "cause_in",
+    "libvirt_carried",
+]
 
 LIBVIRT_CARRIER = "LIBVIRT_ERROR"
 _LEVELS = 16
@@ -133,8 +140,8 @@ _COMMAND = later(
     r"QEMU[^'\"«»„“\u2018\n:]{0,40}['\"«»„“\u2018]\s?([a-z][\w-]{2,80})\s?"
     r"['\"«»“”\u2019][^:\uff1a\n]{0,40}[:\uff1a]\s?(?=\S)"
 )
-_AGENT_COMMANDS = "guest-"
-_AGENT = "channel=guest-agent"
+AGENT_COMMANDS = "guest-"
+AGENT = "channel=guest-agent"
 _SINGLE_WORDS = frozenset(
     ("cont", "stop", "eject", "migrate", "change", "transaction", "balloon", "quit", "stop")
 )
@@ -163,7 +170,7 @@ def _qemu_command(text: str, _: str) -> Iterator[Found]:
     for match in _COMMAND.finditer(text):
         command = match[1]
         if "-" in command or "_" in command or command in _SINGLE_WORDS:
-            more = (_AGENT,) if command.startswith(_AGENT_COMMANDS) else ()
+            more = (AGENT,) if command.startswith(AGENT_COMMANDS) else ()
             yield from _qemu(match.start(), "GenericError", text[match.end() :], command, *more)
 
 

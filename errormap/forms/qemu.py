@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.forms.causes import cause_in
+from virtcim.errormap.forms.causes import AGENT, AGENT_COMMANDS, cause_in
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.text import as_text
 
@@ -30,6 +30,8 @@ def from_qemu(raw: Mapping[str, object], *, operation: str = "", version: str = 
     ``arguments`` are ``key=value`` texts of the data that is no prose.
     """
     code, arguments, text = _parts(raw)
+    if operation.startswith(AGENT_COMMANDS):
+        arguments = (*arguments, AGENT)
     return Fault(
         source="qemu",
         source_version=version,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,8 +24,12 @@ _PATH = Path(__file__).with_name("evidence.toml")
 _LOOSE = frozenset(("device", "file"))
 # In the order of their weight.
 KINDS = ("words", "option", "path", "phrase", "domain", "operation", "errno_last")
-_ALWAYS = "errno_always"
-_PATTERNS = ("words", "option", "path", "phrase")
+# Said besides all other kinds, and keeping none of them from saying more.
+_ERRNO_ALWAYS = "errno_always"
+_OPERATION_ALWAYS = "operation_always"
+_OPTION_ALWAYS = "option_always"
+_ALWAYS = (_ERRNO_ALWAYS, _OPERATION_ALWAYS, _OPTION_ALWAYS)
+_PATTERNS = ("words", "option", "path", "phrase", _OPTION_ALWAYS)
 _PATHS = later(r"(?:^|[\s'\"`=\[(,])((?:/|[a-z]{2,10}(?:\+[a-z]+)?:(?://)?)[^\s'\"`\])]{1,300})")
 _SEARCHED = 4096
 
@@ -98,7 +102,10 @@ class Material(NamedTuple):
 
 def objects_of(material: Material) -> frozenset[str]:
     """The objects that a message is about; empty where there is no evidence."""
-    found = set(_named(_ALWAYS, material.errnos))
+    found = set(_named(_ERRNO_ALWAYS, material.errnos))
+    found |= set(_named(_OPERATION_ALWAYS, _families(material.operations)))
+    if material.option:
+        found |= set(_first_by_pattern(_OPTION_ALWAYS, material.option))
     for kind in KINDS:
         more = set(_found(kind, material))
         found |= more
@@ -144,20 +151,21 @@ def _first_by_pattern(kind: str, text: str) -> Iterator[str]:
             return
 
 
-def _families(operations: Sequence[str]) -> set[str]:
+@lru_cache(maxsize=1024)
+def _families(operations: tuple[str, ...]) -> frozenset[str]:
     """The names under which the table may know operations: their own, and ``VDI.*``."""
     found: set[str] = set()
     for operation in operations:
         bare = operation.removeprefix("Async.")[:80]
         found |= {bare, *(f"{bare[:end]}*" for end in range(1, len(bare) + 1))}
-    return found
+    return frozenset(found)
 
 
 def _row(entry: Mapping[str, object], needles: Mapping[str, Sequence[str]]) -> Row:
     name = entry.get("object")
     if not isinstance(name, str) or not name:
         raise EvidenceError(f"evidence: an entry without an object: {entry!r:.100}")
-    known = {"object", _ALWAYS, *KINDS}
+    known = {"object", *_ALWAYS, *KINDS}
     if unknown := set(entry) - known:
         raise EvidenceError(f"evidence for {name}: unknown field {min(unknown)!r}")
     patterns: dict[str, re.Pattern[str]] = {}

@@ -48,6 +48,9 @@ QUOTED = later(
 )
 _NUMBER = later(r"(?:0x)?\d[\da-f]*(?:[.:-][\da-f]+)*", re.IGNORECASE)
 _SPACES = later(r"\s+")
+# Letters of other scripts than the Latin one: between them a Latin word is a value, or a term.
+_OTHER_SCRIPT = later("[\u0400-\u04ff\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
+_LATIN_WORDS = later(r"[a-z0-9_][\w./:@+-]*(?: [a-z0-9_][\w./:@+-]*)*", re.IGNORECASE | re.ASCII)
 _COLON = later("\\s*(?:\uff1a\\s*|:(?:\\s+|$))")
 _ENDS = " ,;!.\u3002\uff01"
 
@@ -73,8 +76,13 @@ def beginning_of(text: str) -> bytes:
 
 
 def key_of(text: str) -> bytes:
-    """The hash of a message in which what is quoted, and numbers, do not count."""
-    masked = _NUMBER.sub("0", QUOTED.sub("0", text[:_LONGEST]))
+    """The hash of a message in which what is quoted, and numbers, do not count.
+
+    In other scripts than the Latin one no Latin words count.
+    """
+    masked = QUOTED.sub("0", text[:_LONGEST])
+    words = _LATIN_WORDS if _OTHER_SCRIPT.search(masked) is not None else _NUMBER
+    masked = words.sub("0", masked)
     plain = _SPACES.sub(" ", masked).strip(_ENDS).casefold()
     import hashlib
 

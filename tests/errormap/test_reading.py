@@ -85,6 +85,16 @@ def test_the_kind_of_an_echoed_option_is_evidence() -> None:
     assert _answer(network)[0] is ErrorCode.ERR_VM_CONTROL_OP_FAILED
 
 
+@pytest.mark.parametrize("message", ["Invalid index 7", "unknown opcode: 9", "entry is too small"])
+def test_words_of_a_wrong_request_need_a_request(message: str) -> None:
+    program = "qemu-system-x86_64: "
+    assert _answer(f"{program}{message}")[0] is ErrorCode.ERR_VM_CONTROL_OP_FAILED
+    for asked in ("-device wheel,id=w: ", "'-device' is unsupported: "):
+        assert _answer(f"{program}{asked}{message}")[0] is ErrorCode.ERR_BAD_PARAMETER
+    command = from_qemu({"class": "GenericError", "desc": message}, operation="device_add")
+    assert translate(command).code is ErrorCode.ERR_BAD_PARAMETER
+
+
 @pytest.mark.parametrize("last", ["load of migration failed: Invalid argument", "Exiting."])
 def test_what_is_said_when_giving_up_leaves_the_reason_to_the_line_before(last: str) -> None:
     reason = "qemu-system-x86_64: -drive file=/x: Failed to get shared lock"
@@ -192,6 +202,11 @@ def test_any_text_is_read_into_at_least_one_message(text: str, source: str) -> N
             "エラー: ドメインは見つかりませんでした: x",
             "virDomainCreate",
             ErrorCode.ERR_VM_NOT_FOUND,
+        ),
+        (
+            "ошибка: Устройство PCI 0000:02:00.0 используется драйвером QEMU, домен web-1",
+            "virDomainCreate",
+            ErrorCode.ERR_FILE_IN_USE,
         ),
     ],
 )
