@@ -16,7 +16,7 @@ from virtcim.cim.records import (
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.associations.job_ends import made_elements
 from virtcim.providers.engine.association_engine import Filters
-from virtcim.providers.engine.instance_class import ClassModel, InstanceClass
+from virtcim.providers.engine.instance_class import AnyClass, ClassModel
 from virtcim.providers.errors import translated
 from virtcim.providers.host.devices import HOST_DEVICES
 from virtcim.providers.host.host_system import HOST_SYSTEM
@@ -50,7 +50,7 @@ from virtcim.providers.virtual_system_management.service import MANAGEMENT_SERVI
 __all__ = ["IMPLEMENTATION_CLASSES", "INTEROP_CLASSES", "ROOT", "Providers"]
 
 ROOT = "root/virt"
-IMPLEMENTATION_CLASSES: tuple[InstanceClass, ...] = (
+IMPLEMENTATION_CLASSES: tuple[AnyClass, ...] = (
     HOST_SYSTEM,
     COMPUTER_SYSTEM,
     SYSTEM_SETTINGS,
@@ -68,7 +68,7 @@ IMPLEMENTATION_CLASSES: tuple[InstanceClass, ...] = (
     POWER_SERVICE,
     CONCRETE_JOB,
 )
-INTEROP_CLASSES: tuple[InstanceClass, ...] = (OBJECT_MANAGER, NAMESPACE, REGISTERED_PROFILE)
+INTEROP_CLASSES: tuple[AnyClass, ...] = (OBJECT_MANAGER, NAMESPACE, REGISTERED_PROFILE)
 
 
 class Providers:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 
 from virtcim.cim.records import CimError, MethodResult, ObjectPath, Record, StatusCode, Value
 from virtcim.errormap import ErrorCode
@@ -11,7 +10,7 @@ from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.associations.job_ends import named_elements
 from virtcim.providers.associations.table import ASSOCIATIONS
 from virtcim.providers.engine.association_engine import AssociationEngine, Filters, Link
-from virtcim.providers.engine.instance_class import ClassModel, InstanceClass, Node
+from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel
 from virtcim.providers.engine.record_cache import RecordCache, path_of
 from virtcim.providers.engine.view import Derived, View
 from virtcim.providers.errors import failure, not_found, path_text, rejected
@@ -19,7 +18,7 @@ from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.jobs.invocation import Call
 from virtcim.providers.jobs.runner import Operations
 from virtcim.providers.method_table import METHODS
-from virtcim.providers.state.job_store import Job, JobStore
+from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 
 __all__ = ["Namespace"]
@@ -35,7 +34,7 @@ class Namespace:
         self,
         name: str,
         classes: ClassModel,
-        instance_classes: Sequence[InstanceClass],
+        instance_classes: Sequence[AnyClass],
         *,
         endpoint: Endpoint | None = None,
         operations: Operations | None = None,
@@ -100,12 +99,12 @@ class Namespace:
         node = self.resolve(self.view(), path)
         if node is None:
             raise self._not_found(path)
-        if node.instance_class is not CONCRETE_JOB or self._jobs is None:
+        if not CONCRETE_JOB.owns(node) or self._jobs is None:
             raise CimError(
                 StatusCode.NOT_SUPPORTED,
                 f"instances of {node.instance_class.name} cannot be deleted by DeleteInstance",
             )
-        job: Job = node.sources[0]
+        job = node.sources.job
         if not job.ended:
             raise failure(
                 ErrorCode.ERR_WRONG_STATE_FOR_OP,
@@ -128,7 +127,7 @@ class Namespace:
         owner = self._served()[target.namespace.lower()] if target.namespace else self
         return owner.record(target)
 
-    def record(self, node: Node) -> Record:
+    def record(self, node: AnyNode) -> Record:
         """The record of an instance of this namespace."""
         return self._cache.record(node)
 
@@ -179,17 +178,17 @@ class Namespace:
             )
         )
 
-    def resolve(self, view: View, path: ObjectPath) -> Node | None:
+    def resolve(self, view: View, path: ObjectPath) -> AnyNode | None:
         """The instance that ``path`` names, also by the name of a superclass; None without one."""
         exact = self._instance_classes.get(self._classes.canonical(path.class_name) or "")
         for instance_class in (exact,) if exact else self._subclasses(path.class_name):
             identity = instance_class.shape.identity(path)
-            sources = None if identity is None else instance_class.find(view, identity)
-            if sources is not None:
-                return Node(instance_class, sources)
+            node = None if identity is None else instance_class.find(view, identity)
+            if node is not None:
+                return node
         return None
 
-    def _resolve_reference(self, view: View, path: ObjectPath) -> Node | None:
+    def _resolve_reference(self, view: View, path: ObjectPath) -> AnyNode | None:
         """The instance that a reference names; one without a namespace is of this one."""
         if path.namespace and path.namespace.lower() != self.name.lower():
             return None
@@ -213,7 +212,7 @@ class Namespace:
                     return record
         return None
 
-    def _end(self, view: View, reference: object) -> Node | None:
+    def _end(self, view: View, reference: object) -> AnyNode | None:
         """The instance at one end of an association, which may be in another namespace."""
         if not isinstance(reference, ObjectPath):
             return None
@@ -223,9 +222,9 @@ class Namespace:
         if self._classes.canonical(reference.class_name) is None:
             return None
         node = other.resolve(other.view(), reference)
-        return None if node is None else replace(node, namespace=other.name)
+        return None if node is None else node.at(other.name)
 
-    def _subclasses(self, class_name: str) -> list[InstanceClass]:
+    def _subclasses(self, class_name: str) -> list[AnyClass]:
         return [
             each
             for each in self._instance_classes.values()

@@ -1,21 +1,33 @@
 """How the ends of the associations are reached from one another.
 
-Each function takes the view and an instance at one end, and gives those at the other.
+Each function takes the view and an instance at one end, and gives those at the other; each table
+says which function serves the instances of which classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
-from virtcim.hypervisor.model import VirtualSystem
-from virtcim.providers.engine.instance_class import InstanceClass, Node
+from virtcim.hypervisor.model import Console, VirtualDisk, VirtualNetworkPort
+from virtcim.providers.engine.instance_class import AnyNode, InstanceClass, Node
+from virtcim.providers.engine.reach import reach_from
+from virtcim.providers.engine.sources import (
+    HostPart,
+    OfHost,
+    OfSystem,
+    Sources,
+    SystemPart,
+)
 from virtcim.providers.engine.view import View
 from virtcim.providers.host.devices import (
     DISK_IMAGE,
     HOST_MEMORY,
     HOST_PROCESSOR,
+    HostDeviceSources,
+    OfImage,
     host_devices_of,
+    host_processors_of,
 )
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.resource_pool.pools import (
@@ -25,6 +37,10 @@ from virtcim.providers.resource_pool.pools import (
     PRIMORDIAL_STORAGE_POOL,
     PROCESSOR_POOL,
     STORAGE_POOL,
+    HostMemory,
+    OfNetwork,
+    OfRepository,
+    PoolSources,
     memory_pool,
 )
 from virtcim.providers.resources.allocation import (
@@ -33,299 +49,341 @@ from virtcim.providers.resources.allocation import (
     MEMORY_ALLOCATION,
     NETWORK_PORT_ALLOCATION,
     PROCESSOR_ALLOCATION,
+    AllocationSources,
+    SystemAtHost,
     allocations_of,
-    system_of,
+    memory_allocation,
+    processor_allocation,
 )
 from virtcim.providers.resources.devices import (
+    CD_DRIVE_DEVICE,
+    DEVICES,
+    DISK_DEVICES,
     DISPLAY_CONTROLLER,
+    FLOPPY_DRIVE_DEVICE,
+    LOGICAL_DISK,
     MEMORY_DEVICE,
     NETWORK_PORT,
     PROCESSOR_DEVICE,
+    DeviceSources,
     devices_of,
-    drive_class,
+    disk_device,
+    displays_of,
     processors_of,
 )
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
 
 __all__ = [
-    "allocations_from_pool",
-    "allocations_of_element",
+    "ALLOCATIONS_OF_DEVICES",
+    "ALLOCATIONS_OF_POOLS",
+    "CHILD_POOLS",
+    "DEVICES_OF_ALLOCATIONS",
+    "DEVICES_OF_SYSTEMS",
+    "HOSTS_OF_POOLS",
+    "PARENT_POOLS",
+    "PARTS_OF_POOLS",
+    "POOLS_OF_ALLOCATIONS",
+    "POOLS_OF_PARTS",
+    "SYSTEMS_OF_DEVICES",
     "allocations_of_settings",
-    "child_pools",
-    "devices_from_pool",
-    "devices_of_system",
     "disks_with_image",
     "drives_with_image",
     "elements_of_settings",
-    "elements_with_settings",
-    "hosts_of_pool",
     "hosts_of_system",
-    "images_in_disk",
-    "parts_of_pool",
-    "pool_of_allocation",
-    "pools_of_device",
+    "image_in_disk",
     "pools_of_host",
-    "pools_of_part",
     "same",
     "settings_of_allocation",
-    "state_settings",
-    "system_of_device",
     "systems_of_host",
 ]
 
-# The device, the allocation that it comes from, and the pool that both come from.
-_ALLOCATION_OF: Mapping[InstanceClass, InstanceClass] = MappingProxyType(
-    {
-        PROCESSOR_DEVICE: PROCESSOR_ALLOCATION,
-        MEMORY_DEVICE: MEMORY_ALLOCATION,
-        NETWORK_PORT: NETWORK_PORT_ALLOCATION,
-        DISPLAY_CONTROLLER: CONSOLE_ALLOCATION,
-    }
-)
-_CHILD_OF: Mapping[InstanceClass, InstanceClass] = MappingProxyType(
-    {STORAGE_POOL: PRIMORDIAL_STORAGE_POOL, NETWORK_POOL: PRIMORDIAL_NETWORK_POOL}
-)
+S = TypeVar("S", bound=Sources)
 
 
-def same(instance_class: InstanceClass) -> Callable[[View, Node], Iterable[Node]]:
-    """The instance of another class that comes from the same domain object."""
-    return lambda _, node: (Node(instance_class, node.sources[:1]),)
+def same(instance_class: InstanceClass[S]) -> Callable[[View, Node[S]], Iterable[Node[S]]]:
+    """The instance of another class that has the same sources."""
+    return lambda _, node: (instance_class.node(node.sources),)
 
 
-def _first_host(view: View) -> Iterable[Node]:
+def _first_host(view: View, _: AnyNode) -> Iterator[Node[OfHost]]:
     host = view.first_host
-    return () if host is None else (Node(HOST_SYSTEM, (host,)),)
-
-
-def _home_uuid(view: View, system: VirtualSystem) -> str:
-    host = view.home(system)
-    return "" if host is None else host.uuid
+    if host is not None:
+        yield HOST_SYSTEM.node(OfHost(host))
 
 
 # Systems, their settings and their devices.
 
 
-def hosts_of_system(view: View, node: Node) -> Iterable[Node]:
+def hosts_of_system(view: View, node: Node[OfSystem]) -> Iterator[Node[OfHost]]:
     """The host that a virtual system lives on."""
-    host = view.home(node.sources[0])
-    return () if host is None else (Node(HOST_SYSTEM, (host,)),)
+    host = view.home(node.sources.system)
+    if host is not None:
+        yield HOST_SYSTEM.node(OfHost(host))
 
 
-def systems_of_host(view: View, node: Node) -> Iterable[Node]:
+def systems_of_host(view: View, node: Node[OfHost]) -> Iterator[Node[OfSystem]]:
     """The virtual systems that live on a host."""
-    return (Node(COMPUTER_SYSTEM, (each,)) for each in view.systems_at(node.sources[0]))
+    return (COMPUTER_SYSTEM.node(OfSystem(each)) for each in view.systems_at(node.sources.host))
 
 
-def devices_of_system(view: View, node: Node) -> Iterable[Node]:
-    """The devices of a virtual system or a host."""
-    source = node.sources[0]
-    return (
-        devices_of(source)
-        if node.instance_class is COMPUTER_SYSTEM
-        else host_devices_of(view, source)
-    )
+def _devices_of_system(_: View, node: Node[OfSystem]) -> Iterator[Node[DeviceSources]]:
+    return devices_of(node.sources.system)
 
 
-def system_of_device(view: View, node: Node) -> Iterable[Node]:
-    """The system that has a device."""
-    if node.instance_class is DISK_IMAGE:
-        return _first_host(view)
-    source = node.sources[0]
-    system_class = COMPUTER_SYSTEM if isinstance(source, VirtualSystem) else HOST_SYSTEM
-    return (Node(system_class, (source,)),)
+def _devices_of_host(view: View, node: Node[OfHost]) -> Iterator[Node[HostDeviceSources]]:
+    return host_devices_of(view, node.sources.host)
 
 
-def allocations_of_settings(view: View, node: Node) -> Iterable[Node]:
+DEVICES_OF_SYSTEMS = reach_from(COMPUTER_SYSTEM, _devices_of_system) | reach_from(
+    HOST_SYSTEM, _devices_of_host
+)
+
+
+def _system_of_device(_: View, node: Node[DeviceSources]) -> Iterator[Node[OfSystem]]:
+    yield COMPUTER_SYSTEM.node(OfSystem(node.sources.system))
+
+
+def _host_of_part(
+    _: View, node: Node[OfHost | HostPart[int] | HostMemory]
+) -> Iterator[Node[OfHost]]:
+    yield HOST_SYSTEM.node(OfHost(node.sources.host))
+
+
+SYSTEMS_OF_DEVICES = (
+    reach_from(DEVICES, _system_of_device)
+    | reach_from(HOST_PROCESSOR, _host_of_part)
+    | reach_from(HOST_MEMORY, _host_of_part)
+    | reach_from(DISK_IMAGE, _first_host)
+)
+
+
+def allocations_of_settings(view: View, node: Node[OfSystem]) -> Iterator[Node[AllocationSources]]:
     """The resource allocations in the settings of a virtual system."""
-    return allocations_of(view, node.sources[0])
+    return allocations_of(view, node.sources.system)
 
 
-def settings_of_allocation(_: View, node: Node) -> Iterable[Node]:
+def settings_of_allocation(_: View, node: Node[AllocationSources]) -> Iterator[Node[OfSystem]]:
     """The settings that a resource allocation is part of."""
-    return (Node(SYSTEM_SETTINGS, (system_of(node),)),)
+    yield SYSTEM_SETTINGS.node(OfSystem(node.sources.system))
 
 
-def state_settings(view: View, node: Node) -> Iterable[Node]:
-    """The settings of a system, or the allocation that a device comes from."""
-    if node.instance_class is COMPUTER_SYSTEM:
-        return (Node(SYSTEM_SETTINGS, node.sources),)
-    return allocations_of_element(view, node)
-
-
-def elements_with_settings(_: View, node: Node) -> Iterator[Node]:
-    """The system or devices that settings or an allocation define the state of."""
-    system = node.sources[0]
-    if node.instance_class is SYSTEM_SETTINGS:
-        yield Node(COMPUTER_SYSTEM, (system,))
-    elif node.instance_class is PROCESSOR_ALLOCATION:
-        for number in processors_of(system):
-            yield Node(PROCESSOR_DEVICE, (system, number))
-    elif node.instance_class is MEMORY_ALLOCATION:
-        yield Node(MEMORY_DEVICE, (system, ""))
-    else:
-        wanted = node.sources[1]
-        for device in devices_of(system):
-            if device.sources[1] is wanted:
-                yield device
-
-
-def elements_of_settings(_: View, node: Node) -> Iterable[Node]:
+def elements_of_settings(_: View, node: Node[OfSystem]) -> Iterator[Node[OfSystem]]:
     """What the settings of a system are settings of: the system, and the settings as they are."""
-    return (Node(COMPUTER_SYSTEM, node.sources), Node(SYSTEM_SETTINGS, node.sources))
+    yield COMPUTER_SYSTEM.node(node.sources)
+    yield SYSTEM_SETTINGS.node(node.sources)
 
 
-def allocations_of_element(view: View, node: Node) -> Iterable[Node]:
-    """The resource allocation that a device comes from."""
-    system, device = node.sources
-    wanted = _ALLOCATION_OF.get(node.instance_class, DISK_ALLOCATION)
-    if wanted in (PROCESSOR_ALLOCATION, MEMORY_ALLOCATION):
-        device = _home_uuid(view, system)
-    return (Node(wanted, (system, device)),)
+# Devices, and the allocations that they come from.
+
+
+def _processors_of_allocation(_: View, node: Node[SystemAtHost]) -> Iterator[Node[SystemPart[int]]]:
+    return processors_of(node.sources.system)
+
+
+def _memory_of_allocation(_: View, node: Node[SystemAtHost]) -> Iterator[Node[OfSystem]]:
+    yield MEMORY_DEVICE.node(OfSystem(node.sources.system))
+
+
+def _disk_of_allocation(
+    _: View, node: Node[SystemPart[VirtualDisk]]
+) -> Iterator[Node[SystemPart[VirtualDisk]]]:
+    yield disk_device(node.sources)
+
+
+def _display_of_allocation(
+    _: View, node: Node[SystemPart[Console]]
+) -> Iterator[Node[SystemPart[Console]]]:
+    for display in displays_of(node.sources.system):
+        if display.sources.part is node.sources.part:
+            yield display
+
+
+DEVICES_OF_ALLOCATIONS = (
+    reach_from(PROCESSOR_ALLOCATION, _processors_of_allocation)
+    | reach_from(MEMORY_ALLOCATION, _memory_of_allocation)
+    | reach_from(DISK_ALLOCATION, _disk_of_allocation)
+    | reach_from(NETWORK_PORT_ALLOCATION, same(NETWORK_PORT))
+    | reach_from(CONSOLE_ALLOCATION, _display_of_allocation)
+)
+ALLOCATIONS_OF_DEVICES = (
+    reach_from(
+        PROCESSOR_DEVICE, lambda view, node: (processor_allocation(view, node.sources.system),)
+    )
+    | reach_from(MEMORY_DEVICE, lambda view, node: (memory_allocation(view, node.sources.system),))
+    | reach_from(DISK_DEVICES, same(DISK_ALLOCATION))
+    | reach_from(NETWORK_PORT, same(NETWORK_PORT_ALLOCATION))
+    | reach_from(DISPLAY_CONTROLLER, same(CONSOLE_ALLOCATION))
+)
 
 
 # Pools.
 
 
-def pools_of_host(view: View, node: Node) -> Iterator[Node]:
+def _storage_pools(view: View, _: AnyNode) -> Iterator[Node[OfRepository]]:
+    return STORAGE_POOL.all(view)
+
+
+def _network_pools(view: View, _: AnyNode) -> Iterator[Node[OfNetwork]]:
+    return NETWORK_POOL.all(view)
+
+
+def _primordial_storage_pools(view: View, _: AnyNode) -> Iterator[Node[OfHost]]:
+    return PRIMORDIAL_STORAGE_POOL.all(view)
+
+
+def _primordial_network_pools(view: View, _: AnyNode) -> Iterator[Node[OfHost]]:
+    return PRIMORDIAL_NETWORK_POOL.all(view)
+
+
+CHILD_POOLS = reach_from(PRIMORDIAL_STORAGE_POOL, _storage_pools) | reach_from(
+    PRIMORDIAL_NETWORK_POOL, _network_pools
+)
+PARENT_POOLS = reach_from(STORAGE_POOL, _primordial_storage_pools) | reach_from(
+    NETWORK_POOL, _primordial_network_pools
+)
+
+
+def pools_of_host(view: View, node: Node[OfHost]) -> Iterator[Node[PoolSources]]:
     """The resource pools of a host."""
-    host = node.sources[0]
-    yield Node(PROCESSOR_POOL, (host,))
+    host = node.sources.host
+    yield PROCESSOR_POOL.node(OfHost(host))
     yield memory_pool(view, host)
     # What all hosts of a pool share is shown at the one that stands for the pool.
     if host is view.first_host:
-        for primordial in (PRIMORDIAL_STORAGE_POOL, PRIMORDIAL_NETWORK_POOL):
-            yield Node(primordial, (host,))
-            yield from child_pools(view, Node(primordial, (host,)))
+        for pools in (PRIMORDIAL_STORAGE_POOL, STORAGE_POOL, PRIMORDIAL_NETWORK_POOL, NETWORK_POOL):
+            yield from pools.all(view)
 
 
-def hosts_of_pool(view: View, node: Node) -> Iterable[Node]:
-    """The host that a resource pool belongs to."""
-    if node.instance_class in _CHILD_OF:
-        return _first_host(view)
-    return (Node(HOST_SYSTEM, node.sources[:1]),)
+HOSTS_OF_POOLS = (
+    reach_from(PROCESSOR_POOL, same(HOST_SYSTEM))
+    | reach_from(MEMORY_POOL, _host_of_part)
+    | reach_from(PRIMORDIAL_STORAGE_POOL, same(HOST_SYSTEM))
+    | reach_from(STORAGE_POOL, _first_host)
+    | reach_from(PRIMORDIAL_NETWORK_POOL, same(HOST_SYSTEM))
+    | reach_from(NETWORK_POOL, _first_host)
+)
 
 
-def child_pools(view: View, node: Node) -> Iterable[Node]:
-    """The pools that were made from a primordial pool."""
-    if node.instance_class is PRIMORDIAL_STORAGE_POOL:
-        found = view.inventory.storage_repositories.values()
-        return (Node(STORAGE_POOL, (each,)) for each in found)
-    if node.instance_class is PRIMORDIAL_NETWORK_POOL:
-        return (Node(NETWORK_POOL, (each,)) for each in view.inventory.networks.values())
-    return ()
+def _processor_allocations(view: View, node: Node[OfHost]) -> Iterator[Node[SystemAtHost]]:
+    host = node.sources.host
+    for system in view.systems_at(host):
+        yield PROCESSOR_ALLOCATION.node(SystemAtHost(system, host.uuid))
 
 
-def _parent_pools(view: View, node: Node) -> Iterable[Node]:
+def _memory_allocations(view: View, node: Node[HostMemory]) -> Iterator[Node[SystemAtHost]]:
+    host = node.sources.host
+    for system in view.systems_at(host):
+        yield MEMORY_ALLOCATION.node(SystemAtHost(system, host.uuid))
+
+
+def _disk_allocations(
+    view: View, node: Node[OfRepository]
+) -> Iterator[Node[SystemPart[VirtualDisk]]]:
+    return (DISK_ALLOCATION.node(each) for each in view.disks_in(node.sources.repository.uuid))
+
+
+def _port_allocations(
+    view: View, node: Node[OfNetwork]
+) -> Iterator[Node[SystemPart[VirtualNetworkPort]]]:
+    return (NETWORK_PORT_ALLOCATION.node(each) for each in view.ports_on(node.sources.network.uuid))
+
+
+ALLOCATIONS_OF_POOLS = (
+    reach_from(PROCESSOR_POOL, _processor_allocations)
+    | reach_from(MEMORY_POOL, _memory_allocations)
+    | reach_from(STORAGE_POOL, _disk_allocations)
+    | reach_from(NETWORK_POOL, _port_allocations)
+)
+
+
+def _processor_pool(view: View, node: Node[SystemAtHost]) -> Iterator[Node[OfHost]]:
+    host = view.home(node.sources.system)
+    if host is not None:
+        yield PROCESSOR_POOL.node(OfHost(host))
+
+
+def _memory_pool(view: View, node: Node[SystemAtHost]) -> Iterator[Node[HostMemory]]:
+    host = view.home(node.sources.system)
+    if host is not None:
+        yield memory_pool(view, host)
+
+
+def _pool_of_image(view: View, repository_uuid: str) -> Iterator[Node[OfRepository]]:
+    repository = view.inventory.storage_repositories.get(repository_uuid)
+    if repository is not None:
+        yield STORAGE_POOL.node(OfRepository(repository))
+
+
+def _pool_of_disk(view: View, node: Node[SystemPart[VirtualDisk]]) -> Iterator[Node[OfRepository]]:
+    image = node.sources.part.image
+    if image is not None:
+        yield from _pool_of_image(view, image.sr_uuid)
+
+
+def _pool_of_port(
+    view: View, node: Node[SystemPart[VirtualNetworkPort]]
+) -> Iterator[Node[OfNetwork]]:
+    network = view.inventory.networks.get(node.sources.part.network_uuid)
+    if network is not None:
+        yield NETWORK_POOL.node(OfNetwork(network))
+
+
+POOLS_OF_ALLOCATIONS = (
+    reach_from(PROCESSOR_ALLOCATION, _processor_pool)
+    | reach_from(MEMORY_ALLOCATION, _memory_pool)
+    | reach_from(DISK_ALLOCATION, _pool_of_disk)
+    | reach_from(NETWORK_PORT_ALLOCATION, _pool_of_port)
+)
+
+
+def _images_of_pool(view: View, node: Node[OfRepository]) -> Iterator[Node[OfImage]]:
     host = view.first_host
-    return () if host is None else (Node(_CHILD_OF[node.instance_class], (host,)),)
+    if host is not None:
+        for image in view.images_in(node.sources.repository.uuid):
+            yield DISK_IMAGE.node(OfImage(image, host.uuid))
 
 
-def allocations_from_pool(view: View, node: Node) -> Iterator[Node]:
-    """The resource allocations that are taken from a pool."""
-    source = node.sources[0]
-    if node.instance_class is STORAGE_POOL:
-        for found in view.disks_in(source.uuid):
-            yield Node(DISK_ALLOCATION, found)
-    elif node.instance_class is NETWORK_POOL:
-        for connected in view.ports_on(source.uuid):
-            yield Node(NETWORK_PORT_ALLOCATION, connected)
-    elif node.instance_class in (PROCESSOR_POOL, MEMORY_POOL):
-        is_processor = node.instance_class is PROCESSOR_POOL
-        wanted = PROCESSOR_ALLOCATION if is_processor else MEMORY_ALLOCATION
-        for system in view.systems_at(source):
-            yield Node(wanted, (system, source.uuid))
+# What a pool consists of: resources of the host, disk images, or other pools.
+PARTS_OF_POOLS = (
+    reach_from(PROCESSOR_POOL, lambda _, node: host_processors_of(node.sources.host))
+    | reach_from(MEMORY_POOL, lambda _, node: (HOST_MEMORY.node(OfHost(node.sources.host)),))
+    | reach_from(STORAGE_POOL, _images_of_pool)
+    | CHILD_POOLS
+)
+POOLS_OF_PARTS = (
+    reach_from(HOST_PROCESSOR, lambda _, node: (PROCESSOR_POOL.node(OfHost(node.sources.host)),))
+    | reach_from(HOST_MEMORY, lambda view, node: (memory_pool(view, node.sources.host),))
+    | reach_from(DISK_IMAGE, lambda view, node: _pool_of_image(view, node.sources.image.sr_uuid))
+    | PARENT_POOLS
+)
 
 
-def pool_of_allocation(view: View, node: Node) -> Iterator[Node]:
-    """The pool that a resource allocation is taken from."""
-    system, detail = node.sources
-    inventory = view.inventory
-    if node.instance_class is DISK_ALLOCATION:
-        repository = detail.image and inventory.storage_repositories.get(detail.image.sr_uuid)
-        if repository:
-            yield Node(STORAGE_POOL, (repository,))
-    elif node.instance_class is NETWORK_PORT_ALLOCATION:
-        network = inventory.networks.get(detail.network_uuid)
-        if network:
-            yield Node(NETWORK_POOL, (network,))
-    elif node.instance_class in (PROCESSOR_ALLOCATION, MEMORY_ALLOCATION):
-        host = view.home(system)
-        is_processor = node.instance_class is PROCESSOR_ALLOCATION
-        if host:
-            yield Node(PROCESSOR_POOL, (host,)) if is_processor else memory_pool(view, host)
+# Disk images, and the disks and drives that they are in.
 
 
-def devices_from_pool(view: View, node: Node) -> Iterator[Node]:
-    """The devices, and the child pools, that are taken from a pool."""
-    for allocation in allocations_from_pool(view, node):
-        if allocation.instance_class is DISK_ALLOCATION:
-            yield Node(drive_class(allocation.sources[1]), allocation.sources)
-        elif allocation.instance_class is NETWORK_PORT_ALLOCATION:
-            yield Node(NETWORK_PORT, allocation.sources)
-        else:
-            yield from elements_with_settings(view, allocation)
-    yield from child_pools(view, node)
-
-
-def pools_of_device(view: View, node: Node) -> Iterator[Node]:
-    """The pool that a device or a child pool is taken from."""
-    if node.instance_class in _CHILD_OF:
-        yield from _parent_pools(view, node)
-        return
-    for allocation in allocations_of_element(view, node):
-        yield from pool_of_allocation(view, allocation)
-
-
-def parts_of_pool(view: View, node: Node) -> Iterator[Node]:
-    """What a pool consists of: resources of the host, disk images, or other pools."""
-    source = node.sources[0]
-    if node.instance_class is PROCESSOR_POOL:
-        for number in range(source.cpu_count):
-            yield Node(HOST_PROCESSOR, (source, number))
-    elif node.instance_class is MEMORY_POOL:
-        yield Node(HOST_MEMORY, (source, ""))
-    elif node.instance_class is STORAGE_POOL:
-        host = view.first_host
-        if host is not None:
-            for image in view.images_in(source.uuid):
-                yield Node(DISK_IMAGE, (image, host.uuid))
-    yield from child_pools(view, node)
-
-
-def pools_of_part(view: View, node: Node) -> Iterator[Node]:
-    """The pool that a resource of the host, a disk image or a pool is part of."""
-    if node.instance_class in _CHILD_OF:
-        yield from _parent_pools(view, node)
-    elif node.instance_class is DISK_IMAGE:
-        repository = view.inventory.storage_repositories.get(node.sources[0].sr_uuid)
-        if repository is not None:
-            yield Node(STORAGE_POOL, (repository,))
-    else:
-        host = node.sources[0]
-        is_processor = node.instance_class is HOST_PROCESSOR
-        yield Node(PROCESSOR_POOL, (host,)) if is_processor else memory_pool(view, host)
-
-
-def images_in_disk(view: View, node: Node) -> Iterable[Node]:
+def image_in_disk(view: View, node: Node[SystemPart[VirtualDisk]]) -> Iterator[Node[OfImage]]:
     """The image behind a disk, or in a drive."""
-    held, host = node.sources[1].image, view.first_host
+    held, host = node.sources.part.image, view.first_host
     image = held and view.inventory.disk_images.get(held.uuid)
-    return (Node(DISK_IMAGE, (image, host.uuid)),) if image and host else ()
+    if image is not None and host is not None:
+        yield DISK_IMAGE.node(OfImage(image, host.uuid))
 
 
-def _with_image(view: View, node: Node, *, fixed: bool) -> Iterator[Node]:
-    for found in view.disks_with(node.sources[0].uuid):
-        device_class = drive_class(found[1])
-        if (device_class.name == "VirtCIM_LogicalDisk") is fixed:
-            yield Node(device_class, found)
+def _with_image(
+    view: View,
+    node: Node[OfImage],
+    *classes: InstanceClass[SystemPart[VirtualDisk]],
+) -> Iterator[Node[SystemPart[VirtualDisk]]]:
+    devices = (disk_device(each) for each in view.disks_with(node.sources.image.uuid))
+    return (each for each in devices if each.instance_class in classes)
 
 
-def disks_with_image(view: View, node: Node) -> Iterable[Node]:
+def disks_with_image(view: View, node: Node[OfImage]) -> Iterator[Node[SystemPart[VirtualDisk]]]:
     """The disks that an image is behind."""
-    return _with_image(view, node, fixed=True)
+    return _with_image(view, node, LOGICAL_DISK)
 
 
-def drives_with_image(view: View, node: Node) -> Iterable[Node]:
+def drives_with_image(view: View, node: Node[OfImage]) -> Iterator[Node[SystemPart[VirtualDisk]]]:
     """The drives that an image is in."""
-    return _with_image(view, node, fixed=False)
+    return _with_image(view, node, CD_DRIVE_DEVICE, FLOPPY_DRIVE_DEVICE)

@@ -8,16 +8,16 @@ from types import MappingProxyType
 from virtcim.cim.records import MethodResult, ObjectPath, Value
 from virtcim.hypervisor.change import Made
 from virtcim.hypervisor.model import Inventory
-from virtcim.providers.engine.instance_class import InstanceClass, Node
+from virtcim.providers.engine.instance_class import AnyClass, AnyNode, Node
 from virtcim.providers.engine.view import View
-from virtcim.providers.host.devices import DISK_IMAGE
-from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
+from virtcim.providers.host.devices import DISK_IMAGE, OfImage
+from virtcim.providers.jobs.concrete_job import CONCRETE_JOB, OfJob
 from virtcim.providers.jobs.elements import element_of
-from virtcim.providers.resource_pool.pools import STORAGE_POOL
+from virtcim.providers.resource_pool.pools import STORAGE_POOL, OfRepository
 from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
 from virtcim.providers.resources.allocation import ALLOCATIONS
 from virtcim.providers.resources.registry import KINDS, added_settings
-from virtcim.providers.state.job_store import Job, JobElement
+from virtcim.providers.state.job_store import JobElement
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM, system_element
 from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
 from virtcim.providers.virtual_system_management.service import MANAGEMENT_SERVICE
@@ -34,9 +34,19 @@ __all__ = [
     "owning_element",
 ]
 
-AFFECTED_CLASSES = (COMPUTER_SYSTEM, SYSTEM_SETTINGS, *ALLOCATIONS, STORAGE_POOL, DISK_IMAGE)
-OWNING_CLASSES = (COMPUTER_SYSTEM, MANAGEMENT_SERVICE, POOL_CONFIGURATION_SERVICE)
-_CLASSES: Mapping[str, InstanceClass] = MappingProxyType(
+AFFECTED_CLASSES: tuple[AnyClass, ...] = (
+    COMPUTER_SYSTEM,
+    SYSTEM_SETTINGS,
+    *ALLOCATIONS,
+    STORAGE_POOL,
+    DISK_IMAGE,
+)
+OWNING_CLASSES: tuple[AnyClass, ...] = (
+    COMPUTER_SYSTEM,
+    MANAGEMENT_SERVICE,
+    POOL_CONFIGURATION_SERVICE,
+)
+_CLASSES: Mapping[str, AnyClass] = MappingProxyType(
     {each.name: each for each in (*AFFECTED_CLASSES, *OWNING_CLASSES)}
 )
 # AffectedJobElement.ElementEffects.
@@ -62,50 +72,49 @@ def made_elements(made: Made, inventory: Inventory) -> Iterator[JobElement]:
         for identity in added_settings(kind, made.changed_system, made.devices):
             yield JobElement(kind.allocation.name, identity)
     if repository := inventory.storage_repositories.get(made.repository):
-        yield element_of(Node(STORAGE_POOL, (repository,)))
+        yield element_of(STORAGE_POOL.node(OfRepository(repository)))
     if image := inventory.disk_images.get(made.image):
-        yield element_of(Node(DISK_IMAGE, (image, min(inventory.hosts))))
+        yield element_of(DISK_IMAGE.node(OfImage(image, min(inventory.hosts))))
 
 
-def affected_elements(view: View, node: Node) -> Iterator[Node]:
+def affected_elements(view: View, node: Node[OfJob]) -> Iterator[AnyNode]:
     """What a job changes or made, as far as it is there."""
-    job: Job = node.sources[0]
+    job = node.sources.job
     yield from _found(view, dict.fromkeys((*job.affected, *job.created)))
 
 
-def affecting_jobs(view: View, node: Node) -> Iterator[Node]:
+def affecting_jobs(view: View, node: AnyNode) -> Iterator[Node[OfJob]]:
     """The jobs that change or made an instance."""
     element = element_of(node)
     for job in view.jobs_concerning(element):
         if element in job.affected or element in job.created:
-            yield Node(CONCRETE_JOB, (job,))
+            yield CONCRETE_JOB.node(OfJob(job))
 
 
-def owning_element(view: View, node: Node) -> Iterable[Node]:
+def owning_element(view: View, node: Node[OfJob]) -> Iterable[AnyNode]:
     """What a job was asked of."""
-    job: Job = node.sources[0]
+    job = node.sources.job
     return () if job.owner is None else _found(view, (job.owner,))
 
 
-def owned_jobs(view: View, node: Node) -> Iterator[Node]:
+def owned_jobs(view: View, node: AnyNode) -> Iterator[Node[OfJob]]:
     """The jobs that an instance was asked for."""
     element = element_of(node)
     for job in view.jobs_concerning(element):
         if job.owner == element:
-            yield Node(CONCRETE_JOB, (job,))
+            yield CONCRETE_JOB.node(OfJob(job))
 
 
-def effect(job: Node, element: Node) -> Mapping[str, Value]:
+def effect(job: AnyNode, element: AnyNode) -> Mapping[str, Value]:
     """What a job does to an instance, where it is known to have made it."""
-    made = element_of(element) in job.sources[0].created
+    assert CONCRETE_JOB.owns(job)
+    made = element_of(element) in job.sources.job.created
     return {"ElementEffects": [_CREATE] if made else None}
 
 
-def _found(view: View, elements: Iterable[JobElement]) -> Iterator[Node]:
+def _found(view: View, elements: Iterable[JobElement]) -> Iterator[AnyNode]:
     for element in elements:
         instance_class = _CLASSES.get(element.class_name)
-        if instance_class is None:
-            continue
-        sources = instance_class.find(view, element.identity)
-        if sources is not None:
-            yield Node(instance_class, sources)
+        found = None if instance_class is None else instance_class.find(view, element.identity)
+        if found is not None:
+            yield found

@@ -1,94 +1,98 @@
 """How services and capabilities are reached from what they are for, and back.
 
-Each function takes the view and an instance at one end, and gives those at the other.
+Each function takes the view and an instance at one end, and gives those at the other; each table
+says which function serves the instances of which classes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from virtcim.providers.associations.ends import (
-    hosts_of_pool,
+    HOSTS_OF_POOLS,
     hosts_of_system,
     pools_of_host,
+    same,
     systems_of_host,
 )
 from virtcim.providers.engine.instance_class import Node
+from virtcim.providers.engine.reach import reach_from
+from virtcim.providers.engine.sources import OfHost, OfSystem
 from virtcim.providers.engine.view import View
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.host.power_management import POWER_SERVICE
 from virtcim.providers.resource_pool.allocation_capabilities import (
     ALLOCATION_CAPABILITIES,
     DESCRIBED_POOLS,
+    capabilities_of_pool,
     pool_of_capabilities,
 )
-from virtcim.providers.resource_pool.pools import POOLS
 from virtcim.providers.resource_pool_configuration.capabilities import (
     POOL_CONFIGURATION_CAPABILITIES,
 )
 from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
-from virtcim.providers.virtual_system.capabilities import SYSTEM_CAPABILITIES, name_limit
+from virtcim.providers.virtual_system.capabilities import (
+    SYSTEM_CAPABILITIES,
+    capabilities_of_system,
+)
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 from virtcim.providers.virtual_system_management.capabilities import MANAGEMENT_CAPABILITIES
 from virtcim.providers.virtual_system_management.service import MANAGEMENT_SERVICE
 
 __all__ = [
-    "affected_elements",
-    "affecting_services",
-    "capabilities_of",
-    "capable_elements",
+    "AFFECTED_ELEMENTS",
+    "AFFECTING_SERVICES",
+    "CAPABILITIES",
+    "CAPABLE_ELEMENTS",
     "services_of_host",
 ]
 
 
-def capabilities_of(view: View, node: Node) -> Iterator[Node]:
-    """The capabilities of a system, a pool, or the service that manages systems."""
-    source = node.sources[0]
-    if node.instance_class is COMPUTER_SYSTEM:
-        yield Node(SYSTEM_CAPABILITIES, (source, name_limit(view, source)))
-    elif node.instance_class in (MANAGEMENT_SERVICE, HOST_SYSTEM):
-        yield Node(MANAGEMENT_CAPABILITIES, (source,))
-    elif node.instance_class is POOL_CONFIGURATION_SERVICE:
-        yield Node(POOL_CONFIGURATION_CAPABILITIES, (source,))
-    elif node.instance_class in DESCRIBED_POOLS:
-        yield Node(ALLOCATION_CAPABILITIES, (node.instance_class, source))
+def _managed(_: View, node: Node[OfHost]) -> Iterator[Node[OfHost]]:
+    yield HOST_SYSTEM.node(node.sources)
+    yield MANAGEMENT_SERVICE.node(node.sources)
 
 
-def capable_elements(view: View, node: Node) -> Iterator[Node]:
-    """What has the capabilities."""
-    if node.instance_class is SYSTEM_CAPABILITIES:
-        yield Node(COMPUTER_SYSTEM, node.sources[:1])
-    elif node.instance_class is POOL_CONFIGURATION_CAPABILITIES:
-        yield Node(POOL_CONFIGURATION_SERVICE, node.sources)
-    elif node.instance_class is ALLOCATION_CAPABILITIES:
-        yield pool_of_capabilities(view, node)
-    else:
-        yield Node(HOST_SYSTEM, node.sources)
-        yield Node(MANAGEMENT_SERVICE, node.sources)
+# From what has capabilities to them, and back.
+CAPABILITIES = (
+    reach_from(
+        COMPUTER_SYSTEM, lambda view, node: (capabilities_of_system(view, node.sources.system),)
+    )
+    | reach_from((HOST_SYSTEM, MANAGEMENT_SERVICE), same(MANAGEMENT_CAPABILITIES))
+    | reach_from(POOL_CONFIGURATION_SERVICE, same(POOL_CONFIGURATION_CAPABILITIES))
+    | reach_from(DESCRIBED_POOLS, capabilities_of_pool)
+)
+CAPABLE_ELEMENTS = (
+    reach_from(
+        SYSTEM_CAPABILITIES,
+        lambda _, node: (COMPUTER_SYSTEM.node(OfSystem(node.sources.system)),),
+    )
+    | reach_from(MANAGEMENT_CAPABILITIES, _managed)
+    | reach_from(POOL_CONFIGURATION_CAPABILITIES, same(POOL_CONFIGURATION_SERVICE))
+    | reach_from(ALLOCATION_CAPABILITIES, pool_of_capabilities)
+)
 
 
-def services_of_host(_: View, node: Node) -> Iterable[Node]:
+def services_of_host(_: View, node: Node[OfHost]) -> Iterator[Node[OfHost]]:
     """The services that a host offers."""
     services = (MANAGEMENT_SERVICE, POOL_CONFIGURATION_SERVICE, POWER_SERVICE)
-    return (Node(service, node.sources) for service in services)
+    return (service.node(node.sources) for service in services)
 
 
-def affected_elements(view: View, node: Node) -> Iterator[Node]:
-    """What a service acts on: the pools of its host, or the host and the systems there."""
-    host = Node(HOST_SYSTEM, node.sources)
-    if node.instance_class is POOL_CONFIGURATION_SERVICE:
-        yield from pools_of_host(view, host)
-        return
+def _managed_systems(view: View, node: Node[OfHost]) -> Iterator[Node[OfHost | OfSystem]]:
+    host = HOST_SYSTEM.node(node.sources)
     yield host
     yield from systems_of_host(view, host)
 
 
-def affecting_services(view: View, node: Node) -> Iterator[Node]:
-    """The service that acts on a pool, a host or a virtual system."""
-    if node.instance_class in POOLS:
-        for host in hosts_of_pool(view, node):
-            yield Node(POOL_CONFIGURATION_SERVICE, host.sources)
-        return
-    hosts = (node,) if node.instance_class is HOST_SYSTEM else hosts_of_system(view, node)
-    for host in hosts:
-        yield Node(MANAGEMENT_SERVICE, host.sources)
+# From a service to what it acts on: the host and the systems there, or its pools; and back.
+AFFECTED_ELEMENTS = reach_from(MANAGEMENT_SERVICE, _managed_systems) | reach_from(
+    POOL_CONFIGURATION_SERVICE, pools_of_host
+)
+_MANAGEMENT_OF_HOST = reach_from(HOST_SYSTEM, same(MANAGEMENT_SERVICE))
+_POOL_CONFIGURATION_OF_HOST = reach_from(HOST_SYSTEM, same(POOL_CONFIGURATION_SERVICE))
+AFFECTING_SERVICES = (
+    _MANAGEMENT_OF_HOST
+    | reach_from(COMPUTER_SYSTEM, hosts_of_system).then(_MANAGEMENT_OF_HOST)
+    | HOSTS_OF_POOLS.then(_POOL_CONFIGURATION_OF_HOST)
+)

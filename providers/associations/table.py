@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from virtcim.providers.associations import ends, job_ends, service_ends
 from virtcim.providers.engine.association_engine import Association, End
-from virtcim.providers.host.devices import DISK_IMAGE, HOST_DEVICES
+from virtcim.providers.engine.reach import reach_from
+from virtcim.providers.host.devices import DISK_IMAGE
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.host.power_management import POWER_SERVICE, power_state
 from virtcim.providers.interop.object_manager import (
@@ -26,59 +27,41 @@ from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.resource_pool.allocation_capabilities import (
     ALLOCATION_CAPABILITIES,
     CAPABILITY_SETTINGS,
-    DESCRIBED_POOLS,
     capabilities_of_setting,
     capability_role,
     settings_of_capabilities,
-)
-from virtcim.providers.resource_pool.pools import NETWORK_POOL, POOLS, STORAGE_POOL
-from virtcim.providers.resource_pool_configuration.capabilities import (
-    POOL_CONFIGURATION_CAPABILITIES,
 )
 from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
 from virtcim.providers.resources.allocation import ALLOCATIONS
 from virtcim.providers.resources.devices import (
     CD_DRIVE_DEVICE,
-    DEVICES,
     FLOPPY_DRIVE_DEVICE,
     LOGICAL_DISK,
 )
-from virtcim.providers.virtual_system.capabilities import SYSTEM_CAPABILITIES
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
-from virtcim.providers.virtual_system_management.capabilities import MANAGEMENT_CAPABILITIES
 from virtcim.providers.virtual_system_management.service import MANAGEMENT_SERVICE
 
 __all__ = ["ASSOCIATIONS"]
 
-_SERVICES = (MANAGEMENT_SERVICE, POOL_CONFIGURATION_SERVICE, POWER_SERVICE)
-_CHILD_POOLS = (STORAGE_POOL, NETWORK_POOL)
 # ServiceAffectsElement.ElementEffects; ElementSettingData.IsDefault, IsCurrent, IsNext.
 _MANAGES = 5
 _IS = 1
-
+_SERVICES = (MANAGEMENT_SERVICE, POOL_CONFIGURATION_SERVICE, POWER_SERVICE)
 
 ASSOCIATIONS = (
     Association(
         name="VirtCIM_HostedDependency",
         ends=(
-            End(role="Antecedent", classes=(HOST_SYSTEM,), reached=ends.hosts_of_system),
-            End(role="Dependent", classes=(COMPUTER_SYSTEM,), reached=ends.systems_of_host),
+            End(role="Antecedent", reach=reach_from(HOST_SYSTEM, ends.systems_of_host)),
+            End(role="Dependent", reach=reach_from(COMPUTER_SYSTEM, ends.hosts_of_system)),
         ),
     ),
     Association(
         name="VirtCIM_SystemDevice",
         ends=(
-            End(
-                role="GroupComponent",
-                classes=(COMPUTER_SYSTEM, HOST_SYSTEM),
-                reached=ends.system_of_device,
-            ),
-            End(
-                role="PartComponent",
-                classes=(*DEVICES, *HOST_DEVICES),
-                reached=ends.devices_of_system,
-            ),
+            End(role="GroupComponent", reach=ends.DEVICES_OF_SYSTEMS),
+            End(role="PartComponent", reach=ends.SYSTEMS_OF_DEVICES),
         ),
     ),
     Association(
@@ -86,13 +69,13 @@ ASSOCIATIONS = (
         ends=(
             End(
                 role="ManagedElement",
-                classes=(COMPUTER_SYSTEM, *DEVICES),
-                reached=ends.elements_with_settings,
+                reach=reach_from(COMPUTER_SYSTEM, ends.same(SYSTEM_SETTINGS))
+                | ends.ALLOCATIONS_OF_DEVICES,
             ),
             End(
                 role="SettingData",
-                classes=(SYSTEM_SETTINGS, *ALLOCATIONS),
-                reached=ends.state_settings,
+                reach=reach_from(SYSTEM_SETTINGS, ends.same(COMPUTER_SYSTEM))
+                | ends.DEVICES_OF_ALLOCATIONS,
             ),
         ),
     ),
@@ -102,10 +85,9 @@ ASSOCIATIONS = (
         ends=(
             End(
                 role="ManagedElement",
-                classes=(COMPUTER_SYSTEM, SYSTEM_SETTINGS),
-                reached=ends.elements_of_settings,
+                reach=reach_from((COMPUTER_SYSTEM, SYSTEM_SETTINGS), ends.same(SYSTEM_SETTINGS)),
             ),
-            End(role="SettingData", classes=(SYSTEM_SETTINGS,), reached=ends.same(SYSTEM_SETTINGS)),
+            End(role="SettingData", reach=reach_from(SYSTEM_SETTINGS, ends.elements_of_settings)),
         ),
         values=lambda _first, _second: {"IsDefault": _IS, "IsCurrent": _IS, "IsNext": _IS},
     ),
@@ -114,61 +96,61 @@ ASSOCIATIONS = (
         ends=(
             End(
                 role="GroupComponent",
-                classes=(SYSTEM_SETTINGS,),
-                reached=ends.settings_of_allocation,
+                reach=reach_from(SYSTEM_SETTINGS, ends.allocations_of_settings),
             ),
-            End(role="PartComponent", classes=ALLOCATIONS, reached=ends.allocations_of_settings),
+            End(role="PartComponent", reach=reach_from(ALLOCATIONS, ends.settings_of_allocation)),
         ),
     ),
     Association(
         name="VirtCIM_HostedResourcePool",
         ends=(
-            End(role="GroupComponent", classes=(HOST_SYSTEM,), reached=ends.hosts_of_pool),
-            End(role="PartComponent", classes=POOLS, reached=ends.pools_of_host),
+            End(role="GroupComponent", reach=reach_from(HOST_SYSTEM, ends.pools_of_host)),
+            End(role="PartComponent", reach=ends.HOSTS_OF_POOLS),
         ),
     ),
     Association(
         name="VirtCIM_ConcreteComponent",
         ends=(
-            End(role="GroupComponent", classes=POOLS, reached=ends.pools_of_part),
-            End(
-                role="PartComponent",
-                classes=(*HOST_DEVICES, *_CHILD_POOLS),
-                reached=ends.parts_of_pool,
-            ),
+            End(role="GroupComponent", reach=ends.PARTS_OF_POOLS),
+            End(role="PartComponent", reach=ends.POOLS_OF_PARTS),
         ),
     ),
     Association(
         name="VirtCIM_ResourceAllocationFromPool",
         ends=(
-            End(role="Antecedent", classes=POOLS, reached=ends.pool_of_allocation),
-            End(role="Dependent", classes=ALLOCATIONS, reached=ends.allocations_from_pool),
+            End(role="Antecedent", reach=ends.ALLOCATIONS_OF_POOLS),
+            End(role="Dependent", reach=ends.POOLS_OF_ALLOCATIONS),
         ),
     ),
     Association(
         name="VirtCIM_ElementAllocatedFromPool",
         ends=(
-            End(role="Antecedent", classes=POOLS, reached=ends.pools_of_device),
             End(
-                role="Dependent", classes=(*DEVICES, *_CHILD_POOLS), reached=ends.devices_from_pool
+                role="Antecedent",
+                reach=ends.ALLOCATIONS_OF_POOLS.then(ends.DEVICES_OF_ALLOCATIONS)
+                | ends.CHILD_POOLS,
+            ),
+            End(
+                role="Dependent",
+                reach=ends.ALLOCATIONS_OF_DEVICES.then(ends.POOLS_OF_ALLOCATIONS)
+                | ends.PARENT_POOLS,
             ),
         ),
     ),
     Association(
         name="VirtCIM_BasedOn",
         ends=(
-            End(role="Antecedent", classes=(DISK_IMAGE,), reached=ends.images_in_disk),
-            End(role="Dependent", classes=(LOGICAL_DISK,), reached=ends.disks_with_image),
+            End(role="Antecedent", reach=reach_from(DISK_IMAGE, ends.disks_with_image)),
+            End(role="Dependent", reach=reach_from(LOGICAL_DISK, ends.image_in_disk)),
         ),
     ),
     Association(
         name="VirtCIM_MediaPresent",
         ends=(
-            End(role="Dependent", classes=(DISK_IMAGE,), reached=ends.images_in_disk),
+            End(role="Dependent", reach=reach_from(DISK_IMAGE, ends.drives_with_image)),
             End(
                 role="Antecedent",
-                classes=(CD_DRIVE_DEVICE, FLOPPY_DRIVE_DEVICE),
-                reached=ends.drives_with_image,
+                reach=reach_from((CD_DRIVE_DEVICE, FLOPPY_DRIVE_DEVICE), ends.image_in_disk),
             ),
         ),
         values=lambda _first, _second: {"FixedMedia": False},
@@ -176,27 +158,8 @@ ASSOCIATIONS = (
     Association(
         name="VirtCIM_ElementCapabilities",
         ends=(
-            End(
-                role="ManagedElement",
-                classes=(
-                    COMPUTER_SYSTEM,
-                    HOST_SYSTEM,
-                    MANAGEMENT_SERVICE,
-                    POOL_CONFIGURATION_SERVICE,
-                    *DESCRIBED_POOLS,
-                ),
-                reached=service_ends.capable_elements,
-            ),
-            End(
-                role="Capabilities",
-                classes=(
-                    SYSTEM_CAPABILITIES,
-                    MANAGEMENT_CAPABILITIES,
-                    POOL_CONFIGURATION_CAPABILITIES,
-                    ALLOCATION_CAPABILITIES,
-                ),
-                reached=service_ends.capabilities_of,
-            ),
+            End(role="ManagedElement", reach=service_ends.CAPABILITIES),
+            End(role="Capabilities", reach=service_ends.CAPABLE_ELEMENTS),
         ),
     ),
     Association(
@@ -204,45 +167,38 @@ ASSOCIATIONS = (
         ends=(
             End(
                 role="GroupComponent",
-                classes=(ALLOCATION_CAPABILITIES,),
-                reached=capabilities_of_setting,
+                reach=reach_from(ALLOCATION_CAPABILITIES, settings_of_capabilities),
             ),
             End(
                 role="PartComponent",
-                classes=(CAPABILITY_SETTINGS,),
-                reached=settings_of_capabilities,
+                reach=reach_from(CAPABILITY_SETTINGS, capabilities_of_setting),
             ),
         ),
-        values=lambda _, setting: capability_role(setting),
+        values=capability_role,
     ),
     Association(
         name="VirtCIM_HostedService",
         ends=(
-            End(role="Antecedent", classes=(HOST_SYSTEM,), reached=ends.same(HOST_SYSTEM)),
-            End(role="Dependent", classes=_SERVICES, reached=service_ends.services_of_host),
+            End(role="Antecedent", reach=reach_from(HOST_SYSTEM, service_ends.services_of_host)),
+            End(role="Dependent", reach=reach_from(_SERVICES, ends.same(HOST_SYSTEM))),
         ),
     ),
     Association(
         name="VirtCIM_ServiceAffectsElement",
         ends=(
-            End(
-                role="AffectingElement",
-                classes=(MANAGEMENT_SERVICE, POOL_CONFIGURATION_SERVICE),
-                reached=service_ends.affecting_services,
-            ),
-            End(
-                role="AffectedElement",
-                classes=(HOST_SYSTEM, COMPUTER_SYSTEM, *POOLS),
-                reached=service_ends.affected_elements,
-            ),
+            End(role="AffectingElement", reach=service_ends.AFFECTED_ELEMENTS),
+            End(role="AffectedElement", reach=service_ends.AFFECTING_SERVICES),
         ),
         values=lambda _first, _second: {"ElementEffects": [_MANAGES]},
     ),
     Association(
         name="VirtCIM_AssociatedPowerManagementService",
         ends=(
-            End(role="ServiceProvided", classes=(POWER_SERVICE,), reached=ends.same(POWER_SERVICE)),
-            End(role="UserOfService", classes=(HOST_SYSTEM,), reached=ends.same(HOST_SYSTEM)),
+            End(
+                role="ServiceProvided",
+                reach=reach_from(POWER_SERVICE, ends.same(HOST_SYSTEM)),
+            ),
+            End(role="UserOfService", reach=reach_from(HOST_SYSTEM, ends.same(POWER_SERVICE))),
         ),
         values=power_state,
     ),
@@ -252,13 +208,11 @@ ASSOCIATIONS = (
         ends=(
             End(
                 role="AffectingElement",
-                classes=(CONCRETE_JOB,),
-                reached=job_ends.affecting_jobs,
+                reach=reach_from(CONCRETE_JOB, job_ends.affected_elements),
             ),
             End(
                 role="AffectedElement",
-                classes=job_ends.AFFECTED_CLASSES,
-                reached=job_ends.affected_elements,
+                reach=reach_from(job_ends.AFFECTED_CLASSES, job_ends.affecting_jobs),
             ),
         ),
         values=job_ends.effect,
@@ -266,11 +220,10 @@ ASSOCIATIONS = (
     Association(
         name="VirtCIM_OwningJobElement",
         ends=(
-            End(role="OwnedElement", classes=(CONCRETE_JOB,), reached=job_ends.owned_jobs),
+            End(role="OwnedElement", reach=reach_from(CONCRETE_JOB, job_ends.owning_element)),
             End(
                 role="OwningElement",
-                classes=job_ends.OWNING_CLASSES,
-                reached=job_ends.owning_element,
+                reach=reach_from(job_ends.OWNING_CLASSES, job_ends.owned_jobs),
             ),
         ),
     ),
@@ -279,25 +232,24 @@ ASSOCIATIONS = (
         ends=(
             End(
                 role="ConformantStandard",
-                classes=(REGISTERED_PROFILE,),
-                reached=profiles_of,
+                reach=reach_from(REGISTERED_PROFILE, conforming_instances),
                 namespace=INTEROP,
             ),
-            End(role="ManagedElement", classes=CONFORMING_CLASSES, reached=conforming_instances),
+            End(role="ManagedElement", reach=reach_from(CONFORMING_CLASSES, profiles_of)),
         ),
     ),
     Association(
         name="VirtCIM_ReferencedProfile",
         ends=(
-            End(role="Dependent", classes=(REGISTERED_PROFILE,), reached=referring_profiles),
-            End(role="Antecedent", classes=(REGISTERED_PROFILE,), reached=referenced_profiles),
+            End(role="Dependent", reach=reach_from(REGISTERED_PROFILE, referenced_profiles)),
+            End(role="Antecedent", reach=reach_from(REGISTERED_PROFILE, referring_profiles)),
         ),
     ),
     Association(
         name="VirtCIM_NamespaceInManager",
         ends=(
-            End(role="Antecedent", classes=(OBJECT_MANAGER,), reached=object_manager_of),
-            End(role="Dependent", classes=(NAMESPACE,), reached=namespaces_of_manager),
+            End(role="Antecedent", reach=reach_from(OBJECT_MANAGER, namespaces_of_manager)),
+            End(role="Dependent", reach=reach_from(NAMESPACE, object_manager_of)),
         ),
     ),
 )

@@ -1,8 +1,7 @@
 """The engine that evaluates the table of associations from either end.
 
-A row names the association class and its two ends; each end tells which instances it reaches
-from an instance at the other end. The cost of an answer grows with the answer, not with the
-inventory.
+A row names the association class and its two ends; each end tells which instances of the other
+one are reached from its own. The cost of an answer grows with the answer, not with the inventory.
 """
 
 from __future__ import annotations
@@ -11,30 +10,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from virtcim.cim.records import ObjectPath, Record, Value
-from virtcim.providers.engine.instance_class import ClassModel, InstanceClass, Node
+from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel
+from virtcim.providers.engine.reach import Reach
 from virtcim.providers.engine.record_cache import path_of
 from virtcim.providers.engine.view import View
 
 __all__ = ["Association", "AssociationEngine", "End", "Filters", "Link"]
 
-Reach = Callable[[View, Node], Iterable[Node]]
 
-
-def _no_values(_first: Node, _second: Node) -> Mapping[str, Value]:
+def _no_values(_first: AnyNode, _second: AnyNode) -> Mapping[str, Value]:
     return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """One end: its role, the classes found there, and how they are reached from the other end.
+    """One end: its role, and what is reached at the other end from each of its classes.
 
     ``namespace`` is where its instances are, empty where they are beside the association.
     """
 
     role: str
-    classes: tuple[InstanceClass, ...]
-    reached: Reach
+    reach: Reach
     namespace: str = ""
+
+    @property
+    def classes(self) -> tuple[AnyClass, ...]:
+        """The classes whose instances are at this end."""
+        return self.reach.classes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +48,7 @@ class Association:
 
     name: str
     ends: tuple[End, End]
-    values: Callable[[Node, Node], Mapping[str, Value]] = _no_values
+    values: Callable[[AnyNode, AnyNode], Mapping[str, Value]] = _no_values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +67,8 @@ class Link:
 
     association: Association
     near: int
-    source: Node
-    target: Node
+    source: AnyNode
+    target: AnyNode
 
 
 class AssociationEngine:
@@ -87,7 +89,7 @@ class AssociationEngine:
         """The association classes that are served here."""
         return tuple(self._by_name)
 
-    def links(self, view: View, source: Node, filters: Filters) -> Iterator[Link]:
+    def links(self, view: View, source: AnyNode, filters: Filters) -> Iterator[Link]:
         """The associations of ``source`` that pass the filters, from its own end."""
         for association in self._table:
             if filters.assoc_class and not self._is_a(association.name, filters.assoc_class):
@@ -95,12 +97,12 @@ class AssociationEngine:
             for near, end in enumerate(association.ends):
                 far = association.ends[1 - near]
                 if (
-                    source.instance_class in end.classes
+                    source.instance_class in end.reach
                     and _role_fits(filters.role, end.role)
                     and _role_fits(filters.result_role, far.role)
                     and self._any_fits(far.classes, filters.result_class)
                 ):
-                    for target in far.reached(view, source):
+                    for target in end.reach(view, source):
                         if self._any_fits((target.instance_class,), filters.result_class):
                             yield Link(association, near, source, target)
 
@@ -112,23 +114,23 @@ class AssociationEngine:
     def enumerate(self, view: View, name: str) -> Iterator[Record]:
         """Every instance of one association class."""
         association = self._by_name[name]
-        near, far = association.ends
+        near = association.ends[0]
         for instance_class in near.classes:
-            for sources in instance_class.all(view):
-                source = Node(instance_class, sources, near.namespace)
-                for target in far.reached(view, source):
+            for found in instance_class.all(view):
+                source = found.at(near.namespace) if near.namespace else found
+                for target in near.reach(view, source):
                     yield self._make(association, (source, target))
 
-    def find(self, view: View, name: str, nodes: tuple[Node, Node]) -> Record | None:
+    def find(self, view: View, name: str, nodes: tuple[AnyNode, AnyNode]) -> Record | None:
         """The association instance between two instances, None where they are not associated."""
         association = self._by_name[name]
         first, second = nodes
         near, far = association.ends
-        if first.instance_class not in near.classes or second.instance_class not in far.classes:
+        if first.instance_class not in near.reach or second.instance_class not in far.reach:
             return None
         wanted = self._key(first)
         # From the second end, where there are few to be reached.
-        for target in near.reached(view, second):
+        for target in far.reach(view, second):
             if self._key(target) == wanted:
                 return self._make(association, (target, second))
         return None
@@ -138,7 +140,7 @@ class AssociationEngine:
         first, second = self._by_name[name].ends
         return first.role, second.role
 
-    def _make(self, association: Association, nodes: tuple[Node, Node]) -> Record:
+    def _make(self, association: Association, nodes: tuple[AnyNode, AnyNode]) -> Record:
         keys = {
             end.role: path_of(node, self._namespace)
             for end, node in zip(association.ends, nodes, strict=True)
@@ -148,12 +150,11 @@ class AssociationEngine:
         known = {name: value for name, value in values if value is not None}
         return Record(association.name, {**keys, **known}, path)
 
-    def _key(self, node: Node) -> tuple[str, InstanceClass, str]:
+    def _key(self, node: AnyNode) -> tuple[str, AnyClass, str]:
         """What tells instances apart."""
-        identity = node.instance_class.identity(*node.sources)
-        return node.namespace or self._namespace, node.instance_class, identity
+        return node.namespace or self._namespace, node.instance_class, node.identity
 
-    def _any_fits(self, classes: Iterable[InstanceClass], wanted: str) -> bool:
+    def _any_fits(self, classes: Iterable[AnyClass], wanted: str) -> bool:
         return not wanted or any(self._is_a(each.name, wanted) for each in classes)
 
     def _is_a(self, name: str, ancestor: str) -> bool:

@@ -1,23 +1,26 @@
 """How a class of instances is described: its keys, where its objects come from, and their values.
 
-Every concept of this room describes its classes with one InstanceClass each; the engines
-(``record_cache``, ``associations``, ``service``) do the rest.
+Every concept of this room describes its classes with one InstanceClass each, most of them with
+``per_host``, ``per_system`` or ``per_part``; the engines (``record_cache``,
+``association_engine``) do the rest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeGuard, TypeVar
 
-from virtcim.cim.records import ObjectPath, Value
+from virtcim.cim.records import Value
+from virtcim.providers.engine.key_shapes import INSTANCE_ID, KeyShape
+from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
-from virtcim.providers.errors import path_text, rejected
 
-__all__ = ["INSTANCE_ID", "ClassModel", "InstanceClass", "KeyShape", "Node", "Sources"]
+__all__ = ["AnyClass", "AnyNode", "ClassModel", "InstanceClass", "Node", "ServedClass"]
 
-# The domain objects that one instance is computed from, in the order of the functions' parameters.
-Sources = tuple[Any, ...]
+S = TypeVar("S", bound=Sources)
+S_co = TypeVar("S_co", bound=Sources, covariant=True)
 
 
 class ClassModel(Protocol):
@@ -30,79 +33,102 @@ class ClassModel(Protocol):
         """Whether the class is ``ancestor`` or a subclass of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyShape:
-    """The key properties of a class in order: one tells the instances apart, the rest are fixed.
+class ServedClass(ABC, Generic[S_co]):
+    """What everybody may ask of a class, also where there are several with different sources.
 
-    Where a second one varies (``scope``), an identity is its value, a space, and the value of the
-    first.
+    ``volatile`` are instances that come and go while the inventory stays the same.
     """
 
-    names: tuple[str, ...]
-    variable: str
-    scope: str = ""
-    fixed: Mapping[str, str] = field(default_factory=dict)
+    __slots__ = ()
 
-    def keys(self, identity: str) -> dict[str, str]:
-        """The keys of the instance ``identity``."""
-        scope, _, variable = identity.partition(" ") if self.scope else ("", "", identity)
-        given = {self.scope: scope, self.variable: variable}
-        return {name: given[name] if name in given else self.fixed[name] for name in self.names}
+    name: str
+    shape: KeyShape
+    volatile: bool
 
-    def identity(self, path: ObjectPath) -> str | None:
-        """The identity in ``path``; None where its fixed keys are those of another class.
+    @abstractmethod
+    def find(self, view: View, identity: str) -> Node[S_co] | None:
+        """The instance with an identity, None where there is none."""
 
-        Raises CimError (ERR_BAD_PARAMETER) where keys are missing, unknown, or no strings.
-        """
-        given = {name.lower(): value for name, value in path.keys}
-        if sorted(given) != sorted(name.lower() for name in self.names):
-            raise rejected(
-                f"the keys of {path.class_name} are {', '.join(self.names)}, not those of "
-                f"{path_text(path)}"
-            )
-        for name, expected in self.fixed.items():
-            value = given[name.lower()]
-            if not isinstance(value, str) or value.lower() != expected.lower():
-                return None
-        variables = (self.scope, self.variable) if self.scope else (self.variable,)
-        identity = []
-        for name in variables:
-            value = given[name.lower()]
-            if not isinstance(value, str):
-                raise rejected(f"the key {name} of {path.class_name} is a string, not {value!r}")
-            identity.append(value)
-        return " ".join(identity)
+    @abstractmethod
+    def all(self, view: View) -> Iterator[Node[S_co]]:
+        """Every instance."""
 
-
-INSTANCE_ID = KeyShape(names=("InstanceID",), variable="InstanceID")
+    def owns(self, node: Node[Sources]) -> TypeGuard[Node[S_co]]:
+        """Whether the instance is one of this class (no subclass): its sources are known then."""
+        return node.instance_class is self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class InstanceClass:
-    """One class of instances.
+class InstanceClass(ServedClass[S]):
+    """One class of instances with sources of one shape.
 
-    ``identity`` gives the value of the variable key, ``find`` the sources of the instance with
-    an identity (None where there is none), ``all`` those of every instance, ``values`` its
+    ``identity`` gives the value of the variable key, ``found`` the sources of the instance with
+    an identity (None where there is none), ``every`` those of every instance, ``values`` its
     property values without the keys. An instance stays the same record while its sources are the
-    same objects. ``volatile`` are instances that come and go while the inventory stays the same.
+    same objects.
     """
 
     name: str
     shape: KeyShape = INSTANCE_ID
-    identity: Callable[..., str]
-    find: Callable[[View, str], Sources | None]
-    all: Callable[[View], Iterable[Sources]]
-    values: Callable[..., Mapping[str, Value]]
+    identity: Callable[[S], str]
+    found: Callable[[View, str], S | None]
+    every: Callable[[View], Iterable[S]]
+    values: Callable[[S], Mapping[str, Value]]
     volatile: bool = False
 
+    def node(self, sources: S) -> Node[S]:
+        """The instance with these sources."""
+        return Node(self, sources)
 
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One instance, not yet computed: its class and its sources.
+    def find(self, view: View, identity: str) -> Node[S] | None:
+        """The instance with an identity, None where there is none."""
+        sources = self.found(view, identity)
+        return None if sources is None else Node(self, sources)
+
+    def all(self, view: View) -> Iterator[Node[S]]:
+        """Every instance."""
+        for sources in self.every(view):
+            yield Node(self, sources)
+
+
+class Node(Generic[S_co]):
+    """One instance, not yet computed: its class and its sources; `InstanceClass.node` makes it.
 
     ``namespace`` is where it is, empty where that is where one looks.
     """
 
-    instance_class: InstanceClass
-    sources: Sources
-    namespace: str = ""
+    __slots__ = ("_class", "namespace", "sources")
+
+    def __init__(
+        self, instance_class: InstanceClass[S_co], sources: S_co, namespace: str = ""
+    ) -> None:
+        self._class = instance_class
+        self.sources = sources
+        self.namespace = namespace
+
+    @property
+    def instance_class(self) -> ServedClass[S_co]:
+        """The class that the instance is of."""
+        return self._class
+
+    @property
+    def identity(self) -> str:
+        """What tells the instance from the others of its class."""
+        return self._class.identity(self.sources)
+
+    def keys(self) -> dict[str, str]:
+        """Its key properties."""
+        return self._class.shape.keys(self.identity)
+
+    def values(self) -> Mapping[str, Value]:
+        """Its properties without the keys, computed now."""
+        return self._class.values(self.sources)
+
+    def at(self, namespace: str) -> Node[S_co]:
+        """The same instance, seen from another namespace."""
+        return Node(self._class, self.sources, namespace)
+
+
+# An instance, and a class, of which only is known what all have.
+AnyNode = Node[Sources]
+AnyClass = ServedClass[Sources]

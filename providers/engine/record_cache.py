@@ -16,7 +16,8 @@ from functools import lru_cache
 from itertools import islice
 
 from virtcim.cim.records import ObjectPath, Record, Value
-from virtcim.providers.engine.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.engine.instance_class import AnyClass, AnyNode
+from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
 
 __all__ = ["RecordCache", "path_of"]
@@ -53,7 +54,7 @@ class RecordCache:
     def __init__(
         self,
         namespace: str,
-        classes: Iterable[InstanceClass],
+        classes: Iterable[AnyClass],
         view: Callable[[], View],
         *,
         most: int = _MOST,
@@ -64,21 +65,21 @@ class RecordCache:
         self._uses = 0
         self._classes = {each.name: _ClassRecords() for each in classes}
 
-    def record(self, node: Node) -> Record:
+    def record(self, node: AnyNode) -> Record:
         """The record of one instance."""
         known = self._classes[node.instance_class.name]
         with known.lock:
             if len(known.entries) > known.limit:
                 self._forget_gone(node.instance_class, known)
-            identity = node.instance_class.identity(*node.sources)
-            entry = self._entry(node.instance_class, known, identity, node.sources)
+            identity = node.identity
+            entry = self._entry(known, identity, node)
             known.entries[identity] = entry
             self._use(known)
             if self._uses % _FEW == 0:
                 self._make_room(known)
         return entry[1]
 
-    def enumerate(self, instance_class: InstanceClass, view: View) -> list[Record]:
+    def enumerate(self, instance_class: AnyClass, view: View) -> list[Record]:
         """The records of every instance of one class (without its subclasses)."""
         known = self._classes[instance_class.name]
         state = None if instance_class.volatile else view.state
@@ -87,9 +88,9 @@ class RecordCache:
                 self._use(known)
                 return known.listed[1]
             entries: dict[str, _Entry] = {}
-            for sources in instance_class.all(view):
-                identity = instance_class.identity(*sources)
-                entries[identity] = self._entry(instance_class, known, identity, sources)
+            for node in instance_class.all(view):
+                identity = node.identity
+                entries[identity] = self._entry(known, identity, node)
             known.entries = entries
             known.limit = 2 * len(entries) + _FEW
             self._use(known)
@@ -114,32 +115,30 @@ class RecordCache:
         newest = islice(wanted.entries.items(), total - self._most, None)
         wanted.entries, wanted.listed = dict(newest), None
 
-    def _forget_gone(self, instance_class: InstanceClass, known: _ClassRecords) -> None:
-        there = {instance_class.identity(*sources) for sources in instance_class.all(self._view())}
+    def _forget_gone(self, instance_class: AnyClass, known: _ClassRecords) -> None:
+        there = {node.identity for node in instance_class.all(self._view())}
         known.entries = {
             identity: entry for identity, entry in known.entries.items() if identity in there
         }
         known.limit = 2 * len(there) + _FEW
 
-    def _entry(
-        self, instance_class: InstanceClass, known: _ClassRecords, identity: str, sources: Sources
-    ) -> _Entry:
+    def _entry(self, known: _ClassRecords, identity: str, node: AnyNode) -> _Entry:
         entry = known.entries.get(identity)
-        if entry is not None and _unchanged(entry[0], sources):
+        if entry is not None and _unchanged(entry[0], node.sources):
             return entry
-        keys = instance_class.shape.keys(identity)
-        values = {**keys, **_values(instance_class, sources)}
-        path = ObjectPath(instance_class.name, keys, namespace=self._namespace)
+        name, keys = node.instance_class.name, node.instance_class.shape.keys(identity)
+        values = {**keys, **_values(node)}
+        path = ObjectPath(name, keys, namespace=self._namespace)
         known_values = {name: value for name, value in values.items() if value is not None}
-        return sources, Record(instance_class.name, known_values, path)
+        return node.sources, Record(name, known_values, path)
 
 
-def _values(instance_class: InstanceClass, sources: Sources) -> Mapping[str, Value]:
+def _values(node: AnyNode) -> Mapping[str, Value]:
     """What is to be shown of an instance; where that fails it costs only this one."""
     try:
-        return instance_class.values(*sources)
+        return node.values()
     except Exception as error:  # noqa: BLE001 - the boundary of one instance
-        _report(f"{instance_class.name} {instance_class.identity(*sources)}", repr(error))
+        _report(f"{node.instance_class.name} {node.identity}", repr(error))
         return {}
 
 
@@ -149,11 +148,9 @@ def _report(what: str, error: str) -> None:
     _log.error("only the keys of %s can be shown: %s", what, error)
 
 
-def path_of(node: Node, namespace: str) -> ObjectPath:
+def path_of(node: AnyNode, namespace: str) -> ObjectPath:
     """The name of an instance, without computing the instance."""
-    instance_class = node.instance_class
-    keys = instance_class.shape.keys(instance_class.identity(*node.sources))
-    return ObjectPath(instance_class.name, keys, namespace=node.namespace or namespace)
+    return ObjectPath(node.instance_class.name, node.keys(), namespace=node.namespace or namespace)
 
 
 def _unchanged(before: Sources, now: Sources) -> bool:

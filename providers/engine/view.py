@@ -14,6 +14,7 @@ from virtcim.hypervisor.model import (
     VirtualNetworkPort,
     VirtualSystem,
 )
+from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.state.job_store import Job, JobElement, JobStore
 
 __all__ = ["Derived", "View"]
@@ -110,11 +111,11 @@ class View:
         """The virtual systems whose home is ``host``."""
         return self._derive("systems_at", self._group_by_home).get(host.uuid, ())
 
-    def disks_in(self, repository: str) -> Sequence[tuple[VirtualSystem, VirtualDisk]]:
+    def disks_in(self, repository: str) -> Sequence[SystemPart[VirtualDisk]]:
         """The virtual disks whose images are in the storage repository (its UUID)."""
         return self._derive("disks_in", _group_disks).get(repository, ())
 
-    def disks_with(self, image: str) -> Sequence[tuple[VirtualSystem, VirtualDisk]]:
+    def disks_with(self, image: str) -> Sequence[SystemPart[VirtualDisk]]:
         """The virtual disks that the image (its UUID) is in."""
         return self._derive("disks_with", _group_disks_by_image).get(image, ())
 
@@ -122,7 +123,7 @@ class View:
         """The disk images in the storage repository (its UUID)."""
         return self._derive("images_in", _group_images).get(repository, ())
 
-    def ports_on(self, network: str) -> Sequence[tuple[VirtualSystem, VirtualNetworkPort]]:
+    def ports_on(self, network: str) -> Sequence[SystemPart[VirtualNetworkPort]]:
         """The network ports that are connected to the network (its UUID)."""
         return self._derive("ports_on", _group_ports).get(network, ())
 
@@ -138,23 +139,23 @@ class View:
         return groups
 
 
-def _group_disks(inventory: Inventory) -> Mapping[str, list[tuple[VirtualSystem, VirtualDisk]]]:
-    groups: dict[str, list[tuple[VirtualSystem, VirtualDisk]]] = {}
+def _group_disks(inventory: Inventory) -> Mapping[str, list[SystemPart[VirtualDisk]]]:
+    groups: dict[str, list[SystemPart[VirtualDisk]]] = {}
     for system in inventory.virtual_systems.values():
         for disk in system.disks:
             if disk.image is not None:
-                groups.setdefault(disk.image.sr_uuid, []).append((system, disk))
+                groups.setdefault(disk.image.sr_uuid, []).append(SystemPart(system, disk))
     return groups
 
 
 def _group_disks_by_image(
     inventory: Inventory,
-) -> Mapping[str, list[tuple[VirtualSystem, VirtualDisk]]]:
-    groups: dict[str, list[tuple[VirtualSystem, VirtualDisk]]] = {}
+) -> Mapping[str, list[SystemPart[VirtualDisk]]]:
+    groups: dict[str, list[SystemPart[VirtualDisk]]] = {}
     for system in inventory.virtual_systems.values():
         for disk in system.disks:
             if disk.image is not None:
-                groups.setdefault(disk.image.uuid, []).append((system, disk))
+                groups.setdefault(disk.image.uuid, []).append(SystemPart(system, disk))
     return groups
 
 
@@ -167,9 +168,9 @@ def _group_images(inventory: Inventory) -> Mapping[str, list[VirtualDiskImage]]:
 
 def _group_ports(
     inventory: Inventory,
-) -> Mapping[str, list[tuple[VirtualSystem, VirtualNetworkPort]]]:
-    groups: dict[str, list[tuple[VirtualSystem, VirtualNetworkPort]]] = {}
+) -> Mapping[str, list[SystemPart[VirtualNetworkPort]]]:
+    groups: dict[str, list[SystemPart[VirtualNetworkPort]]] = {}
     for system in inventory.virtual_systems.values():
         for port in system.network_ports:
-            groups.setdefault(port.network_uuid, []).append((system, port))
+            groups.setdefault(port.network_uuid, []).append(SystemPart(system, port))
     return groups

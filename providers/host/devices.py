@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from virtcim.cim.records import Value
 from virtcim.hypervisor.model import Host, VirtualDiskImage
 from virtcim.providers.engine.identities import instance_id, parse_instance_id
-from virtcim.providers.engine.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.engine.instance_class import InstanceClass, Node, ServedClass
+from virtcim.providers.engine.key_shapes import device_keys
+from virtcim.providers.engine.per_object import per_host, per_host_part
 from virtcim.providers.engine.problems import with_problem
+from virtcim.providers.engine.sources import HostPart, OfHost
 from virtcim.providers.engine.view import View
 from virtcim.providers.host.host_system import HOST_CLASS
-from virtcim.providers.resources.devices import device_shape
 
-__all__ = ["DISK_IMAGE", "HOST_DEVICES", "HOST_MEMORY", "HOST_PROCESSOR", "host_devices_of"]
+__all__ = [
+    "DISK_IMAGE",
+    "HOST_DEVICES",
+    "HOST_MEMORY",
+    "HOST_PROCESSOR",
+    "HostDeviceSources",
+    "OfImage",
+    "host_devices_of",
+    "host_processors_of",
+]
 
 _NOT_APPLICABLE = 12
 _ENABLED, _UNKNOWN = 2, 0
@@ -64,7 +76,7 @@ def _processor_values(host: Host, number: int) -> Mapping[str, Value]:
     }
 
 
-def _memory_values(host: Host, _: str) -> Mapping[str, Value]:
+def _memory_values(host: Host) -> Mapping[str, Value]:
     return {
         **_common(f"Memory of {host.name_label}", "Host memory", known=host.live),
         "Volatile": True,
@@ -76,7 +88,15 @@ def _memory_values(host: Host, _: str) -> Mapping[str, Value]:
     }
 
 
-def _image_values(image: VirtualDiskImage, _: str) -> Mapping[str, Value]:
+class OfImage(NamedTuple):
+    """A disk image, at the host that stands for all: images are in storage that hosts share."""
+
+    image: VirtualDiskImage
+    host_uuid: str
+
+
+def _image_values(of: OfImage) -> Mapping[str, Value]:
+    image = of.image
     size = image.virtual_size_bytes or None
     values: dict[str, Value] = {
         **_common(image.name_label, "Disk image"),
@@ -98,80 +118,58 @@ def _processors_of(host: Host) -> range:
     return range(host.cpu_count)
 
 
-def _memory_of(_: Host) -> tuple[str]:
-    return ("",)
-
-
-def _host_device_class(
-    name: str,
-    part: str,
-    devices: Callable[[Host], Iterable[str | int]],
-    values: Callable[..., Mapping[str, Value]],
-) -> InstanceClass:
-    def part_of(device: str | int) -> str:
-        return part if device == "" else f"{part}/{device}"
-
-    def find(view: View, given: str) -> Sources | None:
-        system_name, _, device_id = given.partition(" ")
-        parsed = parse_instance_id(device_id)
-        host = view.inventory.hosts.get(system_name.lower())
-        if host is None or parsed is None or parsed[0] != host.uuid:
-            return None
-        found = (each for each in devices(host) if part_of(each) == parsed[1])
-        return next(((host, each) for each in found), None)
-
-    return InstanceClass(
-        name=name,
-        shape=device_shape(HOST_CLASS, name),
-        identity=lambda host, device: f"{host.uuid} {instance_id(host.uuid, part_of(device))}",
-        find=find,
-        all=lambda view: (
-            (host, each) for host in view.inventory.hosts.values() for each in devices(host)
-        ),
-        values=values,
-    )
-
-
-HOST_PROCESSOR = _host_device_class(
-    "VirtCIM_HostProcessor", "processor", _processors_of, _processor_values
+HOST_PROCESSOR = per_host_part(
+    "VirtCIM_HostProcessor",
+    "processor",
+    _processors_of,
+    _processor_values,
+    shape=device_keys(HOST_CLASS, "VirtCIM_HostProcessor"),
 )
-HOST_MEMORY = _host_device_class("VirtCIM_HostMemory", "memory", _memory_of, _memory_values)
+HOST_MEMORY = per_host(
+    "VirtCIM_HostMemory",
+    _memory_values,
+    part="memory",
+    shape=device_keys(HOST_CLASS, "VirtCIM_HostMemory"),
+)
 
 
-def _find_image(view: View, given: str) -> Sources | None:
+def _find_image(view: View, given: str) -> OfImage | None:
     system_name, _, device_id = given.partition(" ")
     parsed = parse_instance_id(device_id)
     host = view.first_host
     if parsed is None or parsed[1] != "image" or host is None or host.uuid != system_name.lower():
         return None
     image = view.inventory.disk_images.get(parsed[0])
-    return None if image is None else (image, host.uuid)
+    return None if image is None else OfImage(image, host.uuid)
 
 
-def _all_images(view: View) -> Iterable[Sources]:
+def _all_images(view: View) -> Iterator[OfImage]:
     host = view.first_host
-    if host is None:
-        return ()
-    return ((image, host.uuid) for image in view.inventory.disk_images.values())
+    if host is not None:
+        for image in view.inventory.disk_images.values():
+            yield OfImage(image, host.uuid)
 
 
 DISK_IMAGE = InstanceClass(
     name="VirtCIM_DiskImage",
-    shape=device_shape(HOST_CLASS, "VirtCIM_DiskImage"),
-    # The host that stands for all: images belong to storage that hosts share.
-    identity=lambda image, host_uuid: f"{host_uuid} {instance_id(image.uuid, 'image')}",
-    find=_find_image,
-    all=_all_images,
+    shape=device_keys(HOST_CLASS, "VirtCIM_DiskImage"),
+    identity=lambda of: f"{of.host_uuid} {instance_id(of.image.uuid, 'image')}",
+    found=_find_image,
+    every=_all_images,
     values=_image_values,
 )
-HOST_DEVICES = (HOST_PROCESSOR, HOST_MEMORY, DISK_IMAGE)
+HostDeviceSources = HostPart[int] | OfHost | OfImage
+HOST_DEVICES: tuple[ServedClass[HostDeviceSources], ...] = (HOST_PROCESSOR, HOST_MEMORY, DISK_IMAGE)
 
 
-def host_devices_of(view: View, host: Host) -> Iterable[Node]:
+def host_processors_of(host: Host) -> Iterator[Node[HostPart[int]]]:
+    """The processors of one host."""
+    return (HOST_PROCESSOR.node(HostPart(host, number)) for number in _processors_of(host))
+
+
+def host_devices_of(view: View, host: Host) -> Iterator[Node[HostDeviceSources]]:
     """Every device of one host."""
-    for number in _processors_of(host):
-        yield Node(HOST_PROCESSOR, (host, number))
-    yield Node(HOST_MEMORY, (host, ""))
+    yield from host_processors_of(host)
+    yield HOST_MEMORY.node(OfHost(host))
     if host is view.first_host:
-        for sources in _all_images(view):
-            yield Node(DISK_IMAGE, sources)
+        yield from DISK_IMAGE.all(view)

@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from virtcim.cim.records import Value
 from virtcim.hypervisor.model import Host
-from virtcim.providers.engine.instance_class import InstanceClass, KeyShape, Sources
+from virtcim.providers.engine.key_shapes import system_keys
+from virtcim.providers.engine.per_object import per_host
 from virtcim.providers.engine.problems import with_problem
-from virtcim.providers.engine.view import View
 
 __all__ = ["HOST_CLASS", "HOST_SYSTEM"]
 
 HOST_CLASS = "VirtCIM_HostSystem"
 _NOT_APPLICABLE = 12
-
-
-def _find(view: View, identity: str) -> Sources | None:
-    host = view.inventory.hosts.get(identity.lower())
-    return None if host is None else (host,)
-
-
-def _all(view: View) -> Iterable[Sources]:
-    return ((host,) for host in view.inventory.hosts.values())
 
 
 def _states(host: Host) -> Mapping[str, Value]:
@@ -69,15 +60,4 @@ def _values(host: Host) -> Mapping[str, Value]:
     return with_problem(values, host.problem)
 
 
-HOST_SYSTEM = InstanceClass(
-    name=HOST_CLASS,
-    shape=KeyShape(
-        names=("CreationClassName", "Name"),
-        variable="Name",
-        fixed={"CreationClassName": HOST_CLASS},
-    ),
-    identity=lambda host: host.uuid,
-    find=_find,
-    all=_all,
-    values=_values,
-)
+HOST_SYSTEM = per_host(HOST_CLASS, _values, shape=system_keys(HOST_CLASS))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 from virtcim.cim.records import Value
 from virtcim.hypervisor.model import Host
-from virtcim.providers.engine.instance_class import InstanceClass, KeyShape, Sources
+from virtcim.providers.engine.instance_class import InstanceClass
+from virtcim.providers.engine.key_shapes import service_keys
+from virtcim.providers.engine.per_object import per_host
 from virtcim.providers.engine.problems import with_problem
-from virtcim.providers.engine.view import View
+from virtcim.providers.engine.sources import OfHost
 from virtcim.providers.host.host_system import HOST_CLASS
 
 __all__ = ["host_service"]
@@ -22,7 +24,7 @@ def host_service(
     *,
     problem: Callable[[Host], str] = lambda _: "",
     **more: Value,
-) -> InstanceClass:
+) -> InstanceClass[OfHost]:
     """The class of a service that every host offers.
 
     ``title`` says what it is ("Power management"), ``problem`` what it cannot do in full, ``more``
@@ -46,28 +48,5 @@ def host_service(
         }
         return with_problem(shown, problem(host))
 
-    return InstanceClass(
-        name=class_name,
-        shape=KeyShape(
-            names=("SystemCreationClassName", "SystemName", "CreationClassName", "Name"),
-            variable="SystemName",
-            fixed={
-                "SystemCreationClassName": HOST_CLASS,
-                "CreationClassName": class_name,
-                "Name": class_name.removeprefix(_PREFIX),
-            },
-        ),
-        identity=lambda host: host.uuid,
-        find=_find,
-        all=_all,
-        values=values,
-    )
-
-
-def _find(view: View, identity: str) -> Sources | None:
-    host = view.inventory.hosts.get(identity.lower())
-    return None if host is None else (host,)
-
-
-def _all(view: View) -> Iterable[Sources]:
-    return ((host,) for host in view.inventory.hosts.values())
+    name = class_name.removeprefix(_PREFIX)
+    return per_host(class_name, values, shape=service_keys(HOST_CLASS, class_name, name))

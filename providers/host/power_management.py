@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from virtcim.cim.records import Value
-from virtcim.providers.engine.instance_class import Node
+from virtcim.providers.engine.instance_class import AnyNode
+from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.host.hosted_service import host_service
 
 __all__ = ["POWER_SERVICE", "power_state"]
@@ -21,9 +22,10 @@ _NOT_APPLICABLE = 12
 POWER_SERVICE = host_service(_CLASS, "Power management")
 
 
-def power_state(_service: Node, host: Node) -> Mapping[str, Value]:
+def power_state(_service: AnyNode, host: AnyNode) -> Mapping[str, Value]:
     """The power state of a host (CIM_AssociatedPowerManagementService)."""
-    live = host.sources[0].live
+    assert HOST_SYSTEM.owns(host)
+    live = host.sources.host.live
     return {
         "PowerState": _ON if live else _OTHER,
         "OtherPowerState": None if live else "No contact",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
+from typing import NamedTuple
 
 from virtcim.cim.records import Value
-from virtcim.providers.engine.instance_class import InstanceClass, KeyShape, Node, Sources
+from virtcim.providers.engine.instance_class import InstanceClass, Node
+from virtcim.providers.engine.key_shapes import KeyShape
 from virtcim.providers.engine.view import View
 
 __all__ = [
@@ -25,18 +27,23 @@ _SYSTEM_KEYS = {"SystemCreationClassName": "CIM_ComputerSystem", "SystemName": _
 _CIM_2, _CLASS_TYPE_CIM = 1, 2
 
 
-def _find(view: View, identity: str) -> Sources | None:
-    found = next((name for name in view.namespaces if name.lower() == identity.lower()), None)
-    return None if found is None else (found,)
+class Named(NamedTuple):
+    """What has a name and nothing else that changes."""
+
+    name: str
 
 
-def _all(view: View) -> Iterable[Sources]:
-    return ((name,) for name in view.namespaces)
+def _find(view: View, identity: str) -> Named | None:
+    return next((each for each in _all(view) if each.name.lower() == identity.lower()), None)
 
 
-def _values(name: str) -> Mapping[str, Value]:
+def _all(view: View) -> Iterable[Named]:
+    return (Named(name) for name in view.namespaces)
+
+
+def _values(of: Named) -> Mapping[str, Value]:
     return {
-        "ElementName": name,
+        "ElementName": of.name,
         "Caption": "Namespace",
         "ClassInfo": _CIM_2,
         "DescriptionOfClassInfo": "CIM schema 2.49",
@@ -64,20 +71,20 @@ NAMESPACE = InstanceClass(
             "CreationClassName": _CLASS,
         },
     ),
-    identity=lambda name: name,
-    find=_find,
-    all=_all,
+    identity=lambda of: of.name,
+    found=_find,
+    every=_all,
     values=_values,
 )
 
 
-def _find_manager(_: View, identity: str) -> Sources | None:
-    return (_NAME,) if identity.lower() == _NAME else None
+def _find_manager(_: View, identity: str) -> Named | None:
+    return Named(_NAME) if identity.lower() == _NAME else None
 
 
-def _manager_values(name: str) -> Mapping[str, Value]:
+def _manager_values(of: Named) -> Mapping[str, Value]:
     return {
-        "ElementName": name,
+        "ElementName": of.name,
         "Caption": "CIM server",
         # Clients read the version from the end of this sentence.
         "Description": f"virtcim CIM server version {version('virtcim')}",
@@ -100,18 +107,18 @@ OBJECT_MANAGER = InstanceClass(
         variable="Name",
         fixed={**_SYSTEM_KEYS, "CreationClassName": _MANAGER_CLASS},
     ),
-    identity=lambda name: name,
-    find=_find_manager,
-    all=lambda _: ((_NAME,),),
+    identity=lambda of: of.name,
+    found=_find_manager,
+    every=lambda _: (Named(_NAME),),
     values=_manager_values,
 )
 
 
-def namespaces_of_manager(view: View, _: Node) -> Iterable[Node]:
+def namespaces_of_manager(view: View, _: Node[Named]) -> Iterable[Node[Named]]:
     """The namespaces of this server."""
-    return (Node(NAMESPACE, sources) for sources in _all(view))
+    return NAMESPACE.all(view)
 
 
-def object_manager_of(_view: View, _: Node) -> Iterable[Node]:
+def object_manager_of(view: View, _: Node[Named]) -> Iterable[Node[Named]]:
     """The server that a namespace belongs to."""
-    return (Node(OBJECT_MANAGER, (_NAME,)),)
+    return OBJECT_MANAGER.all(view)

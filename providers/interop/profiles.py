@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from virtcim.cim.records import Value
-from virtcim.providers.engine.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.engine.instance_class import AnyClass, AnyNode, InstanceClass, Node
 from virtcim.providers.engine.view import View
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.interop.object_manager import INTEROP
@@ -44,7 +45,7 @@ class _Profile:
     number: int
     name: str
     version: str
-    central: tuple[InstanceClass, ...] = ()
+    central: tuple[AnyClass, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -82,12 +83,19 @@ _REFERENCES: Mapping[int, tuple[_Profile, ...]] = {
 }
 
 
-def _find(_: View, identity: str) -> Sources | None:
+class OfProfile(NamedTuple):
+    """A registered profile."""
+
+    profile: _Profile
+
+
+def _find(_: View, identity: str) -> OfProfile | None:
     profile = _BY_IDENTITY.get(identity.lower())
-    return None if profile is None else (profile,)
+    return None if profile is None else OfProfile(profile)
 
 
-def _values(profile: _Profile) -> Mapping[str, Value]:
+def _values(of: OfProfile) -> Mapping[str, Value]:
+    profile = of.profile
     return {
         "ElementName": f"DSP{profile.number} {profile.name}",
         "Caption": "Registered profile",
@@ -101,42 +109,38 @@ def _values(profile: _Profile) -> Mapping[str, Value]:
 
 REGISTERED_PROFILE = InstanceClass(
     name="VirtCIM_RegisteredProfile",
-    identity=lambda profile: profile.identity,
-    find=_find,
-    all=lambda _: ((profile,) for profile in _PROFILES),
+    identity=lambda of: of.profile.identity,
+    found=_find,
+    every=lambda _: (OfProfile(profile) for profile in _PROFILES),
     values=_values,
 )
 CONFORMING_CLASSES = tuple(dict.fromkeys(each for one in _PROFILES for each in one.central))
 
 
-def conforming_instances(view: View, node: Node) -> Iterator[Node]:
+def conforming_instances(view: View, node: Node[OfProfile]) -> Iterator[AnyNode]:
     """The central instances of a profile, in every namespace that the view tells of."""
-    profile: _Profile = node.sources[0]
     for peer in view.implementations():
-        for instance_class in profile.central:
-            for sources in instance_class.all(peer):
-                yield Node(instance_class, sources, peer.namespace)
+        for instance_class in node.sources.profile.central:
+            for found in instance_class.all(peer):
+                yield found.at(peer.namespace)
 
 
-def profiles_of(_: View, node: Node) -> Iterable[Node]:
+def profiles_of(_: View, node: AnyNode) -> Iterator[Node[OfProfile]]:
     """The profiles that an instance is central to."""
-    return (
-        Node(REGISTERED_PROFILE, (profile,), INTEROP)
-        for profile in _PROFILES
-        if node.instance_class in profile.central
-    )
+    found = (profile for profile in _PROFILES if node.instance_class in profile.central)
+    return (REGISTERED_PROFILE.node(OfProfile(profile)).at(INTEROP) for profile in found)
 
 
-def referenced_profiles(_: View, node: Node) -> Iterable[Node]:
+def referenced_profiles(_: View, node: Node[OfProfile]) -> Iterator[Node[OfProfile]]:
     """The profiles that a profile refers to."""
-    found = _REFERENCES.get(node.sources[0].number, ())
-    return (Node(REGISTERED_PROFILE, (profile,)) for profile in found)
+    found = _REFERENCES.get(node.sources.profile.number, ())
+    return (REGISTERED_PROFILE.node(OfProfile(profile)) for profile in found)
 
 
-def referring_profiles(_: View, node: Node) -> Iterable[Node]:
+def referring_profiles(_: View, node: Node[OfProfile]) -> Iterator[Node[OfProfile]]:
     """The profiles that refer to a profile."""
     return (
-        Node(REGISTERED_PROFILE, (profile,))
+        REGISTERED_PROFILE.node(OfProfile(profile))
         for profile in _PROFILES
-        if node.sources[0] in _REFERENCES.get(profile.number, ())
+        if node.sources.profile in _REFERENCES.get(profile.number, ())
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 
 from virtcim.cim.records import ObjectPath, Record, Value
 from virtcim.providers.engine.identities import instance_id, parse_instance_id
-from virtcim.providers.engine.instance_class import InstanceClass, Sources
+from virtcim.providers.engine.instance_class import InstanceClass
 from virtcim.providers.engine.view import View
 from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job, JobState
 
-__all__ = ["CONCRETE_JOB", "error_record", "job_path"]
+__all__ = ["CONCRETE_JOB", "OfJob", "error_record", "job_path"]
 
 _UTC = 2
 # OperationalStatus, its descriptions and HealthState of each JobState.
@@ -27,19 +28,26 @@ _STATES: Mapping[JobState, tuple[list[int], list[str], int]] = MappingProxyType(
 )
 
 
-def _find(view: View, identity: str) -> Sources | None:
+class OfJob(NamedTuple):
+    """A job."""
+
+    job: Job
+
+
+def _find(view: View, identity: str) -> OfJob | None:
     parsed = parse_instance_id(identity)
     if parsed is None or parsed[1]:
         return None
     job = view.job(parsed[0])
-    return None if job is None else (job,)
+    return None if job is None else OfJob(job)
 
 
-def _all(view: View) -> Iterable[Sources]:
-    return ((job,) for job in view.jobs())
+def _all(view: View) -> Iterable[OfJob]:
+    return (OfJob(job) for job in view.jobs())
 
 
-def _values(job: Job) -> Mapping[str, Value]:
+def _values(of: OfJob) -> Mapping[str, Value]:
+    job = of.job
     operational_status, descriptions, health_state = _STATES[job.state]
     description = None if job.failure is None else job.failure.description()
     return {
@@ -67,9 +75,9 @@ def _values(job: Job) -> Mapping[str, Value]:
 
 CONCRETE_JOB = InstanceClass(
     name="VirtCIM_ConcreteJob",
-    identity=lambda job: instance_id(job.uuid),
-    find=_find,
-    all=_all,
+    identity=lambda of: instance_id(of.job.uuid),
+    found=_find,
+    every=_all,
     values=_values,
     volatile=True,
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from virtcim.providers.engine.instance_class import Node
+from virtcim.providers.engine.instance_class import AnyNode
 from virtcim.providers.state.job_store import JobElement
 
 __all__ = ["element_of"]
 
 
-def element_of(node: Node) -> JobElement:
+def element_of(node: AnyNode) -> JobElement:
     """What a job keeps of an instance."""
-    return JobElement(node.instance_class.name, node.instance_class.identity(*node.sources))
+    return JobElement(node.instance_class.name, node.identity)

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from virtcim.cim.records import MethodResult, ObjectPath, Value
 from virtcim.hypervisor.endpoint import Endpoint
-from virtcim.providers.engine.instance_class import ClassModel, InstanceClass, Node
+from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel, Node, ServedClass
+from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
 from virtcim.providers.jobs.concrete_job import job_path
 from virtcim.providers.jobs.elements import element_of
 from virtcim.providers.jobs.runner import Action, Operations
 from virtcim.providers.state.job_store import JobElement
 
-__all__ = ["SUCCESS", "TIMEOUT_NOT_SUPPORTED", "Call", "Method"]
+__all__ = ["SUCCESS", "TIMEOUT_NOT_SUPPORTED", "Call", "Method", "instance_method"]
+
+S = TypeVar("S", bound=Sources)
 
 SUCCESS = 0
 # "Use of Timeout Parameter Not Supported", of each RequestStateChange.
@@ -34,9 +38,9 @@ class Call:
     operations: Operations
     endpoint: Endpoint
     path: ObjectPath
-    instance_class: InstanceClass
-    node: Node | None
-    resolve: Callable[[ObjectPath], Node | None]
+    instance_class: AnyClass
+    node: AnyNode | None
+    resolve: Callable[[ObjectPath], AnyNode | None]
     parameters: Mapping[str, Value]
     named_by: Callable[[MethodResult], Iterable[JobElement]]
 
@@ -71,16 +75,32 @@ class Call:
         """What was asked; of a class that is its instance at the first host."""
         if self.node is not None:
             return element_of(self.node)
-        sources = next(iter(self.instance_class.all(self.view)), None)
-        return None if sources is None else element_of(Node(self.instance_class, sources))
+        first = next(self.instance_class.all(self.view), None)
+        return None if first is None else element_of(first)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
     """One served method; ``static``: it may also be asked of the class."""
 
-    instance_class: InstanceClass
+    instance_class: AnyClass
     name: str
     parameters: tuple[str, ...]
     invoke: Callable[[Call], MethodResult]
     static: bool = False
+
+
+def instance_method(
+    instance_class: ServedClass[S],
+    name: str,
+    parameters: tuple[str, ...],
+    invoke: Callable[[Call, Node[S]], MethodResult],
+) -> Method:
+    """A method of instances, which is given the one that it is invoked on."""
+
+    def invoked(call: Call) -> MethodResult:
+        assert call.node is not None
+        assert instance_class.owns(call.node)
+        return invoke(call, call.node)
+
+    return Method(instance_class=instance_class, name=name, parameters=parameters, invoke=invoked)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from virtcim.cim.records import Value
 from virtcim.hypervisor.model import Host, Network, StorageRepository
-from virtcim.providers.engine.identities import instance_id, parse_instance_id
-from virtcim.providers.engine.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.engine.identities import instance_id
+from virtcim.providers.engine.instance_class import AnyClass, Node, ServedClass
+from virtcim.providers.engine.per_object import all_hosts, per_host, per_object
 from virtcim.providers.engine.problems import with_problem
+from virtcim.providers.engine.sources import OfHost
 from virtcim.providers.engine.view import View
 
 __all__ = [
@@ -24,6 +26,10 @@ __all__ = [
     "PROCESSOR",
     "PROCESSOR_POOL",
     "STORAGE_POOL",
+    "HostMemory",
+    "OfNetwork",
+    "OfRepository",
+    "PoolSources",
     "memory_pool",
     "pool_id",
 ]
@@ -34,43 +40,38 @@ _OK, _STOPPED = 2, 10
 _HEALTHY = 5
 
 
-def _pool_class(
-    part: str,
-    objects: Callable[[View], Mapping[str, Any]],
-    values: Callable[..., Mapping[str, Value]],
-    more: Callable[[View, Any], Sources] = lambda *_: (),
-) -> InstanceClass:
-    """A class of pools, each of one domain object; ``more`` gives what else it is told from."""
+class HostMemory(NamedTuple):
+    """A host, and how much of its memory is in use."""
 
-    def find(view: View, identity: str) -> Sources | None:
-        parsed = parse_instance_id(identity)
-        if parsed is None or parsed[1] != part:
-            return None
-        found = objects(view).get(parsed[0])
-        return None if found is None else (found, *more(view, found))
-
-    def all_pools(view: View) -> Iterable[Sources]:
-        return ((each, *more(view, each)) for each in objects(view).values())
-
-    return InstanceClass(
-        name=f"VirtCIM_{part}",
-        identity=lambda each, *_: instance_id(each.uuid, part),
-        find=find,
-        all=all_pools,
-        values=values,
-    )
+    host: Host
+    in_use_bytes: int
 
 
-def memory_pool(view: View, host: Host) -> Node:
+class OfRepository(NamedTuple):
+    """The pool of the images in a storage repository."""
+
+    repository: StorageRepository
+
+
+class OfNetwork(NamedTuple):
+    """The pool of the ports that a network can have."""
+
+    network: Network
+
+
+PoolSources = OfHost | HostMemory | OfRepository | OfNetwork
+
+
+def _memory_of(view: View, host: Host) -> HostMemory:
+    return HostMemory(host, view.inventory.memory_in_use.get(host.uuid, 0))
+
+
+def memory_pool(view: View, host: Host) -> Node[HostMemory]:
     """The memory pool of a host."""
-    return Node(MEMORY_POOL, (host, _memory_in_use(view, host)))
+    return MEMORY_POOL.node(_memory_of(view, host))
 
 
-def _memory_in_use(view: View, host: Host) -> int:
-    return view.inventory.memory_in_use.get(host.uuid, 0)
-
-
-def pool_id(pool: InstanceClass, uuid: str) -> str:
+def pool_id(pool: AnyClass, uuid: str) -> str:
     """The PoolID (and InstanceID) of the pool of the object ``uuid``."""
     return instance_id(uuid, pool.name.removeprefix("VirtCIM_"))
 
@@ -117,7 +118,8 @@ def _processor_values(host: Host) -> Mapping[str, Value]:
     }
 
 
-def _memory_values(host: Host, in_use_bytes: int) -> Mapping[str, Value]:
+def _memory_values(of: HostMemory) -> Mapping[str, Value]:
+    host, in_use_bytes = of
     return {
         **_common(pool_id(MEMORY_POOL, host.uuid), f"Memory of {host.name_label}", MEMORY, "byte"),
         "Caption": "Memory pool",
@@ -129,7 +131,8 @@ def _memory_values(host: Host, in_use_bytes: int) -> Mapping[str, Value]:
     }
 
 
-def _storage_values(repository: StorageRepository) -> Mapping[str, Value]:
+def _storage_values(of: OfRepository) -> Mapping[str, Value]:
+    repository = of.repository
     size = repository.physical_size_bytes or None
     return {
         **_common(
@@ -151,7 +154,8 @@ def _storage_values(repository: StorageRepository) -> Mapping[str, Value]:
     }
 
 
-def _network_values(network: Network) -> Mapping[str, Value]:
+def _network_values(of: OfNetwork) -> Mapping[str, Value]:
+    network = of.network
     return {
         **_common(
             pool_id(NETWORK_POOL, network.uuid),
@@ -194,24 +198,44 @@ def _first_host(view: View) -> Mapping[str, Host]:
     return {} if host is None else {host.uuid: host}
 
 
-PROCESSOR_POOL = _pool_class("ProcessorPool", lambda view: view.inventory.hosts, _processor_values)
-MEMORY_POOL = _pool_class(
-    "MemoryPool",
-    lambda view: view.inventory.hosts,
+PROCESSOR_POOL = per_host("VirtCIM_ProcessorPool", _processor_values, part="ProcessorPool")
+MEMORY_POOL = per_object(
+    "VirtCIM_MemoryPool",
+    all_hosts,
+    _memory_of,
+    lambda of: of.host.uuid,
     _memory_values,
-    lambda view, host: (_memory_in_use(view, host),),
+    part="MemoryPool",
 )
-STORAGE_POOL = _pool_class(
-    "StoragePool", lambda view: view.inventory.storage_repositories, _storage_values
+STORAGE_POOL = per_object(
+    "VirtCIM_StoragePool",
+    lambda view: view.inventory.storage_repositories,
+    lambda _, repository: OfRepository(repository),
+    lambda of: of.repository.uuid,
+    _storage_values,
+    part="StoragePool",
 )
-NETWORK_POOL = _pool_class("NetworkPool", lambda view: view.inventory.networks, _network_values)
-PRIMORDIAL_STORAGE_POOL = _pool_class(
-    "PrimordialStoragePool", _first_host, _primordial_storage_values
+NETWORK_POOL = per_object(
+    "VirtCIM_NetworkPool",
+    lambda view: view.inventory.networks,
+    lambda _, network: OfNetwork(network),
+    lambda of: of.network.uuid,
+    _network_values,
+    part="NetworkPool",
 )
-PRIMORDIAL_NETWORK_POOL = _pool_class(
-    "PrimordialNetworkPool", _first_host, _primordial_network_values
+PRIMORDIAL_STORAGE_POOL = per_host(
+    "VirtCIM_PrimordialStoragePool",
+    _primordial_storage_values,
+    part="PrimordialStoragePool",
+    hosts=_first_host,
 )
-POOLS = (
+PRIMORDIAL_NETWORK_POOL = per_host(
+    "VirtCIM_PrimordialNetworkPool",
+    _primordial_network_values,
+    part="PrimordialNetworkPool",
+    hosts=_first_host,
+)
+POOLS: tuple[ServedClass[PoolSources], ...] = (
     PROCESSOR_POOL,
     MEMORY_POOL,
     PRIMORDIAL_STORAGE_POOL,

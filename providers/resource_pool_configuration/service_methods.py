@@ -7,19 +7,24 @@ Supported for the methods of the class that nothing below can do.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 from virtcim.cim.records import MethodResult, ObjectPath
 from virtcim.errormap import ErrorCode
-from virtcim.hypervisor.model import StorageRepository, VirtualDiskImage
 from virtcim.providers.engine.instance_class import InstanceClass, Node
 from virtcim.providers.engine.record_cache import path_of
+from virtcim.providers.engine.sources import Sources
 from virtcim.providers.errors import failure, path_text, rejected
-from virtcim.providers.host.devices import DISK_IMAGE
+from virtcim.providers.host.devices import DISK_IMAGE, OfImage
 from virtcim.providers.jobs.elements import element_of
 from virtcim.providers.jobs.invocation import SUCCESS, Call, Method
 from virtcim.providers.jobs.runner import Operation
 from virtcim.providers.parameters.allocation_ranges import image_range
-from virtcim.providers.resource_pool.pools import PRIMORDIAL_STORAGE_POOL, STORAGE_POOL
+from virtcim.providers.resource_pool.pools import (
+    PRIMORDIAL_STORAGE_POOL,
+    STORAGE_POOL,
+    OfRepository,
+)
 from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
 from virtcim.providers.resource_pool_configuration.storage_settings import (
     read_image_settings,
@@ -28,6 +33,7 @@ from virtcim.providers.resource_pool_configuration.storage_settings import (
 
 __all__ = ["POOL_METHODS"]
 
+S = TypeVar("S", bound=Sources)
 _NOT_SUPPORTED = 1
 _MAX_NAMED = 5
 
@@ -45,7 +51,7 @@ def _create_child_pool(call: Call) -> MethodResult:
     def create(monitor: Operation) -> MethodResult:
         uuid = call.endpoint.storage.create_repository(spec, monitor)
         made = call.endpoint.inventory().storage_repositories[uuid]
-        pool = path_of(Node(STORAGE_POOL, (made,)), call.view.namespace)
+        pool = path_of(STORAGE_POOL.node(OfRepository(made)), call.view.namespace)
         return MethodResult(return_value=SUCCESS, output={"Pool": pool})
 
     return call.run("CreateChildResourcePool", create)
@@ -54,7 +60,7 @@ def _create_child_pool(call: Call) -> MethodResult:
 def _delete_pool(call: Call) -> MethodResult:
     """CIM_ResourcePoolConfigurationService.DeleteResourcePool: nothing may be allocated from it."""
     node = _resolved(call, call.parameter("Pool"), "Pool", STORAGE_POOL)
-    pool: StorageRepository = node.sources[0]
+    pool = node.sources.repository
     users = {system.name_label for system, _ in call.view.disks_in(pool.uuid)}
     _refuse_use(f"the storage pool {pool.name_label}", users, call.parameter("Pool"))
 
@@ -68,13 +74,13 @@ def _delete_pool(call: Call) -> MethodResult:
 def _create_in_pool(call: Call) -> MethodResult:
     """VirtCIM_ResourcePoolConfigurationService.CreateResourceInPool."""
     node = _resolved(call, call.parameter("Pool"), "Pool", STORAGE_POOL)
-    pool: StorageRepository = node.sources[0]
+    pool = node.sources.repository
     spec = read_image_settings(call.view, call.classes, call.parameter("Settings"), pool)
 
     def create(monitor: Operation) -> MethodResult:
         uuid = call.endpoint.storage.create_image(spec, monitor)
         inventory = call.endpoint.inventory()
-        made = Node(DISK_IMAGE, (inventory.disk_images[uuid], min(inventory.hosts)))
+        made = DISK_IMAGE.node(OfImage(inventory.disk_images[uuid], min(inventory.hosts)))
         image = path_of(made, call.view.namespace)
         return MethodResult(return_value=SUCCESS, output={"Resource": image})
 
@@ -83,7 +89,8 @@ def _create_in_pool(call: Call) -> MethodResult:
 
 def _delete_in_pool(call: Call) -> MethodResult:
     """VirtCIM_ResourcePoolConfigurationService.DeleteResourceInPool."""
-    node, image = _image(call)
+    node = _image(call)
+    image = node.sources.image
     users = {system.name_label for system, _ in call.view.disks_with(image.uuid)}
     _refuse_use(f"the disk image {image.name_label}", users, call.parameter("Resource"))
 
@@ -96,7 +103,8 @@ def _delete_in_pool(call: Call) -> MethodResult:
 
 def _resize_in_pool(call: Call) -> MethodResult:
     """VirtCIM_ResourcePoolConfigurationService.ResizeResourceInPool."""
-    node, image = _image(call)
+    node = _image(call)
+    image = node.sources.image
     size_bytes = call.parameter("Size")
     if isinstance(size_bytes, bool) or not isinstance(size_bytes, int) or size_bytes <= 0:
         shown = "NULL" if size_bytes is None else size_bytes
@@ -119,27 +127,28 @@ def _not_supported(_: Call) -> MethodResult:
     return MethodResult(return_value=_NOT_SUPPORTED)
 
 
-def _image(call: Call) -> tuple[Node, VirtualDiskImage]:
+def _image(call: Call) -> Node[OfImage]:
     """The image that Resource names, which must be in Pool where that is given."""
     node = _resolved(call, call.parameter("Resource"), "Resource", DISK_IMAGE)
-    image: VirtualDiskImage = node.sources[0]
+    image = node.sources.image
     if call.parameter("Pool") is not None:
-        pool = _resolved(call, call.parameter("Pool"), "Pool", STORAGE_POOL).sources[0]
+        given = _resolved(call, call.parameter("Pool"), "Pool", STORAGE_POOL)
+        pool = given.sources.repository
         if image.sr_uuid != pool.uuid:
             raise rejected(
                 f"Pool: the disk image {image.name_label} is not in the pool {pool.name_label}"
             )
-    return node, image
+    return node
 
 
-def _resolved(call: Call, path: object, parameter: str, wanted: InstanceClass) -> Node:
+def _resolved(call: Call, path: object, parameter: str, wanted: InstanceClass[S]) -> Node[S]:
     """The instance that a parameter refers to, which must be of the right class."""
     if not isinstance(path, ObjectPath):
         raise rejected(f"{parameter}: a reference to a {wanted.name} is needed")
     node = call.resolve(path)
     if node is None:
         raise rejected(f"{parameter}: there is no {path_text(path)}", source=path)
-    if node.instance_class is not wanted:
+    if not wanted.owns(node):
         raise rejected(
             f"{parameter}: {path_text(path)} cannot be used here, it must be a {wanted.name}",
             source=path,

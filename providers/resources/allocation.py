@@ -5,8 +5,9 @@ DSP1041, DSP1043, DSP1044, DSP1045, DSP1047, DSP1050.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
+from typing import NamedTuple
 from urllib.parse import quote
 
 from virtcim.cim.records import Value
@@ -17,8 +18,9 @@ from virtcim.hypervisor.model import (
     VirtualNetworkPort,
     VirtualSystem,
 )
-from virtcim.providers.engine.identities import instance_id, parse_instance_id
-from virtcim.providers.engine.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.engine.instance_class import InstanceClass, Node, ServedClass
+from virtcim.providers.engine.per_object import all_systems, per_object, per_part
+from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.engine.view import View
 from virtcim.providers.resource_pool.pools import (
     DISK_DRIVE,
@@ -44,8 +46,11 @@ __all__ = [
     "READABLE",
     "READ_WRITE",
     "RESOURCE_TYPES",
+    "AllocationSources",
+    "SystemAtHost",
     "allocations_of",
-    "system_of",
+    "memory_allocation",
+    "processor_allocation",
 ]
 
 FLOPPY_DRIVE, CD_DRIVE = 14, 15
@@ -82,13 +87,21 @@ _COMMON: Mapping[str, Value] = MappingProxyType(
 )
 
 
-def _processor_values(system: VirtualSystem, host_uuid: str) -> Mapping[str, Value]:
+class SystemAtHost(NamedTuple):
+    """A virtual system, and the host that it lives on; empty where it lives on none."""
+
+    system: VirtualSystem
+    host_uuid: str
+
+
+def _processor_values(of: SystemAtHost) -> Mapping[str, Value]:
+    system = of.system
     return {
         **_COMMON,
         "ElementName": f"Processors of {system.name_label}",
         "Caption": "Processor allocation",
         "ResourceType": PROCESSOR,
-        "PoolID": pool_id(PROCESSOR_POOL, host_uuid) if host_uuid else None,
+        "PoolID": pool_id(PROCESSOR_POOL, of.host_uuid) if of.host_uuid else None,
         "AllocationUnits": "count",
         "VirtualQuantity": system.vcpus_at_startup,
         "VirtualQuantityUnits": "count",
@@ -96,13 +109,14 @@ def _processor_values(system: VirtualSystem, host_uuid: str) -> Mapping[str, Val
     }
 
 
-def _memory_values(system: VirtualSystem, host_uuid: str) -> Mapping[str, Value]:
+def _memory_values(of: SystemAtHost) -> Mapping[str, Value]:
+    system = of.system
     return {
         **_COMMON,
         "ElementName": f"Memory of {system.name_label}",
         "Caption": "Memory allocation",
         "ResourceType": MEMORY,
-        "PoolID": pool_id(MEMORY_POOL, host_uuid) if host_uuid else None,
+        "PoolID": pool_id(MEMORY_POOL, of.host_uuid) if of.host_uuid else None,
         "AllocationUnits": "byte",
         "VirtualQuantity": system.memory_dynamic_max_bytes or None,
         "VirtualQuantityUnits": "byte",
@@ -181,81 +195,42 @@ def _location_uri(location: str) -> str:
     return f"file://{quote(location)}" if location.startswith("/") else quote(location, safe=":/")
 
 
-def _system(view: View, identity: str, part: str) -> tuple[VirtualSystem, str] | None:
-    """The system and what follows ``part`` in an InstanceID."""
-    parsed = parse_instance_id(identity)
-    if parsed is None or not parsed[1].startswith(part):
-        return None
-    system = view.inventory.virtual_systems.get(parsed[0])
-    return None if system is None else (system, parsed[1].removeprefix(part))
-
-
-def _with_home(view: View, system: VirtualSystem) -> Sources:
+def _at_host(view: View, system: VirtualSystem) -> SystemAtHost:
     host = view.home(system)
-    return (system, "" if host is None else host.uuid)
+    return SystemAtHost(system, "" if host is None else host.uuid)
 
 
-def _single(name: str, part: str, values: Callable[..., Mapping[str, Value]]) -> InstanceClass:
-    """A class of which every system has exactly one instance."""
-
-    def find(view: View, identity: str) -> Sources | None:
-        found = _system(view, identity, part)
-        return None if found is None or found[1] else _with_home(view, found[0])
-
-    def every(view: View) -> Iterable[Sources]:
-        return (_with_home(view, system) for system in view.inventory.virtual_systems.values())
-
-    return InstanceClass(
-        name=name,
-        identity=lambda system, _: instance_id(system.uuid, part),
-        find=find,
-        all=every,
-        values=values,
-    )
+def _per_system(
+    name: str, part: str, values: Callable[[SystemAtHost], Mapping[str, Value]]
+) -> InstanceClass[SystemAtHost]:
+    return per_object(name, all_systems, _at_host, lambda of: of.system.uuid, values, part=part)
 
 
-def _several(
-    name: str, part: str, field: str, values: Callable[..., Mapping[str, Value]]
-) -> InstanceClass:
-    """A class of which a system has one instance per element of its attribute ``field``."""
-
-    def find(view: View, identity: str) -> Sources | None:
-        found = _system(view, identity, f"{part}/")
-        if found is None:
-            return None
-        system, wanted = found
-        return next(((system, each) for each in getattr(system, field) if each.id == wanted), None)
-
-    def every(view: View) -> Iterable[Sources]:
-        return (
-            (system, each)
-            for system in view.inventory.virtual_systems.values()
-            for each in getattr(system, field)
-        )
-
-    return InstanceClass(
-        name=name,
-        identity=lambda system, each: instance_id(system.uuid, f"{part}/{each.id}"),
-        find=find,
-        all=every,
-        values=values,
-    )
-
-
-PROCESSOR_ALLOCATION = _single(
+PROCESSOR_ALLOCATION = _per_system(
     "VirtCIM_ProcessorResourceAllocationSettingData", "processor", _processor_values
 )
-MEMORY_ALLOCATION = _single("VirtCIM_MemoryResourceAllocationSettingData", "memory", _memory_values)
-DISK_ALLOCATION = _several(
-    "VirtCIM_DiskResourceAllocationSettingData", "disk", "disks", _disk_values
+MEMORY_ALLOCATION = _per_system(
+    "VirtCIM_MemoryResourceAllocationSettingData", "memory", _memory_values
 )
-NETWORK_PORT_ALLOCATION = _several(
-    "VirtCIM_NetworkPortResourceAllocationSettingData", "network", "network_ports", _port_values
+DISK_ALLOCATION = per_part(
+    "VirtCIM_DiskResourceAllocationSettingData", "disk", lambda system: system.disks, _disk_values
 )
-CONSOLE_ALLOCATION = _several(
-    "VirtCIM_ConsoleResourceAllocationSettingData", "console", "consoles", _console_values
+NETWORK_PORT_ALLOCATION = per_part(
+    "VirtCIM_NetworkPortResourceAllocationSettingData",
+    "network",
+    lambda system: system.network_ports,
+    _port_values,
 )
-ALLOCATIONS = (
+CONSOLE_ALLOCATION = per_part(
+    "VirtCIM_ConsoleResourceAllocationSettingData",
+    "console",
+    lambda system: system.consoles,
+    _console_values,
+)
+AllocationSources = (
+    SystemAtHost | SystemPart[VirtualDisk] | SystemPart[VirtualNetworkPort] | SystemPart[Console]
+)
+ALLOCATIONS: tuple[ServedClass[AllocationSources], ...] = (
     PROCESSOR_ALLOCATION,
     MEMORY_ALLOCATION,
     DISK_ALLOCATION,
@@ -264,19 +239,23 @@ ALLOCATIONS = (
 )
 
 
-def allocations_of(view: View, system: VirtualSystem) -> Iterable[Node]:
+def processor_allocation(view: View, system: VirtualSystem) -> Node[SystemAtHost]:
+    """The allocation of processors of one system."""
+    return PROCESSOR_ALLOCATION.node(_at_host(view, system))
+
+
+def memory_allocation(view: View, system: VirtualSystem) -> Node[SystemAtHost]:
+    """The allocation of memory of one system."""
+    return MEMORY_ALLOCATION.node(_at_host(view, system))
+
+
+def allocations_of(view: View, system: VirtualSystem) -> Iterator[Node[AllocationSources]]:
     """Every resource allocation of one system."""
-    yield Node(PROCESSOR_ALLOCATION, _with_home(view, system))
-    yield Node(MEMORY_ALLOCATION, _with_home(view, system))
+    yield processor_allocation(view, system)
+    yield memory_allocation(view, system)
     for disk in system.disks:
-        yield Node(DISK_ALLOCATION, (system, disk))
+        yield DISK_ALLOCATION.node(SystemPart(system, disk))
     for port in system.network_ports:
-        yield Node(NETWORK_PORT_ALLOCATION, (system, port))
+        yield NETWORK_PORT_ALLOCATION.node(SystemPart(system, port))
     for console in system.consoles:
-        yield Node(CONSOLE_ALLOCATION, (system, console))
-
-
-def system_of(allocation: Node) -> VirtualSystem:
-    """The system that was allocated the resource."""
-    system: VirtualSystem = allocation.sources[0]
-    return system
+        yield CONSOLE_ALLOCATION.node(SystemPart(system, console))

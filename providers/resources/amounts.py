@@ -15,6 +15,7 @@ from virtcim.providers.parameters.allocation_ranges import AllocationRange, wide
 from virtcim.providers.parameters.setting_difference import different
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.parameters.units import Unit
+from virtcim.providers.resources.allocation import SystemAtHost
 from virtcim.providers.resources.kind import Definition, ResourceKind, ResourceSetting
 from virtcim.providers.resources.settings import setting_like
 
@@ -118,7 +119,7 @@ class AmountOfSystem:
 
 def amount_kind(
     name: str,
-    allocation: InstanceClass,
+    allocation: InstanceClass[SystemAtHost],
     amount: AmountOfSystem,
     *,
     resource_type: int,
@@ -135,7 +136,9 @@ def amount_kind(
             read=amount.defined,
             parts=lambda _: ("",),
             places=lambda _: (name,),
-            like=lambda _, system, part: setting_like(allocation.values(system, part), _LIKE),
+            like=lambda _, system, host_uuid: setting_like(
+                allocation.values(SystemAtHost(system, host_uuid)), _LIKE
+            ),
         ),
         change=amount.changed,
     )

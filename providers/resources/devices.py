@@ -5,9 +5,9 @@ They are there in every state of the system; EnabledState tells whether they wor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TypeVar
 
 from virtcim.cim.records import Value
 from virtcim.hypervisor.model import (
@@ -18,24 +18,27 @@ from virtcim.hypervisor.model import (
     VirtualNetworkPort,
     VirtualSystem,
 )
-from virtcim.providers.engine.identities import instance_id, parse_instance_id
-from virtcim.providers.engine.instance_class import InstanceClass, KeyShape, Node, Sources
+from virtcim.providers.engine.instance_class import InstanceClass, Node, ServedClass
+from virtcim.providers.engine.key_shapes import device_keys
+from virtcim.providers.engine.per_object import per_part, per_system
 from virtcim.providers.engine.problems import with_problem
-from virtcim.providers.engine.view import View
+from virtcim.providers.engine.sources import OfSystem, SystemPart
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 
 __all__ = [
     "CD_DRIVE_DEVICE",
     "DEVICES",
+    "DISK_DEVICES",
     "DISPLAY_CONTROLLER",
     "FLOPPY_DRIVE_DEVICE",
     "LOGICAL_DISK",
     "MEMORY_DEVICE",
     "NETWORK_PORT",
     "PROCESSOR_DEVICE",
-    "device_shape",
+    "DeviceSources",
     "devices_of",
-    "drive_class",
+    "disk_device",
+    "displays_of",
     "processors_of",
 ]
 
@@ -61,16 +64,6 @@ _DETACHED = (3, 10, "Not attached", _HEALTHY)
 # Enabled but Offline: the port works, and drops what it is given.
 _UNLINKED = (6, 10, "The link is down", _HEALTHY)
 _GRAPHICAL = ("rfb", "rdp", "spice")
-
-
-def device_shape(system_class: str, device_class: str) -> KeyShape:
-    """The keys of a device; its identity is the Name of its system, a space, and its DeviceID."""
-    return KeyShape(
-        names=("SystemCreationClassName", "SystemName", "CreationClassName", "DeviceID"),
-        variable="DeviceID",
-        scope="SystemName",
-        fixed={"SystemCreationClassName": system_class, "CreationClassName": device_class},
-    )
 
 
 def _common(
@@ -112,7 +105,7 @@ def _processor_values(system: VirtualSystem, number: int) -> Mapping[str, Value]
     }
 
 
-def _memory_values(system: VirtualSystem, _: str) -> Mapping[str, Value]:
+def _memory_values(system: VirtualSystem) -> Mapping[str, Value]:
     running = system.power_state in (PowerState.RUNNING, PowerState.PAUSED)
     actual = system.memory_actual_bytes if running else 0
     size = actual or system.memory_dynamic_max_bytes
@@ -199,69 +192,41 @@ def _display_values(system: VirtualSystem, console: Console) -> Mapping[str, Val
     }
 
 
-def processors_of(system: VirtualSystem) -> range:
+def _processor_numbers(system: VirtualSystem) -> range:
     """The numbers of the processors that the system has now, or would have if it started."""
     running = system.power_state in (PowerState.RUNNING, PowerState.PAUSED)
     return range((system.vcpus_actual if running else 0) or system.vcpus_at_startup)
-
-
-def _memory_of(_: VirtualSystem) -> tuple[str]:
-    return ("",)
 
 
 def _disks_of(kind: DiskKind) -> Callable[[VirtualSystem], Iterable[VirtualDisk]]:
     return lambda system: (disk for disk in system.disks if disk.kind is kind)
 
 
-def _displays_of(system: VirtualSystem) -> Iterable[Console]:
+def _displays(system: VirtualSystem) -> Iterable[Console]:
     return (each for each in system.consoles if each.protocol in _GRAPHICAL)
+
+
+_Part = TypeVar("_Part", int, VirtualDisk, VirtualNetworkPort, Console)
 
 
 def _device_class(
     name: str,
     part: str,
-    devices: Callable[[VirtualSystem], Iterable[Any]],
-    values: Callable[..., Mapping[str, Value]],
-) -> InstanceClass:
-    """A class of devices; ``devices`` gives those of one system: its parts, numbers, or ""."""
-
-    def part_of(device: Any) -> str:
-        local = device if isinstance(device, str | int) else device.id
-        return part if local == "" else f"{part}/{local}"
-
-    def identity(system: VirtualSystem, device: Any) -> str:
-        return f"{system.uuid} {instance_id(system.uuid, part_of(device))}"
-
-    def find(view: View, given: str) -> Sources | None:
-        system_name, _, device_id = given.partition(" ")
-        parsed = parse_instance_id(device_id)
-        if parsed is None or parsed[0] != system_name.lower():
-            return None
-        system = view.inventory.virtual_systems.get(parsed[0])
-        if system is None:
-            return None
-        found = (each for each in devices(system) if part_of(each) == parsed[1])
-        return next(((system, each) for each in found), None)
-
-    def every(view: View) -> Iterable[Sources]:
-        return (
-            (system, each)
-            for system in view.inventory.virtual_systems.values()
-            for each in devices(system)
-        )
-
-    return InstanceClass(
-        name=name,
-        shape=device_shape(COMPUTER_SYSTEM.name, name),
-        identity=identity,
-        find=find,
-        all=every,
-        values=values,
-    )
+    devices: Callable[[VirtualSystem], Iterable[_Part]],
+    values: Callable[[VirtualSystem, _Part], Mapping[str, Value]],
+) -> InstanceClass[SystemPart[_Part]]:
+    return per_part(name, part, devices, values, shape=device_keys(COMPUTER_SYSTEM.name, name))
 
 
-PROCESSOR_DEVICE = _device_class("VirtCIM_Processor", "processor", processors_of, _processor_values)
-MEMORY_DEVICE = _device_class("VirtCIM_Memory", "memory", _memory_of, _memory_values)
+PROCESSOR_DEVICE = _device_class(
+    "VirtCIM_Processor", "processor", _processor_numbers, _processor_values
+)
+MEMORY_DEVICE = per_system(
+    "VirtCIM_Memory",
+    _memory_values,
+    part="memory",
+    shape=device_keys(COMPUTER_SYSTEM.name, "VirtCIM_Memory"),
+)
 LOGICAL_DISK = _device_class("VirtCIM_LogicalDisk", "disk", _disks_of(DiskKind.DISK), _disk_values)
 CD_DRIVE_DEVICE = _device_class("VirtCIM_CDROMDrive", "disk", _disks_of(DiskKind.CD), _drive_values)
 FLOPPY_DRIVE_DEVICE = _device_class(
@@ -271,18 +236,24 @@ NETWORK_PORT = _device_class(
     "VirtCIM_NetworkPort", "network", lambda system: system.network_ports, _port_values
 )
 DISPLAY_CONTROLLER = _device_class(
-    "VirtCIM_DisplayController", "console", _displays_of, _display_values
+    "VirtCIM_DisplayController", "console", _displays, _display_values
 )
-DEVICES = (
+DISK_DEVICES = (LOGICAL_DISK, CD_DRIVE_DEVICE, FLOPPY_DRIVE_DEVICE)
+DeviceSources = (
+    OfSystem
+    | SystemPart[int]
+    | SystemPart[VirtualDisk]
+    | SystemPart[VirtualNetworkPort]
+    | SystemPart[Console]
+)
+DEVICES: tuple[ServedClass[DeviceSources], ...] = (
     PROCESSOR_DEVICE,
     MEMORY_DEVICE,
-    LOGICAL_DISK,
-    CD_DRIVE_DEVICE,
-    FLOPPY_DRIVE_DEVICE,
+    *DISK_DEVICES,
     NETWORK_PORT,
     DISPLAY_CONTROLLER,
 )
-_DRIVES: Mapping[DiskKind, InstanceClass] = MappingProxyType(
+_DISK_DEVICES: Mapping[DiskKind, InstanceClass[SystemPart[VirtualDisk]]] = MappingProxyType(
     {
         DiskKind.DISK: LOGICAL_DISK,
         DiskKind.CD: CD_DRIVE_DEVICE,
@@ -291,19 +262,27 @@ _DRIVES: Mapping[DiskKind, InstanceClass] = MappingProxyType(
 )
 
 
-def drive_class(disk: VirtualDisk) -> InstanceClass:
-    """The class of the device that a disk or drive is."""
-    return _DRIVES[disk.kind]
+def processors_of(system: VirtualSystem) -> Iterator[Node[SystemPart[int]]]:
+    """The processors of one system."""
+    return (PROCESSOR_DEVICE.node(SystemPart(system, n)) for n in _processor_numbers(system))
 
 
-def devices_of(system: VirtualSystem) -> Iterable[Node]:
+def disk_device(of: SystemPart[VirtualDisk]) -> Node[SystemPart[VirtualDisk]]:
+    """The device that a disk or drive is."""
+    return _DISK_DEVICES[of.part.kind].node(of)
+
+
+def displays_of(system: VirtualSystem) -> Iterator[Node[SystemPart[Console]]]:
+    """The displays of one system."""
+    return (DISPLAY_CONTROLLER.node(SystemPart(system, each)) for each in _displays(system))
+
+
+def devices_of(system: VirtualSystem) -> Iterator[Node[DeviceSources]]:
     """Every device of one system."""
-    for number in processors_of(system):
-        yield Node(PROCESSOR_DEVICE, (system, number))
-    yield Node(MEMORY_DEVICE, (system, ""))
+    yield from processors_of(system)
+    yield MEMORY_DEVICE.node(OfSystem(system))
     for disk in system.disks:
-        yield Node(drive_class(disk), (system, disk))
+        yield disk_device(SystemPart(system, disk))
     for port in system.network_ports:
-        yield Node(NETWORK_PORT, (system, port))
-    for console in _displays_of(system):
-        yield Node(DISPLAY_CONTROLLER, (system, console))
+        yield NETWORK_PORT.node(SystemPart(system, port))
+    yield from displays_of(system)

@@ -17,9 +17,10 @@ from typing import Generic, TypeVar
 from virtcim.cim.records import Record
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
 from virtcim.hypervisor.model import VirtualSystem, VirtualSystemSpec
-from virtcim.providers.engine.instance_class import InstanceClass
+from virtcim.providers.engine.instance_class import ServedClass
 from virtcim.providers.engine.view import View
 from virtcim.providers.parameters.setting_reader import SettingReader
+from virtcim.providers.resources.allocation import AllocationSources
 
 __all__ = ["Definition", "Plugging", "ResourceKind", "ResourceSetting"]
 
@@ -86,7 +87,7 @@ class ResourceKind(Generic[Part]):
     """
 
     name: str
-    allocation: InstanceClass
+    allocation: ServedClass[AllocationSources]
     single: bool = False
     definition: Definition[Part] | None = None
     change: Callable[

@@ -13,6 +13,7 @@ from virtcim.hypervisor.model import (
     VirtualSystem,
     VirtualSystemSpec,
 )
+from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import rejected
 from virtcim.providers.parameters.setting_difference import different
@@ -137,7 +138,7 @@ NETWORK_PORTS: ResourceKind[VirtualNetworkPort] = ResourceKind(
         parts=lambda system: system.network_ports,
         places=lambda port: (port.id,),
         like=lambda _, system, port: setting_like(
-            NETWORK_PORT_ALLOCATION.values(system, port), _LIKE
+            NETWORK_PORT_ALLOCATION.values(SystemPart(system, port)), _LIKE
         ),
     ),
     change=_change,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from virtcim.cim.records import Record
 from virtcim.hypervisor.change import AddedDevices
 from virtcim.providers.engine.identities import instance_id
-from virtcim.providers.engine.instance_class import InstanceClass
+from virtcim.providers.engine.instance_class import AnyClass
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import rejected
 from virtcim.providers.parameters.setting_reader import SettingReader
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 KINDS: tuple[ResourceKind[Any], ...] = (PROCESSORS, MEMORY, DISKS, NETWORK_PORTS, CONSOLES)
-KIND_OF_ALLOCATION: Mapping[InstanceClass, ResourceKind[Any]] = MappingProxyType(
+KIND_OF_ALLOCATION: Mapping[AnyClass, ResourceKind[Any]] = MappingProxyType(
     {kind.allocation: kind for kind in KINDS}
 )
 

@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from typing import NamedTuple
 
 from virtcim.cim.records import Value
 from virtcim.hypervisor.model import Host, VirtualSystem
-from virtcim.providers.engine.identities import instance_id, parse_instance_id
-from virtcim.providers.engine.instance_class import InstanceClass, Sources
+from virtcim.providers.engine.instance_class import Node
+from virtcim.providers.engine.per_object import all_systems, per_object
 from virtcim.providers.engine.view import View
 from virtcim.providers.virtual_system.state_change import REQUESTABLE_STATES
 
-__all__ = ["SYSTEM_CAPABILITIES", "name_characters", "name_limit"]
+__all__ = ["SYSTEM_CAPABILITIES", "NamedSystem", "capabilities_of_system", "name_characters"]
 
 _PART = "EnabledLogicalElementCapabilities"
 # The MaxValue of MaxElementNameLen in the schema; a character has at most four bytes of UTF-8.
 _MOST_CHARACTERS, _CHARACTER_BYTES = 256, 4
 
 
-def _find(view: View, identity: str) -> Sources | None:
-    parsed = parse_instance_id(identity)
-    if parsed is None or parsed[1] != _PART:
-        return None
-    system = view.inventory.virtual_systems.get(parsed[0])
-    return None if system is None else (system, name_limit(view, system))
+class NamedSystem(NamedTuple):
+    """A virtual system, and how many characters any name that it can be given may have."""
+
+    system: VirtualSystem
+    name_limit: int
 
 
-def _all(view: View) -> Iterable[Sources]:
-    systems = view.inventory.virtual_systems.values()
-    return ((system, name_limit(view, system)) for system in systems)
-
-
-def name_limit(view: View, system: VirtualSystem) -> int:
-    """How many characters any name that ``system`` can be given may have."""
+def _named(view: View, system: VirtualSystem) -> NamedSystem:
     host = view.home(system)
-    return name_characters(host) if host is not None else _MOST_CHARACTERS
+    return NamedSystem(system, _MOST_CHARACTERS if host is None else name_characters(host))
 
 
 def name_characters(host: Host) -> int:
@@ -47,21 +41,27 @@ def name_characters(host: Host) -> int:
     return min(host.name_limit_bytes // _CHARACTER_BYTES, _MOST_CHARACTERS)
 
 
-def _values(system: VirtualSystem, limit: int) -> Mapping[str, Value]:
+def _values(of: NamedSystem) -> Mapping[str, Value]:
     return {
-        "ElementName": f"Capabilities of {system.name_label}",
+        "ElementName": f"Capabilities of {of.system.name_label}",
         "Caption": "Capabilities of a virtual system",
         # The name is a setting: ModifySystemSettings changes it, ModifyInstance does not.
         "ElementNameEditSupported": True,
-        "MaxElementNameLen": limit,
+        "MaxElementNameLen": of.name_limit,
         "RequestedStatesSupported": [*REQUESTABLE_STATES],
     }
 
 
-SYSTEM_CAPABILITIES = InstanceClass(
-    name=f"VirtCIM_{_PART}",
-    identity=lambda system, _: instance_id(system.uuid, _PART),
-    find=_find,
-    all=_all,
-    values=_values,
+SYSTEM_CAPABILITIES = per_object(
+    f"VirtCIM_{_PART}",
+    all_systems,
+    _named,
+    lambda of: of.system.uuid,
+    _values,
+    part=_PART,
 )
+
+
+def capabilities_of_system(view: View, system: VirtualSystem) -> Node[NamedSystem]:
+    """The capabilities of one system."""
+    return SYSTEM_CAPABILITIES.node(_named(view, system))

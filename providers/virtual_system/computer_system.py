@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from virtcim.cim.records import ObjectPath, Value
 from virtcim.errormap import ErrorCode, cim_message
 from virtcim.hypervisor.model import PowerState, StopReason, VirtualSystem
-from virtcim.providers.engine.instance_class import InstanceClass, KeyShape, Sources
+from virtcim.providers.engine.key_shapes import system_keys
+from virtcim.providers.engine.per_object import per_system
 from virtcim.providers.engine.problems import with_problem
-from virtcim.providers.engine.view import View
 from virtcim.providers.state.job_store import JobElement
 
 __all__ = [
@@ -70,15 +70,6 @@ _TRANSITIONS: Mapping[str, int] = MappingProxyType(
         "hard_reboot": 11,
     }
 )
-
-
-def _find(view: View, identity: str) -> Sources | None:
-    system = view.inventory.virtual_systems.get(identity.lower())
-    return None if system is None else (system,)
-
-
-def _all(view: View) -> Iterable[Sources]:
-    return ((system,) for system in view.inventory.virtual_systems.values())
 
 
 def caption_of(title: str, default: str) -> str:
@@ -148,16 +139,7 @@ def _stop_error(stop: StopReason | None) -> Mapping[str, Value]:
     return {"StopErrorCode": int(stop.error.code), "StopDescription": cim_message(stop.error)}
 
 
-COMPUTER_SYSTEM = InstanceClass(
-    name=_NAME,
-    shape=KeyShape(
-        names=("CreationClassName", "Name"), variable="Name", fixed={"CreationClassName": _NAME}
-    ),
-    identity=lambda system: system.uuid,
-    find=_find,
-    all=_all,
-    values=_values,
-)
+COMPUTER_SYSTEM = per_system(_NAME, _values, shape=system_keys(_NAME))
 
 
 def path_of_system(uuid: str, namespace: str) -> ObjectPath:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from virtcim.cim.records import Value
 from virtcim.hypervisor.model import VirtualSystem
-from virtcim.providers.engine.identities import instance_id, parse_instance_id
-from virtcim.providers.engine.instance_class import InstanceClass, Sources
-from virtcim.providers.engine.view import View
+from virtcim.providers.engine.per_object import per_system
 from virtcim.providers.virtual_system.computer_system import caption_of
 
 __all__ = [
@@ -47,18 +45,6 @@ _BOOT_LETTERS = {
 }
 
 
-def _find(view: View, identity: str) -> Sources | None:
-    parsed = parse_instance_id(identity)
-    if parsed is None or parsed[1]:
-        return None
-    system = view.inventory.virtual_systems.get(parsed[0])
-    return None if system is None else (system,)
-
-
-def _all(view: View) -> Iterable[Sources]:
-    return ((system,) for system in view.inventory.virtual_systems.values())
-
-
 def _values(system: VirtualSystem) -> Mapping[str, Value]:
     boot = [_BOOT_LETTERS[letter] for letter in system.boot_order if letter in _BOOT_LETTERS]
     return {
@@ -75,10 +61,4 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
     }
 
 
-SYSTEM_SETTINGS = InstanceClass(
-    name="VirtCIM_VirtualSystemSettingData",
-    identity=lambda system: instance_id(system.uuid),
-    find=_find,
-    all=_all,
-    values=_values,
-)
+SYSTEM_SETTINGS = per_system("VirtCIM_VirtualSystemSettingData", _values)

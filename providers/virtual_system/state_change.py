@@ -8,9 +8,16 @@ from types import MappingProxyType
 from virtcim.cim.records import MethodResult, Value
 from virtcim.hypervisor import PowerStateError
 from virtcim.hypervisor.model import PowerOperation, PowerState
+from virtcim.providers.engine.instance_class import Node
+from virtcim.providers.engine.sources import OfSystem
 from virtcim.providers.errors import rejected
 from virtcim.providers.jobs.elements import element_of
-from virtcim.providers.jobs.invocation import SUCCESS, TIMEOUT_NOT_SUPPORTED, Call, Method
+from virtcim.providers.jobs.invocation import (
+    SUCCESS,
+    TIMEOUT_NOT_SUPPORTED,
+    Call,
+    instance_method,
+)
 from virtcim.providers.jobs.runner import Operation
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 
@@ -71,10 +78,9 @@ def _is_reached(present: PowerState, requested_state: Value) -> bool:
     return isinstance(requested_state, int) and _REACHED.get(requested_state) is present
 
 
-def _change_state(call: Call) -> MethodResult:
+def _change_state(call: Call, node: Node[OfSystem]) -> MethodResult:
     """CIM_EnabledLogicalElement.RequestStateChange of a virtual system."""
-    assert call.node is not None
-    system = call.node.sources[0]
+    system = node.sources.system
     requested = call.parameter("RequestedState")
     operation = _power_operation(system.power_state, requested)
     if call.limits_time:
@@ -94,14 +100,11 @@ def _change_state(call: Call) -> MethodResult:
                 call.endpoint.change_power(system.uuid, again, monitor)
         return MethodResult(return_value=SUCCESS)
 
-    return call.run("RequestStateChange", change, affected=[element_of(call.node)])
+    return call.run("RequestStateChange", change, affected=[element_of(node)])
 
 
 STATE_METHODS = (
-    Method(
-        instance_class=COMPUTER_SYSTEM,
-        name="RequestStateChange",
-        parameters=("RequestedState", "TimeoutPeriod"),
-        invoke=_change_state,
+    instance_method(
+        COMPUTER_SYSTEM, "RequestStateChange", ("RequestedState", "TimeoutPeriod"), _change_state
     ),
 )

@@ -5,15 +5,13 @@ DSP1042 clause 7.5. One per host, as the guests that a host can run depend on it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from virtcim.cim.records import Value
 from virtcim.errormap import TABLE_VERSION
 from virtcim.hypervisor.model import Host
-from virtcim.providers.engine.identities import instance_id, parse_instance_id
-from virtcim.providers.engine.instance_class import InstanceClass, Sources
-from virtcim.providers.engine.view import View
+from virtcim.providers.engine.per_object import per_host
 from virtcim.providers.virtual_system.capabilities import name_characters
 from virtcim.providers.virtual_system.settings import TYPE_PREFIX
 from virtcim.providers.virtual_system_management.service_methods import MANAGEMENT_METHODS
@@ -35,18 +33,6 @@ _NUMBERS: Mapping[str, int] = MappingProxyType(
         "AddResourceSettings": 10,
     }
 )
-
-
-def _find(view: View, identity: str) -> Sources | None:
-    parsed = parse_instance_id(identity)
-    if parsed is None or parsed[1] != _PART:
-        return None
-    host = view.inventory.hosts.get(parsed[0])
-    return None if host is None else (host,)
-
-
-def _all(view: View) -> Iterable[Sources]:
-    return ((host,) for host in view.inventory.hosts.values())
 
 
 def _system_types(host: Host) -> list[str]:
@@ -78,10 +64,4 @@ def _values(host: Host) -> Mapping[str, Value]:
     }
 
 
-MANAGEMENT_CAPABILITIES = InstanceClass(
-    name=f"VirtCIM_{_PART}",
-    identity=lambda host: instance_id(host.uuid, _PART),
-    find=_find,
-    all=_all,
-    values=_values,
-)
+MANAGEMENT_CAPABILITIES = per_host(f"VirtCIM_{_PART}", _values, part=_PART)

@@ -15,13 +15,14 @@ from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.change import VirtualSystemChange
 from virtcim.hypervisor.model import VirtualSystem
 from virtcim.providers.engine.identities import parse_instance_id
-from virtcim.providers.engine.instance_class import INSTANCE_ID, ClassModel, InstanceClass, Node
+from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel, Node
+from virtcim.providers.engine.sources import OfSystem, SystemPart
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import failure, path_text, rejected
 from virtcim.providers.parameters.embedded import read_instance
 from virtcim.providers.parameters.setting_difference import QUANTITIES, different, differing
 from virtcim.providers.parameters.setting_reader import SettingReader
-from virtcim.providers.resources.allocation import system_of
+from virtcim.providers.resources.allocation import AllocationSources
 from virtcim.providers.resources.kind import ResourceKind, ResourceSetting
 from virtcim.providers.resources.registry import KIND_OF_ALLOCATION, KINDS, read_kinds
 from virtcim.providers.resources.settings import (
@@ -53,7 +54,7 @@ class ResourceChange(NamedTuple):
 
     uuid: str
     change: VirtualSystemChange
-    settings: Sequence[tuple[InstanceClass, str]]
+    settings: Sequence[tuple[AnyClass, str]]
 
 
 class AddedResources(NamedTuple):
@@ -71,7 +72,9 @@ def read_modified_system(
     given = read_instance(system_settings, where)
     check_class(classes, given, where, SYSTEM)
     system = _named_system(view, SettingReader(given, where))
-    reader = SettingReader(differing(given, _present(SYSTEM_SETTINGS, (system,))), where)
+    reader = SettingReader(
+        differing(given, _present(SYSTEM_SETTINGS.node(OfSystem(system)))), where
+    )
     label = reader.label("ElementName") if reader.has("ElementName") else None
     if label == "":
         raise rejected(f"{where}.ElementName: a name is needed")
@@ -143,13 +146,13 @@ def read_added_resources(
 
 
 def read_removed_resources(
-    resolve: Callable[[ObjectPath], Node | None], resource_settings: Value
+    resolve: Callable[[ObjectPath], AnyNode | None], resource_settings: Value
 ) -> ResourceChange:
     """The devices that RemoveResourceSettings names, all of one system."""
     paths = resource_settings if isinstance(resource_settings, list) else []
     if not paths:
         raise rejected("ResourceSettings: references to settings of resources are needed")
-    found: list[tuple[str, Node]] = []
+    found: list[tuple[str, Node[AllocationSources]]] = []
     change = VirtualSystemChange()
     for index, path in enumerate(paths):
         where = f"ResourceSettings[{index}]"
@@ -157,15 +160,15 @@ def read_removed_resources(
             raise rejected(f"{where}: a reference to a setting is needed")
         node = resolve(path)
         kind = None if node is None else KIND_OF_ALLOCATION.get(node.instance_class)
-        if node is None or kind is None:
+        if node is None or kind is None or not kind.allocation.owns(node):
             raise rejected(f"{where}: there is no setting of a resource {path_text(path)}")
-        if kind.plugging is None:
+        if kind.plugging is None or not isinstance(node.sources, SystemPart):
             raise failure(
                 ErrorCode.ERR_OPERATION_FAILED,
                 f"{where}: {path_text(path)} cannot be removed: only {_removable()} can be removed",
             )
         found.append((where, node))
-        change = kind.plugging.remove(change, node.sources[1].id)
+        change = kind.plugging.remove(change, node.sources.part.id)
     uuid, settings = _of_one_system(found)
     return ResourceChange(uuid, change, settings)
 
@@ -180,7 +183,7 @@ def read_modified_resources(
     view: View, classes: ClassModel, resource_settings: Value
 ) -> ResourceChange:
     """The change that ModifyResourceSettings asks for, of settings of one system."""
-    found: list[tuple[str, Node]] = []
+    found: list[tuple[str, Node[AllocationSources]]] = []
     change = VirtualSystemChange()
     for record, where in resource_records(classes, resource_settings, least=1):
         node = _named_setting(view, SettingReader(record, where))
@@ -191,14 +194,14 @@ def read_modified_resources(
     return ResourceChange(uuid, change, settings)
 
 
-def _named_setting(view: View, reader: SettingReader) -> Node:
+def _named_setting(view: View, reader: SettingReader) -> Node[AllocationSources]:
     identity = reader.text("InstanceID")
     if not identity:
         raise rejected(f"{reader.where}.InstanceID: it is needed to find the setting")
     for kind in KINDS:
-        sources = kind.allocation.find(view, identity)
-        if sources is not None:
-            return Node(kind.allocation, sources)
+        node = kind.allocation.find(view, identity)
+        if node is not None:
+            return node
     parsed = parse_instance_id(identity)
     if parsed is not None and parsed[0] not in view.inventory.virtual_systems:
         raise failure(
@@ -209,14 +212,14 @@ def _named_setting(view: View, reader: SettingReader) -> Node:
 
 
 def _of_one_system(
-    found: Sequence[tuple[str, Node]],
-) -> tuple[str, Sequence[tuple[InstanceClass, str]]]:
+    found: Sequence[tuple[str, Node[AllocationSources]]],
+) -> tuple[str, Sequence[tuple[AnyClass, str]]]:
     """The UUID of the system that all settings are of, and their classes and InstanceIDs."""
-    uuid = system_of(found[0][1]).uuid
-    settings: dict[str, InstanceClass] = {}
+    uuid = found[0][1].sources.system.uuid
+    settings: dict[str, AnyClass] = {}
     for where, node in found:
-        identity: str = node.instance_class.identity(*node.sources)
-        if system_of(node).uuid != uuid:
+        identity = node.identity
+        if node.sources.system.uuid != uuid:
             raise rejected(f"{where}: {identity!r} is of another virtual system than the first")
         if identity in settings:
             raise rejected(f"{where}: {identity!r} is given twice")
@@ -224,17 +227,20 @@ def _of_one_system(
     return uuid, [(each, identity) for identity, each in settings.items()]
 
 
-def _present(instance_class: InstanceClass, sources: tuple[object, ...]) -> Mapping[str, Value]:
+def _present(node: AnyNode) -> Mapping[str, Value]:
     """The values of an instance with its key, as a client reads them."""
-    identity = instance_class.identity(*sources)
-    return {**instance_class.values(*sources), **INSTANCE_ID.keys(identity)}
+    return {**node.values(), **node.keys()}
 
 
 def _changed(
-    view: View, node: Node, given: Record, where: str, change: VirtualSystemChange
+    view: View,
+    node: Node[AllocationSources],
+    given: Record,
+    where: str,
+    change: VirtualSystemChange,
 ) -> VirtualSystemChange:
     """``change`` with what one setting asks for."""
-    present = _present(node.instance_class, node.sources)
+    present = _present(node)
     asked = differing(given, present, QUANTITIES)
     setting = ResourceSetting(reader=SettingReader(asked, where), view=view, given=given)
     accept_usual(setting.reader)

@@ -10,6 +10,7 @@ from typing import Any
 
 from virtcim.cim.records import Record, Value
 from virtcim.hypervisor.model import VirtualSystem
+from virtcim.providers.engine.sources import OfSystem
 from virtcim.providers.engine.view import View
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.resources.kind import ResourceKind
@@ -70,7 +71,7 @@ def _system(reference: VirtualSystem, system: Record) -> Record:
     given = {name.lower() for name, value in system.values.items() if value is not None}
     values: dict[str, Value] = dict(system.values)
     for name in _TAKEN_OVER:
-        value = SYSTEM_SETTINGS.values(reference).get(name)
+        value = SYSTEM_SETTINGS.values(OfSystem(reference)).get(name)
         if name == "BootDevices":
             value = _boot_devices(value)
         if value is not None and not {name.lower(), _SYNONYMS.get(name, "")} & given:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from virtcim.cim.records import MethodResult, ObjectPath
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.model import VirtualSystem
-from virtcim.providers.engine.instance_class import InstanceClass
+from virtcim.providers.engine.instance_class import AnyClass
 from virtcim.providers.errors import failure, path_text, rejected
 from virtcim.providers.jobs.invocation import SUCCESS, Call, Method
 from virtcim.providers.jobs.runner import Operation
@@ -62,9 +62,9 @@ def _destroy_system(call: Call) -> MethodResult:
         raise failure(
             ErrorCode.ERR_VM_NOT_FOUND, f"there is no virtual system {path_text(path)}", source=path
         )
-    if node.instance_class is not COMPUTER_SYSTEM:
+    if not COMPUTER_SYSTEM.owns(node):
         raise rejected(f"AffectedSystem: {path_text(path)} is no virtual system")
-    uuid = node.sources[0].uuid
+    uuid = node.sources.system.uuid
 
     def destroy(monitor: Operation) -> MethodResult:
         call.endpoint.destroy(uuid, monitor)
@@ -134,13 +134,12 @@ def _settings_of(call: Call, parameter: str) -> VirtualSystem:
             f"{parameter}: there is no virtual system with the settings {path_text(path)}",
             source=path,
         )
-    if node.instance_class is not SYSTEM_SETTINGS:
+    if not SYSTEM_SETTINGS.owns(node):
         raise rejected(f"{parameter}: {path_text(path)} are no settings of a virtual system")
-    system: VirtualSystem = node.sources[0]
-    return system
+    return node.sources.system
 
 
-def _resulting(call: Call, settings: Iterable[tuple[InstanceClass, str]]) -> MethodResult:
+def _resulting(call: Call, settings: Iterable[tuple[AnyClass, str]]) -> MethodResult:
     """Success, with references to the settings of these classes and InstanceIDs."""
     references = [
         ObjectPath(each.name, each.shape.keys(identity), namespace=call.view.namespace)

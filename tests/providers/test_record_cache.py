@@ -8,8 +8,8 @@ from tests.providers.conftest import MakeProviders
 from tests.providers.simulated_endpoint import REPOSITORY, SimulatedEndpoint
 from virtcim.hypervisor.model import PowerState, VirtualSystem
 from virtcim.providers import ObjectPath
-from virtcim.providers.engine.instance_class import Node
 from virtcim.providers.engine.record_cache import RecordCache
+from virtcim.providers.engine.sources import OfSystem
 from virtcim.providers.engine.view import View
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
@@ -42,7 +42,7 @@ def test_records_of_systems_that_are_gone_are_forgotten() -> None:
 
     def appear(system: VirtualSystem) -> None:
         endpoint.current = replace(endpoint.current, virtual_systems={system.uuid: system})
-        cache.record(Node(COMPUTER_SYSTEM, (system,)))
+        cache.record(COMPUTER_SYSTEM.node(OfSystem(system)))
 
     for number in range(10 * _MANY):
         appear(replace(system, uuid=f"{number:032x}", power_state=PowerState.HALTED))

@@ -16,8 +16,9 @@ from virtcim.errormap import ErrorCode, from_xapi, translate
 from virtcim.hypervisor.model import StopReason
 from virtcim.providers.boundary import IMPLEMENTATION_CLASSES, INTEROP_CLASSES
 from virtcim.providers.coded_error import Failure
-from virtcim.providers.engine.instance_class import InstanceClass, Node, Sources
+from virtcim.providers.engine.instance_class import InstanceClass
 from virtcim.providers.engine.record_cache import RecordCache
+from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
 from virtcim.providers.state.job_store import Job, JobElement, JobState, JobStore
 
@@ -112,15 +113,17 @@ def _another(value: object) -> Iterator[object]:
             )
 
 
-def _shown(instance_class: InstanceClass, sources: Sources) -> tuple[str, object]:
-    return instance_class.identity(*sources), dict(instance_class.values(*sources))
+def _shown(instance_class: InstanceClass[Any], sources: Sources) -> tuple[str, object]:
+    return instance_class.identity(sources), dict(instance_class.values(sources))
 
 
 def _replaced(sources: Sources, at: int, other: object) -> Sources:
-    return (*sources[:at], other, *sources[at + 1 :])
+    make: Any = type(sources)
+    replaced: Sources = make(*sources[:at], other, *sources[at + 1 :])
+    return replaced
 
 
-def _changes(instance_class: InstanceClass, sources: Sources, at: int) -> dict[str, object]:
+def _changes(instance_class: InstanceClass[Any], sources: Sources, at: int) -> dict[str, object]:
     """By field what the source at ``at`` may be instead, so that the instance looks different."""
     identity, before = _shown(instance_class, sources)
     found: dict[str, object] = {}
@@ -145,8 +148,8 @@ def _is_replaceable(source: object) -> bool:
     return False
 
 
-def _sources(instance_class: InstanceClass, view: View) -> dict[str, Sources]:
-    return {instance_class.identity(*each): each for each in instance_class.all(view)}
+def _sources(instance_class: InstanceClass[Any], view: View) -> dict[str, Sources]:
+    return {each.identity: each.sources for each in instance_class.all(view)}
 
 
 class _Known(NamedTuple):
@@ -154,7 +157,9 @@ class _Known(NamedTuple):
     record: Record
 
 
-def _enumerated(cache: RecordCache, instance_class: InstanceClass, view: View) -> dict[str, _Known]:
+def _enumerated(
+    cache: RecordCache, instance_class: InstanceClass[Any], view: View
+) -> dict[str, _Known]:
     records = cache.enumerate(instance_class, view)
     found = _sources(instance_class, view)
     pairs = zip(found.items(), records, strict=True)
@@ -166,7 +171,7 @@ def _content(record: Record) -> object:
 
 
 @pytest.mark.parametrize("instance_class", CLASSES, ids=lambda each: each.name)
-def test_a_record_is_new_exactly_when_a_source_changed(instance_class: InstanceClass) -> None:
+def test_a_record_is_new_exactly_when_a_source_changed(instance_class: InstanceClass[Any]) -> None:
     world = World()
     cache, view, original = world.cache(), world.view(), world.endpoint.current
     sources = _sources(instance_class, view)
@@ -182,7 +187,7 @@ def test_a_record_is_new_exactly_when_a_source_changed(instance_class: InstanceC
         for identity, old, new in changes.values():
             before = _enumerated(cache, instance_class, world.view())
             # This source alone, although others may hold it and change with it.
-            alone = Node(instance_class, _replaced(before[identity].sources, at, new))
+            alone = instance_class.node(_replaced(before[identity].sources, at, new))
             assert _content(cache.record(alone)) == _content(world.cache().record(alone))
             assert _content(cache.record(alone)) != _content(before[identity].record)
             before = _enumerated(cache, instance_class, world.view())
@@ -195,7 +200,7 @@ def test_a_record_is_new_exactly_when_a_source_changed(instance_class: InstanceC
 
 
 def _check(
-    world: World, cache: RecordCache, instance_class: InstanceClass, before: dict[str, _Known]
+    world: World, cache: RecordCache, instance_class: InstanceClass[Any], before: dict[str, _Known]
 ) -> set[str]:
     """Find every record as good as a fresh one, and those of the same sources kept.
 
@@ -204,7 +209,7 @@ def _check(
     view = world.view()
     fresh = _enumerated(world.cache(), instance_class, view)
     # One at a time first: no enumeration may be what brings a record up to date.
-    singles = {key: cache.record(Node(instance_class, fresh[key].sources)) for key in fresh}
+    singles = {key: cache.record(instance_class.node(fresh[key].sources)) for key in fresh}
     after = _enumerated(cache, instance_class, view)
     assert [_content(each.record) for each in after.values()] == [
         _content(each.record) for each in fresh.values()

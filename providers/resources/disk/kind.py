@@ -9,6 +9,7 @@ from virtcim.cim.records import Record
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.change import VirtualSystemChange
 from virtcim.hypervisor.model import VirtualDisk, VirtualSystem, VirtualSystemSpec
+from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import failure
 from virtcim.providers.resources.allocation import DISK_ALLOCATION
@@ -43,7 +44,7 @@ def _add(setting: ResourceSetting, change: VirtualSystemChange) -> VirtualSystem
 
 def _like(view: View, system: VirtualSystem, disk: VirtualDisk) -> Record:
     """A disk like another: the same image where it is only read, else an empty one like it."""
-    values = DISK_ALLOCATION.values(system, disk)
+    values = DISK_ALLOCATION.values(SystemPart(system, disk))
     if disk.image is None or disk.read_only:
         return setting_like(values, _SAME_IMAGE)
     repository = view.inventory.storage_repositories.get(disk.image.sr_uuid)

@@ -1,0 +1,117 @@
+"""The key properties of classes, and the identities that tell their instances apart.
+
+An identity is the value of the one key that varies; of a device it is the Name of its system, a
+space, and its DeviceID.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from virtcim.cim.records import ObjectPath
+from virtcim.providers.engine.identities import instance_id, parse_instance_id
+from virtcim.providers.errors import path_text, rejected
+
+__all__ = ["INSTANCE_ID", "KeyShape", "device_keys", "service_keys", "system_keys"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyShape:
+    """The key properties of a class in order: one tells the instances apart, the rest are fixed.
+
+    Where a second one varies (``scope``), an identity is its value, a space, and the value of the
+    first. ``has_parts``: the key that varies is one of our InstanceIDs, with UUID and part, and
+    not the UUID alone.
+    """
+
+    names: tuple[str, ...]
+    variable: str
+    scope: str = ""
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    has_parts: bool = True
+
+    def keys(self, identity: str) -> dict[str, str]:
+        """The keys of the instance ``identity``."""
+        scope, _, variable = identity.partition(" ") if self.scope else ("", "", identity)
+        given = {self.scope: scope, self.variable: variable}
+        return {name: given[name] if name in given else self.fixed[name] for name in self.names}
+
+    def identity(self, path: ObjectPath) -> str | None:
+        """The identity in ``path``; None where its fixed keys are those of another class.
+
+        Raises CimError (ERR_BAD_PARAMETER) where keys are missing, unknown, or no strings.
+        """
+        given = {name.lower(): value for name, value in path.keys}
+        if sorted(given) != sorted(name.lower() for name in self.names):
+            raise rejected(
+                f"the keys of {path.class_name} are {', '.join(self.names)}, not those of "
+                f"{path_text(path)}"
+            )
+        for name, expected in self.fixed.items():
+            value = given[name.lower()]
+            if not isinstance(value, str) or value.lower() != expected.lower():
+                return None
+        variables = (self.scope, self.variable) if self.scope else (self.variable,)
+        identity = []
+        for name in variables:
+            value = given[name.lower()]
+            if not isinstance(value, str):
+                raise rejected(f"the key {name} of {path.class_name} is a string, not {value!r}")
+            identity.append(value)
+        return " ".join(identity)
+
+    def naming(self) -> Callable[[str, str], str]:
+        """What makes the identity of a part of the object with that UUID."""
+        if not self.has_parts:
+            return lambda uuid, _: uuid
+        if self.scope:
+            return lambda uuid, part: f"{uuid} {instance_id(uuid, part)}"
+        return instance_id
+
+    def parse(self, identity: str) -> tuple[str, str] | None:
+        """The UUID (in lower case) and the part in an identity; None where it is none of ours."""
+        if not self.has_parts:
+            return identity.lower(), ""
+        if not self.scope:
+            return parse_instance_id(identity)
+        scope, _, variable = identity.partition(" ")
+        parsed = parse_instance_id(variable)
+        return parsed if parsed is not None and parsed[0] == scope.lower() else None
+
+
+INSTANCE_ID = KeyShape(names=("InstanceID",), variable="InstanceID")
+
+
+def system_keys(class_name: str) -> KeyShape:
+    """The keys of a system (CIM_System): its Name is a UUID."""
+    return KeyShape(
+        names=("CreationClassName", "Name"),
+        variable="Name",
+        fixed={"CreationClassName": class_name},
+        has_parts=False,
+    )
+
+
+def device_keys(system_class: str, class_name: str) -> KeyShape:
+    """The keys of a device (CIM_LogicalDevice) of a system of that class."""
+    return KeyShape(
+        names=("SystemCreationClassName", "SystemName", "CreationClassName", "DeviceID"),
+        variable="DeviceID",
+        scope="SystemName",
+        fixed={"SystemCreationClassName": system_class, "CreationClassName": class_name},
+    )
+
+
+def service_keys(system_class: str, class_name: str, name: str) -> KeyShape:
+    """The keys of a service (CIM_Service) of which each system of that class has one."""
+    return KeyShape(
+        names=("SystemCreationClassName", "SystemName", "CreationClassName", "Name"),
+        variable="SystemName",
+        fixed={
+            "SystemCreationClassName": system_class,
+            "CreationClassName": class_name,
+            "Name": name,
+        },
+        has_parts=False,
+    )

@@ -1,0 +1,194 @@
+"""Classes that have one instance per object of the inventory, or one per part of an object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
+
+from virtcim.cim.records import Value
+from virtcim.hypervisor.model import Host, VirtualSystem
+from virtcim.providers.engine.instance_class import InstanceClass
+from virtcim.providers.engine.key_shapes import INSTANCE_ID, KeyShape
+from virtcim.providers.engine.sources import HostPart, OfHost, OfSystem, Sources, SystemPart
+from virtcim.providers.engine.view import View
+
+__all__ = [
+    "all_hosts",
+    "all_systems",
+    "per_host",
+    "per_host_part",
+    "per_object",
+    "per_part",
+    "per_system",
+]
+
+
+class _Identified(Protocol):
+    """An element of an object, which has a name there."""
+
+    @property
+    def id(self) -> str: ...
+
+
+S = TypeVar("S", bound=Sources)
+O = TypeVar("O")  # noqa: E741 - an object of the inventory
+# An element of an object, or the number of one.
+P = TypeVar("P", bound=_Identified | int)
+
+
+def all_hosts(view: View) -> Mapping[str, Host]:
+    """The hosts by UUID."""
+    return view.inventory.hosts
+
+
+def all_systems(view: View) -> Mapping[str, VirtualSystem]:
+    """The virtual systems by UUID."""
+    return view.inventory.virtual_systems
+
+
+def per_object(
+    name: str,
+    objects: Callable[[View], Mapping[str, O]],
+    sources: Callable[[View, O], S],
+    uuid: Callable[[S], str],
+    values: Callable[[S], Mapping[str, Value]],
+    *,
+    part: str = "",
+    shape: KeyShape = INSTANCE_ID,
+) -> InstanceClass[S]:
+    """A class that has one instance per object; ``sources`` says what it is computed from.
+
+    ``objects`` are there by UUID; ``part`` follows the UUID in an InstanceID.
+    """
+    named = shape.naming()
+
+    def find(view: View, identity: str) -> S | None:
+        parsed = shape.parse(identity)
+        if parsed is None or parsed[1] != part:
+            return None
+        found = objects(view).get(parsed[0])
+        return None if found is None else sources(view, found)
+
+    return InstanceClass(
+        name=name,
+        shape=shape,
+        identity=lambda of: named(uuid(of), part),
+        found=find,
+        every=lambda view: (sources(view, each) for each in objects(view).values()),
+        values=values,
+    )
+
+
+def per_host(
+    name: str,
+    values: Callable[[Host], Mapping[str, Value]],
+    *,
+    part: str = "",
+    shape: KeyShape = INSTANCE_ID,
+    hosts: Callable[[View], Mapping[str, Host]] = all_hosts,
+) -> InstanceClass[OfHost]:
+    """A class that has one instance per host, or per one of ``hosts``."""
+    return per_object(
+        name,
+        hosts,
+        lambda _, host: OfHost(host),
+        lambda of: of.host.uuid,
+        lambda of: values(of.host),
+        part=part,
+        shape=shape,
+    )
+
+
+def per_system(
+    name: str,
+    values: Callable[[VirtualSystem], Mapping[str, Value]],
+    *,
+    part: str = "",
+    shape: KeyShape = INSTANCE_ID,
+) -> InstanceClass[OfSystem]:
+    """A class that has one instance per virtual system."""
+    return per_object(
+        name,
+        all_systems,
+        lambda _, system: OfSystem(system),
+        lambda of: of.system.uuid,
+        lambda of: values(of.system),
+        part=part,
+        shape=shape,
+    )
+
+
+def per_part(
+    name: str,
+    part: str,
+    parts: Callable[[VirtualSystem], Iterable[P]],
+    values: Callable[[VirtualSystem, P], Mapping[str, Value]],
+    *,
+    shape: KeyShape = INSTANCE_ID,
+) -> InstanceClass[SystemPart[P]]:
+    """A class that has one instance per part of a virtual system: an element, or a number.
+
+    ``part`` and the id of the element follow the UUID in an InstanceID.
+    """
+    named = shape.naming()
+    return InstanceClass(
+        name=name,
+        shape=shape,
+        identity=lambda of: named(of.system.uuid, f"{part}/{_id(of.part)}"),
+        found=_finding(shape, part, all_systems, parts, SystemPart),
+        every=lambda view: (
+            SystemPart(system, each)
+            for system in all_systems(view).values()
+            for each in parts(system)
+        ),
+        values=lambda of: values(of.system, of.part),
+    )
+
+
+def per_host_part(
+    name: str,
+    part: str,
+    parts: Callable[[Host], Iterable[P]],
+    values: Callable[[Host, P], Mapping[str, Value]],
+    *,
+    shape: KeyShape = INSTANCE_ID,
+) -> InstanceClass[HostPart[P]]:
+    """A class that has one instance per part of a host, as `per_part` has them of systems."""
+    named = shape.naming()
+    return InstanceClass(
+        name=name,
+        shape=shape,
+        identity=lambda of: named(of.host.uuid, f"{part}/{_id(of.part)}"),
+        found=_finding(shape, part, all_hosts, parts, HostPart),
+        every=lambda view: (
+            HostPart(host, each) for host in all_hosts(view).values() for each in parts(host)
+        ),
+        values=lambda of: values(of.host, of.part),
+    )
+
+
+def _finding(
+    shape: KeyShape,
+    part: str,
+    objects: Callable[[View], Mapping[str, O]],
+    parts: Callable[[O], Iterable[P]],
+    sources: Callable[[O, P], S],
+) -> Callable[[View, str], S | None]:
+    """What finds the sources of the part that an identity names."""
+    prefix = f"{part}/"
+
+    def find(view: View, identity: str) -> S | None:
+        parsed = shape.parse(identity)
+        if parsed is None or not parsed[1].startswith(prefix):
+            return None
+        owner = objects(view).get(parsed[0])
+        if owner is None:
+            return None
+        wanted = parsed[1].removeprefix(prefix)
+        return next((sources(owner, each) for each in parts(owner) if _id(each) == wanted), None)
+
+    return find
+
+
+def _id(part: _Identified | int) -> str:
+    return str(part) if isinstance(part, int) else part.id
