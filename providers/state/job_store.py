@@ -182,10 +182,10 @@ class JobStore:
                     connection.execute(sa.insert(_JOBS).values(_to_row(job)))
             except sa.exc.SQLAlchemyError:
                 _log.exception("the job %s (%s) cannot be stored", job.uuid, job.name)
+            # Found by what it has made as soon as it is read, from whichever thread.
+            self._index(job.uuid, before=self._jobs.get(job.uuid), after=job)
             # Only now may it be read: what a client was told must survive the server's death.
-            known = self._jobs.get(job.uuid)
             self._jobs[job.uuid] = job
-            self._index(job.uuid, before=known, after=job)
 
     def note_progress(self, uuid: str, percent_complete: int) -> None:
         """Keep the progress of a job, in memory only: after a restart it means nothing."""
