@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from virtcim.hypervisor import Credentials
+from virtcim.hypervisor import DIALECTS, Credentials
 from virtcim.wire import EndpointUrl, TlsOptions, parse_endpoint_url
 
 __all__ = [
@@ -103,8 +103,8 @@ def _endpoint_url(text: str) -> EndpointUrl:
         url = parse_endpoint_url(text)
     except ValueError as exc:
         raise OptionError(str(exc)) from exc
-    if url.dialect != "xapi":
-        raise OptionError(f"the dialect of {url} is not supported; xapi is")
+    if url.dialect not in DIALECTS:
+        raise OptionError(f"the dialect of {url} is not supported; {' and '.join(DIALECTS)} is")
     return url
 
 

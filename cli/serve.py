@@ -46,7 +46,7 @@ from virtcim.daemon.access import Access, Authentication, open_access
 from virtcim.daemon.memory import return_memory
 from virtcim.daemon.run import ListenError, StartError, run_daemon
 from virtcim.daemon.users import UsersError
-from virtcim.hypervisor import XenApiEndpoint
+from virtcim.hypervisor import Endpoint, open_endpoint
 from virtcim.mof import Schema, SchemaError, load_schema
 from virtcim.providers import Providers, StateError
 
@@ -159,10 +159,10 @@ def _run(
     with ExitStack() as stack:
 
         async def application() -> CimServer:
-            endpoints: list[XenApiEndpoint] = []
+            endpoints: list[Endpoint] = []
             for one in hypervisors:
                 endpoints.append(
-                    XenApiEndpoint(
+                    open_endpoint(
                         one.url,
                         name=one.name,
                         credentials=one.credentials,
@@ -187,7 +187,7 @@ def _run(
         return run_daemon(application, access.listens, drain=drain)
 
 
-async def _await_first_connection(endpoint: XenApiEndpoint) -> None:
+async def _await_first_connection(endpoint: Endpoint) -> None:
     """Give a hypervisor that is there the time to be known before the first request."""
     if not await asyncio.to_thread(endpoint.wait_attempted, _FIRST_CONNECTION_S):
         _log.warning("%s has not answered yet; requests fail until it does", endpoint.url)

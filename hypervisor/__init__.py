@@ -11,9 +11,12 @@ from virtcim.hypervisor.change import (
     RolledBackError,
     VirtualSystemChange,
 )
+from virtcim.hypervisor.credentials import Credentials
+from virtcim.hypervisor.dialects import DIALECTS, open_endpoint
 from virtcim.hypervisor.endpoint import Endpoint, Monitor, PowerStateError
 from virtcim.hypervisor.model import (
     Console,
+    ConsoleKind,
     DiskKind,
     DiskSpec,
     Host,
@@ -34,11 +37,12 @@ from virtcim.hypervisor.model import (
 )
 from virtcim.hypervisor.storage import DiskImageSpec, Storage, StorageRepositorySpec
 from virtcim.hypervisor.xenapi.endpoint import XenApiEndpoint
-from virtcim.hypervisor.xenapi.session import Credentials
 
 __all__ = [
+    "DIALECTS",
     "AddedDevices",
     "Console",
+    "ConsoleKind",
     "Credentials",
     "DiskChange",
     "DiskImageSpec",
@@ -70,4 +74,5 @@ __all__ = [
     "VirtualSystemChange",
     "VirtualSystemSpec",
     "XenApiEndpoint",
+    "open_endpoint",
 ]

@@ -92,5 +92,8 @@ class Endpoint(Protocol):
     def is_cancellation(self, fault: Fault) -> bool:
         """Whether an operation failed so because its task was cancelled."""
 
+    def wait_attempted(self, timeout_s: float) -> bool:
+        """Wait until the first connection stands or has failed; False: neither in time."""
+
     def close(self) -> None:
         """Stop following the hypervisor and give back the session."""

@@ -16,8 +16,8 @@ from types import MappingProxyType
 from virtcim.errormap import Fault, StandardError
 
 __all__ = [
-    "PATH_REPOSITORY",
     "Console",
+    "ConsoleKind",
     "DiskKind",
     "DiskSpec",
     "Host",
@@ -71,6 +71,14 @@ class DiskKind(StrEnum):
     DISK = "Disk"
     CD = "CD"
     FLOPPY = "Floppy"
+
+
+class ConsoleKind(StrEnum):
+    """What a console shows."""
+
+    GRAPHICAL = "graphical"
+    TEXT = "text"
+    OTHER = "other"
 
 
 class TaskStatus(StrEnum):
@@ -137,12 +145,13 @@ class VirtualNetworkPort:
 class Console:
     """A console of one virtual system that can be opened now (XenAPI ``console``).
 
-    ``protocol`` is XenAPI's (rfb, vt100 or rdp), or spice.
+    ``protocol`` is the hypervisor's word: "rfb", "vt100", "rdp", "spice", ...
     """
 
     ref: str
     uuid: str
     id: str = ""  # unique within the virtual system
+    kind: ConsoleKind
     protocol: str
     location: str = ""
 
@@ -180,13 +189,9 @@ class VirtualSystem:
     actions_after_shutdown: str = ""
     actions_after_reboot: str = ""
     actions_after_crash: str = ""
-    current_operations: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
+    transition: PowerOperation | None = None  # what is being done to its power state
     other_config: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     problem: str = ""  # one sentence, where it could not be read or understood in full
-
-
-#: The type of the repository that takes images by path or URI; our own toolstack has one.
-PATH_REPOSITORY = "path"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +229,7 @@ class StorageRepository:
     problem: str = ""  # one sentence, where it could not be read or understood in full
     image_increment_bytes: int = 512  # the size of an image is a multiple of it
     makes_images: bool = True  # whether new disk images can be made in it while it is attached
+    takes_paths: bool = False  # whether it is where images named by path or URI become known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,7 +267,7 @@ class Host:
     cpu_vendor: str = ""
     cpu_mhz: int = 0
     software_version: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
-    capabilities: tuple[str, ...] = ()  # XenAPI host.capabilities: "hvm-3.0-x86_64", "kvm", ...
+    system_types: tuple[str, ...] = ("hvm",)  # what VirtualSystem.os_type can be here
     problem: str = ""  # one sentence, where it could not be read or understood in full
     left_out: str = ""  # what of the host's objects cannot be shown at all, in one text
     name_limit_bytes: int = 0  # of the UTF-8 of a virtual system's name; 0: any length
@@ -297,6 +303,14 @@ class Inventory:
     problems: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     # The bytes of memory that the virtual systems which are on at a host have.
     memory_in_use: Mapping[str, int] = field(default_factory=lambda: _NO_MEMORY)
+
+    @property
+    def first_host(self) -> Host | None:
+        """The host that stands for all of a pool: the one with the smallest UUID.
+
+        Not the coordinator, which changes: what is named after this host shall keep its name.
+        """
+        return self.hosts[min(self.hosts)] if self.hosts else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

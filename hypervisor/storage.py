@@ -7,7 +7,10 @@ from typing import Protocol
 
 from virtcim.hypervisor.monitor import Monitor
 
-__all__ = ["DiskImageSpec", "Storage", "StorageRepositorySpec"]
+__all__ = ["DIRECTORY", "DiskImageSpec", "Storage", "StorageRepositorySpec"]
+
+#: The type of the repositories that can be made.
+DIRECTORY = "dir"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +20,7 @@ class StorageRepositorySpec:
     name_label: str
     location: str
     name_description: str = ""
-    type: str = "dir"
+    type: str = DIRECTORY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

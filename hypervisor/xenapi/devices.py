@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from virtcim.errormap import HypervisorError, from_xapi
 from virtcim.hypervisor.endpoint import Monitor
-from virtcim.hypervisor.model import PATH_REPOSITORY, DiskSpec, Inventory, NetworkPortSpec
+from virtcim.hypervisor.model import DiskSpec, Inventory, NetworkPortSpec
 from virtcim.hypervisor.xenapi.operations import TaskRunner
 from virtcim.hypervisor.xenapi.records import NULL_REF
 from virtcim.hypervisor.xenapi.rollback import Rollback
@@ -101,7 +101,7 @@ class DeviceMaker:
             if image.location == spec.path:
                 return image.ref
         repositories = self._inventory.storage_repositories.values()
-        sr_ref = next((sr.ref for sr in repositories if sr.type == PATH_REPOSITORY), "")
+        sr_ref = next((sr.ref for sr in repositories if sr.takes_paths), "")
         if not sr_ref:
             fault = from_xapi(["VDI_LOCATION_MISSING", "", spec.path], operation="VDI.introduce")
             raise HypervisorError(fault)

@@ -9,6 +9,7 @@ from typing import Any
 
 from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
 from virtcim.hypervisor.change import AddedDevices, Made, VirtualSystemChange
+from virtcim.hypervisor.credentials import Credentials
 from virtcim.hypervisor.endpoint import Monitor, PowerStateError
 from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.model import (
@@ -32,7 +33,7 @@ from virtcim.hypervisor.xenapi.operations import TaskRunner
 from virtcim.hypervisor.xenapi.own_calls import WholeChange, added_ids
 from virtcim.hypervisor.xenapi.recovery import Recovery
 from virtcim.hypervisor.xenapi.results import made_by
-from virtcim.hypervisor.xenapi.session import Connect, Credentials, XenApiSession, connector
+from virtcim.hypervisor.xenapi.session import Connect, XenApiSession, connector
 from virtcim.hypervisor.xenapi.storage import XenApiStorage
 from virtcim.wire import EndpointUrl, TlsOptions
 

@@ -21,7 +21,6 @@ from virtcim.hypervisor.change import (
 )
 from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.model import (
-    PATH_REPOSITORY,
     DiskSpec,
     Inventory,
     NetworkPortSpec,
@@ -86,7 +85,7 @@ class DeviceRecords:
             raise _gone("VDI", spec.image_uuid)
         if image is not None:
             repository = self._inventory.storage_repositories.get(image.sr_uuid)
-            of_paths = repository is not None and repository.type == PATH_REPOSITORY
+            of_paths = repository is not None and repository.takes_paths
             if of_paths and image.location.startswith("/"):
                 # Outside pools an image is known only while some machine has it: at this moment
                 # the last one may be removed, or the file become a volume of a pool.

@@ -19,7 +19,6 @@ from virtcim.hypervisor.model import (
     DiskKind,
     Host,
     Network,
-    PowerState,
     StopReason,
     StorageRepository,
     Task,
@@ -56,6 +55,13 @@ from virtcim.hypervisor.xenapi.parts import (
     PortPart,
     SystemPart,
 )
+from virtcim.hypervisor.xenapi.words import (
+    PATH_REPOSITORY,
+    console_kind,
+    power_state,
+    system_types,
+    transition,
+)
 
 __all__ = [
     "NULL_REF",
@@ -82,7 +88,7 @@ def _system(ref: str, record: Fields) -> SystemPart:
         uuid=identity(record),
         name_label=text(record, "name_label"),
         name_description=text(record, "name_description"),
-        power_state=_power_state(text(record, "power_state")),
+        power_state=power_state(text(record, "power_state")),
         memory_static_max_bytes=integer(record, "memory_static_max", most=_MOST_MEMORY),
         memory_dynamic_max_bytes=integer(record, "memory_dynamic_max", most=_MOST_MEMORY),
         vcpus_max=integer(record, "VCPUs_max", most=_MOST_CPUS),
@@ -93,7 +99,7 @@ def _system(ref: str, record: Fields) -> SystemPart:
         actions_after_shutdown=text(record, "actions_after_shutdown"),
         actions_after_reboot=text(record, "actions_after_reboot"),
         actions_after_crash=text(record, "actions_after_crash"),
-        current_operations=text_map(record, "current_operations"),
+        transition=transition(text_map(record, "current_operations").values()),
         other_config=other_config,
     )
     # All of them are looked at, as each may be odd.
@@ -105,13 +111,6 @@ def _system(ref: str, record: Fields) -> SystemPart:
         host_ref=text(record, "resident_on"),
         ordinary=not any(special),
     )
-
-
-def _power_state(word: str) -> PowerState:
-    try:
-        return PowerState(word.capitalize())
-    except ValueError:
-        return PowerState.UNKNOWN
 
 
 def _os_type(record: Fields) -> str:
@@ -237,6 +236,7 @@ def _console(ref: str, record: Fields) -> ConsolePart:
         uuid=identity(record),
         # Our toolstack's; consoles of others are numbered.
         id=text_map(record, "other_config").get("virtcim-id", ""),
+        kind=console_kind(text(record, "protocol")),
         protocol=text(record, "protocol"),
         location=text(record, "location"),
     )
@@ -300,6 +300,7 @@ def _repository(ref: str, record: Fields) -> StorageRepository:
         attached=False,
         image_increment_bytes=_image_increment(record),
         makes_images=_makes_images(record),
+        takes_paths=text(record, "type") == PATH_REPOSITORY,
     )
 
 
@@ -351,7 +352,7 @@ def _host(ref: str, record: Fields) -> HostPart:
         cpu_model=cpu_info.get("modelname", ""),
         cpu_vendor=cpu_info.get("vendor", ""),
         software_version=text_map(record, "software_version"),
-        capabilities=texts(record, "capabilities"),
+        system_types=system_types(texts(record, "capabilities")),
         name_limit_bytes=_OUR_NAME_LIMIT_BYTES if is_ours else 0,
         left_out=text_map(record, "other_config").get("virtcim-problem", "") if is_ours else "",
     )

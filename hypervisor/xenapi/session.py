@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
+from virtcim.hypervisor.credentials import Credentials
 from virtcim.wire import EndpointUrl, MalformedMessage, RemoteFault, TlsOptions, Transport
 
 __all__ = [
@@ -32,14 +33,6 @@ _LOGIN_TIMEOUT_S = 20.0
 _BRIEF = 300
 
 Connect = Callable[[EndpointUrl], Transport]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
-    """Whom we log in as; both empty where the socket itself is trusted."""
-
-    username: str = ""
-    password: str = field(default="", repr=False)
 
 
 def connector(

@@ -104,8 +104,7 @@ class View:
     @property
     def first_host(self) -> Host | None:
         """The host that stands for a pool of hosts: the one with the smallest UUID."""
-        hosts = self.inventory.hosts
-        return hosts[min(hosts)] if hosts else None
+        return self.inventory.first_host
 
     def systems_at(self, host: Host) -> Sequence[VirtualSystem]:
         """The virtual systems whose home is ``host``."""

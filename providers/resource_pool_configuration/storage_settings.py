@@ -8,7 +8,7 @@ from typing import Any
 from virtcim.cim.records import Record, Value
 from virtcim.hypervisor.labels import label_fault
 from virtcim.hypervisor.model import StorageRepository
-from virtcim.hypervisor.storage import DiskImageSpec, StorageRepositorySpec
+from virtcim.hypervisor.storage import DIRECTORY, DiskImageSpec, StorageRepositorySpec
 from virtcim.providers.engine.instance_class import ClassModel
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import rejected
@@ -26,7 +26,6 @@ from virtcim.providers.resources.settings import RESOURCE, accept_usual, check_c
 
 __all__ = ["read_image_settings", "read_pool_settings"]
 
-_DIRECTORY = "dir"
 # libvirt-cim's number of a pool that is a directory.
 _PEERS_DIRECTORY = 1
 
@@ -41,8 +40,8 @@ def read_pool_settings(
     reader = _reader(classes, read_instance(items[0], "Settings[0]"), "Settings[0]")
     location = _location(reader)
     kind = reader.text("ResourceSubType")
-    if kind not in ("", _DIRECTORY):
-        raise reader.refuse("ResourceSubType", kind, f"cannot be made; possible is {_DIRECTORY}")
+    if kind not in ("", DIRECTORY):
+        raise reader.refuse("ResourceSubType", kind, f"cannot be made; possible is {DIRECTORY}")
     reader.accept("Type", _PEERS_DIRECTORY)
     name = _name(element_name, "ElementName")
     own_name = reader.label("ElementName")
@@ -53,7 +52,6 @@ def read_pool_settings(
         name_label=name or own_name or PurePosixPath(location).name,
         location=location,
         name_description=reader.text("Description"),
-        type=_DIRECTORY,
     )
     reader.finish()
     return spec

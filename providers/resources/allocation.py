@@ -13,6 +13,7 @@ from urllib.parse import quote
 from virtcim.cim.records import Value
 from virtcim.hypervisor.model import (
     Console,
+    ConsoleKind,
     DiskKind,
     VirtualDisk,
     VirtualNetworkPort,
@@ -76,8 +77,7 @@ RESOURCE_TYPES: Mapping[DiskKind, int] = MappingProxyType(
     {DiskKind.DISK: DISK_DRIVE, DiskKind.CD: CD_DRIVE, DiskKind.FLOPPY: FLOPPY_DRIVE}
 )
 _SERIAL_PORT, _GRAPHICS_CONTROLLER = 21, 24
-# XenAPI's consoles: vt100 is a serial line, the others show a display.
-_CONSOLE_TYPES: Mapping[str, int] = MappingProxyType({"vt100": _SERIAL_PORT})
+_CONSOLE_TYPES: Mapping[ConsoleKind, int] = MappingProxyType({ConsoleKind.TEXT: _SERIAL_PORT})
 _COMMON: Mapping[str, Value] = MappingProxyType(
     {
         "AutomaticAllocation": True,
@@ -181,7 +181,7 @@ def _console_values(system: VirtualSystem, console: Console) -> Mapping[str, Val
         **_COMMON,
         "ElementName": f"Console {console.id} of {system.name_label}",
         "Caption": "Console allocation",
-        "ResourceType": _CONSOLE_TYPES.get(console.protocol, _GRAPHICS_CONTROLLER),
+        "ResourceType": _CONSOLE_TYPES.get(console.kind, _GRAPHICS_CONTROLLER),
         "ResourceSubType": console.protocol,
         "Address": console.location or None,
         "AllocationUnits": "count",

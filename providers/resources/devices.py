@@ -12,6 +12,7 @@ from typing import TypeVar
 from virtcim.cim.records import Value
 from virtcim.hypervisor.model import (
     Console,
+    ConsoleKind,
     DiskKind,
     PowerState,
     VirtualDisk,
@@ -63,7 +64,6 @@ _STATES: Mapping[PowerState, tuple[int, int, str, int]] = MappingProxyType(
 _DETACHED = (3, 10, "Not attached", _HEALTHY)
 # Enabled but Offline: the port works, and drops what it is given.
 _UNLINKED = (6, 10, "The link is down", _HEALTHY)
-_GRAPHICAL = ("rfb", "rdp", "spice")
 
 
 def _common(
@@ -203,7 +203,7 @@ def _disks_of(kind: DiskKind) -> Callable[[VirtualSystem], Iterable[VirtualDisk]
 
 
 def _displays(system: VirtualSystem) -> Iterable[Console]:
-    return (each for each in system.consoles if each.protocol in _GRAPHICAL)
+    return (each for each in system.consoles if each.kind is ConsoleKind.GRAPHICAL)
 
 
 _Part = TypeVar("_Part", int, VirtualDisk, VirtualNetworkPort, Console)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from virtcim.cim.records import ObjectPath, Value
 from virtcim.errormap import ErrorCode, cim_message
-from virtcim.hypervisor.model import PowerState, StopReason, VirtualSystem
+from virtcim.hypervisor.model import PowerOperation, PowerState, StopReason, VirtualSystem
 from virtcim.providers.engine.key_shapes import system_keys
 from virtcim.providers.engine.per_object import per_system
 from virtcim.providers.engine.problems import with_problem
@@ -52,22 +52,19 @@ _STATES: Mapping[PowerState, State] = MappingProxyType(
     }
 )
 
-# The requested state that an operation in progress leads to (XenAPI VM.current_operations).
-_TRANSITIONS: Mapping[str, int] = MappingProxyType(
+# TransitioningToState of what is being done: the requested state that it comes from.
+_TRANSITIONS: Mapping[PowerOperation | None, int] = MappingProxyType(
     {
-        "start": 2,
-        "start_on": 2,
-        "unpause": 2,
-        "resume": 2,
-        "resume_on": 2,
-        "hard_shutdown": 3,
-        "destroy": 3,
-        "shutdown": 4,
-        "clean_shutdown": 4,
-        "suspend": 6,
-        "pause": 9,
-        "clean_reboot": 10,
-        "hard_reboot": 11,
+        None: _NO_CHANGE,
+        PowerOperation.START: 2,
+        PowerOperation.UNPAUSE: 2,
+        PowerOperation.RESUME: 2,
+        PowerOperation.HARD_SHUTDOWN: 3,
+        PowerOperation.CLEAN_SHUTDOWN: 4,
+        PowerOperation.SUSPEND: 6,
+        PowerOperation.PAUSE: 9,
+        PowerOperation.CLEAN_REBOOT: 10,
+        PowerOperation.HARD_REBOOT: 11,
     }
 )
 
@@ -81,10 +78,6 @@ def caption_of(title: str, default: str) -> str:
 def _values(system: VirtualSystem) -> Mapping[str, Value]:
     state = _STATES[system.power_state]
     stop = system.stop
-    transition = next(
-        (_TRANSITIONS[name] for name in system.current_operations.values() if name in _TRANSITIONS),
-        _NO_CHANGE,
-    )
     operational_status, descriptions = [state.operational_status], [state.status_description]
     health_state, primary_status = state.health_state, state.primary_status
     if system.incident:
@@ -112,7 +105,7 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
         "IdentifyingDescriptions": ["Label", "UUID"],
         "EnabledState": state.enabled_state,
         "RequestedState": _NOT_APPLICABLE,
-        "TransitioningToState": transition,
+        "TransitioningToState": _TRANSITIONS[system.transition],
         "EnabledDefault": 2 if system.auto_start else 3,
         "TimeOfLastStateChange": system.state_since or (stop.since if stop is not None else None),
         "AvailableRequestedStates": list(state.available),

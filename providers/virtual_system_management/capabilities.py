@@ -35,23 +35,13 @@ _NUMBERS: Mapping[str, int] = MappingProxyType(
 )
 
 
-def _system_types(host: Host) -> list[str]:
-    """Xen names the interfaces that it offers to guests; everything else virtualizes fully."""
-    offered = [
-        kind
-        for kind, prefix in (("hvm", "hvm-"), ("pv", "xen-"))
-        if any(name.startswith(prefix) for name in host.capabilities)
-    ]
-    return [f"{TYPE_PREFIX}:{kind}" for kind in offered or ["hvm"]]
-
-
 def _values(host: Host) -> Mapping[str, Value]:
     served = {method.name for method in MANAGEMENT_METHODS}
     methods: list[int] = sorted(_NUMBERS[name] for name in served & _NUMBERS.keys())
     return {
         "ElementName": f"Virtual system management capabilities of {host.name_label}",
         "Caption": "Virtual system management capabilities",
-        "VirtualSystemTypesSupported": [*_system_types(host)],
+        "VirtualSystemTypesSupported": [f"{TYPE_PREFIX}:{kind}" for kind in host.system_types],
         # Each ends at once, or goes on as a job if it takes longer.
         "SynchronousMethodsSupported": [*methods],
         "AsynchronousMethodsSupported": [*methods],

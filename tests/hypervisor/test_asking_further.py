@@ -22,9 +22,10 @@ from tests.hypervisor.xenapi_server import (
 from tests.wire.serving import DEADLINE_S
 from virtcim.errormap import ErrorCode, Fault, HypervisorError, cim_message, translate
 from virtcim.hypervisor import DiskSpec, PowerOperation, VirtualSystemSpec, XenApiEndpoint
+from virtcim.hypervisor.credentials import Credentials
 from virtcim.hypervisor.inventory import InventoryStore
 from virtcim.hypervisor.xenapi.inquiry import Inquirer
-from virtcim.hypervisor.xenapi.session import Credentials, XenApiSession, connector
+from virtcim.hypervisor.xenapi.session import XenApiSession, connector
 from virtcim.wire import parse_endpoint_url
 
 ONE, NORTH, SOUTH, WEST = (f"OpaqueRef:{name}" for name in ("one", "host", "south", "west"))

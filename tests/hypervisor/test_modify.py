@@ -123,7 +123,7 @@ def _shape(system: VirtualSystem) -> object:
         system,
         disks=tuple(replace(disk, ref="", uuid="") for disk in system.disks),
         network_ports=tuple(replace(port, ref="", uuid="") for port in system.network_ports),
-        current_operations={},
+        transition=None,
     )
 
 

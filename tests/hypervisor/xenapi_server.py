@@ -16,7 +16,8 @@ from typing import Any
 from tests.wire.serving import DEADLINE_S, serving
 from virtcim.errormap import HypervisorError
 from virtcim.hypervisor import Inventory, XenApiEndpoint
-from virtcim.hypervisor.xenapi.session import Credentials, connector
+from virtcim.hypervisor.credentials import Credentials
+from virtcim.hypervisor.xenapi.session import connector
 from virtcim.wire import ClientInfo, XmlRpcApplication, parse_endpoint_url
 from virtcim.wire.application import ASGIApp, Receive, Scope, Send
 

@@ -30,6 +30,7 @@ from virtcim.hypervisor.model import (
     VirtualSystemSpec,
 )
 from virtcim.hypervisor.undo import UndoLog
+from virtcim.hypervisor.xenapi.words import console_kind
 
 NAMES = uuid.UUID("6ba7b810-9dad-11d1-80b4-00c04fd430c8")
 STARTED = datetime(2026, 11, 1, 12, 0, tzinfo=UTC)
@@ -104,6 +105,7 @@ def consoles(number: int) -> tuple[Console, ...]:
             ref=f"ref-console-{number}-{protocol}",
             uuid=identity("console", number, protocol),
             id=f"{protocol}-0",
+            kind=console_kind(protocol),
             protocol=protocol,
             location=f"{protocol}://127.0.0.1:{5900 + number}",
         )
@@ -321,6 +323,9 @@ class SimulatedEndpoint:
 
     def is_cancellation(self, fault: Fault) -> bool:
         return fault.code == "TASK_CANCELLED"
+
+    def wait_attempted(self, timeout_s: float) -> bool:
+        return True
 
     def close(self) -> None:
         pass

@@ -13,7 +13,7 @@ from tests.providers.conftest import MakeProviders
 from tests.providers.simulated_endpoint import SimulatedEndpoint, identity
 from tests.providers.waiting import ended, job_of
 from virtcim.errormap import from_qemu, translate
-from virtcim.hypervisor.model import PowerState, StopReason
+from virtcim.hypervisor.model import PowerOperation, PowerState, StopReason
 from virtcim.mof import Schema
 from virtcim.providers import (
     ASSOCIATIONS,
@@ -59,7 +59,7 @@ def populated(endpoint: SimulatedEndpoint, make_providers: MakeProviders) -> Ite
         replace(
             endpoint.systems[1],
             power_state=PowerState.UNKNOWN,
-            current_operations={"ref": "clean_shutdown"},
+            transition=PowerOperation.CLEAN_SHUTDOWN,
         )
     )
     leave_jobs(endpoint, providers)

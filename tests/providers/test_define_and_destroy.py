@@ -297,7 +297,9 @@ def test_a_disk_is_found_by_every_name_that_clients_use(
 def test_an_image_in_no_pool_is_named_by_its_path_too_as_it_may_be_forgotten(
     endpoint: SimulatedEndpoint, providers: Providers
 ) -> None:
-    paths = replace(REPOSITORY, ref="ref-paths", uuid=identity("paths"), type="path", location="")
+    paths = replace(
+        REPOSITORY, ref="ref-paths", uuid=identity("paths"), location="", takes_paths=True
+    )
     outside = replace(
         image("vm1-0.qcow2"), uuid=identity("outside"), sr_uuid=paths.uuid, location="/outside.img"
     )

@@ -30,7 +30,7 @@ from virtcim.errormap import (
     from_qemu,
     translate,
 )
-from virtcim.hypervisor.model import PowerState, StopReason, VirtualSystem
+from virtcim.hypervisor.model import PowerOperation, PowerState, StopReason, VirtualSystem
 from virtcim.providers import CimError, ObjectPath, Providers, Record, StatusCode
 
 VM = "VirtCIM_ComputerSystem"
@@ -145,7 +145,7 @@ def test_a_crashed_system_is_in_critical_failure(
 def test_a_transition_in_progress_is_shown(
     endpoint: SimulatedEndpoint, providers: Providers
 ) -> None:
-    endpoint.replace(replace(endpoint.systems[0], current_operations={"task": "clean_shutdown"}))
+    endpoint.replace(replace(endpoint.systems[0], transition=PowerOperation.CLEAN_SHUTDOWN))
     assert value(providers.get_instance(system_path(0)), "TransitioningToState") == 4
     assert value(providers.get_instance(system_path(1)), "TransitioningToState") == 5
 

@@ -10,6 +10,7 @@ import pytest
 from tests.providers.simulated_endpoint import REPOSITORY, SimulatedEndpoint, identity
 from tests.providers.test_define_and_destroy import RASD, SERVICE
 from virtcim.hypervisor.model import Console, PowerState, VirtualDiskImage, VirtualSystem
+from virtcim.hypervisor.xenapi.words import console_kind
 from virtcim.providers import CimError, Providers, Record
 
 URIS = ("rbd://m1:1/p/i%20a", "rbd://[::1]:2/p/i%20a")
@@ -241,6 +242,7 @@ def test_only_what_shows_a_display_is_a_display(
             ref=f"ref-{name}",
             uuid=identity("shown", name),
             id=name,
+            kind=console_kind(protocol),
             protocol=protocol,
             location=f"{protocol}://h:1",
         )

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from virtcim.errormap import ErrorCode
-from virtcim.hypervisor.model import PATH_REPOSITORY, StorageRepository, VirtualDiskImage
+from virtcim.hypervisor.model import StorageRepository, VirtualDiskImage
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import failure, rejected
 from virtcim.providers.parameters.allocation_ranges import image_range
@@ -152,13 +152,13 @@ def read_image(
 
 def _is_outside_pools(view: View, image: VirtualDiskImage) -> bool:
     repository = view.inventory.storage_repositories.get(image.sr_uuid)
-    return repository is not None and repository.type == PATH_REPOSITORY
+    return repository is not None and repository.takes_paths
 
 
 def _takes_several(view: View) -> bool:
     """Whether the hypervisor takes images that it has not seen: it has a repository of paths."""
     repositories = view.inventory.storage_repositories.values()
-    return any(repository.type == PATH_REPOSITORY for repository in repositories)
+    return any(repository.takes_paths for repository in repositories)
 
 
 def plain_path(name: str) -> str:
