@@ -91,7 +91,7 @@ Value = Scalar | list[Scalar] | list[str] | list[int] | list[ObjectPath] | list[
 
 
 class StatusCode:
-    """The CIM status codes that providers and hosts use (DSP0200 table 2)."""
+    """The CIM status codes that providers and hosts use (DSP0200 clause 5.4.1.3)."""
 
     FAILED = 1
     ACCESS_DENIED = 2

@@ -1,42 +1,16 @@
-"""What the schema declares, in the form that reading and writing values needs."""
+"""What the schema declares, in the form that reading and writing needs (cim.DeclaredClasses)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
 from pywbem import CIMClass, CIMMethod, CIMParameter, CIMProperty
 
+from virtcim.cim.declarations import Declared, DeclaredMethod
 from virtcim.mof import Schema
 
-__all__ = ["Declarations", "Declared", "DeclaredMethod"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """The type of a property, a method parameter or a return value.
-
-    ``type_name`` is the CIM type or "reference"; an embedded instance is a string to CIM.
-    """
-
-    name: str
-    type_name: str
-    is_array: bool = False
-    is_embedded: bool = False
-    reference_class: str = ""
-    class_origin: str = ""
-    is_input: bool = True
-    is_output: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeclaredMethod:
-    """A method; ``parameters`` by lower-case name."""
-
-    name: str
-    returns: Declared
-    parameters: Mapping[str, Declared]
+__all__ = ["Declarations"]
 
 
 class Declarations:
@@ -47,6 +21,10 @@ class Declarations:
         self._properties: dict[str, Mapping[str, Declared]] = {}
         self._keys: dict[str, Mapping[str, Declared]] = {}
         self._methods: dict[tuple[str, str], DeclaredMethod] = {}
+
+    def canonical(self, class_name: str) -> str | None:
+        """The name as it is declared, None where the class is not known."""
+        return self.schema.canonical(class_name)
 
     def properties(self, class_name: str) -> Mapping[str, Declared]:
         """The properties of a known class by lower-case name, in the order of declaration."""

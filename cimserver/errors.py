@@ -11,9 +11,7 @@ from types import MappingProxyType
 from virtcim.providers import CimError, ErrorCode, failure
 
 __all__ = [
-    "EncodingError",
     "HttpProblem",
-    "OutOfRange",
     "incident",
     "invalid_parameter",
     "wrong_parameters",
@@ -25,7 +23,7 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class HttpProblem(Exception):  # noqa: N818 - an answer rather than an error of ours
-    """A request that is answered on the HTTP level, without a CIM message (DSP0200 clause 7).
+    """A request that is answered on the HTTP level, without a CIM message (DSP0200 clause 7.3).
 
     ``cim_error`` is the value of the CIMError header, empty for none; ``detail`` one line of text.
     """
@@ -43,14 +41,6 @@ class HttpProblem(Exception):  # noqa: N818 - an answer rather than an error of 
         self.detail = detail
         self.cim_error = cim_error
         self.headers = headers
-
-
-class EncodingError(Exception):
-    """A provider gave a value that its class does not declare: a programming error."""
-
-
-class OutOfRange(EncodingError):  # noqa: N818 - an odd value of the hypervisor's, no mistake of ours
-    """A value is of its type, but beyond what that type can carry."""
 
 
 def invalid_parameter(text: str) -> CimError:

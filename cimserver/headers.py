@@ -1,4 +1,4 @@
-"""The HTTP headers of CIM operations (DSP0200 clause 7): what is asked, and what is refused."""
+"""The HTTP headers of CIM operations (DSP0200 clause 6.3): what is asked, and what is refused."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
+from virtcim.cim.cimxml.requests import MethodCall, Request
 from virtcim.cimserver.errors import HttpProblem
-from virtcim.cimserver.request import MethodCall, Request
 
 __all__ = ["OPTIONS_HEADERS", "Extension", "check_against", "check_request"]
 

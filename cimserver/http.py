@@ -17,13 +17,14 @@ from starlette.responses import Response
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
+from virtcim.cim.cimxml.requests import MethodCall, Request, read_request
+from virtcim.cim.cimxml.responses import Answer
+from virtcim.cim.errors import CimXmlError
 from virtcim.cimserver.boundary import ProviderBoundary
 from virtcim.cimserver.errors import HttpProblem, incident
 from virtcim.cimserver.headers import OPTIONS_HEADERS, Extension, check_against, check_request
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import Operations
-from virtcim.cimserver.reply import Answer
-from virtcim.cimserver.request import MethodCall, Request, read_request
 from virtcim.daemon.basic_authentication import BasicAuthenticator
 from virtcim.mof import Schema
 from virtcim.providers import accepted_language
@@ -123,6 +124,12 @@ class CimServer:
                 self._running -= 1
         except HttpProblem as problem:
             return _problem_response(problem)
+        except CimXmlError as error:
+            return _problem_response(
+                HttpProblem(
+                    status=error.status_hint, cim_error=error.cim_error, detail=error.detail
+                )
+            )
 
     async def _serve(self, http: HttpRequest) -> Response:
         if http.method == "OPTIONS":
@@ -200,8 +207,8 @@ class CimServer:
 
     async def _message(self, body: bytes) -> Request:
         if len(body) < _LARGE_BODY_BYTES:
-            return read_request(body, self._limits)
-        return await _in_thread(self._readers, lambda: read_request(body, self._limits))
+            return read_request(body, self._limits.message)
+        return await _in_thread(self._readers, lambda: read_request(body, self._limits.message))
 
 
 async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result:
@@ -211,7 +218,7 @@ async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result
 class _AnswerResponse(Response):
     """Sends an answer piece by piece, each as soon as the connection takes it.
 
-    What is not written yet has no known length, so it goes in chunks (DSP0200 clause 7.3). When
+    What is not written yet has no known length, so it goes in chunks (DSP0200 clause 7). When
     writing it fails, the message breaks off, which HTTP tells its client.
     """
 

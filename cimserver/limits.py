@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from virtcim.cim.cimxml.elements import MessageLimits
+
 __all__ = ["Limits"]
 
 
@@ -21,3 +23,12 @@ class Limits:
     operation_timeout_max_s: int = 600
     objects_per_pull: int = 10_000
     held_reply_bytes: int = 8 * 1024 * 1024  # a larger reply is sent while it is being written
+
+    @property
+    def message(self) -> MessageLimits:
+        """How large a request message may be."""
+        return MessageLimits(
+            size_bytes=self.request_bytes,
+            depth=self.request_depth,
+            elements=self.request_elements,
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from virtcim.cim.path_text import path_text
 from virtcim.cim.records import CimError, ObjectPath, StatusCode
 from virtcim.errormap import ErrorCode, HypervisorError, StandardError, translate
 from virtcim.hypervisor.change import RolledBackError
@@ -45,7 +46,7 @@ def failure(
 def from_hypervisor(
     error: StandardError, source: ObjectPath | None = None, *, ending: str = ""
 ) -> CodedError:
-    """The CIM error that a hypervisor's failure becomes (DSP0200 clause 5.4.3).
+    """The CIM error that a hypervisor's failure becomes (DSP0200 clause 5.4.1.3).
 
     ``ending`` is what else there is to say, one of TEXTS.
     """
@@ -86,23 +87,6 @@ def translated(source: ObjectPath | None = None) -> Iterator[None]:
         raise from_hypervisor(standard, source, ending=NOTHING_REMAINS) from error
     except HypervisorError as error:
         raise from_hypervisor(translate(error.fault), source) from error
-
-
-def path_text(path: ObjectPath) -> str:
-    """The untyped text form of an object path (DSP0004 clause 8.2.4)."""
-    head = f"{path.namespace}:{path.class_name}" if path.namespace else path.class_name
-    if not path.keys:
-        return head
-    return f"{head}.{','.join(f'{name}={_key_text(value)}' for name, value in path.keys)}"
-
-
-def _key_text(value: object) -> str:
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    if isinstance(value, int):
-        return str(value)
-    text = path_text(value) if isinstance(value, ObjectPath) else str(value)
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _text_of(path: ObjectPath | None) -> str:

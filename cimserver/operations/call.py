@@ -6,18 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from virtcim.cim.cimxml.classes import ClassEncoder
+from virtcim.cim.cimxml.elements import Element
+from virtcim.cim.cimxml.instances import Encoder
+from virtcim.cim.cimxml.requests import IntrinsicCall
+from virtcim.cim.cimxml.responses import Reply
+from virtcim.cim.cimxml.values import ValueReader, shown
+from virtcim.cim.declarations import Declared
 from virtcim.cim.records import CimError, ObjectPath, StatusCode
 from virtcim.cimserver.boundary import ProviderBoundary
-from virtcim.cimserver.classes import ClassEncoder
-from virtcim.cimserver.declarations import Declarations, Declared
-from virtcim.cimserver.encode import Encoder
+from virtcim.cimserver.declarations import Declarations
 from virtcim.cimserver.enumerations import Enumerations
 from virtcim.cimserver.errors import invalid_parameter, wrong_parameters
 from virtcim.cimserver.limits import Limits
-from virtcim.cimserver.reply import Reply
-from virtcim.cimserver.request import IntrinsicCall
-from virtcim.cimserver.values import ValueReader, shown
-from virtcim.cimserver.xmltree import Element
 from virtcim.mof import Schema
 
 __all__ = ["Arguments", "Context", "Operation", "ParameterKind", "Services"]

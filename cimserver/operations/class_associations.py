@@ -1,4 +1,4 @@
-"""The association operations on a class: what the declarations alone say (DSP0200 5.3.2.14)."""
+"""The association operations on a class: what declarations say (DSP0200 clause 5.4.2.14)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pywbem import CIMClass
 
-from virtcim.cimserver.classes import ClassSelection
+from virtcim.cim.cimxml.classes import ClassSelection
 from virtcim.cimserver.operations.call import Arguments, Context
 from virtcim.mof import Schema
 

@@ -1,12 +1,12 @@
-"""Reading classes and qualifier declarations (DSP0200 clauses 5.3.2.1 ff. and 5.3.2.20 ff.)."""
+"""Reading classes and qualifier declarations (DSP0200 clauses 5.4.2.1 and 5.4.2.20)."""
 
 from __future__ import annotations
 
+from virtcim.cim.cimxml.classes import ClassSelection
+from virtcim.cim.cimxml.responses import Reply
+from virtcim.cim.cimxml.values import shown
 from virtcim.cim.records import CimError, StatusCode
-from virtcim.cimserver.classes import ClassSelection
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, ParameterKind
-from virtcim.cimserver.reply import Reply
-from virtcim.cimserver.values import shown
 
 __all__ = ["OPERATIONS"]
 
@@ -55,14 +55,15 @@ def _enumerate_class_names(context: Context, arguments: Arguments) -> Reply:
 
 def _get_qualifier(context: Context, arguments: Arguments) -> Reply:
     name = arguments.text("QualifierName")
-    if name.lower() not in context.services.schema.qualifiers:
+    declared = context.services.schema.qualifiers.get(name.lower())
+    if declared is None:
         raise CimError(StatusCode.NOT_FOUND, f"there is no qualifier {shown(name)}")
-    return Reply(result=[context.services.classes.qualifier(name)])
+    return Reply(result=[context.services.classes.qualifier(declared)])
 
 
 def _enumerate_qualifiers(context: Context, _: Arguments) -> Reply:
-    classes = context.services.classes
-    return Reply(result=[classes.qualifier(name) for name in context.services.schema.qualifiers])
+    declared, classes = context.services.schema.qualifiers, context.services.classes
+    return Reply(result=[classes.qualifier(one) for one in declared.values()])
 
 
 OPERATIONS: dict[str, Operation] = {

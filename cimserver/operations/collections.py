@@ -1,7 +1,7 @@
 """The operations that give many objects: all instances of a class, and the associations.
 
 One table of sources serves both forms of each operation: the plain one, and the one that opens an
-enumeration (DSP0200 clause 5.3.2.24), which writes the same objects another way.
+enumeration (DSP0200 clause 5.4.2.24), which writes the same objects another way.
 """
 
 from __future__ import annotations
@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from virtcim.cim.cimxml.instances import Selection, instance_name
+from virtcim.cim.cimxml.responses import Reply
+from virtcim.cim.cimxml.values import shown
+from virtcim.cim.errors import EncodingError, OutOfRange
 from virtcim.cim.records import ObjectPath, Record
 from virtcim.cimserver.boundary import AssociatorFilters, ReferenceFilters
-from virtcim.cimserver.encode import Selection, instance_name
 from virtcim.cimserver.enumerations import PullKind
-from virtcim.cimserver.errors import EncodingError, OutOfRange, invalid_parameter
+from virtcim.cimserver.errors import invalid_parameter
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, ParameterKind
 from virtcim.cimserver.operations.class_associations import (
     class_associators,
@@ -25,8 +28,6 @@ from virtcim.cimserver.operations.class_associations import (
     written_classes,
 )
 from virtcim.cimserver.operations.pull import OPEN_PARAMETERS, opened
-from virtcim.cimserver.reply import Reply
-from virtcim.cimserver.values import shown
 
 __all__ = ["OPERATIONS", "selection"]
 

@@ -6,20 +6,21 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 
+from virtcim.cim.cimxml.classes import ClassEncoder
+from virtcim.cim.cimxml.instances import Encoder
+from virtcim.cim.cimxml.requests import MethodCall, Request
+from virtcim.cim.cimxml.responses import Answer, Reply, error_message, response_message
+from virtcim.cim.cimxml.values import ValueReader, shown
+from virtcim.cim.errors import CimXmlError, InvalidValue
 from virtcim.cim.records import CimError, StatusCode
 from virtcim.cimserver.boundary import ProviderBoundary
-from virtcim.cimserver.classes import ClassEncoder
 from virtcim.cimserver.declarations import Declarations
-from virtcim.cimserver.encode import Encoder
 from virtcim.cimserver.enumerations import Enumerations
-from virtcim.cimserver.errors import HttpProblem, incident
+from virtcim.cimserver.errors import incident, invalid_parameter
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import classes, collections, instances, pull
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, Services
 from virtcim.cimserver.operations.methods import invoke_method
-from virtcim.cimserver.reply import Answer, Reply, error_message, response_message
-from virtcim.cimserver.request import MethodCall, Request
-from virtcim.cimserver.values import ValueReader, shown
 from virtcim.mof import Schema
 
 __all__ = ["Operations"]
@@ -27,6 +28,8 @@ __all__ = ["Operations"]
 _log = logging.getLogger(__name__)
 
 _SHOWN_NAME = 80
+# sblim clients (wbemcli, sfcc) give every message this number.
+_SBLIM_MESSAGE_ID = "4711"
 
 _OPERATIONS: Mapping[str, Operation] = {
     name.lower(): operation
@@ -61,7 +64,7 @@ class Operations:
             schema=schema,
             declarations=declarations,
             encoder=Encoder(declarations, host),
-            classes=ClassEncoder(schema),
+            classes=ClassEncoder(schema.classes.__getitem__),
             enumerations=Enumerations(limits, clock),
             limits=limits,
             property_names=schema.property_names,
@@ -71,13 +74,13 @@ class Operations:
         """Run a request and write its response message, an error where it failed.
 
         The log is English; the client is told of a failure in ``language`` where that can be.
-        Raises HttpProblem only for a message that is not CIM-XML.
+        Raises CimXmlError only for a message that is not CIM-XML.
         """
-        encoder = self._services.encoder
         try:
             try:
                 reply = self._run(request, principal)
-                return response_message(request, reply, self._services.limits)
+                held_bytes = self._services.limits.held_reply_bytes
+                return response_message(request, reply, held_bytes=held_bytes)
             except CimError as exc:
                 _log.info(
                     "%r for %r failed with status %d: %r",
@@ -86,14 +89,20 @@ class Operations:
                     exc.status_code,
                     exc.description,
                 )
-                told = exc.in_language(language)
-                return error_message(request, told, encoder, user_agent=user_agent)
-        except HttpProblem:
+                return self._error(request, exc.in_language(language), user_agent)
+        except CimXmlError:
             raise
         except Exception as exc:  # noqa: BLE001 - the one boundary of a request
             error = incident(request.name, exc, show_traceback=self._debug_errors)
-            told = error.in_language(language)
-            return error_message(request, told, encoder, user_agent=user_agent)
+            return self._error(request, error.in_language(language), user_agent)
+
+    def _error(self, request: Request, error: CimError, user_agent: str) -> Answer:
+        """The sblim clients cannot read the instances of an error.
+
+        They would show their user a parse exception instead of it.
+        """
+        is_sblim = request.message_id == _SBLIM_MESSAGE_ID and not user_agent
+        return error_message(request, error, self._services.encoder, with_instances=not is_sblim)
 
     def _run(self, request: Request, principal: str) -> Reply:
         namespace = self._namespaces.get(request.namespace.lower())
@@ -101,6 +110,12 @@ class Operations:
             raise CimError(
                 StatusCode.INVALID_NAMESPACE, f"there is no namespace {shown(request.namespace)}"
             )
+        try:
+            return self._run_in(namespace, request, principal)
+        except InvalidValue as exc:
+            raise invalid_parameter(str(exc)) from exc
+
+    def _run_in(self, namespace: str, request: Request, principal: str) -> Reply:
         context = Context(services=self._services, namespace=namespace, principal=principal)
         if isinstance(request, MethodCall):
             return invoke_method(context, request)

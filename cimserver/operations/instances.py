@@ -1,12 +1,12 @@
-"""Reading and deleting one instance (DSP0200 clauses 5.3.2.2, 5.3.2.4 and 5.3.2.18)."""
+"""Reading and deleting one instance (DSP0200 clauses 5.4.2.2, 5.4.2.4 and 5.4.2.18)."""
 
 from __future__ import annotations
 
+from virtcim.cim.cimxml.responses import Reply
+from virtcim.cim.cimxml.values import shown
 from virtcim.cim.records import CimError, StatusCode
 from virtcim.cimserver.operations.call import Arguments, Context, Operation
 from virtcim.cimserver.operations.collections import selection
-from virtcim.cimserver.reply import Reply
-from virtcim.cimserver.values import shown
 
 __all__ = ["OPERATIONS"]
 

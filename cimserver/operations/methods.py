@@ -1,15 +1,16 @@
-"""Calling a method of a class on an instance or on the class (DSP0200 clause 5.3.1)."""
+"""Calling a method of a class on an instance or on the class (DSP0200 clause 5.4.1)."""
 
 from __future__ import annotations
 
+from virtcim.cim.cimxml.instances import Encoder
+from virtcim.cim.cimxml.requests import MethodCall
+from virtcim.cim.cimxml.responses import Reply, output_parameter
+from virtcim.cim.cimxml.values import ValueReader, shown
+from virtcim.cim.declarations import Declared, DeclaredMethod
+from virtcim.cim.errors import EncodingError
 from virtcim.cim.records import CimError, MethodResult, StatusCode, Value
-from virtcim.cimserver.declarations import Declared, DeclaredMethod
-from virtcim.cimserver.encode import Encoder
-from virtcim.cimserver.errors import EncodingError, wrong_parameters
+from virtcim.cimserver.errors import wrong_parameters
 from virtcim.cimserver.operations.call import Context
-from virtcim.cimserver.reply import Reply, output_parameter
-from virtcim.cimserver.request import MethodCall
-from virtcim.cimserver.values import ValueReader, shown
 
 __all__ = ["invoke_method"]
 

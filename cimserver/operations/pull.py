@@ -1,16 +1,16 @@
-"""Opening, pulling and closing enumerations (DSP0200 clauses 5.3.2.24 ff.)."""
+"""Opening, pulling and closing enumerations (DSP0200 clause 5.4.2.24)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from virtcim.cim.cimxml.responses import Reply, output_parameter
+from virtcim.cim.cimxml.values import shown
 from virtcim.cim.records import CimError, StatusCode
 from virtcim.cimserver.enumerations import Enumeration, PullKind
 from virtcim.cimserver.errors import invalid_parameter
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, ParameterKind
-from virtcim.cimserver.reply import Reply, output_parameter
-from virtcim.cimserver.values import shown
 
 __all__ = ["OPEN_PARAMETERS", "OPERATIONS", "opened"]
 

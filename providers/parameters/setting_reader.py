@@ -10,11 +10,12 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from fractions import Fraction
 
-from virtcim.cim.records import CimError, ObjectPath, Record, Value
+from virtcim.cim.data_types import read_value
+from virtcim.cim.path_text import path_text
+from virtcim.cim.records import CimError, ObjectPath, Record, Scalar, Value
 from virtcim.hypervisor.labels import label_fault
-from virtcim.providers.errors import path_text, rejected
+from virtcim.providers.errors import rejected
 from virtcim.providers.parameters.allocation_ranges import AllocationRange
-from virtcim.providers.parameters.cim_text import convert
 from virtcim.providers.parameters.units import Unit, UnitError, parse_unit
 
 __all__ = ["SettingReader"]
@@ -94,7 +95,7 @@ class SettingReader:
         if value is None:
             return None
         if isinstance(value, str):
-            value = convert(value, "uint64", f"{self.where}.{name}")
+            value = self._read(name, "uint64", value)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
             raise self.refuse(name, value, "must be an unsigned number")
         return int(value)
@@ -107,7 +108,7 @@ class SettingReader:
         if isinstance(value, int) and value in (0, 1):
             return bool(value)
         if isinstance(value, str):
-            return convert(value, "boolean", f"{self.where}.{name}") is True
+            return self._read(name, "boolean", value) is True
         raise self.refuse(name, value, "must be a boolean")
 
     def unit(self, name: str) -> Unit | None:
@@ -178,6 +179,12 @@ class SettingReader:
     def refuse(self, name: str, value: object, why: str) -> CimError:
         """The error that names parameter, property and value."""
         return rejected(f"{self.where}.{name}: {_shown(value)} {why}")
+
+    def _read(self, name: str, type_name: str, text: str) -> Scalar:
+        try:
+            return read_value(type_name, text)
+        except ValueError as error:
+            raise self.refuse(name, text, f"is no {type_name}: {error}") from error
 
     def _take(self, name: str) -> Value:
         _, value = self._values.pop(name.lower(), ("", None))

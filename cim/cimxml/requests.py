@@ -1,14 +1,23 @@
-"""Reading one CIM-XML request message (DSP0201): who is called, where, with which parameters."""
+"""Reading one request message (DSP0201 clause 5.2.6): who is called, where, with what."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from virtcim.cimserver.errors import HttpProblem
-from virtcim.cimserver.limits import Limits
-from virtcim.cimserver.xmltree import Element, parse
+from virtcim.cim.cimxml.elements import Element, MessageLimits, read_element
+from virtcim.cim.errors import CimXmlError
 
-__all__ = ["IntrinsicCall", "MethodCall", "Parameter", "Request", "namespace_of", "read_request"]
+__all__ = [
+    "IntrinsicCall",
+    "MethodCall",
+    "Parameter",
+    "Request",
+    "namespace_of",
+    "read_request",
+    "request_in",
+]
+
+_NOT_IMPLEMENTED = 501
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +52,17 @@ class MethodCall:
 Request = IntrinsicCall | MethodCall
 
 
-def read_request(data: bytes, limits: Limits) -> Request:
-    """Read a request message. Raises HttpProblem with the CIMError of what is wrong with it.
+def read_request(data: bytes, limits: MessageLimits) -> Request:
+    """Read a whole request message. Raises CimXmlError that says what is wrong with it."""
+    return request_in(read_element(data, limits))
+
+
+def request_in(root: Element) -> Request:
+    """The request that a document holds. Raises CimXmlError that says what is wrong with it.
 
     ``<!ELEMENT CIM (MESSAGE | DECLARATION)>``
     ``<!ELEMENT MESSAGE (SIMPLEREQ | MULTIREQ | SIMPLERSP | ... )>``
     """
-    root = parse(data, limits)
     if root.name != "CIM":
         raise _invalid(f"the root element is {root.name:.40} instead of CIM")
     _check_version(root, "CIMVERSION", "unsupported-cim-version")
@@ -58,10 +71,10 @@ def read_request(data: bytes, limits: Limits) -> Request:
     _check_version(message, "PROTOCOLVERSION", "unsupported-protocol-version", major="1.")
     message_id = message.attribute("ID")
     if any(child.name == "MULTIREQ" for child in message.children):
-        raise HttpProblem(
-            status=501,
+        raise CimXmlError(
+            "several operations in one message are not supported",
+            status_hint=_NOT_IMPLEMENTED,
             cim_error="multiple-requests-unsupported",
-            detail="several operations in one message are not supported",
         )
     call = message.only_child("SIMPLEREQ").only_child("IMETHODCALL", "METHODCALL")
     name = call.attribute("NAME")
@@ -109,12 +122,12 @@ def _parameter(element: Element, expected: str) -> Parameter:
 def _check_version(element: Element, attribute: str, cim_error: str, major: str = "2.") -> None:
     version = element.attribute(attribute)
     if not version.startswith(major):
-        raise HttpProblem(
-            status=501,
+        raise CimXmlError(
+            f"{attribute} {version:.20} is not supported; {major}0 is",
+            status_hint=_NOT_IMPLEMENTED,
             cim_error=cim_error,
-            detail=f"{attribute} {version:.20} is not supported; {major}0 is",
         )
 
 
-def _invalid(detail: str) -> HttpProblem:
-    return HttpProblem(status=400, cim_error="request-not-loosely-valid", detail=detail)
+def _invalid(detail: str) -> CimXmlError:
+    return CimXmlError(detail, cim_error="request-not-loosely-valid")

@@ -6,12 +6,12 @@ the declaration alone.
 
 from __future__ import annotations
 
+from virtcim.cim.cimxml.elements import Element
+from virtcim.cim.cimxml.requests import namespace_of
+from virtcim.cim.data_types import read_value
+from virtcim.cim.declarations import Declared, DeclaredClasses
+from virtcim.cim.errors import InvalidValue
 from virtcim.cim.records import CimError, KeyValue, ObjectPath, Scalar, StatusCode, Value
-from virtcim.cimserver.cimtypes import parse_scalar
-from virtcim.cimserver.declarations import Declarations, Declared
-from virtcim.cimserver.errors import invalid_parameter
-from virtcim.cimserver.request import namespace_of
-from virtcim.cimserver.xmltree import Element
 
 __all__ = ["ValueReader", "shown"]
 
@@ -21,10 +21,11 @@ _SHOWN_CHARACTERS = 80
 class ValueReader:
     """Reads values; paths without a namespace are of ``namespace``.
 
-    What does not fit is refused with a CimError that names the parameter and the value.
+    What does not fit is refused with an InvalidValue that names the parameter and the value, a
+    class that is not known with a CimError, an element without its name with a CimXmlError.
     """
 
-    def __init__(self, declarations: Declarations, namespace: str) -> None:
+    def __init__(self, declarations: DeclaredClasses, namespace: str) -> None:
         self._declarations = declarations
         self._namespace = namespace
 
@@ -43,7 +44,7 @@ class ValueReader:
         if element.name == "VALUE":  # sblim clients write an array of one value so
             return [self._scalar(element, declared, what)]
         if element.name != "VALUE.ARRAY":
-            raise invalid_parameter(f"{what} is an array of {declared.type_name}")
+            raise InvalidValue(f"{what} is an array of {declared.type_name}")
         return [
             self._scalar(child, declared, f"{what}[{index}]")
             for index, child in enumerate(element.children)
@@ -51,9 +52,9 @@ class ValueReader:
 
     def _scalar(self, element: Element, declared: Declared, what: str) -> Scalar:
         if element.name != "VALUE":
-            raise invalid_parameter(f"{what} must be a single {declared.type_name} value")
+            raise InvalidValue(f"{what} must be a single {declared.type_name} value")
         if element.children:
-            raise invalid_parameter(
+            raise InvalidValue(
                 f"{what} holds {element.children[0].name:.40} elements instead of text; "
                 "an embedded instance must be escaped"
             )
@@ -61,9 +62,9 @@ class ValueReader:
 
     def _parsed(self, type_name: str, text: str, what: str) -> Scalar:
         try:
-            return parse_scalar(type_name, text)
+            return read_value(type_name, text)
         except ValueError as exc:
-            raise invalid_parameter(f"{what} cannot be {shown(text)}: {exc}") from exc
+            raise InvalidValue(f"{what} cannot be {shown(text)}: {exc}") from exc
 
     def _references(self, element: Element, declared: Declared, what: str) -> Value:
         if not declared.is_array:
@@ -71,7 +72,7 @@ class ValueReader:
         if element.name == "VALUE.REFERENCE":
             return [self.reference(element, what)]
         if element.name not in ("VALUE.REFARRAY", "VALUE.ARRAY"):
-            raise invalid_parameter(f"{what} is an array of references")
+            raise InvalidValue(f"{what} is an array of references")
         return [
             self.reference(child, f"{what}[{index}]")
             for index, child in enumerate(element.children)
@@ -84,7 +85,7 @@ class ValueReader:
         LOCALINSTANCEPATH | INSTANCENAME)>``
         """
         if element.name != "VALUE.REFERENCE" or len(element.children) != 1:
-            raise invalid_parameter(f"{what} must be one reference")
+            raise InvalidValue(f"{what} must be one reference")
         return self.path(element.children[0], what)
 
     def path(self, element: Element, what: str) -> ObjectPath:
@@ -100,18 +101,18 @@ class ValueReader:
             return ObjectPath(self.class_name(element.attribute("NAME")), namespace=self._namespace)
         forms = ("INSTANCEPATH", "LOCALINSTANCEPATH", "CLASSPATH", "LOCALCLASSPATH")
         if element.name not in forms or len(element.children) != 2:
-            raise invalid_parameter(f"{what} holds no object path")
+            raise InvalidValue(f"{what} holds no object path")
         place, name = element.children
         if place.name == "NAMESPACEPATH":
             place = place.children[-1] if place.children else place
         inner = ValueReader(self._declarations, namespace_of(place))
         if name.name not in ("INSTANCENAME", "CLASSNAME"):
-            raise invalid_parameter(f"{what} holds no object path")
+            raise InvalidValue(f"{what} holds no object path")
         return inner.path(name, what)
 
     def class_name(self, name: str) -> str:
         """The declared spelling of a class name. Raises CimError: invalid class."""
-        canonical = self._declarations.schema.canonical(name)
+        canonical = self._declarations.canonical(name)
         if canonical is None:
             raise CimError(StatusCode.INVALID_CLASS, f"there is no class {shown(name)}")
         return canonical
@@ -127,14 +128,14 @@ class ValueReader:
         for name, value in self._key_bindings(element, class_name):
             key = declared.get(name.lower())
             if key is None:
-                raise invalid_parameter(f"{what}: {class_name} has no key {shown(name)}")
+                raise InvalidValue(f"{what}: {class_name} has no key {shown(name)}")
             if key.name in given:
-                raise invalid_parameter(f"{what} gives the key {key.name} twice")
+                raise InvalidValue(f"{what} gives the key {key.name} twice")
             given[key.name] = self._key_value(value, key, f"{what}: the key {key.name}")
         missing = [key.name for key in declared.values() if key.name not in given]
         if missing or not declared:
             lacking = ", ".join(missing) or "any key"
-            raise invalid_parameter(f"{what} must give the key {lacking} of {class_name}")
+            raise InvalidValue(f"{what} must give the key {lacking} of {class_name}")
         return ObjectPath(class_name, given, namespace=self._namespace)
 
     def _key_bindings(self, element: Element, class_name: str) -> list[tuple[str, Element]]:
@@ -151,7 +152,7 @@ class ValueReader:
         if declared.type_name == "reference":
             return self.reference(element, what)
         if element.name != "KEYVALUE" or element.children:
-            raise invalid_parameter(f"{what} must be a {declared.type_name}")
+            raise InvalidValue(f"{what} must be a {declared.type_name}")
         value = self._parsed(declared.type_name, element.text, what)
         # A path compares by the text of such keys, which CIM gives only one form.
         return value if isinstance(value, bool | int | str) else element.text.strip()

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from pywbem import _tupleparse, _tupletree
 
 from tests.cimserver.doubles import extended_schema, system
+from virtcim.cim.cimxml.instances import Encoder, Selection, instance_name
+from virtcim.cim.data_types import INTEGER_RANGES
+from virtcim.cim.declarations import Declared
+from virtcim.cim.errors import EncodingError
 from virtcim.cim.records import KeyValue, ObjectPath, Record, Value
-from virtcim.cimserver.cimtypes import INTEGER_RANGES
-from virtcim.cimserver.declarations import Declarations, Declared
-from virtcim.cimserver.encode import Encoder, Selection, instance_name
-from virtcim.cimserver.errors import EncodingError
+from virtcim.cimserver.declarations import Declarations
 
 _SCHEMA = extended_schema()
 _DECLARATIONS = Declarations(_SCHEMA)

@@ -1,4 +1,4 @@
-"""Writing response messages (DSP0201): results, output parameters and errors."""
+"""Writing response messages (DSP0201 clause 5.2.6): results, output parameters and errors."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from virtcim.cim.cimxml.escape import escape_attribute
+from virtcim.cim.cimxml.instances import Encoder, Selection
+from virtcim.cim.cimxml.requests import MethodCall, Request
 from virtcim.cim.records import CimError
-from virtcim.cimserver.cimtypes import escape
-from virtcim.cimserver.encode import Encoder, Selection
-from virtcim.cimserver.limits import Limits
-from virtcim.cimserver.request import MethodCall, Request
 
 __all__ = ["Answer", "Reply", "error_message", "output_parameter", "response_message"]
 
@@ -23,8 +22,6 @@ _TAIL = "</{kind}></SIMPLERSP></MESSAGE></CIM>\n"
 # A message is kept in pieces of this size, so that a large one is never there twice. The C library
 # asks the system for each larger block, and the processor's caches never see it again.
 _PIECE_BYTES = 96 * 1024
-# sblim clients (wbemcli, sfcc) give every message this number.
-_SBLIM_MESSAGE_ID = "4711"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +48,8 @@ class Answer:
     language: str = ""
 
 
-def response_message(request: Request, reply: Reply, limits: Limits) -> Answer:
-    """The message for an operation that succeeded.
+def response_message(request: Request, reply: Reply, *, held_bytes: int) -> Answer:
+    """The message for an operation that succeeded; beyond ``held_bytes`` the rest is written later.
 
     ``<!ELEMENT IMETHODRESPONSE (ERROR | (IRETURNVALUE?, PARAMVALUE*))>``
     ``<!ELEMENT METHODRESPONSE (ERROR | (RETURNVALUE?, PARAMVALUE*))>``
@@ -68,24 +65,22 @@ def response_message(request: Request, reply: Reply, limits: Limits) -> Answer:
     for piece in pieces:
         held.append(piece)
         size += len(piece)
-        if size >= limits.held_reply_bytes:
+        if size >= held_bytes:
             return Answer(pieces=held, rest=pieces)
     return Answer(pieces=held)
 
 
 def error_message(
-    request: Request, error: CimError, encoder: Encoder, *, user_agent: str
+    request: Request, error: CimError, encoder: Encoder, *, with_instances: bool = True
 ) -> Answer:
-    """The message for an operation that failed.
+    """The message for an operation that failed, with its CIM_Error instances where wanted.
 
-    ``<!ELEMENT ERROR (INSTANCE*)>``: the sblim clients cannot read the instances, and would show
-    their user a parse exception instead of the error.
+    ``<!ELEMENT ERROR (INSTANCE*)>``
     """
-    is_sblim = request.message_id == _SBLIM_MESSAGE_ID and not user_agent
     errors: Iterable[bytes] = (
-        () if is_sblim else [encoder.instance(one, Selection()) for one in error.errors]
+        [encoder.instance(one, Selection()) for one in error.errors] if with_instances else ()
     )
-    description = escape(error.description).replace("\n", "&#10;").replace("\t", "&#9;")
+    description = escape_attribute(error.description)
     head = f'<ERROR CODE="{int(error.status_code)}" DESCRIPTION="{description}">'
     pieces = _message(request, (head.encode(), *errors, b"</ERROR>"))
     return Answer(pieces=[*pieces], language=error.language)
@@ -99,7 +94,9 @@ def output_parameter(name: str, type_name: str, value: str, *, is_embedded: bool
 
 def _message(request: Request, parts: Iterable[bytes]) -> Iterator[bytes]:
     kind = "METHODRESPONSE" if isinstance(request, MethodCall) else "IMETHODRESPONSE"
-    head = _HEAD.format(id=escape(request.message_id), kind=kind, name=escape(request.name))
+    head = _HEAD.format(
+        id=escape_attribute(request.message_id), kind=kind, name=escape_attribute(request.name)
+    )
     tail = _TAIL.format(kind=kind).encode()
     piece: list[bytes] = []
     size = 0

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
+from virtcim.cim.cimxml.escape import escape, escape_string
+from virtcim.cim.data_types import DATA_TYPES
+from virtcim.cim.declarations import Declared, DeclaredClasses
+from virtcim.cim.errors import EncodingError
 from virtcim.cim.records import KeyValue, ObjectPath, Record
-from virtcim.cimserver.cimtypes import escape, formatter
-from virtcim.cimserver.declarations import Declarations, Declared
-from virtcim.cimserver.errors import EncodingError
 
 __all__ = ["Encoder", "Layout", "Selection", "class_path", "instance_name", "instance_path"]
 
@@ -53,7 +54,7 @@ class Encoder:
     record that its class does not declare.
     """
 
-    def __init__(self, declarations: Declarations, host: str) -> None:
+    def __init__(self, declarations: DeclaredClasses, host: str) -> None:
         self._declarations = declarations
         self._host = escape(host)
         self._layouts: dict[tuple[str, Selection], Layout] = {}
@@ -132,7 +133,7 @@ class Encoder:
         return "".join(parts)
 
     def _compile(self, class_name: str, selection: Selection) -> Layout:
-        canonical = self._declarations.schema.canonical(class_name)
+        canonical = self._declarations.canonical(class_name)
         if canonical is None:
             raise EncodingError(f"there is no class {class_name!r}")
         declared = self._declarations.properties(canonical)
@@ -184,7 +185,7 @@ class Encoder:
         elif one.is_embedded:
             write = self._embedded
         else:
-            write = formatter(one.type_name)
+            write = _writer(one.type_name)
         if not one.is_array:
             return f"<{tag}>", f"</{tag}>", write
         return f"<{many}>", f"</{many}>", _array_writer(tag, write)
@@ -193,6 +194,16 @@ class Encoder:
         if not isinstance(value, Record):
             raise EncodingError(f"{value!r} is no embedded instance")
         return escape(self._kept(value, Selection(), "INSTANCE").decode())
+
+
+def _writer(type_name: str) -> Callable[[object], str]:
+    """Only texts can hold what XML cannot."""
+    write = DATA_TYPES[type_name].write
+    if type_name == "string":
+        return escape_string
+    if type_name == "char16":
+        return lambda value: escape(write(value))
+    return write
 
 
 def _array_writer(tag: str, write: Callable[[object], str]) -> Callable[[object], str]:

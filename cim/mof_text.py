@@ -1,4 +1,8 @@
-"""One instance in MOF text (DSP0004 annex A): ``instance of CLASS { property = value; ... };``."""
+"""One instance in MOF text (DSP0004 annex A): ``instance of CLASS { property = value; ... };``.
+
+MOF text does not say of which type a property is: a number is read as the widest that can hold it,
+and a datetime stays the text that it is in quotes.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple, NoReturn
 
-from virtcim.cim.records import Scalar, Value
+from virtcim.cim.data_types import DATA_TYPES, INTEGER_RANGES
+from virtcim.cim.records import Record, Scalar, Value
 
 __all__ = ["MofError", "parse_mof_instance"]
 
@@ -47,8 +52,8 @@ _CONSTANTS: Mapping[str, bool | None] = MappingProxyType(
 _MAX_DIGITS = 70
 
 
-def parse_mof_instance(text: str) -> tuple[str, dict[str, Value]]:
-    """The class and the property values of the one instance in ``text``. Raises MofError."""
+def parse_mof_instance(text: str) -> Record:
+    """The one instance in ``text``. Raises MofError."""
     return _Parser(text).instance()
 
 
@@ -58,7 +63,7 @@ class _Parser:
         self._tokens = _tokens(text)
         self._position = 0
 
-    def instance(self) -> tuple[str, dict[str, Value]]:
+    def instance(self) -> Record:
         self._keyword("instance")
         self._keyword("of")
         class_name = self._expect("word").text
@@ -82,7 +87,7 @@ class _Parser:
             self._sign(";")
         if self._peek().kind != "end":
             self._fail("there is more than one instance")
-        return class_name, values
+        return Record(class_name, values)
 
     def _value(self, name: str) -> Value:
         if not self._at_sign("{"):
@@ -106,12 +111,11 @@ class _Parser:
             while self._peek().kind == "string":
                 text += _unescape(self._next().text)
             return text
-        if token.kind == "character":
-            return _unescape(token.text)
-        if token.kind in ("integer", "binary", "real"):
-            if len(token.text) > _MAX_DIGITS:
-                self._fail(f"the number of {name} is too long")
-            return _number(token)
+        if token.kind in ("character", "real", "binary", "integer"):
+            try:
+                return _literal(token)
+            except ValueError as error:
+                self._fail(f"{token.text:.40} is no value for {name}: {error}")
         if token.kind == "word" and token.text.lower() in _CONSTANTS:
             return _CONSTANTS[token.text.lower()]
         self._position -= 1
@@ -178,16 +182,29 @@ def _unescape(literal: str) -> str:
     return _ESCAPE.sub(replaced, literal[1:-1])
 
 
-def _number(token: Token) -> int | float:
+def _literal(token: Token) -> Scalar:
+    """The value of one literal. Raises ValueError saying what was expected."""
+    if token.kind == "character":
+        return DATA_TYPES["char16"].read(_unescape(token.text))
     if token.kind == "real":
-        return float(token.text)
+        return DATA_TYPES["real64"].read(token.text)
+    return _integer(token)
+
+
+def _integer(token: Token) -> int:
+    """A number: binary with a b, hexadecimal with 0x, octal with a leading 0, else decimal."""
+    if len(token.text) > _MAX_DIGITS:
+        raise ValueError("the number is too long")
+    digits = token.text.lower()
     if token.kind == "binary":
-        return int(token.text[:-1], 2)
-    if "x" in token.text.lower():
-        return int(token.text, 16)
-    # A number that begins with 0 is octal (DSP0004 annex A, octalValue).
-    base = 8 if token.text.lstrip("+-").startswith("0") else 10
-    try:
-        return int(token.text, base)
-    except ValueError as error:
-        raise MofError(f"{token.text} is no octal number") from error
+        number = int(digits[:-1], 2)
+    elif "x" in digits:
+        number = int(digits, 16)
+    elif digits.lstrip("+-").startswith("0"):
+        number = int(digits, 8)
+    else:
+        number = int(digits)
+    lowest, highest = INTEGER_RANGES["sint64"][0], INTEGER_RANGES["uint64"][1]
+    if not lowest <= number <= highest:
+        raise ValueError(f"an integer is between {lowest} and {highest}")
+    return number

@@ -1,0 +1,46 @@
+"""Text inside XML: what would be markup is escaped, what XML cannot carry is made visible."""
+
+from __future__ import annotations
+
+import re
+
+from virtcim.cim.data_types import DATA_TYPES
+
+__all__ = ["escape", "escape_attribute", "escape_string"]
+
+# XML 1.0 cannot carry these characters at all, the rest would be read as markup; a reader turns
+# a carriage return into a line feed, unless it comes as a reference.
+_UNSAFE = re.compile('[&<>"\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]')
+_REPLACEMENTS: dict[int, str] = {code: chr(0x2400 + code) for code in range(0x20)}
+_REPLACEMENTS |= dict.fromkeys([*range(0xD800, 0xE000), 0xFFFE, 0xFFFF], "\ufffd")
+_REPLACEMENTS |= {
+    ord("&"): "&amp;",
+    ord("<"): "&lt;",
+    ord(">"): "&gt;",
+    ord('"'): "&quot;",
+    ord("\t"): "\t",
+    ord("\n"): "\n",
+    ord("\r"): "&#13;",
+}
+
+
+def escape(text: str) -> str:
+    """Make ``text`` safe inside an element; what XML cannot carry becomes a visible symbol.
+
+    Control characters become the control pictures of Unicode, other impossible ones U+FFFD.
+    """
+    return text.translate(_REPLACEMENTS) if _UNSAFE.search(text) else text
+
+
+def escape_string(value: object) -> str:
+    """``escape`` of a value of the data type string: in one step, as most values are strings.
+
+    Raises EncodingError for a value that is no string.
+    """
+    text = value if type(value) is str else DATA_TYPES["string"].write(value)
+    return text.translate(_REPLACEMENTS) if _UNSAFE.search(text) else text
+
+
+def escape_attribute(text: str) -> str:
+    """Make ``text`` safe inside an attribute, where a reader turns blanks of lines into spaces."""
+    return escape(text).replace("\n", "&#10;").replace("\t", "&#9;")
