@@ -28,7 +28,7 @@ class Schema:
 
     The classes are resolved: they hold the properties and methods of their superclasses with
     their effective qualifiers, ``class_origin`` and ``propagated``. Class names are compared
-    without regard to case (DSP0004 clause 5.5.2); the objects must not be changed.
+    without regard to case, as DSP0004 demands; the objects must not be changed.
     """
 
     def __init__(

@@ -112,7 +112,7 @@ class Providers:
             raise ValueError(f"two hypervisors have the same name: {', '.join(self.namespaces)}")
 
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
-        """The instances of a class and of its subclasses (DSP0200 5.4.2.5).
+        """The instances of a class and of its subclasses (DSP0200 clause 5.4.2.11).
 
         They are made as they are taken, so that a host need not hold all of them at once.
         """
@@ -122,12 +122,12 @@ class Providers:
         return () if first is None else chain((first,), records)
 
     def get_instance(self, path: ObjectPath) -> Record:
-        """One instance (DSP0200 5.4.2.3); the path may name a superclass."""
+        """One instance (DSP0200 clause 5.4.2.2); the path may name a superclass."""
         with translated(path):
             return self._of(path).get(path)
 
     def delete_instance(self, path: ObjectPath) -> None:
-        """Delete an instance (DSP0200 5.4.2.8): a job that has ended."""
+        """Delete an instance (DSP0200 clause 5.4.2.4): a job that has ended."""
         with translated(path):
             self._of(path).delete(path)
 
@@ -140,7 +140,7 @@ class Providers:
         role: str = "",
         result_role: str = "",
     ) -> list[Record]:
-        """The instances associated with ``path`` (DSP0200 5.4.2.11)."""
+        """The instances associated with ``path`` (DSP0200 clause 5.4.2.14)."""
         filters = self._filters(assoc_class, result_class, role, result_role)
         with translated(path):
             namespace = self._of(path)
@@ -155,7 +155,7 @@ class Providers:
         role: str = "",
         result_role: str = "",
     ) -> list[ObjectPath]:
-        """The names of the instances associated with ``path`` (DSP0200 5.4.2.12)."""
+        """The names of the instances associated with ``path`` (DSP0200 clause 5.4.2.15)."""
         filters = self._filters(assoc_class, result_class, role, result_role)
         with translated(path):
             namespace = self._of(path)
@@ -165,7 +165,7 @@ class Providers:
     def references(
         self, path: ObjectPath, *, result_class: str = "", role: str = ""
     ) -> list[Record]:
-        """The associations that refer to ``path`` (DSP0200 5.4.2.13)."""
+        """The associations that refer to ``path`` (DSP0200 clause 5.4.2.16)."""
         filters = self._filters(result_class, "", role, "")
         with translated(path):
             namespace = self._of(path)
@@ -176,7 +176,7 @@ class Providers:
     def reference_names(
         self, path: ObjectPath, *, result_class: str = "", role: str = ""
     ) -> list[ObjectPath]:
-        """The names of the associations that refer to ``path`` (DSP0200 5.4.2.14)."""
+        """The names of the associations that refer to ``path`` (DSP0200 clause 5.4.2.17)."""
         records = self.references(path, result_class=result_class, role=role)
         return [record.path for record in records if record.path is not None]
 
