@@ -9,6 +9,7 @@ import pytest
 from tests.providers.conftest import MakeProviders
 from tests.providers.simulated_endpoint import HOST, SimulatedEndpoint
 from virtcim.errormap import TABLE_VERSION
+from virtcim.hypervisor.xenapi.words import system_types
 from virtcim.mof import Schema
 from virtcim.providers import CimError, Providers, Record
 
@@ -80,7 +81,7 @@ def test_the_types_of_systems_are_those_that_the_host_offers(
     make_providers: MakeProviders, offered: tuple[str, ...], expected: list[str]
 ) -> None:
     endpoint = SimulatedEndpoint(systems=0)
-    host = replace(HOST, capabilities=offered)
+    host = replace(HOST, system_types=system_types(offered))
     endpoint.current = replace(endpoint.current, hosts={HOST.uuid: host})
     found = capabilities(make_providers(endpoint))
     assert found.values["VirtualSystemTypesSupported"] == expected
