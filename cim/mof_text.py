@@ -41,6 +41,7 @@ _TOKEN = re.compile(
       | (?P<sign>[{}=;,])""",
     re.VERBOSE,
 )
+_OCTAL = re.compile(r"[+-]?[0-7]+")
 _ESCAPE = re.compile(r"\\(?:[xX]([0-9a-fA-F]{1,4})|(.))", re.DOTALL)
 _ESCAPED: Mapping[str, str] = MappingProxyType(
     {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"}
@@ -201,6 +202,8 @@ def _integer(token: Token) -> int:
     elif "x" in digits:
         number = int(digits, 16)
     elif digits.lstrip("+-").startswith("0"):
+        if not _OCTAL.fullmatch(digits):
+            raise ValueError("a number that begins with 0 is octal")
         number = int(digits, 8)
     else:
         number = int(digits)

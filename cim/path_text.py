@@ -14,7 +14,7 @@ __all__ = ["path_text", "read_path_text"]
 
 _NAME = r"[A-Za-z_\u0080-\uffef][A-Za-z0-9_\u0080-\uffef]*"
 _HEAD = re.compile(
-    rf"(?:(?://[^/:]*/?)?/?(?P<namespace>[^:.\"=]*):)?(?P<class>{_NAME})(?P<keys>\.)?"
+    rf"(?:(?:(?:[a-z]+:)?//[^/]*/)?/?(?P<namespace>[^:.\"=]*):)?(?P<class>{_NAME})(?P<keys>\.)?"
 )
 _KEY = re.compile(
     rf"""(?P<name>{_NAME})=

@@ -18,7 +18,7 @@ from virtcim.providers.associations.table import ASSOCIATIONS
 from virtcim.providers.boundary import IMPLEMENTATION_CLASSES, INTEROP_CLASSES, ROOT, Providers
 from virtcim.providers.engine.association_engine import Association
 from virtcim.providers.engine.instance_class import ClassModel, InstanceClass
-from virtcim.providers.errors import failure, path_text
+from virtcim.providers.errors import failure
 from virtcim.providers.interop.object_manager import INTEROP
 from virtcim.providers.jobs.invocation import Method
 from virtcim.providers.method_table import METHODS
@@ -47,5 +47,4 @@ __all__ = [
     "Value",
     "accepted_language",
     "failure",
-    "path_text",
 ]

@@ -16,7 +16,6 @@ __all__ = [
     "failure_of",
     "from_hypervisor",
     "not_found",
-    "path_text",
     "rejected",
     "translated",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from virtcim.cim.path_text import path_text
 from virtcim.cim.records import CimError, MethodResult, ObjectPath, Record, StatusCode, Value
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.endpoint import Endpoint
@@ -13,7 +14,7 @@ from virtcim.providers.engine.association_engine import AssociationEngine, Filte
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel
 from virtcim.providers.engine.record_cache import RecordCache, path_of
 from virtcim.providers.engine.view import Derived, View
-from virtcim.providers.errors import failure, not_found, path_text, rejected
+from virtcim.providers.errors import failure, not_found, rejected
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.jobs.invocation import Call
 from virtcim.providers.jobs.runner import Operations

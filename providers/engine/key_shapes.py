@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from virtcim.cim.path_text import path_text
 from virtcim.cim.records import ObjectPath
 from virtcim.providers.engine.identities import instance_id, parse_instance_id
-from virtcim.providers.errors import path_text, rejected
+from virtcim.providers.errors import rejected
 
 __all__ = ["INSTANCE_ID", "KeyShape", "device_keys", "service_keys", "system_keys"]
 

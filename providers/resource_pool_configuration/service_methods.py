@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TypeVar
 
+from virtcim.cim.path_text import path_text
 from virtcim.cim.records import MethodResult, ObjectPath
 from virtcim.errormap import ErrorCode
 from virtcim.providers.engine.instance_class import InstanceClass, Node
 from virtcim.providers.engine.record_cache import path_of
 from virtcim.providers.engine.sources import Sources
-from virtcim.providers.errors import failure, path_text, rejected
+from virtcim.providers.errors import failure, rejected
 from virtcim.providers.host.devices import DISK_IMAGE, OfImage
 from virtcim.providers.jobs.elements import element_of
 from virtcim.providers.jobs.invocation import SUCCESS, Call, Method

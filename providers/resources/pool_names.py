@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import TypeVar
 
+from virtcim.cim.path_text import read_path_text
 from virtcim.hypervisor.model import Network, StorageRepository
 from virtcim.providers.engine.identities import parse_instance_id
 
 __all__ = ["pool_object"]
 
-_INSTANCE_ID_KEY = re.compile(r'InstanceID="([^"]*)"', re.IGNORECASE)
 _Named = TypeVar("_Named", Network, StorageRepository)
 
 
@@ -20,8 +19,7 @@ def pool_object(given: str, part: str, peers_part: str, objects: Iterable[_Named
 
     The PoolIDs of libvirt-cim are ``DiskPool/NAME`` and ``NetworkPool/NAME``.
     """
-    quoted = _INSTANCE_ID_KEY.search(given)
-    wanted = quoted[1] if quoted else given
+    wanted = _instance_id(given)
     parsed = parse_instance_id(wanted)
     if parsed is not None:
         if parsed[1] not in (part, ""):
@@ -32,3 +30,12 @@ def pool_object(given: str, part: str, peers_part: str, objects: Iterable[_Named
     candidates = tuple(objects)
     by_uuid = next((each for each in candidates if each.uuid == wanted.lower()), None)
     return by_uuid or next((each for each in candidates if each.name_label == wanted), None)
+
+
+def _instance_id(given: str) -> str:
+    """The InstanceID in an object path; what is no object path stays as it is."""
+    try:
+        key = read_path_text(given).key("InstanceID")
+    except ValueError:
+        return given
+    return key if isinstance(key, str) else given

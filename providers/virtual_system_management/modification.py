@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from virtcim.cim.path_text import path_text
 from virtcim.cim.records import ObjectPath, Record, Value
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.change import VirtualSystemChange
@@ -18,7 +19,7 @@ from virtcim.providers.engine.identities import parse_instance_id
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel, Node
 from virtcim.providers.engine.sources import OfSystem, SystemPart
 from virtcim.providers.engine.view import View
-from virtcim.providers.errors import failure, path_text, rejected
+from virtcim.providers.errors import failure, rejected
 from virtcim.providers.parameters.embedded import read_instance
 from virtcim.providers.parameters.setting_difference import QUANTITIES, different, differing
 from virtcim.providers.parameters.setting_reader import SettingReader

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from virtcim.cim.path_text import path_text
 from virtcim.cim.records import MethodResult, ObjectPath
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.model import VirtualSystem
 from virtcim.providers.engine.instance_class import AnyClass
-from virtcim.providers.errors import failure, path_text, rejected
+from virtcim.providers.errors import failure, rejected
 from virtcim.providers.jobs.invocation import SUCCESS, Call, Method
 from virtcim.providers.jobs.runner import Operation
 from virtcim.providers.resources.registry import added_settings

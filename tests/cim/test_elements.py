@@ -128,6 +128,14 @@ def test_what_is_hostile_or_beyond_a_limit_is_refused_with_its_reason(
         assert reason in refused[0]
 
 
+@pytest.mark.parametrize("block_bytes", [2, 64 * 1024])
+def test_what_stands_beyond_the_limit_is_never_looked_at(block_bytes: int) -> None:
+    data = b"<a>" + b"x" * 297 + b"</b><!DOCTYPE c>"
+    for pieces in ([data], [data[:299], data[299:]], byte_by_byte(data)):
+        refused = outcome(pieces, block_bytes=block_bytes)
+        assert refused == ("a message has at most 300 bytes", 413, "")
+
+
 def test_a_document_of_just_the_limit_is_read() -> None:
     data = b"<a>" + b"x" * 293 + b"</a>"
     assert isinstance(outcome([data]), Element)

@@ -28,13 +28,6 @@ def test_a_carriage_return_survives_the_reader() -> None:
     assert ElementTree.fromstring(f"<V>{written}</V>").text == "a\r\nb"
 
 
-@given(
-    st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"], include_characters="\t\n\r"))
-)
+@given(st.text(alphabet="\t\n\r <>&'\"aü"))
 def test_an_attribute_keeps_its_line_ends_and_tabs(text: str) -> None:
-    read = ElementTree.fromstring(f'<V A="{escape_attribute(text)}"/>').get("A", "")
-    assert read == escape_free(text)
-
-
-def escape_free(text: str) -> str:
-    return text.replace("\ufffe", "\ufffd").replace("\uffff", "\ufffd")
+    assert ElementTree.fromstring(f'<V A="{escape_attribute(text)}"/>').get("A") == text

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from virtcim.cim.instance_text import InstanceTextError, read_instance_text
-from virtcim.cim.mof_text import parse_mof_instance
+from virtcim.cim.mof_text import MofError, parse_mof_instance
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True)
 XML_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc"))).filter(
@@ -174,6 +174,11 @@ def test_an_instance_within_a_wrapping_element_is_found() -> None:
         ("0", 0),
         ("101b", 5),
         ("1.5", 1.5),
+        ("+1.5E3", 1500.0),
+        (".5", 0.5),
+        ("0X1f", 31),
+        ("-101B", -5),
+        ("0" * 40 + "17", 15),
         ("true", True),
         ("NULL", None),
         ("'x'", "x"),
@@ -187,3 +192,24 @@ def test_mof_literals_are_read_as_the_standard_says(literal: str, value: object)
     record = parse_mof_instance(f"Instance Of C {{ p = {literal}; }}")
     assert record.class_name == "C"
     assert record.values == {"p": value}
+
+
+@pytest.mark.parametrize(
+    ("literal", "reason"),
+    [
+        ("1.", "is not understood"),
+        ("1e3", "';' is expected"),
+        ("1.0E400", "beyond a real64"),
+        ("INF", "is no value"),
+        ("089", "begins with 0 is octal"),
+        ("18446744073709551616", "an integer is between"),
+        ("-9223372036854775809", "an integer is between"),
+        ("0x" + "1" * 80, "too long"),
+        ("'\U0001f600'", "a char16 is one character"),
+        ("'ab'", "is not understood"),
+        ("'\\xD800'", "is no character"),
+    ],
+)
+def test_mof_literals_that_no_type_can_hold_are_refused(literal: str, reason: str) -> None:
+    with pytest.raises(MofError, match=reason):
+        parse_mof_instance(f"instance of C {{ p = {literal}; }}")

@@ -54,6 +54,7 @@ def test_any_text_is_a_path_or_refused(text: str) -> None:
         ("root/virt:CIM_X", ObjectPath("CIM_X", namespace="root/virt")),
         ("/root/virt:CIM_X", ObjectPath("CIM_X", namespace="root/virt")),
         ("//host/root/virt:CIM_X.N=1", ObjectPath("CIM_X", {"N": 1}, namespace="root/virt")),
+        ("http://h:5988/a/b:CIM_X.N=1", ObjectPath("CIM_X", {"N": 1}, namespace="a/b")),
         ('CIM_X.A="a,b=\\"c\\"",B=0x1F', ObjectPath("CIM_X", {"A": 'a,b="c"', "B": 31})),
         ("CIM_X.A=true,B=-5", ObjectPath("CIM_X", {"A": True, "B": -5})),
         ("CIM_X.A='x'", ObjectPath("CIM_X", {"A": "x"})),

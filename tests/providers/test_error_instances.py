@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.providers.test_conformance import check_scalar
+from virtcim.cim.path_text import path_text
 from virtcim.errormap import ErrorCode, from_xapi, translate
 from virtcim.hypervisor.change import RolledBackError
 from virtcim.mof import Schema
-from virtcim.providers import CimError, ObjectPath, failure, path_text
+from virtcim.providers import CimError, ObjectPath, failure
 from virtcim.providers.errors import failure_of, from_hypervisor, translated
 
 PATH = ObjectPath("VirtCIM_ComputerSystem", {"Name": 'a"b\\c'}, namespace="root/virt")
