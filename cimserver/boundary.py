@@ -31,6 +31,9 @@ class ProviderBoundary(Protocol):
     def namespaces(self) -> Sequence[str]:
         """The namespaces that are served."""
 
+    def in_language(self, language: str) -> ProviderBoundary:
+        """The same providers for a reader of that language, where they tell something in words."""
+
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
         """The instances of a class and of its subclasses."""
 

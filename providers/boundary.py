@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from itertools import chain
 
 from virtcim.cim.records import (
@@ -13,6 +14,7 @@ from virtcim.cim.records import (
     StatusCode,
     Value,
 )
+from virtcim.errormap import ENGLISH
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.associations.job_ends import made_elements
 from virtcim.providers.engine.association_engine import Filters
@@ -88,6 +90,7 @@ class Providers:
         job_after_s: float = 2.0,
     ) -> None:
         self._classes = classes
+        self._language = ENGLISH
         self._jobs = JobStore(state)
         endpoint_of = {_namespace_name(each): each for each in endpoints}
         for name, endpoint in endpoint_of.items():
@@ -111,12 +114,24 @@ class Providers:
         if len(self._served) != len(served):
             raise ValueError(f"two hypervisors have the same name: {', '.join(self.namespaces)}")
 
+    def in_language(self, language: str) -> Providers:
+        """The same providers, for a reader of ``language``: what jobs tell is told in it.
+
+        Failures are English; ``CimError.in_language`` tells them again.
+        """
+        if language == self._language:
+            return self
+        reading = copy(self)
+        reading._language = language  # noqa: SLF001 - a copy of itself
+        return reading
+
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
         """The instances of a class and of its subclasses (DSP0200 clause 5.4.2.11).
 
         They are made as they are taken, so that a host need not hold all of them at once.
         """
-        records = _translated(self._namespace(namespace, class_name).enumerate(class_name))
+        found = self._namespace(namespace, class_name).enumerate(class_name, self._language)
+        records = _translated(found)
         # What fails for want of a connection fails here, not later.
         first = next(records, None)
         return () if first is None else chain((first,), records)
@@ -124,7 +139,7 @@ class Providers:
     def get_instance(self, path: ObjectPath) -> Record:
         """One instance (DSP0200 clause 5.4.2.2); the path may name a superclass."""
         with translated(path):
-            return self._of(path).get(path)
+            return self._of(path).get(path, self._language)
 
     def delete_instance(self, path: ObjectPath) -> None:
         """Delete an instance (DSP0200 clause 5.4.2.4): a job that has ended."""
@@ -144,7 +159,8 @@ class Providers:
         filters = self._filters(assoc_class, result_class, role, result_role)
         with translated(path):
             namespace = self._of(path)
-            return _unique(namespace.instance(link) for link in namespace.links(path, filters))
+            links = namespace.links(path, filters, self._language)
+            return _unique(namespace.instance(link) for link in links)
 
     def associator_names(
         self,
@@ -159,7 +175,7 @@ class Providers:
         filters = self._filters(assoc_class, result_class, role, result_role)
         with translated(path):
             namespace = self._of(path)
-            links = namespace.links(path, filters)
+            links = namespace.links(path, filters, self._language)
             return list(dict.fromkeys(namespace.instance_name(link) for link in links))
 
     def references(
@@ -169,7 +185,8 @@ class Providers:
         filters = self._filters(result_class, "", role, "")
         with translated(path):
             namespace = self._of(path)
-            records = (namespace.reference(link) for link in namespace.links(path, filters))
+            links = namespace.links(path, filters, self._language)
+            records = (namespace.reference(link) for link in links)
             # An association of an instance with itself is found from both of its ends.
             return list({record.path: record for record in records}.values())
 
@@ -185,7 +202,7 @@ class Providers:
     ) -> MethodResult:
         """Invoke an extrinsic method on an instance, or on a class where it has no keys."""
         with translated(path):
-            return self._of(path).invoke(path, method_name, parameters)
+            return self._of(path).invoke(path, method_name, parameters, self._language)
 
     def drain(self, timeout_s: float) -> None:
         """Begin no operation any more, and wait up to ``timeout_s`` until those that run ended.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from virtcim.cim.path_text import path_text
 from virtcim.cim.records import CimError, MethodResult, ObjectPath, Record, StatusCode, Value
-from virtcim.errormap import ErrorCode
+from virtcim.errormap import ENGLISH, ErrorCode
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.associations.job_ends import named_elements
 from virtcim.providers.associations.table import ASSOCIATIONS
@@ -57,9 +57,10 @@ class Namespace:
         )
         self._associations = AssociationEngine(name, classes, table)
 
-    def view(self) -> View:
-        """What one operation sees."""
+    def view(self, language: str = ENGLISH) -> View:
+        """What one operation sees; what is told in words is told in ``language``."""
         return View(
+            language=language,
             namespace=self.name,
             namespaces=[each.name for each in self._served().values()],
             endpoint=self._endpoint,
@@ -75,18 +76,18 @@ class Namespace:
         """Whether there is a hypervisor below."""
         return self._endpoint is not None
 
-    def enumerate(self, class_name: str) -> Iterator[Record]:
+    def enumerate(self, class_name: str, language: str) -> Iterator[Record]:
         """The instances of a class and its subclasses, of one moment; made one after another."""
-        view = self.view()
+        view = self.view(language)
         for instance_class in self._subclasses(class_name):
             yield from self._cache.enumerate(instance_class, view)
         for name in self._associations.names:
             if self._classes.is_a(name, class_name):
                 yield from self._associations.enumerate(view, name)
 
-    def get(self, path: ObjectPath) -> Record:
+    def get(self, path: ObjectPath, language: str) -> Record:
         """The instance ``path``."""
-        view = self.view()
+        view = self.view(language)
         node = self.resolve(view, path)
         if node is not None:
             return self._cache.record(node)
@@ -114,9 +115,9 @@ class Namespace:
             )
         self._jobs.remove(job.uuid)
 
-    def links(self, path: ObjectPath, filters: Filters) -> list[Link]:
+    def links(self, path: ObjectPath, filters: Filters, language: str) -> list[Link]:
         """The associations of the instance ``path``."""
-        view = self.view()
+        view = self.view(language)
         node = self.resolve(view, path)
         if node is None:
             raise self._not_found(path)
@@ -141,10 +142,10 @@ class Namespace:
         return self._associations.record(link)
 
     def invoke(
-        self, path: ObjectPath, method_name: str, parameters: Mapping[str, Value]
+        self, path: ObjectPath, method_name: str, parameters: Mapping[str, Value], language: str
     ) -> MethodResult:
         """Invoke an extrinsic method of an instance or a class."""
-        view = self.view()
+        view = self.view(language)
         node = self.resolve(view, path) if path.keys else None
         if path.keys and node is None:
             raise self._not_found(path)

@@ -49,9 +49,13 @@ class Services:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """One call: who asks, in which namespace (spelled as it is declared)."""
+    """One call: who asks, in which namespace (spelled as it is declared).
+
+    ``providers`` are those for the reader's language.
+    """
 
     services: Services
+    providers: ProviderBoundary
     namespace: str
     principal: str
 

@@ -77,7 +77,7 @@ def selection(context: Context, arguments: Arguments, as_class: str = "") -> Sel
 
 def _instances(context: Context, arguments: Arguments, start: str) -> Iterable[Record]:
     class_name = context.known_class(arguments.text(start))
-    return context.services.providers.enumerate_instances(context.namespace, class_name)
+    return context.providers.enumerate_instances(context.namespace, class_name)
 
 
 def _instance_names(context: Context, arguments: Arguments, start: str) -> Iterable[ObjectPath]:
@@ -116,22 +116,22 @@ def _known(context: Context, arguments: Arguments, name: str) -> str:
 
 def _associators(context: Context, arguments: Arguments, start: str) -> list[Record]:
     filters = _associator_filters(context, arguments)
-    return context.services.providers.associators(arguments.path(start), **filters)
+    return context.providers.associators(arguments.path(start), **filters)
 
 
 def _associator_names(context: Context, arguments: Arguments, start: str) -> list[ObjectPath]:
     filters = _associator_filters(context, arguments)
-    return context.services.providers.associator_names(arguments.path(start), **filters)
+    return context.providers.associator_names(arguments.path(start), **filters)
 
 
 def _references(context: Context, arguments: Arguments, start: str) -> list[Record]:
     filters = _reference_filters(context, arguments)
-    return context.services.providers.references(arguments.path(start), **filters)
+    return context.providers.references(arguments.path(start), **filters)
 
 
 def _reference_names(context: Context, arguments: Arguments, start: str) -> list[ObjectPath]:
     filters = _reference_filters(context, arguments)
-    return context.services.providers.reference_names(arguments.path(start), **filters)
+    return context.providers.reference_names(arguments.path(start), **filters)
 
 
 _SOURCES = (

@@ -78,7 +78,7 @@ class Operations:
         """
         try:
             try:
-                reply = self._run(request, principal)
+                reply = self._run(request, principal, language)
                 held_bytes = self._services.limits.held_reply_bytes
                 return response_message(request, reply, held_bytes=held_bytes)
             except CimError as exc:
@@ -104,19 +104,24 @@ class Operations:
         is_sblim = request.message_id == _SBLIM_MESSAGE_ID and not user_agent
         return error_message(request, error, self._services.encoder, with_instances=not is_sblim)
 
-    def _run(self, request: Request, principal: str) -> Reply:
+    def _run(self, request: Request, principal: str, language: str) -> Reply:
         namespace = self._namespaces.get(request.namespace.lower())
         if namespace is None:
             raise CimError(
                 StatusCode.INVALID_NAMESPACE, f"there is no namespace {shown(request.namespace)}"
             )
         try:
-            return self._run_in(namespace, request, principal)
+            return self._run_in(namespace, request, principal, language)
         except InvalidValue as exc:
             raise invalid_parameter(str(exc)) from exc
 
-    def _run_in(self, namespace: str, request: Request, principal: str) -> Reply:
-        context = Context(services=self._services, namespace=namespace, principal=principal)
+    def _run_in(self, namespace: str, request: Request, principal: str, language: str) -> Reply:
+        context = Context(
+            services=self._services,
+            providers=self._services.providers.in_language(language),
+            namespace=namespace,
+            principal=principal,
+        )
         if isinstance(request, MethodCall):
             return invoke_method(context, request)
         operation = _OPERATIONS.get(request.name.lower())

@@ -12,14 +12,14 @@ __all__ = ["OPERATIONS"]
 
 
 def _get_instance(context: Context, arguments: Arguments) -> Reply:
-    record = context.services.providers.get_instance(arguments.path("InstanceName"))
+    record = context.providers.get_instance(arguments.path("InstanceName"))
     wanted = selection(context, arguments)
     return Reply(result=[context.services.encoder.instance(record, wanted)])
 
 
 def _get_property(context: Context, arguments: Arguments) -> Reply:
     services = context.services
-    record = services.providers.get_instance(arguments.path("InstanceName"))
+    record = context.providers.get_instance(arguments.path("InstanceName"))
     name = arguments.text("PropertyName")
     declared = services.declarations.properties(record.class_name).get(name.lower())
     if declared is None:
@@ -33,7 +33,7 @@ def _get_property(context: Context, arguments: Arguments) -> Reply:
 
 
 def _delete_instance(context: Context, arguments: Arguments) -> Reply:
-    context.services.providers.delete_instance(arguments.path("InstanceName"))
+    context.providers.delete_instance(arguments.path("InstanceName"))
     return Reply(result=None)
 
 

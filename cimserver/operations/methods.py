@@ -26,7 +26,7 @@ def invoke_method(context: Context, call: MethodCall) -> Reply:
             StatusCode.METHOD_NOT_FOUND, f"{target.class_name} has no method {shown(call.name)}"
         )
     parameters = _parameters(call, method, reader)
-    result = services.providers.invoke_method(target, method.name, parameters)
+    result = context.providers.invoke_method(target, method.name, parameters)
     return _reply(services.encoder, method, result)
 
 

@@ -88,7 +88,7 @@ def affecting_jobs(view: View, node: AnyNode) -> Iterator[Node[OfJob]]:
     element = element_of(node)
     for job in view.jobs_concerning(element):
         if element in job.affected or element in job.created:
-            yield CONCRETE_JOB.node(OfJob(job))
+            yield CONCRETE_JOB.node(OfJob(job, view.language))
 
 
 def owning_element(view: View, node: Node[OfJob]) -> Iterable[AnyNode]:
@@ -102,7 +102,7 @@ def owned_jobs(view: View, node: AnyNode) -> Iterator[Node[OfJob]]:
     element = element_of(node)
     for job in view.jobs_concerning(element):
         if job.owner == element:
-            yield CONCRETE_JOB.node(OfJob(job))
+            yield CONCRETE_JOB.node(OfJob(job, view.language))
 
 
 def effect(job: AnyNode, element: AnyNode) -> Mapping[str, Value]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from virtcim.errormap import ENGLISH
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.hypervisor.model import (
     Host,
@@ -56,8 +57,10 @@ class View:
         derived: Derived | None = None,
         jobs: JobStore | None = None,
         implementations: Callable[[], Sequence[View]] = tuple,
+        language: str = ENGLISH,
     ) -> None:
         self.namespace = namespace
+        self.language = language
         self._implementations = implementations
         self.namespaces = namespaces
         self._endpoint = endpoint

@@ -29,9 +29,10 @@ _STATES: Mapping[JobState, tuple[list[int], list[str], int]] = MappingProxyType(
 
 
 class OfJob(NamedTuple):
-    """A job."""
+    """A job, and the language that it is told in."""
 
     job: Job
+    language: str
 
 
 def _find(view: View, identity: str) -> OfJob | None:
@@ -39,17 +40,17 @@ def _find(view: View, identity: str) -> OfJob | None:
     if parsed is None or parsed[1]:
         return None
     job = view.job(parsed[0])
-    return None if job is None else OfJob(job)
+    return None if job is None else OfJob(job, view.language)
 
 
 def _all(view: View) -> Iterable[OfJob]:
-    return (OfJob(job) for job in view.jobs())
+    return (OfJob(job, view.language) for job in view.jobs())
 
 
 def _values(of: OfJob) -> Mapping[str, Value]:
     job = of.job
     operational_status, descriptions, health_state = _STATES[job.state]
-    description = None if job.failure is None else job.failure.description()
+    description = None if job.failure is None else job.failure.description(of.language)
     return {
         "Name": job.name,
         "ElementName": job.name,
@@ -89,6 +90,6 @@ def job_path(uuid: str, namespace: str) -> ObjectPath:
     return ObjectPath(CONCRETE_JOB.name, keys, namespace=namespace)
 
 
-def error_record(job: Job) -> Record | None:
+def error_record(of: OfJob) -> Record | None:
     """The CIM_Error of a job that failed."""
-    return None if job.failure is None else job.failure.record()
+    return None if of.job.failure is None else of.job.failure.record(of.language)

@@ -21,12 +21,12 @@ _TERMINATE, _KILL = 4, 5
 
 def _get_error(_: Call, job: Node[OfJob]) -> MethodResult:
     """CIM_ConcreteJob.GetError."""
-    return MethodResult(return_value=SUCCESS, output={"Error": error_record(job.sources.job)})
+    return MethodResult(return_value=SUCCESS, output={"Error": error_record(job.sources)})
 
 
 def _get_errors(_: Call, job: Node[OfJob]) -> MethodResult:
     """CIM_ConcreteJob.GetErrors."""
-    record = error_record(job.sources.job)
+    record = error_record(job.sources)
     return MethodResult(
         return_value=SUCCESS, output={"Errors": None if record is None else [record]}
     )

@@ -141,7 +141,8 @@ class FixedProviders:
 
     The host is associated with every virtual system. ``methods`` holds what to do by method name;
     ``calls`` every method call that came in, ``surprises`` those that nothing was ordered for and
-    that are not ``unknown``. ``failure`` is raised by every read when it is set.
+    that are not ``unknown``. ``failure`` is raised by every read when it is set;
+    ``languages`` are those that were asked for.
     """
 
     def __init__(self, schema: Schema, records: Sequence[Record] = ()) -> None:
@@ -157,6 +158,11 @@ class FixedProviders:
         self.unknown: set[str] = set()
         self.surprises: list[str] = []
         self.failure: Exception | None = None
+        self.languages: list[str] = []
+
+    def in_language(self, language: str) -> FixedProviders:
+        self.languages.append(language)
+        return self
 
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
         self._check()

@@ -53,6 +53,14 @@ def test_an_error_is_english_otherwise(failing: Served, accepted: str) -> None:
     )
 
 
+def test_providers_are_asked_in_the_language_of_the_reader(
+    server: Served, providers: FixedProviders
+) -> None:
+    for accepted in ("de", "fr", ""):
+        _ask(server, accepted)
+    assert providers.languages == ["de", "en", "en"]
+
+
 def test_code_status_and_the_sources_own_words_are_the_same_in_both(failing: Served) -> None:
     english, german = _ask(failing, "en").text, _ask(failing, "de").text
     for part in (

@@ -282,6 +282,31 @@ def test_what_fails_late_ends_in_the_error_of_the_job(
             check_scalar(item, declared.properties[name], name)
 
 
+def test_a_job_that_failed_is_told_in_the_language_of_whoever_reads_it(
+    endpoint: SimulatedEndpoint, slow: Providers
+) -> None:
+    endpoint.refusal = HypervisorError(
+        from_libvirt(code=38, message="Cannot access storage file '/d/a': No such file", int1=2)
+    )
+    job = job_of(change(slow, 1, 2))
+    endpoint.gate.set()
+    english = ended(slow, job)
+    german = slow.in_language("de")
+    for failed in (
+        german.get_instance(job),
+        *german.enumerate_instances("root/virt", "CIM_Job"),
+        *german.associators(system_path(1), result_class="CIM_ConcreteJob"),
+    ):
+        assert str(failed.values["ErrorDescription"]).startswith(
+            "ERR_CANNOT_ACCESS_DISK_FILE: Die Datei /d/a "
+        )
+        assert failed.values["ErrorCode"] == english.values["ErrorCode"]
+    error = german.invoke_method(job, "GetError", {}).output["Error"]
+    assert isinstance(error, Record)
+    assert error.values["Message"] == failed.values["ErrorDescription"]
+    assert slow.get_instance(job).values == english.values
+
+
 def test_a_programming_error_ends_in_the_job_with_an_incident_and_not_its_text(
     endpoint: SimulatedEndpoint, slow: Providers, caplog: pytest.LogCaptureFixture
 ) -> None:
