@@ -18,10 +18,13 @@ from report import Progress, as_json, print_lines, print_table
 _RECORDS = Path(__file__).with_name("faults.jsonl")
 _VIRTCIM = Path(sys.executable).with_name("virtcim")
 _TRANSLATE = "virtcim errormap translate"
+_TRANSLATION = [str(_VIRTCIM), "errormap", "translate"]
 _DIFFERENT = f"{_TRANSLATE}, all different"
 _EQUAL = f"{_TRANSLATE}, few different"
+_UNSEEN = f"{_TRANSLATE}, no two alike"
 # Stands in the recorded faults where names and numbers make two of them different.
 _MARK = "00017"
+_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")
 _PYTHON = "python3 -c 'import json, re'"
 _EXPLAIN = "virtcim errormap explain"
 # Processor time of a start, as so many times that of a bare Python in the same run.
@@ -31,6 +34,15 @@ _STARTS = (
     ["libvirt", "38", "--text", "unable to write '/d/a': No space left on device", "--json"],
 )
 _RECORDS_PER_S_TARGET = 50_000
+# What a program does that takes the same records apart and writes them, and nothing else.
+_JSON_ALONE = (
+    "import json, sys\n"
+    "for line in sys.stdin.buffer:\n"
+    "    sys.stdout.write(json.dumps(json.loads(line)) + '\\n')\n"
+)
+_JSON = "reading and writing the JSON alone"
+# Processor time of translating differing records, as so many times that of their JSON alone.
+_TRANSLATE_TARGET = 3.0
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -58,12 +70,15 @@ def main(
         with Progress() as progress:
             recorder = Recorder(progress.step)
             times_python = _measure_starts(recorder, 4 * repeat)
+            different = _input(records, different=True)
+            times_json = _times_json(recorder, different, repeat)
             per_s = {
-                _DIFFERENT: _measure_translation(
-                    recorder, _DIFFERENT, _input(records, different=True), records, repeat
-                ),
+                _DIFFERENT: _measure_translation(recorder, _DIFFERENT, different, records, repeat),
                 _EQUAL: _measure_translation(
                     recorder, _EQUAL, _input(records, different=False), records, repeat
+                ),
+                _UNSEEN: _measure_translation(
+                    recorder, _UNSEEN, _input(records, different=True, alike=False), records, repeat
                 ),
             }
     except (BenchmarkError, OSError) as error:
@@ -76,6 +91,7 @@ def main(
                 size={"records": records},
                 records_per_processor_s={**per_s, "target": _RECORDS_PER_S_TARGET},
                 explain_times_python={"measured": times_python, "target": _EXPLAIN_TARGET},
+                translate_times_json={"measured": times_json, "target": _TRANSLATE_TARGET},
             )
         )
         return
@@ -85,6 +101,11 @@ def main(
     print_lines(
         f"{_EXPLAIN}: {times_python:.1f} times the processor time of {_PYTHON}"
         f" (target {_EXPLAIN_TARGET:.0f}: {verdict})"
+    )
+    verdict = "met" if times_json <= _TRANSLATE_TARGET else "MISSED"
+    print_lines(
+        f"{_DIFFERENT}: {times_json:.1f} times the processor time of {_JSON}"
+        f" (target {_TRANSLATE_TARGET:.0f}: {verdict})"
     )
     for name, value in per_s.items():
         verdict = "met" if value > _RECORDS_PER_S_TARGET else "MISSED"
@@ -119,13 +140,21 @@ def _measure_starts(recorder: Recorder, starts: int) -> float:
     return max(explained_s) / python_s
 
 
-def _processor_s(commands: list[list[str]], times: int) -> list[float]:
-    """The median of the processor time of each command."""
+def _times_json(recorder: Recorder, given: bytes, repeat: int) -> float:
+    """How many times the processor time of their JSON alone translating the records takes."""
+    alone = [sys.executable, "-c", _JSON_ALONE]
+    recorder.repeat(_JSON, partial(_run, alone, given), lambda _: None, times=1)
+    json_s, translated_s = _processor_s([alone, _TRANSLATION], repeat, given)
+    return translated_s / json_s
+
+
+def _processor_s(commands: list[list[str]], times: int, given: bytes = b"") -> list[float]:
+    """The median of the processor time of each command, which all read ``given``."""
     seconds: list[list[float]] = [[] for _ in commands]
     for _ in range(times):
         for command, measured in zip(commands, seconds, strict=True):
             before = _children_processor_s()
-            _run(command)
+            _run(command, given)
             measured.append(_children_processor_s() - before)
     return [statistics.median(measured) for measured in seconds]
 
@@ -137,7 +166,7 @@ def _measure_translation(
     before = _children_processor_s()
     recorder.repeat(
         name,
-        partial(_run, [str(_VIRTCIM), "errormap", "translate"], given),
+        partial(_run, _TRANSLATION, given),
         partial(_require_lines, records),
         times=repeat,
     )
@@ -149,15 +178,19 @@ def _children_processor_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _input(records: int, *, different: bool) -> bytes:
-    """The recorded faults over and over, each with an id and, if wanted, names of its own."""
+def _input(records: int, *, different: bool, alike: bool = True) -> bytes:
+    """The recorded faults over and over, each with an id and, if wanted, names of its own.
+
+    Those that are not even alike differ in a word, too, so that nothing can be remembered of them.
+    """
     faults = _RECORDS.read_text().splitlines()
     lines = []
     for number in range(records):
         fault = faults[number % len(faults)]
         if different:
             fault = fault.replace(_MARK, f"{number:05}")
-        lines.append(f'{{"id": "{number}", {fault[1:]}\n')
+        note = "" if alike else f'"note": "{f"{number:x}".translate(_LETTERS)}", '
+        lines.append(f'{{"id": "{number}", {note}{fault[1:]}\n')
     return "".join(lines).encode()
 
 

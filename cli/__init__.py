@@ -4,7 +4,8 @@ Each sub-command is a module of this package with one function ``register(app: t
 which adds its command (or its own ``typer.Typer``) under the module's name. Only the module that
 the command line names is imported, so that ``virtcim errormap`` never pays for libvirt or the CIM
 server; the others appear in ``--help`` by the line in ``COMMANDS`` alone. A module that is not
-installed is simply not offered. The toolstack starts without typer where its command line is plain.
+installed is simply not offered. The toolstack, `errormap explain` and `errormap translate` start
+without typer where their command line is plain.
 """
 
 from __future__ import annotations
@@ -30,6 +31,14 @@ def main(arguments: list[str] | None = None) -> None:
         answered = explain(given)
         if answered is not None:
             raise SystemExit(answered)
+    if given == ["errormap", "translate"]:
+        from virtcim.cli.translating import translate_input
+
+        try:
+            status = translate_input()
+        except KeyboardInterrupt:
+            status = 1  # as typer ends then
+        raise SystemExit(status)
     if given[:1] == ["toolstack"]:
         from virtcim.cli.plain import plain_arguments
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import json
 import os
 import sys
@@ -16,8 +15,6 @@ from virtcim.cli.helptext import Command
 from virtcim.cli.output import OutputError, write
 
 __all__ = ["app", "register"]
-
-_CHUNK = 256 * 1024
 
 app = typer.Typer(
     help=(
@@ -246,14 +243,9 @@ def translate() -> None:
 
     Example: virtcim errormap translate < faults.jsonl
     """
-    from virtcim.errormap.lines import translate_stream
+    from virtcim.cli.translating import translate_input
 
-    # Translating leaves no cycles behind, whatever the lines hold; looking for them takes time.
-    gc.disable()
-    if sys.stdin is None:
-        raise _failure("standard input is closed")
-    descriptor = sys.stdin.fileno()
-    translate_stream(lambda: os.read(descriptor, _CHUNK), _write)
+    raise typer.Exit(translate_input())
 
 
 def _write(text: str) -> None:

@@ -9,14 +9,21 @@ from __future__ import annotations
 import re
 from typing import cast
 
-__all__ = ["later"]
+__all__ = ["later", "written"]
 
 _METHODS = ("search", "match", "fullmatch", "findall", "finditer", "split", "sub", "subn")
+_written: dict[str, None] = {}
 
 
 def later(pattern: str, flags: int = 0) -> re.Pattern[str]:
     """What ``re.compile`` gives, compiled at its first use, where it may raise re.error."""
+    _written[pattern] = None
     return cast("re.Pattern[str]", _Later(pattern, flags))
+
+
+def written() -> tuple[str, ...]:
+    """All patterns that were asked for so far."""
+    return tuple(_written)
 
 
 class _Later:

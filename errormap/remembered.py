@@ -1,15 +1,18 @@
-"""Decisions remembered by the shape of a fault: what differs in numbers alone is decided once.
+"""Decisions remembered by the shape of a fault: what differs in its values alone is decided once.
 
-Long numbers, identifiers and references name objects, and no rule asks for one: faults that differ
-in nothing else fall under the same rule.
+Long numbers and identifiers name objects, and no rule asks for one: faults that differ in nothing
+else fall under the same rule.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from virtcim.errormap.engine import Decision, decide
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.patterns import later
+from virtcim.errormap.numbers import may_mean_something
 from virtcim.errormap.reading.facts import Facts
+from virtcim.errormap.reading.values import parted
 from virtcim.errormap.rules import Rule
 
 __all__ = ["decide_like"]
@@ -17,8 +20,6 @@ __all__ = ["decide_like"]
 _MOST = 4096
 _LONGEST = 2048
 _LEVELS = 8
-# Four digits and more: an errno, a status and a number of the storage manager have fewer.
-_NAMING = later(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d{4,}")
 _Shape = tuple[object, ...]
 
 # The rule, how deep the fault that it decided on is nested, and which of its messages it was.
@@ -33,6 +34,8 @@ def decide_like(fault: Fault) -> Decision:
     known = _known.get(shape)
     if known is None:
         decision = decide(fault)
+        if _means_something(shape):
+            return decision
         if len(_known) >= _MOST:
             _known.clear()
         _known[shape] = (decision.rule, _depth_of(decision.fault, fault), decision.facts.place)
@@ -56,15 +59,17 @@ def _shape_of(fault: Fault) -> _Shape | None:
         size += len(words)
         if size > _LONGEST:
             return None
-        shape += (
-            nested.source,
-            nested.code,
-            nested.operation,
-            nested.sent,
-            _NAMING.sub("0000", words),
-        )
+        shape += (nested.source, nested.code, nested.operation, nested.sent, *parted(words)[0])
         nested = nested.cause
     return None
+
+
+def _means_something(shape: _Shape) -> bool:
+    """Whether one of the values that were left out may be more than a name."""
+    return any(
+        isinstance(text, str) and type(kind) is int and may_mean_something(text)
+        for text, kind in pairwise(shape)
+    )
 
 
 def _depth_of(decided: Fault, fault: Fault) -> int:

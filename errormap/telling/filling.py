@@ -8,7 +8,7 @@ from functools import lru_cache
 from virtcim.errormap.rules import PLACEHOLDER, UNITS
 from virtcim.errormap.telling.language import catalogue
 
-__all__ = ["SIZES", "STATES", "filled"]
+__all__ = ["SIZES", "STATES", "filled", "size"]
 
 # The states of a machine, as the sources spell them.
 STATES = {
@@ -60,10 +60,15 @@ def _shown(name: str, value: str, unit: str, language: str) -> str:
         return f"{value.rstrip('.')} s"
     if unit not in UNITS or not value.isdecimal() or len(value) > 30:
         return value
-    size = float(value) * UNITS[unit]
+    return size(value, unit, language)
+
+
+def size(number: str, unit: str, language: str) -> str:
+    """A decimal ``number`` of ``unit``s, one of UNITS, in the unit that a person would use."""
+    found = float(number) * UNITS[unit]
     for name in SIZES:
-        if size < 1024 or name == SIZES[-1]:
+        if found < 1024 or name == SIZES[-1]:
             break
-        size /= 1024
-    number = f"{size:.0f}" if name == "bytes" else f"{size:.1f}"
-    return f"{number.replace('.', catalogue(language).pgettext('decimal sign', '.'))} {name}"
+        found /= 1024
+    shown = f"{found:.0f}" if name == "bytes" else f"{found:.1f}"
+    return f"{shown.replace('.', catalogue(language).pgettext('decimal sign', '.'))} {name}"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from virtcim.errormap import TABLE_VERSION
-from virtcim.errormap.lines import answer, translate_stream
+from virtcim.errormap.streaming.lines import answer, translate_stream
 
 _RECORD = {
     "id": "a",

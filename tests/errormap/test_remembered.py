@@ -67,3 +67,23 @@ def test_the_figures_of_a_known_shape_are_its_own() -> None:
 def test_what_is_too_long_to_be_kept_is_decided_all_the_same() -> None:
     long = Fault(source="libvirt", code="42", text="Domain not found: " + "x" * 100_000)
     assert decide_like(long).rule is decide(long).rule
+
+
+def test_whether_a_value_is_a_number_or_an_identifier_may_decide() -> None:
+    def unknown(value: str) -> Fault:
+        text = f"internal error: unknown host CPU model {value}"
+        return Fault(source="libvirt", code="1", operation="virDomainCreate", text=text)
+
+    identifier = "5d1f8c3e-6b0a-4e7c-9d6e-3b8f0c2a1d44"
+    for value in (identifier, "123456", identifier, "654321"):
+        assert decide_like(unknown(value)).rule is decide(unknown(value)).rule
+    assert decide(unknown(identifier)).rule is not decide(unknown("123456")).rule
+
+
+def test_the_digits_of_a_word_that_a_rule_asks_for_may_decide() -> None:
+    def undecoded(word: str) -> Fault:
+        return Fault(source="xend", code="1", text=f"failed to decode as {word}")
+
+    for word in ("base6400", "base9999", "base6411", "base1234"):
+        assert decide_like(undecoded(word)).rule is decide(undecoded(word)).rule
+    assert decide(undecoded("base6400")).rule is not decide(undecoded("base9999")).rule

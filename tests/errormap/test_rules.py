@@ -94,7 +94,8 @@ def test_the_package_needs_nothing_but_the_standard_library(tmp_path: Path) -> N
     (tmp_path / "virtcim" / "errormap").symlink_to(Path(str(errormap.__file__)).parent)
     program = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r});"
-        "import virtcim.errormap as e; from virtcim.errormap import exports, versions, lines;"
+        "import virtcim.errormap as e; from virtcim.errormap import exports, versions;"
+        "from virtcim.errormap.streaming import lines;"
         "fault = e.from_xapi(['X']); e.explain(fault); e.advice(e.translate(fault), 'de');"
         "roots = {m.partition('.')[0] for m in sys.modules} - {'virtcim', '__main__'};"
         "print(sorted(roots - set(sys.stdlib_module_names)));"

@@ -9,6 +9,7 @@ from json.encoder import encode_basestring_ascii as _quoted
 
 from virtcim.errormap.fault import ErrorCode
 from virtcim.errormap.forms.record import from_record
+from virtcim.errormap.streaming.answers import Answers
 from virtcim.errormap.translation import TABLE_VERSION, translate
 
 __all__ = ["answer", "translate_stream"]
@@ -70,13 +71,14 @@ def translate_stream(read: Callable[[], bytes], write: Callable[[str], None]) ->
     answer gets it at once, and a long input is not slowed down. A line longer than 16 MiB is
     refused without being kept.
     """
+    answers_to = Answers(answer).to
     pending = b""
     skipping = False
     while chunk := read():
         *lines, pending = (pending + chunk).split(b"\n")
         answers = []
         for line in lines:
-            answers.append(_refusal(None, "the line is too long") if skipping else answer(line))
+            answers.append(_refusal(None, "the line is too long") if skipping else answers_to(line))
             skipping = False
         if len(pending) > _LONGEST_LINE:
             pending, skipping = b"", True

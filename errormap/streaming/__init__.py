@@ -1,0 +1,1 @@
+"""Translating faults by the thousand: lines in, lines out."""
