@@ -52,8 +52,6 @@ RESPONSE_LIMITS: Final = Limits(max_bytes=512 * 2**20, max_elements=40_000_000)
 
 _METHOD_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,255}")
 _WHITE = " \t\r\n"
-# As many bytes as a character of UTF-8 may have.
-_CHARACTER_BYTES = 4
 
 
 class _Decoder:
@@ -65,7 +63,8 @@ class _Decoder:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._size = 0
-        self._tail = b""
+        # What expat has taken and not looked through yet, in newer releases a good while later.
+        self._pending = bytearray()
         self._states: list[int] = [State.DOCUMENT]
         self._text: list[str] = []
         self._values: list[Any] = []
@@ -111,13 +110,22 @@ class _Decoder:
         return self._values
 
     def _parse(self, data: bytes, *, final: bool) -> None:
+        """Let expat take ``data``, the last bytes of the ``self._size`` that there have been."""
+        begin = self._size - len(data)
         try:
             self._parser.Parse(data, final)
         except expat.ExpatError as exc:
-            raise self._explain(exc, self._tail + data) from exc
-        self._tail = (self._tail + data[-_CHARACTER_BYTES:])[-_CHARACTER_BYTES:]
+            raise self._explain(exc, data) from exc
+        # -1 is that expat has put off looking at anything.
+        looked = self._parser.CurrentByteIndex
+        if looked >= begin:
+            # No copy of a large message that arrives whole.
+            self._pending[:] = data[looked - begin :]
+        else:
+            del self._pending[: max(looked - begin + len(self._pending), 0)]
+            self._pending += data
 
-    def _explain(self, exc: expat.ExpatError, last: bytes) -> MalformedMessage:
+    def _explain(self, exc: expat.ExpatError, data: bytes) -> MalformedMessage:
         reason = expat.errors.messages[exc.code]
         place = f"line {exc.lineno}, column {exc.offset}"
         truncated = (
@@ -128,10 +136,11 @@ class _Decoder:
         )
         if reason in truncated:
             return TruncatedMessage(f"message ends before it is complete: {reason}, {place}")
-        index = self._parser.ErrorByteIndex - (self._size - len(last))
+        unread = self._pending + data
+        index = self._parser.ErrorByteIndex - (self._size - len(unread))
         invalid = reason == expat.errors.XML_ERROR_INVALID_TOKEN
-        if invalid and 0 <= index < len(last) and last[index] >= 0x80:
-            return NotXml(f"not UTF-8: byte 0x{last[index]:02x} at {place}")
+        if invalid and 0 <= index < len(unread) and unread[index] >= 0x80:
+            return NotXml(f"not UTF-8: byte 0x{unread[index]:02x} at {place}")
         return NotXml(f"not XML: {reason}, {place}")
 
     def _refuse_doctype(self, *_args: object) -> None:

@@ -118,6 +118,18 @@ def test_cutting_changes_nothing(
     assert _outcome(decoder(limits), pieces) == whole
 
 
+@pytest.mark.parametrize("size", [1, 3, 7, 100, 10**6])
+@pytest.mark.parametrize("before", [b"<!-- ", b"<?a ", b"<methodResponse a='", b"<methodResponse>"])
+def test_the_byte_that_is_no_utf_8_is_named_however_late_expat_sees_it(
+    before: bytes, size: int
+) -> None:
+    # Newer releases of expat do not look at each piece of what is incomplete.
+    data = before + b"\xc3\xa4" * 90 + b"\xe4\xb8" + b"x" * 300
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    words = f"not UTF-8: byte 0xe4 at line 1, column {len(before) + 90}"
+    assert _outcome(ResponseDecoder(), pieces) == (NotXml, words)
+
+
 @pytest.mark.parametrize("size", [1, 7, 10**6])
 def test_what_only_looks_like_elements_is_not_counted(size: int) -> None:
     data = _response(f"<value><!-- {'</a>' * 99} --><![CDATA[{'<a/></a>' * 99}]]></value>")
