@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, Protocol, TypeGuard, TypeVar
 
 from virtcim.cim.records import Value
@@ -87,8 +88,7 @@ class InstanceClass(ServedClass[S]):
 
     def all(self, view: View) -> Iterator[Node[S]]:
         """Every instance."""
-        for sources in self.every(view):
-            yield Node(self, sources)
+        return map(partial(Node, self), self.every(view))
 
 
 class Node(Generic[S_co]):

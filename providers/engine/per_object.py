@@ -16,7 +16,8 @@ __all__ = [
     "all_hosts",
     "all_systems",
     "per_host",
-    "per_host_part",
+    "per_host_number",
+    "per_number",
     "per_object",
     "per_part",
     "per_system",
@@ -24,16 +25,16 @@ __all__ = [
 
 
 class _Identified(Protocol):
-    """An element of an object, which has a name there."""
+    """A part of an object, which has a name there."""
 
     @property
     def id(self) -> str: ...
 
 
 S = TypeVar("S", bound=Sources)
-O = TypeVar("O")  # noqa: E741 - an object of the inventory
-# An element of an object, or the number of one.
-P = TypeVar("P", bound=_Identified | int)
+Owner = TypeVar("Owner")
+T = TypeVar("T")
+P = TypeVar("P", bound=_Identified)
 
 
 def all_hosts(view: View) -> Mapping[str, Host]:
@@ -48,17 +49,18 @@ def all_systems(view: View) -> Mapping[str, VirtualSystem]:
 
 def per_object(
     name: str,
-    objects: Callable[[View], Mapping[str, O]],
-    sources: Callable[[View, O], S],
+    objects: Callable[[View], Mapping[str, Owner]],
+    sources: Callable[[View], Callable[[Owner], S]],
     uuid: Callable[[S], str],
     values: Callable[[S], Mapping[str, Value]],
     *,
     part: str = "",
     shape: KeyShape = INSTANCE_ID,
 ) -> InstanceClass[S]:
-    """A class that has one instance per object; ``sources`` says what it is computed from.
+    """A class that has one instance per object.
 
-    ``objects`` are there by UUID; ``part`` follows the UUID in an InstanceID.
+    ``objects`` are there by UUID; ``sources`` tells for a view how what the instance is computed
+    from is made of one of them. ``part`` follows the UUID in an InstanceID.
     """
     named = shape.naming()
 
@@ -67,14 +69,14 @@ def per_object(
         if parsed is None or parsed[1] != part:
             return None
         found = objects(view).get(parsed[0])
-        return None if found is None else sources(view, found)
+        return None if found is None else sources(view)(found)
 
     return InstanceClass(
         name=name,
         shape=shape,
-        identity=lambda of: named(uuid(of), part),
+        identity=(lambda of: named(uuid(of), part)) if shape.has_parts else uuid,
         found=find,
-        every=lambda view: (sources(view, each) for each in objects(view).values()),
+        every=lambda view: map(sources(view), objects(view).values()),
         values=values,
     )
 
@@ -91,7 +93,7 @@ def per_host(
     return per_object(
         name,
         hosts,
-        lambda _, host: OfHost(host),
+        lambda _: OfHost,
         lambda of: of.host.uuid,
         lambda of: values(of.host),
         part=part,
@@ -110,7 +112,7 @@ def per_system(
     return per_object(
         name,
         all_systems,
-        lambda _, system: OfSystem(system),
+        lambda _: OfSystem,
         lambda of: of.system.uuid,
         lambda of: values(of.system),
         part=part,
@@ -126,16 +128,16 @@ def per_part(
     *,
     shape: KeyShape = INSTANCE_ID,
 ) -> InstanceClass[SystemPart[P]]:
-    """A class that has one instance per part of a virtual system: an element, or a number.
+    """A class that has one instance per part of a virtual system.
 
-    ``part`` and the id of the element follow the UUID in an InstanceID.
+    ``part`` and the id of the part follow the UUID in an InstanceID.
     """
     named = shape.naming()
     return InstanceClass(
         name=name,
         shape=shape,
-        identity=lambda of: named(of.system.uuid, f"{part}/{_id(of.part)}"),
-        found=_finding(shape, part, all_systems, parts, SystemPart),
+        identity=lambda of: named(of.system.uuid, f"{part}/{of.part.id}"),
+        found=_finding(shape, part, all_systems, parts, lambda each: each.id, SystemPart),
         every=lambda view: (
             SystemPart(system, each)
             for system in all_systems(view).values()
@@ -145,23 +147,47 @@ def per_part(
     )
 
 
-def per_host_part(
+def per_number(
     name: str,
     part: str,
-    parts: Callable[[Host], Iterable[P]],
-    values: Callable[[Host, P], Mapping[str, Value]],
+    numbers: Callable[[VirtualSystem], Iterable[int]],
+    values: Callable[[VirtualSystem, int], Mapping[str, Value]],
     *,
     shape: KeyShape = INSTANCE_ID,
-) -> InstanceClass[HostPart[P]]:
-    """A class that has one instance per part of a host, as `per_part` has them of systems."""
+) -> InstanceClass[SystemPart[int]]:
+    """A class of parts of virtual systems that have a number and nothing else."""
     named = shape.naming()
     return InstanceClass(
         name=name,
         shape=shape,
-        identity=lambda of: named(of.host.uuid, f"{part}/{_id(of.part)}"),
-        found=_finding(shape, part, all_hosts, parts, HostPart),
+        identity=lambda of: named(of.system.uuid, f"{part}/{of.part}"),
+        found=_finding(shape, part, all_systems, numbers, str, SystemPart),
         every=lambda view: (
-            HostPart(host, each) for host in all_hosts(view).values() for each in parts(host)
+            SystemPart(system, each)
+            for system in all_systems(view).values()
+            for each in numbers(system)
+        ),
+        values=lambda of: values(of.system, of.part),
+    )
+
+
+def per_host_number(
+    name: str,
+    part: str,
+    numbers: Callable[[Host], Iterable[int]],
+    values: Callable[[Host, int], Mapping[str, Value]],
+    *,
+    shape: KeyShape = INSTANCE_ID,
+) -> InstanceClass[HostPart[int]]:
+    """A class of parts of hosts that have a number and nothing else."""
+    named = shape.naming()
+    return InstanceClass(
+        name=name,
+        shape=shape,
+        identity=lambda of: named(of.host.uuid, f"{part}/{of.part}"),
+        found=_finding(shape, part, all_hosts, numbers, str, HostPart),
+        every=lambda view: (
+            HostPart(host, each) for host in all_hosts(view).values() for each in numbers(host)
         ),
         values=lambda of: values(of.host, of.part),
     )
@@ -170,9 +196,10 @@ def per_host_part(
 def _finding(
     shape: KeyShape,
     part: str,
-    objects: Callable[[View], Mapping[str, O]],
-    parts: Callable[[O], Iterable[P]],
-    sources: Callable[[O, P], S],
+    objects: Callable[[View], Mapping[str, Owner]],
+    parts: Callable[[Owner], Iterable[T]],
+    id_of: Callable[[T], str],
+    sources: Callable[[Owner, T], S],
 ) -> Callable[[View, str], S | None]:
     """What finds the sources of the part that an identity names."""
     prefix = f"{part}/"
@@ -185,10 +212,6 @@ def _finding(
         if owner is None:
             return None
         wanted = parsed[1].removeprefix(prefix)
-        return next((sources(owner, each) for each in parts(owner) if _id(each) == wanted), None)
+        return next((sources(owner, each) for each in parts(owner) if id_of(each) == wanted), None)
 
     return find
-
-
-def _id(part: _Identified | int) -> str:
-    return str(part) if isinstance(part, int) else part.id

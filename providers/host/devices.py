@@ -11,7 +11,7 @@ from virtcim.hypervisor.model import Host, VirtualDiskImage
 from virtcim.providers.engine.identities import instance_id, parse_instance_id
 from virtcim.providers.engine.instance_class import InstanceClass, Node, ServedClass
 from virtcim.providers.engine.key_shapes import device_keys
-from virtcim.providers.engine.per_object import per_host, per_host_part
+from virtcim.providers.engine.per_object import per_host, per_host_number
 from virtcim.providers.engine.problems import with_problem
 from virtcim.providers.engine.sources import HostPart, OfHost
 from virtcim.providers.engine.view import View
@@ -118,7 +118,7 @@ def _processors_of(host: Host) -> range:
     return range(host.cpu_count)
 
 
-HOST_PROCESSOR = per_host_part(
+HOST_PROCESSOR = per_host_number(
     "VirtCIM_HostProcessor",
     "processor",
     _processors_of,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 from virtcim.cim.records import Value
@@ -202,7 +203,7 @@ PROCESSOR_POOL = per_host("VirtCIM_ProcessorPool", _processor_values, part="Proc
 MEMORY_POOL = per_object(
     "VirtCIM_MemoryPool",
     all_hosts,
-    _memory_of,
+    lambda view: partial(_memory_of, view),
     lambda of: of.host.uuid,
     _memory_values,
     part="MemoryPool",
@@ -210,7 +211,7 @@ MEMORY_POOL = per_object(
 STORAGE_POOL = per_object(
     "VirtCIM_StoragePool",
     lambda view: view.inventory.storage_repositories,
-    lambda _, repository: OfRepository(repository),
+    lambda _: OfRepository,
     lambda of: of.repository.uuid,
     _storage_values,
     part="StoragePool",
@@ -218,7 +219,7 @@ STORAGE_POOL = per_object(
 NETWORK_POOL = per_object(
     "VirtCIM_NetworkPool",
     lambda view: view.inventory.networks,
-    lambda _, network: OfNetwork(network),
+    lambda _: OfNetwork,
     lambda of: of.network.uuid,
     _network_values,
     part="NetworkPool",

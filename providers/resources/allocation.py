@@ -6,6 +6,7 @@ DSP1041, DSP1043, DSP1044, DSP1045, DSP1047, DSP1050.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import quote
@@ -203,7 +204,14 @@ def _at_host(view: View, system: VirtualSystem) -> SystemAtHost:
 def _per_system(
     name: str, part: str, values: Callable[[SystemAtHost], Mapping[str, Value]]
 ) -> InstanceClass[SystemAtHost]:
-    return per_object(name, all_systems, _at_host, lambda of: of.system.uuid, values, part=part)
+    return per_object(
+        name,
+        all_systems,
+        lambda view: partial(_at_host, view),
+        lambda of: of.system.uuid,
+        values,
+        part=part,
+    )
 
 
 PROCESSOR_ALLOCATION = _per_system(

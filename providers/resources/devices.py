@@ -21,7 +21,7 @@ from virtcim.hypervisor.model import (
 )
 from virtcim.providers.engine.instance_class import InstanceClass, Node, ServedClass
 from virtcim.providers.engine.key_shapes import device_keys
-from virtcim.providers.engine.per_object import per_part, per_system
+from virtcim.providers.engine.per_object import per_number, per_part, per_system
 from virtcim.providers.engine.problems import with_problem
 from virtcim.providers.engine.sources import OfSystem, SystemPart
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
@@ -206,7 +206,7 @@ def _displays(system: VirtualSystem) -> Iterable[Console]:
     return (each for each in system.consoles if each.kind is ConsoleKind.GRAPHICAL)
 
 
-_Part = TypeVar("_Part", int, VirtualDisk, VirtualNetworkPort, Console)
+_Part = TypeVar("_Part", VirtualDisk, VirtualNetworkPort, Console)
 
 
 def _device_class(
@@ -218,8 +218,12 @@ def _device_class(
     return per_part(name, part, devices, values, shape=device_keys(COMPUTER_SYSTEM.name, name))
 
 
-PROCESSOR_DEVICE = _device_class(
-    "VirtCIM_Processor", "processor", _processor_numbers, _processor_values
+PROCESSOR_DEVICE = per_number(
+    "VirtCIM_Processor",
+    "processor",
+    _processor_numbers,
+    _processor_values,
+    shape=device_keys(COMPUTER_SYSTEM.name, "VirtCIM_Processor"),
 )
 MEMORY_DEVICE = per_system(
     "VirtCIM_Memory",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 from virtcim.cim.records import Value
@@ -55,7 +56,7 @@ def _values(of: NamedSystem) -> Mapping[str, Value]:
 SYSTEM_CAPABILITIES = per_object(
     f"VirtCIM_{_PART}",
     all_systems,
-    _named,
+    lambda view: partial(_named, view),
     lambda of: of.system.uuid,
     _values,
     part=_PART,
