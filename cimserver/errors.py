@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-import secrets
 import traceback
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from virtcim.daemon import incidents
 from virtcim.providers import CimError, ErrorCode, failure
 
 __all__ = [
@@ -16,8 +15,6 @@ __all__ = [
     "invalid_parameter",
     "wrong_parameters",
 ]
-
-_log = logging.getLogger(__name__)
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -58,9 +55,7 @@ def incident(what: str, error: BaseException, *, show_traceback: bool) -> CimErr
 
     The traceback goes to the log; to the client only with ``show_traceback``.
     """
-    number = secrets.token_hex(4)
-    _log.error("incident %s in %r", number, what, exc_info=error)
-    text = f"the server failed in {what}; its log has more under incident {number}"
+    text = incidents.incident(what, error)
     if show_traceback:
         text += "\n" + "".join(traceback.format_exception(error))
     return failure(ErrorCode.ERR_UNKNOWN, text)

@@ -26,6 +26,7 @@ from virtcim.cimserver.headers import OPTIONS_HEADERS, Extension, check_against,
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import Operations
 from virtcim.daemon.basic_authentication import BasicAuthenticator
+from virtcim.daemon.bodies import BodyRefused, bounded_bodies
 from virtcim.mof import Schema
 from virtcim.providers import accepted_language
 
@@ -35,8 +36,6 @@ _Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
 
-_READ_THREADS = 4
-_METHOD_THREADS = 32
 _REALM = 'Basic realm="virtcim"'
 _TEXT = "text/plain; charset=utf-8"
 _MEDIA_TYPE = 'application/xml; charset="utf-8"'
@@ -44,8 +43,6 @@ _MEDIA_TYPE = 'application/xml; charset="utf-8"'
 _LARGE_BODY_BYTES = 16 * 1024
 # Of a reply that is being written while it is sent, a megabyte.
 _PIECES_AT_ONCE = 10
-# What is left of the message would be taken for the next one.
-_CLOSE = {"Connection": "close"}
 
 
 class CimServer:
@@ -76,13 +73,19 @@ class CimServer:
         )
         self._authenticator = None if authenticate is None else BasicAuthenticator(authenticate)
         # Reads never wait for the hypervisor, methods do: they must not take the reads' threads.
-        self._readers = ThreadPoolExecutor(_READ_THREADS, thread_name_prefix="cim-read")
-        self._methods = ThreadPoolExecutor(_METHOD_THREADS, thread_name_prefix="cim-method")
+        self._readers = ThreadPoolExecutor(self._limits.read_threads, thread_name_prefix="cim-read")
+        self._methods = ThreadPoolExecutor(
+            self._limits.method_threads, thread_name_prefix="cim-method"
+        )
         # One thread, as checking a password is made to cost a processor's time.
         self._verifier = ThreadPoolExecutor(1, thread_name_prefix="cim-verify")
         self._running = 0
         # Every path is ours, also the "*" of OPTIONS: clients post to /cimom, / or /wbem alike.
-        self._application = Router(default=self._endpoint, lifespan=self._lifespan)
+        self._application = bounded_bodies(
+            Router(default=self._endpoint, lifespan=self._lifespan),
+            most_bytes=self._limits.request_bytes,
+            timeout_s=self._limits.body_timeout_s,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
@@ -106,6 +109,8 @@ class CimServer:
         except ClientDisconnect:
             _log.info("a client went away before its request was complete")
             return
+        except BodyRefused:
+            raise
         except Exception as exc:  # noqa: BLE001 - the one boundary of what is not yet a request
             error = incident("an HTTP request", exc, show_traceback=False)
             response = Response(f"{error.description}\n", 500, media_type=_TEXT)
@@ -144,8 +149,7 @@ class CimServer:
         principal = await self._principal(http)
         extension = Extension(http.method, http.headers)
         check_request(http.headers, extension)
-        body = await self._body(http)
-        request = await self._message(body)
+        request = await self._message(await http.body())
         check_against(extension, request)
         executor = self._methods if isinstance(request, MethodCall) else self._readers
         answer = await _in_thread(
@@ -181,29 +185,6 @@ class CimServer:
                 headers={"WWW-Authenticate": _REALM},
             )
         return principal
-
-    async def _body(self, http: HttpRequest) -> bytes:
-        """The message, as long as it comes in time and is not too long. Raises HttpProblem."""
-        too_large = HttpProblem(
-            status=413,
-            detail=f"a message has at most {self._limits.request_bytes} bytes",
-            headers=_CLOSE,
-        )
-        length = http.headers.get("content-length", "0")
-        if length.isdecimal() and int(length[:20]) > self._limits.request_bytes:
-            raise too_large
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._limits.body_timeout_s):
-                async for chunk in http.stream():
-                    body += chunk
-                    if len(body) > self._limits.request_bytes:
-                        raise too_large
-        except TimeoutError as exc:
-            raise HttpProblem(
-                status=408, detail="the message did not arrive in time", headers=_CLOSE
-            ) from exc
-        return bytes(body)
 
     async def _message(self, body: bytes) -> Request:
         if len(body) < _LARGE_BODY_BYTES:

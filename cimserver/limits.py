@@ -5,24 +5,70 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from virtcim.cim.cimxml.elements import MessageLimits
+from virtcim.daemon.limits import LimitError, limit
 
 __all__ = ["Limits"]
+
+_MIB = 2**20
+_DAY_S = 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Bounds that keep a hostile, broken or just demanding client from harming the others."""
+    """Bounds that keep a hostile, broken or just demanding client from harming the others.
 
-    request_bytes: int = 4 * 1024 * 1024
-    request_depth: int = 64
-    request_elements: int = 100_000
-    body_timeout_s: float = 30.0
-    concurrent_requests: int = 128
-    open_enumerations: int = 256
-    operation_timeout_s: int = 60  # of an open enumeration whose client names none
-    operation_timeout_max_s: int = 600
-    objects_per_pull: int = 10_000
-    held_reply_bytes: int = 8 * 1024 * 1024  # a larger reply is sent while it is being written
+    Raises LimitError where two of them do not go with each other.
+    """
+
+    request_bytes: int = limit(
+        4 * _MIB, least=64 * 1024, most=1024 * _MIB, what="Most bytes of a request."
+    )
+    request_depth: int = limit(
+        64, least=16, most=200, what="Most elements of a request within each other."
+    )
+    request_elements: int = limit(
+        100_000, least=1000, most=100_000_000, what="Most elements of a request."
+    )
+    body_timeout_s: float = limit(
+        30.0, least=1.0, most=3600.0, what="Seconds in which a request must have arrived."
+    )
+    concurrent_requests: int = limit(
+        128, least=1, most=10_000, what="Most requests at once; further ones are refused."
+    )
+    read_threads: int = limit(
+        4, least=1, most=64, what="Most reads that are worked on at once; further ones wait."
+    )
+    method_threads: int = limit(
+        32, least=1, most=1024, what="Most methods that are worked on at once; further ones wait."
+    )
+    open_enumerations: int = limit(
+        256, least=1, most=100_000, what="Most open enumerations; further ones are refused."
+    )
+    operation_timeout_s: int = limit(
+        60,
+        least=1,
+        most=_DAY_S,
+        what="Seconds that an open enumeration may rest whose client names none.",
+    )
+    operation_timeout_max_s: int = limit(
+        600, least=1, most=_DAY_S, what="Most seconds that an open enumeration may rest."
+    )
+    objects_per_pull: int = limit(
+        10_000, least=1, most=1_000_000, what="Most objects in the answer to one pull."
+    )
+    held_reply_bytes: int = limit(
+        8 * _MIB,
+        least=64 * 1024,
+        most=1024 * _MIB,
+        what="Most bytes of a reply that is held; a larger one is sent while it is being written.",
+    )
+
+    def __post_init__(self) -> None:
+        if self.operation_timeout_s > self.operation_timeout_max_s:
+            raise LimitError(
+                f"--limit-operation-timeout is {self.operation_timeout_s}, more than "
+                f"--limit-operation-timeout-max, {self.operation_timeout_max_s}"
+            )
 
     @property
     def message(self) -> MessageLimits:

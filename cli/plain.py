@@ -15,10 +15,13 @@ from typing import Any
 from virtcim.cli.startup import LogLevel
 from virtcim.cli.toolstack_daemon import Arguments, DomainType
 from virtcim.daemon.access import Authentication
+from virtcim.daemon.limits import Limit, limits_of
+from virtcim.toolstack.limits import Limits
 
 __all__ = ["OPTIONS", "plain_arguments"]
 
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,9})?")
+_WHOLE_NUMBER = re.compile(r"\d{1,12}")
 
 # Options of `virtcim toolstack`: the type of the value, and the least one.
 _TYPES: Mapping[str, Any] = {
@@ -38,7 +41,9 @@ _TYPES: Mapping[str, Any] = {
 _LEAST = {"session_idle": 1.0, "shutdown_timeout": 1.0, "reconcile": 1.0, "stop_timeout": 0.0}
 _REPEATED = frozenset({"listen", "image_directory", "image_source"})
 
-OPTIONS = _TYPES.keys() | _REPEATED
+_LIMITS = {one.parameter: one for one in limits_of(Limits)}
+
+OPTIONS = _TYPES.keys() | _LIMITS.keys() | _REPEATED
 """The options that are read here, as they are named in Python."""
 
 
@@ -47,6 +52,7 @@ def plain_arguments(words: Sequence[str]) -> Arguments | None:
     if any(name.startswith(("VIRTCIM_TOOLSTACK_", "_VIRTCIM_")) for name in os.environ):
         return None
     values: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
     rest = iter(words)
     for word in rest:
         option, equals, value = word.partition("=")
@@ -59,11 +65,13 @@ def plain_arguments(words: Sequence[str]) -> Arguments | None:
             values[name] = (*values.get(name, ()), value)
         elif name in _TYPES and (read := _value(name, value)) is not None:
             values[name] = read
+        elif (limit := _LIMITS.get(name)) and (bound := _bound(limit, value)) is not None:
+            limits[limit.field] = bound
         else:
             return None
     if "libvirt" not in values or "listen" not in values:
         return None
-    return Arguments(**values)
+    return Arguments(**values, limits=Limits(**limits))
 
 
 def _value(name: str, text: str) -> Any:
@@ -75,3 +83,11 @@ def _value(name: str, text: str) -> Any:
             return None
     number = float(text) if _NUMBER.fullmatch(text) else -1.0
     return number if number >= _LEAST[name] else None
+
+
+def _bound(limit: Limit, text: str) -> int | float | None:
+    whole = isinstance(limit.default, int)
+    if not (_WHOLE_NUMBER if whole else _NUMBER).fullmatch(text):
+        return None
+    number = int(text) if whole else float(text)
+    return number if limit.least <= number <= limit.most else None

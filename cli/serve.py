@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from virtcim.cimserver import CimServer
+from virtcim.cimserver import CimServer, Limits
 from virtcim.cli.daemon import (
     AuthOption,
     ConfigOption,
@@ -35,6 +35,7 @@ from virtcim.cli.hypervisors import (
     UserOption,
     read_hypervisors,
 )
+from virtcim.cli.limits import with_limits
 from virtcim.cli.startup import (
     LogLevel,
     default_state_directory,
@@ -43,6 +44,7 @@ from virtcim.cli.startup import (
     usable,
 )
 from virtcim.daemon.access import Access, Authentication, open_access
+from virtcim.daemon.incidents import incident
 from virtcim.daemon.memory import return_memory
 from virtcim.daemon.run import ListenError, StartError, run_daemon
 from virtcim.daemon.users import UsersError
@@ -70,7 +72,7 @@ _DebugErrorsOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command ``serve``."""
-    register_daemon(app, "serve", _serve)
+    register_daemon(app, "serve", with_limits(_serve, Limits))
 
 
 def _serve(
@@ -90,6 +92,7 @@ def _serve(
     stop_timeout: StopTimeoutOption = 30.0,
     log_level: LogLevelOption = LogLevel.INFO,
     config: ConfigOption = None,  # noqa: ARG001 - its callback has read it
+    limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> None:
     """Serve virtual machines to CIM clients.
 
@@ -123,7 +126,8 @@ def _serve(
         schema = load_schema()
     state = state or str(directory)
     keeping = _Keeping(state=state, job_after_s=job_after, stop_timeout_s=stop_timeout)
-    raise typer.Exit(_run(hypervisors, access, schema, keeping, debug_errors=debug_errors))
+    serving = _Serving(access=access, limits=limits, debug_errors=debug_errors)
+    raise typer.Exit(_run(hypervisors, schema, keeping, serving))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,24 +139,28 @@ class _Keeping:
     stop_timeout_s: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Serving:
+    """Who is served, and how much of it."""
+
+    access: Access
+    limits: Limits
+    debug_errors: bool
+
+
 def _run(
-    hypervisors: Sequence[Hypervisor],
-    access: Access,
-    schema: Schema,
-    keeping: _Keeping,
-    *,
-    debug_errors: bool,
+    hypervisors: Sequence[Hypervisor], schema: Schema, keeping: _Keeping, serving: _Serving
 ) -> int:
     # A thread that writes a large answer gives way this often to those with small ones.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    serving: list[Providers] = []
+    running: list[Providers] = []
 
     async def drain() -> None:
         try:
-            for one in serving:
+            for one in running:
                 await asyncio.to_thread(one.drain, keeping.stop_timeout_s)
         except asyncio.CancelledError:
-            for one in serving:
+            for one in running:
                 one.hurry()
             raise
 
@@ -173,18 +181,26 @@ def _run(
                 stack.callback(endpoints[-1].close)
             try:
                 providers = Providers(
-                    endpoints, schema, state=keeping.state, job_after_s=keeping.job_after_s
+                    endpoints,
+                    schema,
+                    state=keeping.state,
+                    job_after_s=keeping.job_after_s,
+                    incident=incident,
                 )
             except StateError as exc:
                 raise StartError(str(exc)) from exc
             stack.callback(providers.close)
-            serving.append(providers)
+            running.append(providers)
             await asyncio.gather(*map(_await_first_connection, endpoints))
             return CimServer(
-                providers, schema, authenticate=access.authenticate, debug_errors=debug_errors
+                providers,
+                schema,
+                authenticate=serving.access.authenticate,
+                limits=serving.limits,
+                debug_errors=serving.debug_errors,
             )
 
-        return run_daemon(application, access.listens, drain=drain)
+        return run_daemon(application, serving.access.listens, drain=drain)
 
 
 async def _await_first_connection(endpoint: Endpoint) -> None:

@@ -18,9 +18,11 @@ from virtcim.cli.daemon import (
     UsersOption,
     register_daemon,
 )
+from virtcim.cli.limits import with_limits
 from virtcim.cli.startup import LogLevel
 from virtcim.cli.toolstack_daemon import Arguments, DomainType, run_toolstack
 from virtcim.daemon.access import Authentication
+from virtcim.toolstack.limits import Limits
 
 __all__ = ["register"]
 
@@ -67,7 +69,7 @@ _ImageSourceOption = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command ``toolstack``."""
-    register_daemon(app, "toolstack", _toolstack)
+    register_daemon(app, "toolstack", with_limits(_toolstack, Limits))
 
 
 def _toolstack(
@@ -87,6 +89,7 @@ def _toolstack(
     image_source: _ImageSourceOption = None,
     log_level: LogLevelOption = LogLevel.INFO,
     config: ConfigOption = None,  # noqa: ARG001 - its callback has read it
+    limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> None:
     """Serve the XenAPI over libvirt.
 
@@ -117,6 +120,7 @@ def _toolstack(
                 image_directory=tuple(image_directory or ()),
                 image_source=tuple(image_source or ()),
                 log_level=log_level,
+                limits=limits,
             )
         )
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from virtcim.cli.startup import (
     usable,
 )
 from virtcim.daemon.access import Access, Authentication, open_access
+from virtcim.daemon.asgi import ASGIApp
 from virtcim.daemon.listener import ListenError
 from virtcim.daemon.users import UsersError
 from virtcim.toolstack import FenceError, StateError, Toolstack, ToolstackOptions
-from virtcim.wire.application import ASGIApp
+from virtcim.toolstack.limits import Limits
 
 __all__ = ["Arguments", "DomainType", "run_toolstack"]
 
@@ -54,6 +55,7 @@ class Arguments:
     image_directory: tuple[str, ...] = ()
     image_source: tuple[str, ...] = ()
     log_level: LogLevel = LogLevel.INFO
+    limits: Limits = field(default_factory=Limits)
 
 
 def run_toolstack(arguments: Arguments) -> int:
@@ -81,6 +83,7 @@ def run_toolstack(arguments: Arguments) -> int:
                 reconcile_s=arguments.reconcile,
                 image_directories=arguments.image_directory,
                 image_sources=arguments.image_source,
+                limits=arguments.limits,
             )
         )
     return _run(toolstack, access, arguments.stop_timeout)

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
-from uuid import uuid4
 
 import libvirt
 
+from virtcim.daemon.incidents import incident
 from virtcim.toolstack.calltable import Call, Context
 from virtcim.toolstack.faults import XapiFailure, handle_invalid, libvirt_failure
 from virtcim.toolstack.gates import Gates
@@ -133,8 +133,4 @@ class Dispatcher:
             _log.error("%s: %s", call.name, error)
             raise XapiFailure("INTERNAL_ERROR", str(error)) from error
         except Exception as error:
-            incident = uuid4()
-            _log.exception("incident %s: %s failed unexpectedly", incident, call.name)
-            raise XapiFailure(
-                "INTERNAL_ERROR", f"{call.name} failed unexpectedly, incident {incident}"
-            ) from error
+            raise XapiFailure("INTERNAL_ERROR", incident(call.name, error)) from error

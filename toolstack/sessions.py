@@ -14,15 +14,18 @@ from virtcim.toolstack.refs import random_reference
 
 __all__ = ["Sessions"]
 
-# XAPI's own limit: the sessions longest idle give way.
-_MOST_SESSIONS = 500
-
 
 class Sessions:
-    """The sessions of this process; one that is idle longer than ``idle_s`` ends."""
+    """The sessions of this process; one that is idle longer than ``idle_s`` ends.
 
-    def __init__(self, *, idle_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+    Beyond ``most`` of them those longest idle give way, as in XAPI.
+    """
+
+    def __init__(
+        self, *, idle_s: float, most: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._idle_s = idle_s
+        self._most = most
         self._clock = clock
         self._lock = threading.Lock()
         self._records: dict[str, Record] = {}
@@ -45,7 +48,7 @@ class Sessions:
         )
         with self._lock:
             self._expire()
-            while len(self._records) >= _MOST_SESSIONS:
+            while len(self._records) >= self._most:
                 self._drop(min(self._last_active, key=self._last_active.__getitem__))
             self._records[ref] = record
             self._last_active[ref] = self._clock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from virtcim.toolstack.images.known import KnownImages
 from virtcim.toolstack.images.leftovers import clean_up
 from virtcim.toolstack.images.provisional import Provisional
 from virtcim.toolstack.images.recorded import MadePools, RecordedFormats
+from virtcim.toolstack.limits import Limits
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.reading.known_devices import KnownDevices
 from virtcim.toolstack.records.publisher import Publisher, TogetherLock
@@ -27,8 +28,8 @@ from virtcim.toolstack.statistics import Statistics
 from virtcim.toolstack.tasks import Tasks
 
 if TYPE_CHECKING:
+    from virtcim.daemon.asgi import ASGIApp
     from virtcim.toolstack.dispatcher import Dispatcher
-    from virtcim.wire.application import XmlRpcApplication
 
 __all__ = ["Toolstack", "ToolstackOptions"]
 
@@ -53,7 +54,7 @@ class ToolstackOptions:
     reconcile_s: float = 10.0
     image_directories: tuple[str, ...] = ()
     image_sources: tuple[str, ...] = ()
-    threads: int = 24
+    limits: Limits = field(default_factory=Limits)
 
 
 class Toolstack:
@@ -107,7 +108,7 @@ class Toolstack:
             inventory=self._inventory,
             devices=devices,
             publisher=publisher,
-            sessions=Sessions(idle_s=options.session_idle_s),
+            sessions=Sessions(idle_s=options.session_idle_s, most=options.limits.sessions),
             tasks=Tasks(database),
             state=self._state,
             provisional=provisional,
@@ -120,23 +121,39 @@ class Toolstack:
             domain_type=options.domain_type,
         )
         self._services = services
-        self._threads = options.threads
+        self._limits = options.limits
         self._dispatcher: Dispatcher | None = None
-        self._application: XmlRpcApplication | None = None
+        self._application: ASGIApp | None = None
 
     @property
-    def application(self) -> XmlRpcApplication:
+    def application(self) -> ASGIApp:
         """What answers the calls; it is made when it is first wanted, from one thread."""
         if self._application is None:
             # So that libvirt can be read while all the calls are loaded.
+            from virtcim.daemon.bodies import bounded_bodies
+            from virtcim.daemon.incidents import incident
             from virtcim.toolstack.accessors import accessor_calls
             from virtcim.toolstack.calls import ALL_CALLS
             from virtcim.toolstack.dispatcher import Dispatcher
             from virtcim.wire.application import XmlRpcApplication
+            from virtcim.wire.decode import Limits as MessageLimits
 
             calls = [*accessor_calls(), *ALL_CALLS]
-            self._dispatcher = Dispatcher(self._services, calls, threads=self._threads)
-            self._application = XmlRpcApplication(self._dispatcher.dispatch)
+            limits = self._limits
+            self._dispatcher = Dispatcher(self._services, calls, threads=limits.threads)
+            self._application = bounded_bodies(
+                XmlRpcApplication(
+                    self._dispatcher.dispatch,
+                    limits=MessageLimits(
+                        max_bytes=limits.request_bytes,
+                        max_depth=limits.request_depth,
+                        max_elements=limits.request_elements,
+                    ),
+                    incident=incident,
+                ),
+                most_bytes=limits.request_bytes,
+                timeout_s=limits.body_timeout_s,
+            )
         return self._application
 
     def start(self) -> None:

@@ -1,14 +1,13 @@
 """The server side: an ASGI application that answers XML-RPC calls.
 
 Whatever arrives, the client gets an HTTP status with one line, or an XML-RPC answer; never a
-traceback.
+traceback. How long a body may take to arrive is for whoever serves the application.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +20,7 @@ __all__ = [
     "ASGIApp",
     "ClientInfo",
     "Dispatch",
+    "Incident",
     "Message",
     "Receive",
     "Scope",
@@ -37,7 +37,6 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _FAULT_INTERNAL = 1
-_BODY_TIMEOUT_S = 30.0
 _TEXT = b"text/plain; charset=utf-8"
 _CLOSE = [(b"connection", b"close")]
 _XML_TYPES = ("text/xml", "application/xml")
@@ -57,6 +56,7 @@ class ClientInfo:
 
 
 Dispatch = Callable[[str, list[Any], ClientInfo], Awaitable[object]]
+Incident = Callable[[str, BaseException], str]
 
 
 class _HttpError(Exception):
@@ -75,7 +75,8 @@ class XmlRpcApplication:
     """An ASGI 3 application over ``dispatch(method, params, client)``.
 
     ``dispatch`` returns the result, or raises RemoteFault to answer with that ``<fault>``. Any
-    other exception is logged under an incident id, which is all that the client learns of it.
+    other exception goes to ``incident`` with what failed: it gives the phrase that is all that the
+    client learns. Without it whoever serves the application has to answer.
     """
 
     def __init__(
@@ -84,12 +85,12 @@ class XmlRpcApplication:
         *,
         limits: Limits | None = None,
         paths: Iterable[str] = ("/", "/RPC2"),
-        body_timeout_s: float = _BODY_TIMEOUT_S,
+        incident: Incident | None = None,
     ) -> None:
         self._dispatch = dispatch
         self._limits = limits or Limits()
         self._paths = frozenset(paths)
-        self._body_timeout_s = body_timeout_s
+        self._incident = incident
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request (ASGI 3)."""
@@ -125,14 +126,8 @@ class XmlRpcApplication:
             raise _HttpError(415, "the content type must be text/xml")
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise _HttpError(415, "compressed requests are not read")
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._limits.max_bytes:
-            raise _HttpError(413, f"message is larger than {self._limits.max_bytes} bytes")
         try:
-            async with asyncio.timeout(self._body_timeout_s):
-                return await self._decode_body(receive)
-        except TimeoutError:
-            raise _HttpError(408, "the request did not arrive in time") from None
+            return await self._decode_body(receive)
         except MessageTooLarge as exc:
             raise _HttpError(413, str(exc)) from exc
         except MalformedMessage as exc:
@@ -154,10 +149,10 @@ class XmlRpcApplication:
             return encode_response(await self._dispatch(method, params, client))
         except RemoteFault as fault:
             return encode_fault(fault.code, fault.string)
-        except Exception:  # noqa: BLE001 - the boundary of one request: logs and answers
-            incident = uuid.uuid4()
-            _log.exception("incident %s: the call %s failed unexpectedly", incident, method)
-            return encode_fault(_FAULT_INTERNAL, f"internal error, incident {incident}")
+        except Exception as exc:
+            if self._incident is None:
+                raise
+            return encode_fault(_FAULT_INTERNAL, self._incident(f"the call {method}", exc))
 
 
 def _client_info(scope: Scope) -> ClientInfo:

@@ -17,7 +17,7 @@ from virtcim.hypervisor.model import Inventory
 from virtcim.providers.errors import failure, failure_of, translated
 from virtcim.providers.state.job_store import Job, JobElement, JobState, JobStore
 
-__all__ = ["JOB_STARTED", "Action", "Operation", "Operations"]
+__all__ = ["JOB_STARTED", "Action", "Incident", "Operation", "Operations"]
 
 _log = logging.getLogger(__name__)
 # "Method Parameters Checked - Job Started", the same number for every method.
@@ -30,17 +30,33 @@ _ASK_AGAIN_S = 0.25
 _LOOK_AGAIN_S = 0.05
 
 
+Incident = Callable[[str, BaseException], str]
+"""Given what failed and an unforeseen exception: logs it, and gives the phrase that tells of it."""
+
+
+def _logged(what: str, error: BaseException) -> str:
+    """For a host that has no log of incidents."""
+    _log.error("%s failed unexpectedly", what, exc_info=error)
+    return f"{what} failed unexpectedly"
+
+
 class Operation:
     """One running operation: the Monitor that the endpoint tells, and its outcome."""
 
     def __init__(
-        self, job: Job, store: JobStore, endpoint: Endpoint, named_by: NamedBy = lambda _: ()
+        self,
+        job: Job,
+        store: JobStore,
+        endpoint: Endpoint,
+        named_by: NamedBy,
+        incident: Incident,
     ) -> None:
         """``named_by`` tells which instances a result names."""
         self._job = job
         self._store = store
         self._endpoint = endpoint
         self._named_by = named_by
+        self._incident = incident
         self._lock = threading.Lock()
         self._published = False
         self._cancelled: JobState | None = None
@@ -53,10 +69,15 @@ class Operation:
 
     @classmethod
     def taken_up(
-        cls, job: Job, store: JobStore, endpoint: Endpoint, named_by: NamedBy
+        cls,
+        job: Job,
+        store: JobStore,
+        endpoint: Endpoint,
+        named_by: NamedBy,
+        incident: Incident,
     ) -> Operation:
         """The operation of a job that an earlier process has left behind."""
-        operation = cls(job, store, endpoint, named_by)
+        operation = cls(job, store, endpoint, named_by, incident)
         operation._published = True
         if job.state is JobState.SHUTTING_DOWN:
             operation._cancelled = JobState.TERMINATED
@@ -139,6 +160,11 @@ class Operation:
             self._job = replace(self._job, state=state, changed=now, updated=now)
             self._store.put(self._job)
 
+    def _unforeseen(self, error: Exception) -> CimError:
+        """A programming error within the job, without its text."""
+        told = self._incident(f"the job {self._job.name}", error)
+        return failure(ErrorCode.ERR_UNKNOWN, told)
+
     def _ended_job(self, result: MethodResult | None, error: Exception | None) -> Job:
         now = self._store.clock()
         if error is None:
@@ -151,7 +177,7 @@ class Operation:
                 updated=now,
                 created=tuple(each for each in named if each not in self._job.affected),
             )
-        reported = failure_of(error if isinstance(error, CimError) else _unforeseen(error))
+        reported = failure_of(error if isinstance(error, CimError) else self._unforeseen(error))
         # Not all failures of an operation that was to be cancelled are its cancellation.
         standard = reported.standard
         gave_up = standard is not None and self._endpoint.is_cancellation(standard.fault)
@@ -186,11 +212,14 @@ class Operations:
         job_after_s: float,
         endpoints: Mapping[str, Endpoint] | None = None,
         elements_of: ElementsOf = _no_elements,
+        incident: Incident | None = None,
     ) -> None:
         """Take up what an earlier process left in the store; ``endpoints`` are by namespace.
 
-        ``elements_of`` tells which instances stand for what an operation has made.
+        ``elements_of`` tells which instances stand for what an operation has made; ``incident``
+        gives the phrase for a programming error within a job, which it logs.
         """
+        self._incident = incident or _logged
         self._store = store
         self._elements_of = elements_of
         self._job_after_s = job_after_s
@@ -265,7 +294,7 @@ class Operations:
             owner=owner,
             affected=affected,
         )
-        operation = Operation(job, self._store, endpoint, named_by)
+        operation = Operation(job, self._store, endpoint, named_by, self._incident)
         with self._lock:
             if self._draining:
                 raise failure(
@@ -308,7 +337,9 @@ class Operations:
                 elements.extend(self._elements_of(made, endpoint.inventory()))
             return MethodResult(return_value=0)
 
-        operation = Operation.taken_up(job, self._store, endpoint, lambda _: tuple(elements))
+        operation = Operation.taken_up(
+            job, self._store, endpoint, lambda _: tuple(elements), self._incident
+        )
         with self._lock:
             self._running[job.uuid] = operation
             self._taken_up.add(job.uuid)
@@ -354,13 +385,6 @@ class Operations:
         finally:
             with self._lock:
                 self._running.pop(key, None)
-
-
-def _unforeseen(error: Exception) -> CimError:
-    """A programming error within a job: the log has the traceback, the client its number."""
-    incident = uuid.uuid4().hex[:12]
-    _log.error("incident %s in a job", incident, exc_info=error)
-    return failure(ErrorCode.ERR_UNKNOWN, f"an unforeseen error in virtcim, incident {incident}")
 
 
 def _unknown_outcome(why: str) -> CimError:

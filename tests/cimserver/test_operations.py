@@ -320,7 +320,7 @@ def test_a_failure_nobody_foresaw_has_an_incident_that_the_log_explains(
     assert description.startswith("ERR_UNKNOWN: ")
     assert "secret detail" not in description
     number = description.rsplit(" ", 1)[1]
-    assert f"incident {number} in 'EnumerateInstances'" in caplog.text
+    assert f"incident {number}: EnumerateInstances failed unexpectedly" in caplog.text
     assert "the secret detail" in caplog.text
     assert caught.value.instances[0]["MessageID"] == "ERR_UNKNOWN"
 

@@ -13,6 +13,8 @@ from typer.main import get_command
 
 from virtcim.cli import plain, toolstack
 from virtcim.cli.toolstack_daemon import Arguments
+from virtcim.daemon.limits import limits_of
+from virtcim.toolstack.limits import Limits
 
 _LEAST = ("--libvirt", "test:///default", "--listen", "unix:/run/x")
 
@@ -45,6 +47,8 @@ def _by_typer(words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> Argume
         ("--stop-timeout", "0", "--tls-cert", "c.pem", "--tls-key", "k.pem"),
         ("--image-directory", "/a b", "--image-directory=/c", "--image-source", "https://x/?a=b"),
         ("--reconcile", "20", "--reconcile", "30"),
+        ("--limit-request-bytes", "65536", "--limit-body-timeout=2.5", "--limit-threads", "512"),
+        ("--limit-body-timeout", "3600"),
     ],
 )
 def test_a_plain_command_line_says_the_same(
@@ -74,6 +78,11 @@ def test_a_plain_command_line_says_the_same(
         (*_LEAST, "--reconcile", "-1"),
         (*_LEAST, "--reconcil", "10"),
         (*_LEAST, "-l", "x"),
+        (*_LEAST, "--limit-threads", "3"),
+        (*_LEAST, "--limit-threads", "513"),
+        (*_LEAST, "--limit-threads", "5.0"),
+        (*_LEAST, "--limit-body-timeout", "0.5"),
+        (*_LEAST, "--limit-nonsense", "5"),
     ],
 )
 def test_all_else_is_left_to_typer(words: tuple[str, ...]) -> None:
@@ -93,7 +102,9 @@ def test_each_option_is_known_to_both() -> None:
     command = get_command(application).commands["toolstack"]  # type: ignore[attr-defined]
     by_name = {parameter.name: parameter for parameter in command.params}
     assert by_name.keys() - plain.OPTIONS == {"config"}
-    assert by_name.keys() - {"config"} == {field.name for field in dataclasses.fields(Arguments)}
+    limits = {one.parameter: one for one in limits_of(Limits)}
+    fields = {field.name for field in dataclasses.fields(Arguments)}
+    assert by_name.keys() - {"config"} - limits.keys() == fields - {"limits"}
     kept = Arguments(libvirt="", listen=())
     defaults = {
         name: parameter.default
@@ -101,7 +112,9 @@ def test_each_option_is_known_to_both() -> None:
         if name not in ("config", "libvirt", "listen")
     }
     assert {name: value or None for name, value in defaults.items()} == {
-        name: getattr(kept, name) or None for name in defaults
+        name: (getattr(kept.limits, limits[name].field) if name in limits else getattr(kept, name))
+        or None
+        for name in defaults
     }
 
 

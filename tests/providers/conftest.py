@@ -8,6 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.providers.simulated_endpoint import SimulatedEndpoint
+from virtcim.daemon.incidents import incident
 from virtcim.mof import Schema, ensure_schema, load_schema
 from virtcim.providers import Providers
 
@@ -36,7 +37,9 @@ def make_providers(schema: Schema) -> Iterator[MakeProviders]:
         def make(
             *endpoints: SimulatedEndpoint, state: str = "", job_after_s: float = 30.0
         ) -> Providers:
-            made = Providers(endpoints, schema, state=state, job_after_s=job_after_s)
+            made = Providers(
+                endpoints, schema, state=state, job_after_s=job_after_s, incident=incident
+            )
             stack.callback(made.close)
             return made
 

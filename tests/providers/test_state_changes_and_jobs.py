@@ -315,7 +315,8 @@ def test_a_programming_error_ends_in_the_job_with_an_incident_and_not_its_text(
     endpoint.gate.set()
     failed = ended(slow, job)
     assert failed.values["ErrorCode"] == ErrorCode.ERR_UNKNOWN
-    assert "incident" in str(failed.values["ErrorDescription"])
+    number = str(failed.values["ErrorDescription"]).partition("incident ")[2][:8]
+    assert f"incident {number}: the job " in caplog.text
     assert "secret" not in str(failed.values["ErrorDescription"])
     assert "secret detail" in caplog.text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import re
 import socket
@@ -200,6 +201,30 @@ def generated_password(daemon: Daemon) -> tuple[str, str]:
     assert password not in users_file.read_text()
     assert password not in said
     return user, password
+
+
+def test_a_limit_that_was_set_holds(
+    command: Command, short_path: Path, start_daemon: StartDaemon
+) -> None:
+    daemon = start_daemon(
+        *(command.name, *command.options, "--listen", "http://127.0.0.1:0", "--auth", "none"),
+        *("--state", str(short_path / "state"), "--limit-request-bytes", "65536"),
+    )
+    headers = {"Content-Type": "text/xml", "CIMOperation": "MethodCall"}
+    just = requests.post(daemon.urls[0], b" " * 65536, headers=headers, timeout=_TIMEOUT_S)
+    assert just.status_code == 400
+    # Refused by the size that is declared: nothing of it needs to be sent.
+    host, port = daemon.urls[0].removeprefix("http://").split(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=_TIMEOUT_S)
+    try:
+        connection.putrequest("POST", "/")
+        for name, value in {**headers, "Content-Length": "65537"}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        longer = connection.getresponse()
+        assert (longer.status, longer.read()) == (413, b"a message has at most 65536 bytes\n")
+    finally:
+        connection.close()
 
 
 def test_the_cim_server_lets_in_only_its_users(short_path: Path, start_daemon: StartDaemon) -> None:

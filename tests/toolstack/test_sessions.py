@@ -77,7 +77,7 @@ def test_passwords_are_asked_for_on_tcp(host_uri: str) -> None:
 
 def test_a_session_ends_when_it_is_idle() -> None:
     now = [0.0]
-    sessions = Sessions(idle_s=10, clock=lambda: now[0])
+    sessions = Sessions(idle_s=10, most=500, clock=lambda: now[0])
     used, idle = sessions.open("a", "", NULL), sessions.open("b", "", NULL)
     now[0] = 9.0
     assert sessions.require(used) == used
@@ -90,7 +90,7 @@ def test_a_session_ends_when_it_is_idle() -> None:
 
 def test_the_session_longest_idle_gives_way_to_too_many() -> None:
     now = [0.0]
-    sessions = Sessions(idle_s=1000, clock=lambda: now[0])
+    sessions = Sessions(idle_s=1000, most=500, clock=lambda: now[0])
     first, second = sessions.open("a", "", NULL), sessions.open("a", "", NULL)
     now[0] = 1.0
     sessions.require(first)
@@ -195,7 +195,10 @@ def test_an_unexpected_exception_is_an_incident_without_its_text(
     assert details[0] == "INTERNAL_ERROR"
     incident = details[1].rpartition(" ")[2]
     assert "secret" not in details[1]
-    assert any(incident in record.getMessage() for record in caplog.records)
+    assert any(
+        record.getMessage() == f"incident {incident}: VM.start failed unexpectedly"
+        for record in caplog.records
+    )
     session("close")()
 
 
