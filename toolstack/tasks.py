@@ -32,7 +32,7 @@ class RunningTask:
 
     ref: str
     cancelled: bool = False
-    on_cancel: Callable[[], None] | None = field(default=None)
+    on_cancel: Callable[[], object] | None = field(default=None)
 
 
 class Tasks:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from errno import ENOENT
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import libvirt
@@ -21,6 +21,9 @@ from virtcim.toolstack.images.paths import canonical_path
 from virtcim.toolstack.images.pools import find_pool, require_pool
 from virtcim.toolstack.names import POOL, check_name
 from virtcim.toolstack.refs import reference
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import StoragePool
 
 __all__ = ["SR_LIFECYCLE_CALLS"]
 
@@ -118,7 +121,7 @@ def _make(context: Context, xml: str) -> bool:
     return made_directory
 
 
-def _start(context: Context, pool: Any) -> bool:
+def _start(context: Context, pool: StoragePool) -> bool:
     """Start a pool; whether its directory had to be made for that."""
     call = context.services.connection.call
     try:
@@ -139,7 +142,7 @@ def _start(context: Context, pool: Any) -> bool:
     return True
 
 
-def _take_back(context: Context, pool: Any, *, made_directory: bool) -> None:
+def _take_back(context: Context, pool: StoragePool, *, made_directory: bool) -> None:
     """Leave nothing of a pool that could not be made whole; what fails is logged."""
     steps = [pool.destroy] if pool.isActive() else []
     if made_directory:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import libvirt
 
@@ -23,6 +23,9 @@ from virtcim.toolstack.images.users import UnknownUsersError, is_used
 from virtcim.toolstack.images.volumes import create_volume, read_volume
 from virtcim.toolstack.names import check_label
 from virtcim.toolstack.refs import reference
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import StorageVolume
 
 __all__ = ["VDI_CALLS", "resize_image"]
 
@@ -55,7 +58,7 @@ def _find(context: Context, vdi: str) -> tuple[Record, Record]:
     return record, context.record("SR", record["SR"])
 
 
-def _volume(context: Context, vdi: Record, sr: Record) -> Any:
+def _volume(context: Context, vdi: Record, sr: Record) -> StorageVolume:
     name = context.services.publisher.volume_name(vdi["uuid"])
     return context.services.connection.call(find_pool(context, sr).storageVolLookupByName, name)
 

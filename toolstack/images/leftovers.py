@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import ParseError
 
 import libvirt
@@ -13,6 +13,9 @@ from virtcim.toolstack.images.provisional import Provisional, ProvisionalVolume
 from virtcim.toolstack.images.users import named_by_machines
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.state import StateError
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import StorageVolume
 
 __all__ = ["clean_up", "find_volume"]
 
@@ -88,7 +91,7 @@ def _clean_up_volume(
     provisional.end([volume])
 
 
-def find_volume(connection: Any, pool: str, name: str) -> Any:
+def find_volume(connection: LibvirtConnection, pool: str, name: str) -> StorageVolume | None:
     """Look a volume up by its pool's UUID and its name; None where there is none.
 
     Raises ``libvirt.libvirtError`` where that cannot be told, as in a pool that is not active.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from virtcim.toolstack.calltable import Context
 from virtcim.toolstack.datamodel import Record
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.records.storage import PATH_SR
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import StoragePool
 
 __all__ = ["find_pool", "is_of_paths", "require_pool"]
 
@@ -23,7 +26,7 @@ def require_pool(sr: Record, ref: str) -> None:
         raise XapiFailure("SR_OPERATION_NOT_SUPPORTED", ref)
 
 
-def find_pool(context: Context, sr: Record) -> Any:
+def find_pool(context: Context, sr: Record) -> StoragePool:
     """Look the storage pool of an SR up."""
     connection = context.services.connection
     return connection.call(connection.handle.storagePoolLookupByUUIDString, sr["uuid"])

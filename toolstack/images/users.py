@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from xml.etree.ElementTree import Element
 
 import libvirt
@@ -16,6 +16,9 @@ from virtcim.toolstack.images.paths import canonical_path
 from virtcim.toolstack.names import shown_name
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.reading.common import parse_xml
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import RememberedDomain, StorageVolume
 
 __all__ = ["Named", "UnknownUsersError", "is_used", "named_by_machines"]
 
@@ -43,7 +46,7 @@ def named_by_machines(connection: LibvirtConnection) -> Iterator[Named]:
 
 def is_used(
     connection: LibvirtConnection,
-    volume: Any,
+    volume: StorageVolume,
     path_of: Callable[[str, str], str],
     *,
     local: bool,
@@ -109,7 +112,7 @@ def _descriptions(connection: LibvirtConnection) -> Iterator[Element]:
         yield from _one(connection, domain.managedSaveGetXMLDesc, _NOT_RESTORABLE)
     for flag, names in _REMEMBERED.items():
         for domain in call(connection.handle.listAllDomains, flag):
-            nothing: list[Any] = []
+            nothing: list[RememberedDomain] = []
             for remembered in _unless(_GONE, connection, getattr(domain, names), nothing):
                 yield from _one(connection, remembered.getXMLDesc)
 

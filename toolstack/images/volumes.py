@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import libvirt
@@ -19,6 +19,9 @@ from virtcim.toolstack.images.formats import RAW
 from virtcim.toolstack.images.pools import find_pool, require_pool
 from virtcim.toolstack.names import VOLUME, check_name
 from virtcim.toolstack.progress import following
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import StorageVolume
 
 __all__ = ["VolumePlan", "create_volume", "read_volume"]
 
@@ -65,7 +68,7 @@ def read_volume(context: Context, given: GivenRecord) -> VolumePlan:
     )
 
 
-def create_volume(context: Context, plan: VolumePlan) -> Any:
+def create_volume(context: Context, plan: VolumePlan) -> StorageVolume:
     """Make a volume, and give libvirt's object; raises ``libvirt.libvirtError``."""
     pool = find_pool(context, plan.sr)
     call = context.services.connection.call

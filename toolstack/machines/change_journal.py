@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import libvirt
 
@@ -25,6 +25,9 @@ from virtcim.toolstack.machines.settings_change import set_live
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.services import Services
 from virtcim.toolstack.state import StateDatabase, StateError
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import Domain
 
 __all__ = ["Before", "take_back_unfinished", "written_down"]
 
@@ -202,7 +205,7 @@ def _require(connection: LibvirtConnection, main: object) -> None:
         raise connection.failure()
 
 
-def _parts(connection: LibvirtConnection, domain: Any, before: Before) -> Iterator[_Part]:
+def _parts(connection: LibvirtConnection, domain: Domain, before: Before) -> Iterator[_Part]:
     call = connection.call
     active = call(domain.isActive)
     if active:
@@ -227,7 +230,7 @@ def _refuse_to_overwrite() -> None:
     raise XapiFailure("OPERATION_NOT_ALLOWED", "it has been changed since and stays as it is")
 
 
-def _restore(connection: LibvirtConnection, domain: Any, before: Before) -> None:
+def _restore(connection: LibvirtConnection, domain: Domain, before: Before) -> None:
     call = connection.call
     if call(domain.XMLDesc, PERSISTENT) != before.config:
         call(connection.handle.defineXML, before.config)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import libvirt
 
@@ -19,6 +19,9 @@ from virtcim.toolstack.native.operation_connections import Lease
 from virtcim.toolstack.reading.views import DomainView
 from virtcim.toolstack.records.vm import power_state
 from virtcim.toolstack.refs import random_reference
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import Domain
 
 __all__ = [
     "PERSISTENT",
@@ -52,7 +55,7 @@ class Machine:
 
     ref: str
     uuid: str
-    domain: Any
+    domain: Domain
     view: DomainView
     lease: Lease
 

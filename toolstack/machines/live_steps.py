@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING
 
 import libvirt
 
@@ -16,6 +16,9 @@ from virtcim.toolstack.documents.document import items_of, remove_children
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.machines.device_kinds import KINDS, DeviceKind
 from virtcim.toolstack.native.connection import LibvirtConnection
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import Domain
 
 __all__ = [
     "LiveStep",
@@ -88,7 +91,7 @@ class LiveStep:
     def make(
         self,
         connection: LibvirtConnection,
-        domain: Any,
+        domain: Domain,
         refusal: Callable[[str], XapiFailure],
     ) -> None:
         """Do it.
@@ -108,7 +111,7 @@ class LiveStep:
         else:
             self._detach(connection, domain, self.before)
 
-    def take_back(self, connection: LibvirtConnection, domain: Any) -> None:
+    def take_back(self, connection: LibvirtConnection, domain: Domain) -> None:
         """Undo it, as far as it is done, by the element that was there before."""
         present = find_live(connection, domain, self.kind, parse_element(self.before or self.after))
         if self.verb is Verb.UPDATE:
@@ -120,7 +123,7 @@ class LiveStep:
         elif present is None:
             attach(connection, domain, self.before)
 
-    def _detach(self, connection: LibvirtConnection, domain: Any, xml: str) -> None:
+    def _detach(self, connection: LibvirtConnection, domain: Domain, xml: str) -> None:
         ref = self.kind.reference(domain.UUIDString(), self.device_id)
         detach(connection, domain, self.kind, xml, ref)
 
@@ -146,16 +149,16 @@ class LiveStep:
         )
 
 
-def _update(connection: LibvirtConnection, domain: Any, xml: str) -> None:
+def _update(connection: LibvirtConnection, domain: Domain, xml: str) -> None:
     connection.call(domain.updateDeviceFlags, xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
-def attach(connection: LibvirtConnection, domain: Any, xml: str) -> None:
+def attach(connection: LibvirtConnection, domain: Domain, xml: str) -> None:
     """Attach a device to the running machine."""
     connection.call(domain.attachDeviceFlags, xml, libvirt.VIR_DOMAIN_AFFECT_LIVE)
 
 
-def controllers(connection: LibvirtConnection, domain: Any) -> dict[tuple[str, str], str]:
+def controllers(connection: LibvirtConnection, domain: Domain) -> dict[tuple[str, str], str]:
     """Give the controllers of the running machine, by type and index."""
     document = Document(connection.call(domain.XMLDesc, libvirt.VIR_DOMAIN_XML_SECURE))
     return {
@@ -165,7 +168,7 @@ def controllers(connection: LibvirtConnection, domain: Any) -> dict[tuple[str, s
 
 
 def remove_new_controllers(
-    connection: LibvirtConnection, domain: Any, before: Collection[tuple[str, str]]
+    connection: LibvirtConnection, domain: Domain, before: Collection[tuple[str, str]]
 ) -> None:
     """Ask for the controllers that libvirt has added for devices which are gone again.
 
@@ -187,7 +190,7 @@ def without_address(element: Element) -> str:
 
 
 def detach(
-    connection: LibvirtConnection, domain: Any, kind: DeviceKind, xml: str, ref: str
+    connection: LibvirtConnection, domain: Domain, kind: DeviceKind, xml: str, ref: str
 ) -> None:
     """Detach a device from the running machine.
 
@@ -204,7 +207,7 @@ def detach(
 
 
 def find_live(
-    connection: LibvirtConnection, domain: Any, kind: DeviceKind, like: Element
+    connection: LibvirtConnection, domain: Domain, kind: DeviceKind, like: Element
 ) -> Element | None:
     """Find a device of the running machine by its element; one without an address by its name."""
     flags = libvirt.VIR_DOMAIN_XML_SECURE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import libvirt
 
@@ -16,6 +16,9 @@ from virtcim.toolstack.machines.domains import Machine, require_persistent
 from virtcim.toolstack.machines.transaction import Transaction
 from virtcim.toolstack.names import MACHINE, check_name, stays_named
 from virtcim.toolstack.native.connection import LibvirtConnection
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import Domain
 
 __all__ = ["SettingsChange", "describe", "refuse_next_start_only", "set_live"]
 
@@ -163,7 +166,7 @@ class SettingsChange:
             )
 
 
-def set_live(connection: LibvirtConnection, domain: Any, name: str, value: Any) -> None:
+def set_live(connection: LibvirtConnection, domain: Domain, name: str, value: Any) -> None:
     """Set a field of a running machine at once."""
     if name == "memory_dynamic_max":
         connection.call(domain.setMemoryFlags, _kib(name, value), _LIVE)

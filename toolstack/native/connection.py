@@ -11,7 +11,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 
 import libvirt
 
@@ -21,9 +21,13 @@ from virtcim.toolstack.native.operation_connections import Lease, OperationConne
 from virtcim.toolstack.native.sockets import Sockets, open_connection
 from virtcim.toolstack.statistics import Statistics
 
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import Connection
+
 __all__ = ["LibvirtConnection"]
 
 _log = logging.getLogger(__name__)
+_Parameters = ParamSpec("_Parameters")
 _Result = TypeVar("_Result")
 
 _CLOSE_REASONS = {
@@ -57,20 +61,20 @@ def _start_event_loop() -> None:
     threading.Thread(target=run, name="libvirt-events", daemon=True).start()
 
 
-def _is_shared(uri: str, handle: Any, sockets: Sockets) -> bool:
+def _is_shared(uri: str, handle: Connection, sockets: Sockets) -> bool:
     """Whether what one connection does is seen by another one, in a daemon that serves both."""
     remote = bool(sockets) or "+" in uri.partition(":")[0]
     return remote and handle.getType() != "TEST"
 
 
-def _connection_of(function: Callable[..., object]) -> Any:
+def _connection_of(function: Callable[..., object]) -> Connection | None:
     """The ``virConnect`` that a bound method of one of libvirt's objects works on."""
     native = getattr(function, "__self__", None)
     connect = getattr(native, "connect", None)
     return native if connect is None else connect()
 
 
-def _is_alive(handle: Any) -> bool:
+def _is_alive(handle: Connection) -> bool:
     try:
         return bool(handle.isAlive())
     except libvirt.libvirtError:
@@ -80,7 +84,7 @@ def _is_alive(handle: Any) -> bool:
 class _Lost(NamedTuple):
     """A connection that has ended, and what is still to be let go of."""
 
-    handle: Any
+    handle: Connection
     liveness: Liveness
     operations: OperationConnections | None
     registrations: list[Callable[[], object]]
@@ -104,7 +108,7 @@ class LibvirtConnection:
         self._lock = threading.Lock()
         self._readiness = threading.Event()
         self._attempted = threading.Event()
-        self._handle: Any = None
+        self._handle: Connection | None = None
         self._liveness: Liveness | None = None
         self._operations: OperationConnections | None = None
         # Lost connections: closed where it cannot disturb libvirt's own threads.
@@ -115,7 +119,7 @@ class LibvirtConnection:
         self._failure = lost_connection(uri, "it has not been opened yet")
 
     @property
-    def handle(self) -> Any:
+    def handle(self) -> Connection:
         """The open ``virConnect``; raises XapiFailure when there is none."""
         handle = self._handle
         if handle is None:
@@ -237,7 +241,7 @@ class LibvirtConnection:
             return Lease(handle)
 
     @contextmanager
-    def operating(self) -> Iterator[Any]:
+    def operating(self) -> Iterator[Connection]:
         """Give the ``virConnect`` of a lease while the block runs."""
         lease = self.lease()
         try:
@@ -245,12 +249,17 @@ class LibvirtConnection:
         finally:
             lease.release()
 
-    def call(self, function: Callable[..., _Result], *arguments: object) -> _Result:
+    def call(
+        self,
+        function: Callable[_Parameters, _Result],
+        *arguments: _Parameters.args,
+        **named: _Parameters.kwargs,
+    ) -> _Result:
         """Call one function of libvirt's API; raises XapiFailure or ``libvirt.libvirtError``."""
         epoch, _ = self._epoch, self.handle
         self._statistics.count_libvirt_call()
         try:
-            return function(*arguments)
+            return function(*arguments, **named)
         except libvirt.libvirtError as error:
             if error.get_error_code() == libvirt.VIR_ERR_INVALID_CONN:
                 # It was closed at this very moment: the call has not been made.
@@ -267,7 +276,9 @@ class LibvirtConnection:
         if handle is None or not _is_alive(handle):
             return True
         used = _connection_of(function)
-        return operations is not None and operations.has(used) and not _is_alive(used)
+        if used is None or operations is None:
+            return False
+        return operations.has(used) and not _is_alive(used)
 
     def _closed(self, _connection: object, reason: int, epoch: int) -> None:
         self.lose(_CLOSE_REASONS.get(reason, f"reason {reason}"), epoch)

@@ -10,11 +10,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import libvirt
 
 from virtcim.toolstack.native.sockets import Sockets
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import Connection
 
 __all__ = ["Liveness"]
 
@@ -32,7 +35,7 @@ class Liveness:
     this object's own, are cut, and every call that waits fails.
     """
 
-    def __init__(self, handle: Any, sockets: Sockets, on_hang: Callable[[], None]) -> None:
+    def __init__(self, handle: Connection, sockets: Sockets, on_hang: Callable[[], None]) -> None:
         self._handle = handle
         self._sockets = sockets
         self._on_hang = on_hang

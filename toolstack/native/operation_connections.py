@@ -12,11 +12,14 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import libvirt
 
 from virtcim.toolstack.native.sockets import Sockets, open_connection
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import Connection
 
 __all__ = ["Lease", "OperationConnections"]
 
@@ -30,7 +33,7 @@ _IDLE = 4
 
 @dataclass(slots=True, eq=False)
 class _Member:
-    handle: Any
+    handle: Connection
     sockets: Sockets
     operations: int = field(default=0)
 
@@ -38,7 +41,7 @@ class _Member:
 class Lease:
     """The use of a connection for one operation, until ``release``."""
 
-    def __init__(self, handle: Any, release: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, handle: Connection, release: Callable[[], None] = lambda: None) -> None:
         self.handle = handle
         self._release: Callable[[], None] | None = release
 

@@ -8,9 +8,12 @@ import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import libvirt
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import Connection
 
 __all__ = ["Sockets", "open_connection"]
 
@@ -39,7 +42,7 @@ class Sockets:
             one.close()
 
 
-def open_connection(uri: str, *, like: Sockets | None = None) -> tuple[Any, Sockets]:
+def open_connection(uri: str, *, like: Sockets | None = None) -> tuple[Connection, Sockets]:
     """Open a connection, and give the sockets that belong to it.
 
     ``like`` are those of another connection to the same daemon: then only what leads to the same
