@@ -28,17 +28,15 @@ from virtcim.providers.interop.profiles import REGISTERED_PROFILE
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.jobs.runner import Incident, Operations
 from virtcim.providers.namespace import Namespace
-from virtcim.providers.resource_pool.allocation_capabilities import (
-    ALLOCATION_CAPABILITIES,
-    CAPABILITY_SETTINGS,
-)
-from virtcim.providers.resource_pool.pools import POOLS
 from virtcim.providers.resource_pool_configuration.capabilities import (
     POOL_CONFIGURATION_CAPABILITIES,
 )
 from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
-from virtcim.providers.resources.allocation import ALLOCATIONS
-from virtcim.providers.resources.devices import DEVICES
+from virtcim.providers.resources.allocation_capabilities import (
+    ALLOCATION_CAPABILITIES,
+    CAPABILITY_SETTINGS,
+)
+from virtcim.providers.resources.registry import ALLOCATIONS, DEVICES, POOLS
 from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.state.undo_store import UndoStore
 from virtcim.providers.virtual_system.capabilities import SYSTEM_CAPABILITIES

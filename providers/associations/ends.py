@@ -7,18 +7,13 @@ says which function serves the instances of which classes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from functools import reduce
+from operator import or_
 
-from virtcim.hypervisor.model import Console, VirtualDisk, VirtualNetworkPort
-from virtcim.providers.engine.instance_class import AnyNode, InstanceClass, Node
-from virtcim.providers.engine.reach import reach_from
-from virtcim.providers.engine.sources import (
-    HostPart,
-    OfHost,
-    OfSystem,
-    Sources,
-    SystemPart,
-)
+from virtcim.hypervisor.model import Host, VirtualDisk
+from virtcim.providers.engine.instance_class import AnyClass, AnyNode, InstanceClass, Node
+from virtcim.providers.engine.reach import Reach, reach_from
+from virtcim.providers.engine.sources import HostPart, OfHost, OfSystem, SystemPart
 from virtcim.providers.engine.view import View
 from virtcim.providers.host.devices import (
     DISK_IMAGE,
@@ -30,47 +25,20 @@ from virtcim.providers.host.devices import (
     host_processors_of,
 )
 from virtcim.providers.host.host_system import HOST_SYSTEM
-from virtcim.providers.resource_pool.pools import (
-    MEMORY_POOL,
-    NETWORK_POOL,
-    PRIMORDIAL_NETWORK_POOL,
-    PRIMORDIAL_STORAGE_POOL,
-    PROCESSOR_POOL,
-    STORAGE_POOL,
-    HostMemory,
-    OfNetwork,
-    OfRepository,
-    PoolSources,
-    memory_pool,
-)
-from virtcim.providers.resources.allocation import (
-    CONSOLE_ALLOCATION,
-    DISK_ALLOCATION,
-    MEMORY_ALLOCATION,
-    NETWORK_PORT_ALLOCATION,
-    PROCESSOR_ALLOCATION,
-    AllocationSources,
-    SystemAtHost,
-    allocations_of,
-    memory_allocation,
-    processor_allocation,
-)
-from virtcim.providers.resources.devices import (
+from virtcim.providers.resource_pool.offer import AnyOffer
+from virtcim.providers.resource_pool.pools import pool_id
+from virtcim.providers.resources.allocation import AllocationSources
+from virtcim.providers.resources.devices import DeviceSources
+from virtcim.providers.resources.disk.devices import (
     CD_DRIVE_DEVICE,
-    DEVICES,
-    DISK_DEVICES,
-    DISPLAY_CONTROLLER,
     FLOPPY_DRIVE_DEVICE,
     LOGICAL_DISK,
-    MEMORY_DEVICE,
-    NETWORK_PORT,
-    PROCESSOR_DEVICE,
-    DeviceSources,
-    devices_of,
     disk_device,
-    displays_of,
-    processors_of,
 )
+from virtcim.providers.resources.disk.pool import STORAGE_POOL, OfRepository, storage_pool
+from virtcim.providers.resources.memory import MEMORY_POOL, memory_pool
+from virtcim.providers.resources.processor import PROCESSOR_POOL
+from virtcim.providers.resources.registry import DEVICES, KINDS, OFFERS
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
 
@@ -93,17 +61,14 @@ __all__ = [
     "hosts_of_system",
     "image_in_disk",
     "pools_of_host",
-    "same",
     "settings_of_allocation",
     "systems_of_host",
 ]
 
-S = TypeVar("S", bound=Sources)
 
-
-def same(instance_class: InstanceClass[S]) -> Callable[[View, Node[S]], Iterable[Node[S]]]:
-    """The instance of another class that has the same sources."""
-    return lambda _, node: (instance_class.node(node.sources),)
+def _all_of(several: Iterable[Reach]) -> Reach:
+    """From the classes of all."""
+    return reduce(or_, several)
 
 
 def _first_host(view: View, _: AnyNode) -> Iterator[Node[OfHost]]:
@@ -128,7 +93,8 @@ def systems_of_host(view: View, node: Node[OfHost]) -> Iterator[Node[OfSystem]]:
 
 
 def _devices_of_system(_: View, node: Node[OfSystem]) -> Iterator[Node[DeviceSources]]:
-    return devices_of(node.sources.system)
+    system = node.sources.system
+    return (each for kind in KINDS for each in kind.devices.of_system(system))
 
 
 def _devices_of_host(view: View, node: Node[OfHost]) -> Iterator[Node[HostDeviceSources]]:
@@ -144,9 +110,7 @@ def _system_of_device(_: View, node: Node[DeviceSources]) -> Iterator[Node[OfSys
     yield COMPUTER_SYSTEM.node(OfSystem(node.sources.system))
 
 
-def _host_of_part(
-    _: View, node: Node[OfHost | HostPart[int] | HostMemory]
-) -> Iterator[Node[OfHost]]:
+def _host_of_part(_: View, node: Node[OfHost | HostPart[int]]) -> Iterator[Node[OfHost]]:
     yield HOST_SYSTEM.node(OfHost(node.sources.host))
 
 
@@ -160,7 +124,9 @@ SYSTEMS_OF_DEVICES = (
 
 def allocations_of_settings(view: View, node: Node[OfSystem]) -> Iterator[Node[AllocationSources]]:
     """The resource allocations in the settings of a virtual system."""
-    return allocations_of(view, node.sources.system)
+    for kind in KINDS:
+        for sources in kind.allocations(view, node.sources.system):
+            yield kind.allocation.node(sources)
 
 
 def settings_of_allocation(_: View, node: Node[AllocationSources]) -> Iterator[Node[OfSystem]]:
@@ -177,163 +143,54 @@ def elements_of_settings(_: View, node: Node[OfSystem]) -> Iterator[Node[OfSyste
 # Devices, and the allocations that they come from.
 
 
-def _processors_of_allocation(_: View, node: Node[SystemAtHost]) -> Iterator[Node[SystemPart[int]]]:
-    return processors_of(node.sources.system)
-
-
-def _memory_of_allocation(_: View, node: Node[SystemAtHost]) -> Iterator[Node[OfSystem]]:
-    yield MEMORY_DEVICE.node(OfSystem(node.sources.system))
-
-
-def _disk_of_allocation(
-    _: View, node: Node[SystemPart[VirtualDisk]]
-) -> Iterator[Node[SystemPart[VirtualDisk]]]:
-    yield disk_device(node.sources)
-
-
-def _display_of_allocation(
-    _: View, node: Node[SystemPart[Console]]
-) -> Iterator[Node[SystemPart[Console]]]:
-    for display in displays_of(node.sources.system):
-        if display.sources.part is node.sources.part:
-            yield display
-
-
-DEVICES_OF_ALLOCATIONS = (
-    reach_from(PROCESSOR_ALLOCATION, _processors_of_allocation)
-    | reach_from(MEMORY_ALLOCATION, _memory_of_allocation)
-    | reach_from(DISK_ALLOCATION, _disk_of_allocation)
-    | reach_from(NETWORK_PORT_ALLOCATION, same(NETWORK_PORT))
-    | reach_from(CONSOLE_ALLOCATION, _display_of_allocation)
+DEVICES_OF_ALLOCATIONS = _all_of(
+    reach_from(kind.allocation, kind.devices.of_allocation) for kind in KINDS
 )
-ALLOCATIONS_OF_DEVICES = (
-    reach_from(
-        PROCESSOR_DEVICE, lambda view, node: (processor_allocation(view, node.sources.system),)
-    )
-    | reach_from(MEMORY_DEVICE, lambda view, node: (memory_allocation(view, node.sources.system),))
-    | reach_from(DISK_DEVICES, same(DISK_ALLOCATION))
-    | reach_from(NETWORK_PORT, same(NETWORK_PORT_ALLOCATION))
-    | reach_from(DISPLAY_CONTROLLER, same(CONSOLE_ALLOCATION))
-)
+ALLOCATIONS_OF_DEVICES = _all_of(kind.devices.allocations for kind in KINDS)
 
 
 # Pools.
 
 
-def _storage_pools(view: View, _: AnyNode) -> Iterator[Node[OfRepository]]:
-    return STORAGE_POOL.all(view)
+def _all_of_class(wanted: AnyClass) -> Callable[[View, AnyNode], Iterator[AnyNode]]:
+    return lambda view, _: wanted.all(view)
 
 
-def _network_pools(view: View, _: AnyNode) -> Iterator[Node[OfNetwork]]:
-    return NETWORK_POOL.all(view)
-
-
-def _primordial_storage_pools(view: View, _: AnyNode) -> Iterator[Node[OfHost]]:
-    return PRIMORDIAL_STORAGE_POOL.all(view)
-
-
-def _primordial_network_pools(view: View, _: AnyNode) -> Iterator[Node[OfHost]]:
-    return PRIMORDIAL_NETWORK_POOL.all(view)
-
-
-CHILD_POOLS = reach_from(PRIMORDIAL_STORAGE_POOL, _storage_pools) | reach_from(
-    PRIMORDIAL_NETWORK_POOL, _network_pools
+CHILD_POOLS = _all_of(
+    reach_from(offer.pool, _all_of_class(offer.children)) for offer in OFFERS if offer.children
 )
-PARENT_POOLS = reach_from(STORAGE_POOL, _primordial_storage_pools) | reach_from(
-    NETWORK_POOL, _primordial_network_pools
+PARENT_POOLS = _all_of(
+    reach_from(offer.children, _all_of_class(offer.pool)) for offer in OFFERS if offer.children
 )
 
 
-def pools_of_host(view: View, node: Node[OfHost]) -> Iterator[Node[PoolSources]]:
+def pools_of_host(view: View, node: Node[OfHost]) -> Iterator[AnyNode]:
     """The resource pools of a host."""
     host = node.sources.host
-    yield PROCESSOR_POOL.node(OfHost(host))
-    yield memory_pool(view, host)
-    # What all hosts of a pool share is shown at the one that stands for the pool.
-    if host is view.first_host:
-        for pools in (PRIMORDIAL_STORAGE_POOL, STORAGE_POOL, PRIMORDIAL_NETWORK_POOL, NETWORK_POOL):
-            yield from pools.all(view)
+    for offer in OFFERS:
+        if offer.pool not in PARENT_POOLS:
+            found = offer.pool.find(view, pool_id(offer.pool, host.uuid))
+            if found is not None:
+                yield found
+        # What all hosts of a pool share is shown at the one that stands for the pool.
+        elif host is view.first_host:
+            yield from offer.pool.all(view)
 
 
-HOSTS_OF_POOLS = (
-    reach_from(PROCESSOR_POOL, same(HOST_SYSTEM))
-    | reach_from(MEMORY_POOL, _host_of_part)
-    | reach_from(PRIMORDIAL_STORAGE_POOL, same(HOST_SYSTEM))
-    | reach_from(STORAGE_POOL, _first_host)
-    | reach_from(PRIMORDIAL_NETWORK_POOL, same(HOST_SYSTEM))
-    | reach_from(NETWORK_POOL, _first_host)
-)
+def _host_of_pool(offer: AnyOffer) -> Reach:
+    def reached(view: View, node: AnyNode) -> Iterator[Node[OfHost]]:
+        found = offer.find(view, node.identity)
+        if found is not None and isinstance(found.origin, Host):
+            yield HOST_SYSTEM.node(OfHost(found.origin))
+
+    children = offer.pool in PARENT_POOLS
+    return reach_from(offer.pool, _first_host if children else reached)
 
 
-def _processor_allocations(view: View, node: Node[OfHost]) -> Iterator[Node[SystemAtHost]]:
-    host = node.sources.host
-    for system in view.systems_at(host):
-        yield PROCESSOR_ALLOCATION.node(SystemAtHost(system, host.uuid))
-
-
-def _memory_allocations(view: View, node: Node[HostMemory]) -> Iterator[Node[SystemAtHost]]:
-    host = node.sources.host
-    for system in view.systems_at(host):
-        yield MEMORY_ALLOCATION.node(SystemAtHost(system, host.uuid))
-
-
-def _disk_allocations(
-    view: View, node: Node[OfRepository]
-) -> Iterator[Node[SystemPart[VirtualDisk]]]:
-    return (DISK_ALLOCATION.node(each) for each in view.disks_in(node.sources.repository.uuid))
-
-
-def _port_allocations(
-    view: View, node: Node[OfNetwork]
-) -> Iterator[Node[SystemPart[VirtualNetworkPort]]]:
-    return (NETWORK_PORT_ALLOCATION.node(each) for each in view.ports_on(node.sources.network.uuid))
-
-
-ALLOCATIONS_OF_POOLS = (
-    reach_from(PROCESSOR_POOL, _processor_allocations)
-    | reach_from(MEMORY_POOL, _memory_allocations)
-    | reach_from(STORAGE_POOL, _disk_allocations)
-    | reach_from(NETWORK_POOL, _port_allocations)
-)
-
-
-def _processor_pool(view: View, node: Node[SystemAtHost]) -> Iterator[Node[OfHost]]:
-    host = view.home(node.sources.system)
-    if host is not None:
-        yield PROCESSOR_POOL.node(OfHost(host))
-
-
-def _memory_pool(view: View, node: Node[SystemAtHost]) -> Iterator[Node[HostMemory]]:
-    host = view.home(node.sources.system)
-    if host is not None:
-        yield memory_pool(view, host)
-
-
-def _pool_of_image(view: View, repository_uuid: str) -> Iterator[Node[OfRepository]]:
-    repository = view.inventory.storage_repositories.get(repository_uuid)
-    if repository is not None:
-        yield STORAGE_POOL.node(OfRepository(repository))
-
-
-def _pool_of_disk(view: View, node: Node[SystemPart[VirtualDisk]]) -> Iterator[Node[OfRepository]]:
-    image = node.sources.part.image
-    if image is not None:
-        yield from _pool_of_image(view, image.sr_uuid)
-
-
-def _pool_of_port(
-    view: View, node: Node[SystemPart[VirtualNetworkPort]]
-) -> Iterator[Node[OfNetwork]]:
-    network = view.inventory.networks.get(node.sources.part.network_uuid)
-    if network is not None:
-        yield NETWORK_POOL.node(OfNetwork(network))
-
-
-POOLS_OF_ALLOCATIONS = (
-    reach_from(PROCESSOR_ALLOCATION, _processor_pool)
-    | reach_from(MEMORY_ALLOCATION, _memory_pool)
-    | reach_from(DISK_ALLOCATION, _pool_of_disk)
-    | reach_from(NETWORK_PORT_ALLOCATION, _pool_of_port)
+HOSTS_OF_POOLS = _all_of(map(_host_of_pool, OFFERS))
+ALLOCATIONS_OF_POOLS = _all_of(kind.pools.allocations for kind in KINDS if kind.pools)
+POOLS_OF_ALLOCATIONS = _all_of(
+    reach_from(kind.allocation, kind.pools.of_allocation) for kind in KINDS if kind.pools
 )
 
 
@@ -354,7 +211,7 @@ PARTS_OF_POOLS = (
 POOLS_OF_PARTS = (
     reach_from(HOST_PROCESSOR, lambda _, node: (PROCESSOR_POOL.node(OfHost(node.sources.host)),))
     | reach_from(HOST_MEMORY, lambda view, node: (memory_pool(view, node.sources.host),))
-    | reach_from(DISK_IMAGE, lambda view, node: _pool_of_image(view, node.sources.image.sr_uuid))
+    | reach_from(DISK_IMAGE, lambda view, node: storage_pool(view, node.sources.image.sr_uuid))
     | PARENT_POOLS
 )
 

@@ -13,10 +13,9 @@ from virtcim.providers.engine.view import View
 from virtcim.providers.host.devices import DISK_IMAGE, OfImage
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB, OfJob
 from virtcim.providers.jobs.elements import element_of
-from virtcim.providers.resource_pool.pools import STORAGE_POOL, OfRepository
 from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
-from virtcim.providers.resources.allocation import ALLOCATIONS
-from virtcim.providers.resources.registry import KINDS, added_settings
+from virtcim.providers.resources.disk.pool import STORAGE_POOL, OfRepository
+from virtcim.providers.resources.registry import ALLOCATIONS, KINDS, added_settings
 from virtcim.providers.state.job_store import JobElement
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM, system_element
 from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS

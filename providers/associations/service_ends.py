@@ -12,25 +12,24 @@ from virtcim.providers.associations.ends import (
     HOSTS_OF_POOLS,
     hosts_of_system,
     pools_of_host,
-    same,
     systems_of_host,
 )
 from virtcim.providers.engine.instance_class import Node
-from virtcim.providers.engine.reach import reach_from
+from virtcim.providers.engine.reach import reach_from, same
 from virtcim.providers.engine.sources import OfHost, OfSystem
 from virtcim.providers.engine.view import View
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.host.power_management import POWER_SERVICE
-from virtcim.providers.resource_pool.allocation_capabilities import (
-    ALLOCATION_CAPABILITIES,
-    DESCRIBED_POOLS,
-    capabilities_of_pool,
-    pool_of_capabilities,
-)
 from virtcim.providers.resource_pool_configuration.capabilities import (
     POOL_CONFIGURATION_CAPABILITIES,
 )
 from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
+from virtcim.providers.resources.allocation_capabilities import (
+    ALLOCATION_CAPABILITIES,
+    capabilities_of_pool,
+    pool_of_capabilities,
+)
+from virtcim.providers.resources.registry import POOLS
 from virtcim.providers.virtual_system.capabilities import (
     SYSTEM_CAPABILITIES,
     capabilities_of_system,
@@ -60,7 +59,7 @@ CAPABILITIES = (
     )
     | reach_from((HOST_SYSTEM, MANAGEMENT_SERVICE), same(MANAGEMENT_CAPABILITIES))
     | reach_from(POOL_CONFIGURATION_SERVICE, same(POOL_CONFIGURATION_CAPABILITIES))
-    | reach_from(DESCRIBED_POOLS, capabilities_of_pool)
+    | reach_from(POOLS, capabilities_of_pool)
 )
 CAPABLE_ELEMENTS = (
     reach_from(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from virtcim.providers.associations import ends, job_ends, service_ends
 from virtcim.providers.engine.association_engine import Association, End
-from virtcim.providers.engine.reach import reach_from
+from virtcim.providers.engine.reach import reach_from, same
 from virtcim.providers.host.devices import DISK_IMAGE
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.host.power_management import POWER_SERVICE, power_state
@@ -24,20 +24,20 @@ from virtcim.providers.interop.profiles import (
     referring_profiles,
 )
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
-from virtcim.providers.resource_pool.allocation_capabilities import (
+from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
+from virtcim.providers.resources.allocation_capabilities import (
     ALLOCATION_CAPABILITIES,
     CAPABILITY_SETTINGS,
     capabilities_of_setting,
     capability_role,
     settings_of_capabilities,
 )
-from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
-from virtcim.providers.resources.allocation import ALLOCATIONS
-from virtcim.providers.resources.devices import (
+from virtcim.providers.resources.disk.devices import (
     CD_DRIVE_DEVICE,
     FLOPPY_DRIVE_DEVICE,
     LOGICAL_DISK,
 )
+from virtcim.providers.resources.registry import ALLOCATIONS
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
 from virtcim.providers.virtual_system_management.service import MANAGEMENT_SERVICE
@@ -69,12 +69,12 @@ ASSOCIATIONS = (
         ends=(
             End(
                 role="ManagedElement",
-                reach=reach_from(COMPUTER_SYSTEM, ends.same(SYSTEM_SETTINGS))
+                reach=reach_from(COMPUTER_SYSTEM, same(SYSTEM_SETTINGS))
                 | ends.ALLOCATIONS_OF_DEVICES,
             ),
             End(
                 role="SettingData",
-                reach=reach_from(SYSTEM_SETTINGS, ends.same(COMPUTER_SYSTEM))
+                reach=reach_from(SYSTEM_SETTINGS, same(COMPUTER_SYSTEM))
                 | ends.DEVICES_OF_ALLOCATIONS,
             ),
         ),
@@ -85,7 +85,7 @@ ASSOCIATIONS = (
         ends=(
             End(
                 role="ManagedElement",
-                reach=reach_from((COMPUTER_SYSTEM, SYSTEM_SETTINGS), ends.same(SYSTEM_SETTINGS)),
+                reach=reach_from((COMPUTER_SYSTEM, SYSTEM_SETTINGS), same(SYSTEM_SETTINGS)),
             ),
             End(role="SettingData", reach=reach_from(SYSTEM_SETTINGS, ends.elements_of_settings)),
         ),
@@ -180,7 +180,7 @@ ASSOCIATIONS = (
         name="VirtCIM_HostedService",
         ends=(
             End(role="Antecedent", reach=reach_from(HOST_SYSTEM, service_ends.services_of_host)),
-            End(role="Dependent", reach=reach_from(_SERVICES, ends.same(HOST_SYSTEM))),
+            End(role="Dependent", reach=reach_from(_SERVICES, same(HOST_SYSTEM))),
         ),
     ),
     Association(
@@ -196,9 +196,9 @@ ASSOCIATIONS = (
         ends=(
             End(
                 role="ServiceProvided",
-                reach=reach_from(POWER_SERVICE, ends.same(HOST_SYSTEM)),
+                reach=reach_from(POWER_SERVICE, same(HOST_SYSTEM)),
             ),
-            End(role="UserOfService", reach=reach_from(HOST_SYSTEM, ends.same(POWER_SERVICE))),
+            End(role="UserOfService", reach=reach_from(HOST_SYSTEM, same(POWER_SERVICE))),
         ),
         values=power_state,
     ),

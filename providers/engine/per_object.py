@@ -13,6 +13,7 @@ from virtcim.providers.engine.sources import HostPart, OfHost, OfSystem, Sources
 from virtcim.providers.engine.view import View
 
 __all__ = [
+    "Identified",
     "all_hosts",
     "all_systems",
     "per_host",
@@ -24,17 +25,18 @@ __all__ = [
 ]
 
 
-class _Identified(Protocol):
+class Identified(Protocol):
     """A part of an object, which has a name there."""
 
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """The name, unique within the object."""
 
 
 S = TypeVar("S", bound=Sources)
 Owner = TypeVar("Owner")
 T = TypeVar("T")
-P = TypeVar("P", bound=_Identified)
+P = TypeVar("P", bound=Identified)
 
 
 def all_hosts(view: View) -> Mapping[str, Host]:

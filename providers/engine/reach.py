@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from virtcim.providers.engine.instance_class import AnyClass, AnyNode, Node, ServedClass
+from virtcim.providers.engine.instance_class import (
+    AnyClass,
+    AnyNode,
+    InstanceClass,
+    Node,
+    ServedClass,
+)
 from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
 
-__all__ = ["Reach", "reach_from"]
+__all__ = ["Reach", "reach_from", "same"]
 
 S = TypeVar("S", bound=Sources)
 _Reached = Callable[[View, AnyNode], Iterable[AnyNode]]
@@ -77,3 +83,8 @@ def _checked(
         return reached(view, node)
 
     return reach
+
+
+def same(instance_class: InstanceClass[S]) -> Callable[[View, Node[S]], Iterable[Node[S]]]:
+    """The instance of another class that has the same sources."""
+    return lambda _, node: (instance_class.node(node.sources),)

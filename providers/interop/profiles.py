@@ -12,16 +12,8 @@ from virtcim.providers.engine.view import View
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.interop.object_manager import INTEROP
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
-from virtcim.providers.resource_pool.allocation_capabilities import ALLOCATION_CAPABILITIES
-from virtcim.providers.resource_pool.pools import (
-    MEMORY_POOL,
-    NETWORK_POOL,
-    POOLS,
-    PRIMORDIAL_NETWORK_POOL,
-    PRIMORDIAL_STORAGE_POOL,
-    PROCESSOR_POOL,
-    STORAGE_POOL,
-)
+from virtcim.providers.resources.allocation_capabilities import ALLOCATION_CAPABILITIES
+from virtcim.providers.resources.registry import KINDS, POOLS
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 
 __all__ = [
@@ -58,19 +50,10 @@ _REGISTRATION = _Profile(1033, "Profile Registration", "1.0.0")
 _ALLOCATION = (
     _Profile(1041, "Resource Allocation", "1.1.0", POOLS),
     _Profile(1043, "Allocation Capabilities", "1.0.0", (ALLOCATION_CAPABILITIES,)),
-    _Profile(1044, "Processor Resource Virtualization", "1.0.0", (PROCESSOR_POOL,)),
-    _Profile(1045, "Memory Resource Virtualization", "1.0.0", (MEMORY_POOL,)),
-    _Profile(
-        1047,
-        "Storage Resource Virtualization",
-        "1.0.0",
-        (PRIMORDIAL_STORAGE_POOL, STORAGE_POOL),
-    ),
-    _Profile(
-        1050,
-        "Ethernet Port Resource Virtualization",
-        "1.0.0",
-        (PRIMORDIAL_NETWORK_POOL, NETWORK_POOL),
+    *(
+        _Profile(*kind.profile, tuple(offer.pool for offer in kind.pools.offers))
+        for kind in KINDS
+        if kind.profile is not None and kind.pools is not None
     ),
 )
 _JOB_CONTROL = _Profile(1103, "Job Control", "1.0.0", (CONCRETE_JOB,))

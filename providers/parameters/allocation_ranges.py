@@ -1,4 +1,4 @@
-"""How much of each kind of resource can be asked for: one source to publish and to enforce.
+"""How much of a resource can be asked for: one source to publish and to enforce.
 
 The amounts are in ``units``: bytes, or a number of things.
 """
@@ -8,25 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from virtcim.hypervisor.model import Host, Network, StorageRepository
-
-__all__ = [
-    "DEFAULT_MEMORY_BYTES",
-    "DEFAULT_PROCESSORS",
-    "AllocationRange",
-    "image_range",
-    "memory_range",
-    "port_range",
-    "processor_range",
-    "widest",
-]
-
-_MIB, _GIB = 2**20, 2**30
-# What a virtual system gets where no setting says it (DSP1042 clause 8.2.2 leaves it to us).
-DEFAULT_PROCESSORS = 1
-DEFAULT_MEMORY_BYTES = 512 * _MIB
-_DEFAULT_IMAGE_BYTES = 8 * _GIB
-_LEAST_MEMORY_BYTES = _MIB
+__all__ = ["AllocationRange", "widest"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,65 +55,6 @@ class AllocationRange:
         most = f"to {self.maximum}" if self.maximum is not None else "upwards"
         steps = f" in steps of {self.increment}" if self.increment != 1 else ""
         return f"{self.minimum} {most} ({self.units}{steps})"
-
-
-def processor_range(host: Host) -> AllocationRange:
-    """The processors that one virtual system can have.
-
-    More of them than the host has can be had, but nobody is served well by them.
-    """
-    return AllocationRange(
-        units="count",
-        default=DEFAULT_PROCESSORS,
-        minimum=1,
-        maximum=host.cpu_count or None,
-        increment=1,
-    )
-
-
-def memory_range(host: Host) -> AllocationRange:
-    """The memory that one virtual system can have."""
-    step = host.memory_increment_bytes
-    most = host.memory_total_bytes // step * step or None
-    return AllocationRange(
-        units="byte",
-        default=DEFAULT_MEMORY_BYTES if most is None else min(DEFAULT_MEMORY_BYTES, most),
-        minimum=max(_LEAST_MEMORY_BYTES, step),
-        maximum=most,
-        increment=step,
-    )
-
-
-def image_range(repository: StorageRepository) -> AllocationRange:
-    """The sizes that a disk image in a repository can have; a new one by default one that fits.
-
-    There is no maximum: an image that takes space as it is written may be larger than what is
-    free, and where it takes all of it at once the storage says what is too much.
-    """
-    step = repository.image_increment_bytes
-    size, used = repository.physical_size_bytes, repository.physical_utilisation_bytes
-    default: int | None = _DEFAULT_IMAGE_BYTES
-    if size:
-        default = min(_DEFAULT_IMAGE_BYTES, max(size - used, 0) // step * step) or None
-    offered = repository.makes_images and repository.attached
-    return AllocationRange(
-        units="byte",
-        default=default if offered else None,
-        minimum=step,
-        maximum=None,
-        increment=step,
-    )
-
-
-def port_range(network: Network) -> AllocationRange:
-    """The network ports that one setting can ask for."""
-    return AllocationRange(
-        units="count",
-        default=1 if network.active and network.takes_ports else None,
-        minimum=1,
-        maximum=1,
-        increment=1,
-    )
 
 
 def widest(ranges: Iterable[AllocationRange]) -> AllocationRange | None:

@@ -20,16 +20,16 @@ from virtcim.providers.host.devices import DISK_IMAGE, OfImage
 from virtcim.providers.jobs.elements import element_of
 from virtcim.providers.jobs.invocation import SUCCESS, Call, Method
 from virtcim.providers.jobs.runner import Operation
-from virtcim.providers.parameters.allocation_ranges import image_range
-from virtcim.providers.resource_pool.pools import (
-    PRIMORDIAL_STORAGE_POOL,
-    STORAGE_POOL,
-    OfRepository,
-)
 from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
 from virtcim.providers.resource_pool_configuration.storage_settings import (
     read_image_settings,
     read_pool_settings,
+)
+from virtcim.providers.resources.disk.pool import (
+    PRIMORDIAL_STORAGE_POOL,
+    STORAGE_POOL,
+    OfRepository,
+    image_range,
 )
 
 __all__ = ["POOL_METHODS"]

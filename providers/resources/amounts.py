@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from virtcim.hypervisor.change import VirtualSystemChange
 from virtcim.hypervisor.model import Host, VirtualSystem, VirtualSystemSpec
 from virtcim.providers.engine.identities import parse_instance_id
-from virtcim.providers.engine.instance_class import InstanceClass
+from virtcim.providers.engine.instance_class import InstanceClass, Node
+from virtcim.providers.engine.reach import reach_from
+from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
 from virtcim.providers.parameters.allocation_ranges import AllocationRange, widest
 from virtcim.providers.parameters.setting_difference import different
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.parameters.units import Unit
-from virtcim.providers.resources.allocation import SystemAtHost
-from virtcim.providers.resources.kind import Definition, ResourceKind, ResourceSetting
+from virtcim.providers.resource_pool.offer import AnyOffer
+from virtcim.providers.resources.allocation import SystemAtHost, at_host
+from virtcim.providers.resources.kind import (
+    Definition,
+    Devices,
+    PoolsOfKind,
+    Profile,
+    ResourceKind,
+    ResourceSetting,
+)
 from virtcim.providers.resources.settings import setting_like
 
-__all__ = ["Amount", "AmountOfSystem", "amount_kind"]
+__all__ = ["Amount", "AmountOfSystem", "amount_kind", "pools_of_hosts"]
 
+S = TypeVar("S", bound=Sources)
 # What asks for the same amount again.
 _LIKE = ("ResourceType", "AllocationUnits", "VirtualQuantity", "VirtualQuantityUnits", "Limit")
 
@@ -70,13 +81,13 @@ class AmountOfSystem:
         return self.define(spec, Amount(initial, maximum))
 
     def changed(
-        self, setting: ResourceSetting, system: VirtualSystem, _: str, change: VirtualSystemChange
+        self, setting: ResourceSetting, of: SystemAtHost, change: VirtualSystemChange
     ) -> VirtualSystemChange:
         """``change`` with what a setting asks for; more than the limit raises a limit not given.
 
         A limit that is sent back as it was is not given. Raises CimError.
         """
-        present = self.present(system)
+        present = self.present(of.system)
         wanted = self._read(setting, present)
         initial = wanted.quantity or present.initial
         limit = None if wanted.limit == present.maximum else wanted.limit
@@ -117,28 +128,56 @@ class AmountOfSystem:
         return widest(self.range_of(host) for host in ((named,) if named else hosts.values()))
 
 
+def pools_of_hosts(
+    offer: AnyOffer,
+    pool: InstanceClass[S],
+    pool_of: Callable[[View, Host], S],
+    host_of: Callable[[S], Host],
+    allocation: InstanceClass[SystemAtHost],
+) -> PoolsOfKind[SystemAtHost]:
+    """The pools of an amount: one per host, for all systems that live there."""
+
+    def of_allocation(view: View, node: Node[SystemAtHost]) -> Iterator[Node[S]]:
+        host = view.home(node.sources.system)
+        if host is not None:
+            yield pool.node(pool_of(view, host))
+
+    def allocations(view: View, node: Node[S]) -> Iterator[Node[SystemAtHost]]:
+        host = host_of(node.sources)
+        for system in view.systems_at(host):
+            yield allocation.node(SystemAtHost(system, host.uuid))
+
+    return PoolsOfKind(
+        offers=(offer,), of_allocation=of_allocation, allocations=reach_from(pool, allocations)
+    )
+
+
 def amount_kind(
     name: str,
-    allocation: InstanceClass[SystemAtHost],
     amount: AmountOfSystem,
     *,
+    profile: Profile,
+    allocation: InstanceClass[SystemAtHost],
+    devices: Devices[SystemAtHost],
+    pools: PoolsOfKind[SystemAtHost],
     resource_type: int,
     class_names: tuple[str, ...],
-) -> ResourceKind[str]:
+) -> ResourceKind[SystemAtHost]:
     """A kind of resource of which every system has one amount."""
     return ResourceKind(
         name=name,
-        allocation=allocation,
         single=True,
+        profile=profile,
+        allocation=allocation,
+        allocations=lambda view, system: (at_host(view, system),),
+        devices=devices,
+        pools=pools,
         definition=Definition(
             resource_types=(resource_type,),
             class_names=class_names,
             read=amount.defined,
-            parts=lambda _: ("",),
             places=lambda _: (name,),
-            like=lambda _, system, host_uuid: setting_like(
-                allocation.values(SystemAtHost(system, host_uuid)), _LIKE
-            ),
+            like=lambda _, of: setting_like(allocation.values(of), _LIKE),
         ),
         change=amount.changed,
     )

@@ -2,29 +2,51 @@
 
 A kind is one module, or one folder, beside this one, and a row in ``registry.py``. Who asks it:
 
-- ``definition`` is read by DefineSystem, by ReferenceConfiguration and by every method that must
-  tell of which kind a setting is;
-- ``change`` is asked by ModifyResourceSettings;
-- ``plugging`` by AddResourceSettings, RemoveResourceSettings, and the jobs of both.
+- the classes that are served, and the associations, for ``allocation``, ``devices`` and ``pools``;
+- the registered profiles for ``profile``;
+- DefineSystem, ReferenceConfiguration, and every method that must tell of which kind a setting
+  is, for ``definition``;
+- ModifyResourceSettings for ``change``;
+- AddResourceSettings, RemoveResourceSettings, and the jobs of both, for ``plugging``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from virtcim.cim.records import Record
 from virtcim.hypervisor.change import AddedDevices, VirtualSystemChange
 from virtcim.hypervisor.model import VirtualSystem, VirtualSystemSpec
-from virtcim.providers.engine.instance_class import ServedClass
+from virtcim.providers.engine.instance_class import InstanceClass, Node, ServedClass
+from virtcim.providers.engine.reach import Reach
+from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
 from virtcim.providers.parameters.setting_reader import SettingReader
+from virtcim.providers.resource_pool.offer import AnyOffer
 from virtcim.providers.resources.allocation import AllocationSources
+from virtcim.providers.resources.devices import DeviceSources
 
-__all__ = ["Definition", "Plugging", "ResourceKind", "ResourceSetting"]
+__all__ = [
+    "Definition",
+    "Devices",
+    "Plugging",
+    "PoolsOfKind",
+    "Profile",
+    "ResourceKind",
+    "ResourceSetting",
+]
 
-Part = TypeVar("Part")
+S = TypeVar("S", bound=AllocationSources)
+
+
+class Profile(NamedTuple):
+    """A DMTF profile (DSP and number) whose central instances are the pools of a kind."""
+
+    number: int
+    name: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,55 +64,83 @@ class ResourceSetting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Definition(Generic[Part]):
+class Devices(Generic[S]):
+    """The devices that the resources of a kind are in a virtual system.
+
+    ``of_system`` are all of one system, ``of_allocation`` those that come from one allocation, and
+    ``allocations`` leads from a device to the allocation that it comes from.
+    """
+
+    classes: tuple[ServedClass[DeviceSources], ...]
+    of_system: Callable[[VirtualSystem], Iterable[Node[DeviceSources]]]
+    of_allocation: Callable[[View, Node[S]], Iterable[Node[DeviceSources]]]
+    allocations: Reach
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolsOfKind(Generic[S]):
+    """The pools that the resources of a kind come from.
+
+    ``offers`` are their classes, parents before their children. ``of_allocation`` is the pool that
+    an allocation comes from, ``allocations`` leads from a pool to what was allocated from it.
+    """
+
+    offers: tuple[AnyOffer, ...]
+    of_allocation: Callable[[View, Node[S]], Iterable[Node[Sources]]]
+    allocations: Reach
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition(Generic[S]):
     """How a resource is asked for in a new system. All functions raise CimError.
 
     ``resource_types`` are the numbers (CIM_ResourceAllocationSettingData.ResourceType) that ask
     for one, first the one that a class alone stands for, and ``class_names`` the last parts of the
     names of the classes that do, ours and the peers'. ``read`` gives the system with what a setting
-    asks for; what the system given third (``reference``) has can be had in any case. ``parts`` are
-    those of a system that another one made after it gets, too; ``places`` the names by which a
-    setting can give one of them itself (AddressOnParent), and ``like`` the setting that asks for
-    one like it.
+    asks for; what the system given third (``reference``) has can be had in any case. ``places``
+    are the names by which a setting can give a resource of such a reference itself
+    (AddressOnParent), and ``like`` is the setting that asks for one like it.
     """
 
     resource_types: tuple[int, ...]
     class_names: tuple[str, ...]
     read: Callable[[ResourceSetting, VirtualSystemSpec, VirtualSystem | None], VirtualSystemSpec]
-    parts: Callable[[VirtualSystem], Iterable[Part]]
-    places: Callable[[Part], Iterable[str]]
-    like: Callable[[View, VirtualSystem, Part], Record]
+    places: Callable[[S], Iterable[str]]
+    like: Callable[[View, S], Record]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plugging:
+class Plugging(Generic[S]):
     """How resources come to a system that is there, and go. ``add`` raises CimError.
 
-    ``plurals`` are what people call them. ``remove`` takes the ``id`` of one, and ``added`` gives
-    those of the ones that came, in the order in which they were asked for.
+    ``plurals`` are what people call them. ``added`` gives the ``id`` of the ones that came, in the
+    order in which they were asked for.
     """
 
     plurals: tuple[str, ...]
     add: Callable[[ResourceSetting, VirtualSystemChange], VirtualSystemChange]
-    remove: Callable[[VirtualSystemChange, str], VirtualSystemChange]
+    remove: Callable[[VirtualSystemChange, S], VirtualSystemChange]
     added: Callable[[AddedDevices], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class ResourceKind(Generic[Part]):
-    """One kind of resource; ``Part`` is what a virtual system has of it.
+class ResourceKind(Generic[S]):
+    """One kind of resource; ``S`` is what its settings are computed from.
 
-    ``name`` is the part of an InstanceID that tells the kind. ``single`` are those of which every
-    system has exactly one setting; without ``plugging`` they come and go with the system.
+    ``name`` is the part of an InstanceID that tells the kind, ``allocation`` the class of its
+    settings, and ``allocations`` those of one system. ``single`` are the kinds of which every
+    system has exactly one setting; without ``plugging`` resources come and go with the system.
     Where ``definition`` is None clients cannot ask for one. ``change`` gives the change with what
-    a setting asks for in a part of a system; it raises CimError.
+    a setting asks for in the resource of a system; it raises CimError.
     """
 
     name: str
-    allocation: ServedClass[AllocationSources]
     single: bool = False
-    definition: Definition[Part] | None = None
-    change: Callable[
-        [ResourceSetting, VirtualSystem, Part, VirtualSystemChange], VirtualSystemChange
-    ]
-    plugging: Plugging | None = None
+    profile: Profile | None = None
+    allocation: InstanceClass[S]
+    allocations: Callable[[View, VirtualSystem], Iterable[S]]
+    devices: Devices[S]
+    pools: PoolsOfKind[S] | None = None
+    definition: Definition[S] | None = None
+    change: Callable[[ResourceSetting, S, VirtualSystemChange], VirtualSystemChange]
+    plugging: Plugging[S] | None = None

@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
+from typing import NamedTuple
 
-from virtcim.providers.parameters.allocation_ranges import DEFAULT_MEMORY_BYTES, memory_range
+from virtcim.cim.records import Value
+from virtcim.hypervisor.model import Host, VirtualSystem
+from virtcim.providers.engine.instance_class import Node
+from virtcim.providers.engine.per_object import all_hosts, per_object
+from virtcim.providers.engine.reach import reach_from
+from virtcim.providers.engine.sources import OfSystem
+from virtcim.providers.engine.view import View
+from virtcim.providers.parameters.allocation_ranges import AllocationRange
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.parameters.units import Unit
-from virtcim.providers.resource_pool.pools import MEMORY as MEMORY_TYPE
-from virtcim.providers.resources.allocation import MEMORY_ALLOCATION
-from virtcim.providers.resources.amounts import Amount, AmountOfSystem, amount_kind
+from virtcim.providers.resource_pool.offer import DEDICATED, GENERAL, pool_offer
+from virtcim.providers.resource_pool.pools import pool_id, pool_values
+from virtcim.providers.resources.allocation import (
+    ALLOCATED,
+    SystemAtHost,
+    allocation_per_system,
+    at_host,
+)
+from virtcim.providers.resources.amounts import (
+    Amount,
+    AmountOfSystem,
+    amount_kind,
+    pools_of_hosts,
+)
+from virtcim.providers.resources.devices import device_per_system, device_values, is_on
+from virtcim.providers.resources.kind import Devices, Profile
 
-__all__ = ["MEMORY"]
+__all__ = ["MEMORY", "MEMORY_POOL", "HostMemory", "memory_pool"]
 
+# CIM_ResourceAllocationSettingData.ResourceType.
+_MEMORY = 4
+_MIB = 2**20
+# What a virtual system gets where no setting says it (DSP1042 clause 8.2.2 leaves it to us).
+_DEFAULT_BYTES = 512 * _MIB
+_LEAST_BYTES = _MIB
+_READ_WRITE = 3
 _BYTE, _COUNT = Unit("byte", Fraction(1)), Unit("count", Fraction(1))
 
 
@@ -26,15 +56,105 @@ def _units(reader: SettingReader) -> tuple[Unit, Unit]:
     return quantity_unit, allocation_unit or quantity_unit
 
 
+def _range(host: Host) -> AllocationRange:
+    """The memory that one virtual system can have."""
+    step = host.memory_increment_bytes
+    most = host.memory_total_bytes // step * step or None
+    return AllocationRange(
+        units="byte",
+        default=_DEFAULT_BYTES if most is None else min(_DEFAULT_BYTES, most),
+        minimum=max(_LEAST_BYTES, step),
+        maximum=most,
+        increment=step,
+    )
+
+
+class HostMemory(NamedTuple):
+    """A host, and how much of its memory is in use."""
+
+    host: Host
+    in_use_bytes: int
+
+
+def _memory_of(view: View, host: Host) -> HostMemory:
+    return HostMemory(host, view.inventory.memory_in_use.get(host.uuid, 0))
+
+
+def _pool_values(of: HostMemory) -> Mapping[str, Value]:
+    host, in_use_bytes = of
+    return {
+        **pool_values(
+            pool_id(MEMORY_POOL, host.uuid), f"Memory of {host.name_label}", _MEMORY, "byte"
+        ),
+        "Caption": "Memory pool",
+        "Capacity": host.memory_total_bytes,
+        # What the host itself uses was not had from the pool.
+        "Reserved": in_use_bytes,
+        "CurrentlyConsumedResource": in_use_bytes,
+        "MaxConsumableResource": host.memory_total_bytes,
+    }
+
+
+MEMORY_POOL = per_object(
+    "VirtCIM_MemoryPool",
+    all_hosts,
+    lambda view: partial(_memory_of, view),
+    lambda of: of.host.uuid,
+    _pool_values,
+    part="MemoryPool",
+)
+
+
+def memory_pool(view: View, host: Host) -> Node[HostMemory]:
+    """The memory pool of a host."""
+    return MEMORY_POOL.node(_memory_of(view, host))
+
+
+def _allocation_values(of: SystemAtHost) -> Mapping[str, Value]:
+    system = of.system
+    return {
+        **ALLOCATED,
+        "ElementName": f"Memory of {system.name_label}",
+        "Caption": "Memory allocation",
+        "ResourceType": _MEMORY,
+        "PoolID": pool_id(MEMORY_POOL, of.host_uuid) if of.host_uuid else None,
+        "AllocationUnits": "byte",
+        "VirtualQuantity": system.memory_dynamic_max_bytes or None,
+        "VirtualQuantityUnits": "byte",
+        "Limit": system.memory_static_max_bytes or None,
+    }
+
+
+_ALLOCATION = allocation_per_system(
+    "VirtCIM_MemoryResourceAllocationSettingData", "memory", _allocation_values
+)
+
+
+def _device_values(system: VirtualSystem) -> Mapping[str, Value]:
+    actual = system.memory_actual_bytes if is_on(system) else 0
+    size = actual or system.memory_dynamic_max_bytes
+    return {
+        **device_values(system, "Memory", "Virtual memory"),
+        "Volatile": True,
+        "Access": _READ_WRITE,
+        "BlockSize": 1,
+        "NumberOfBlocks": size,
+        "ConsumableBlocks": size,
+        "Primordial": False,
+    }
+
+
+_DEVICE = device_per_system("VirtCIM_Memory", "memory", _device_values)
+
+
 MEMORY = amount_kind(
     "memory",
-    MEMORY_ALLOCATION,
     AmountOfSystem(
         pool="MemoryPool",
-        range_of=memory_range,
+        range_of=_range,
         base="byte",
         units=_units,
-        default=DEFAULT_MEMORY_BYTES,
+        default=_DEFAULT_BYTES,
         present=lambda system: Amount(
             system.memory_dynamic_max_bytes, system.memory_static_max_bytes
         ),
@@ -45,7 +165,31 @@ MEMORY = amount_kind(
             change, memory_dynamic_max_bytes=initial, memory_static_max_bytes=maximum
         ),
     ),
-    resource_type=MEMORY_TYPE,
+    profile=Profile(1045, "Memory Resource Virtualization", "1.0.0"),
+    allocation=_ALLOCATION,
+    devices=Devices(
+        classes=(_DEVICE,),
+        of_system=lambda system: (_DEVICE.node(OfSystem(system)),),
+        of_allocation=lambda _, node: (_DEVICE.node(OfSystem(node.sources.system)),),
+        allocations=reach_from(
+            _DEVICE, lambda view, node: (_ALLOCATION.node(at_host(view, node.sources.system)),)
+        ),
+    ),
+    pools=pools_of_hosts(
+        pool_offer(
+            MEMORY_POOL,
+            lambda of: of.host,
+            _range,
+            resource_type=_MEMORY,
+            request_types=(GENERAL, GENERAL),
+            sharing_mode=DEDICATED,
+        ),
+        MEMORY_POOL,
+        _memory_of,
+        lambda of: of.host,
+        _ALLOCATION,
+    ),
+    resource_type=_MEMORY,
     class_names=(
         "MemoryResourceAllocationSettingData",
         "MemResourceAllocationSettingData",

@@ -3,34 +3,215 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
+from virtcim.cim.records import Value
 from virtcim.hypervisor.change import NetworkPortChange, VirtualSystemChange
 from virtcim.hypervisor.model import (
+    Host,
     Network,
     NetworkPortSpec,
     VirtualNetworkPort,
     VirtualSystem,
     VirtualSystemSpec,
 )
+from virtcim.providers.engine.instance_class import Node
+from virtcim.providers.engine.per_object import per_host, per_object, per_part
+from virtcim.providers.engine.reach import reach_from, same
 from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import rejected
+from virtcim.providers.parameters.allocation_ranges import AllocationRange
 from virtcim.providers.parameters.setting_difference import different
 from virtcim.providers.parameters.setting_reader import SettingReader
-from virtcim.providers.resource_pool.pools import ETHERNET_ADAPTER, NETWORK_POOL, pool_id
-from virtcim.providers.resources.allocation import NETWORK_PORT_ALLOCATION
-from virtcim.providers.resources.kind import Definition, Plugging, ResourceKind, ResourceSetting
+from virtcim.providers.resource_pool.offer import GENERAL, SHARED, SPECIFIC, pool_offer
+from virtcim.providers.resource_pool.pools import first_host, pool_id, pool_values
+from virtcim.providers.resources.allocation import ALLOCATED
+from virtcim.providers.resources.devices import device_per_part, device_values
+from virtcim.providers.resources.kind import (
+    Definition,
+    Devices,
+    Plugging,
+    PoolsOfKind,
+    Profile,
+    ResourceKind,
+    ResourceSetting,
+)
 from virtcim.providers.resources.pool_names import pool_object
 from virtcim.providers.resources.settings import accept_one, setting_like
 
-__all__ = ["NETWORK_PORTS"]
+__all__ = ["NETWORK_POOL", "NETWORK_PORTS", "PRIMORDIAL_NETWORK_POOL"]
 
+# CIM_ResourceAllocationSettingData.ResourceType, CIM_NetworkPort.LinkTechnology.
+_ETHERNET_ADAPTER = 10
+_ETHERNET = 2
 # The properties that name the network of a port.
 _NETWORK_NAMES = ("PoolID", "Connection", "HostResource", "NetworkName", "NetworkType")
 # What asks for a port like another: its MAC address is its own.
 _LIKE = ("ResourceType", "AddressOnParent", "PoolID", "ResourceSubType")
 _MAC = re.compile(r"[0-9a-f]{2}([:-]?)(?:[0-9a-f]{2}\1){4}[0-9a-f]{2}", re.IGNORECASE)
+
+
+# Pools, and what can be had from them.
+
+
+class OfNetwork(NamedTuple):
+    """The pool of the ports that a network can have."""
+
+    network: Network
+
+
+def _primordial_values(host: Host) -> Mapping[str, Value]:
+    identity = pool_id(PRIMORDIAL_NETWORK_POOL, host.uuid)
+    return {
+        **pool_values(identity, f"Networks of {host.name_label}", _ETHERNET_ADAPTER, "count"),
+        "Caption": "Primordial network pool",
+        "Reserved": 0,
+    }
+
+
+def _pool_values(of: OfNetwork) -> Mapping[str, Value]:
+    network = of.network
+    return {
+        **pool_values(
+            pool_id(NETWORK_POOL, network.uuid),
+            network.name_label,
+            _ETHERNET_ADAPTER,
+            "count",
+            active=network.active,
+            primordial=False,
+            problem=network.problem,
+        ),
+        "Caption": "Network pool",
+        "Description": network.name_description or None,
+        # A network takes as many ports as are asked for: there is no capacity to tell.
+        "Reserved": 0,
+    }
+
+
+PRIMORDIAL_NETWORK_POOL = per_host(
+    "VirtCIM_PrimordialNetworkPool",
+    _primordial_values,
+    part="PrimordialNetworkPool",
+    hosts=first_host,
+)
+NETWORK_POOL = per_object(
+    "VirtCIM_NetworkPool",
+    lambda view: view.inventory.networks,
+    lambda _: OfNetwork,
+    lambda of: of.network.uuid,
+    _pool_values,
+    part="NetworkPool",
+)
+
+
+def _range(network: Network) -> AllocationRange:
+    """The network ports that one setting can ask for."""
+    return AllocationRange(
+        units="count",
+        default=1 if network.active and network.takes_ports else None,
+        minimum=1,
+        maximum=1,
+        increment=1,
+    )
+
+
+_OFFERS = (
+    pool_offer(
+        PRIMORDIAL_NETWORK_POOL,
+        lambda of: of.host,
+        None,
+        resource_type=_ETHERNET_ADAPTER,
+        request_types=(SPECIFIC, SPECIFIC),
+        sharing_mode=SHARED,
+        children=NETWORK_POOL,
+    ),
+    pool_offer(
+        NETWORK_POOL,
+        lambda of: of.network,
+        _range,
+        resource_type=_ETHERNET_ADAPTER,
+        request_types=(GENERAL, GENERAL),
+        sharing_mode=SHARED,
+        pluggable=True,
+    ),
+)
+
+
+# Allocations and devices.
+
+
+def _allocation_values(system: VirtualSystem, port: VirtualNetworkPort) -> Mapping[str, Value]:
+    pool = pool_id(NETWORK_POOL, port.network_uuid) if port.network_uuid else None
+    return {
+        **ALLOCATED,
+        "ElementName": f"Network port {port.id} of {system.name_label}",
+        "Caption": "Network port allocation",
+        "ResourceType": _ETHERNET_ADAPTER,
+        "ResourceSubType": port.model or None,
+        "PoolID": pool,
+        "Address": port.mac_address or None,
+        "AddressOnParent": port.id,
+        "AllocationUnits": "count",
+        "VirtualQuantity": 1,
+        "VirtualQuantityUnits": "count",
+        # A network that does not exist has a name, and no pool.
+        "Connection": [pool or port.network_name] if pool or port.network_name else None,
+    }
+
+
+_ALLOCATION = per_part(
+    "VirtCIM_NetworkPortResourceAllocationSettingData",
+    "network",
+    lambda system: system.network_ports,
+    _allocation_values,
+)
+
+
+def _device_values(system: VirtualSystem, port: VirtualNetworkPort) -> Mapping[str, Value]:
+    # CIM_NetworkPort writes a MAC address as twelve hexadecimal digits.
+    address = port.mac_address.replace(":", "").upper() or None
+    name, caption = f"Network port {port.id}", "Virtual network port"
+    return {
+        **device_values(
+            system,
+            name,
+            caption,
+            attached=port.attached,
+            link_up=port.link_up,
+            problem=port.problem,
+        ),
+        "PortType": 0,
+        "LinkTechnology": _ETHERNET,
+        "PermanentAddress": address,
+        "NetworkAddresses": None if address is None else [address],
+        "SupportedMaximumTransmissionUnit": port.mtu or None,
+        "ActiveMaximumTransmissionUnit": port.mtu or None,
+    }
+
+
+_DEVICE = device_per_part(
+    "VirtCIM_NetworkPort", "network", lambda system: system.network_ports, _device_values
+)
+
+
+def _devices(system: VirtualSystem) -> Iterator[Node[SystemPart[VirtualNetworkPort]]]:
+    return (_DEVICE.node(SystemPart(system, port)) for port in system.network_ports)
+
+
+def _pool_of(view: View, node: Node[SystemPart[VirtualNetworkPort]]) -> Iterator[Node[OfNetwork]]:
+    network = view.inventory.networks.get(node.sources.part.network_uuid)
+    if network is not None:
+        yield NETWORK_POOL.node(OfNetwork(network))
+
+
+def _from_pool(view: View, node: Node[OfNetwork]) -> Iterator[Node[SystemPart[VirtualNetworkPort]]]:
+    return (_ALLOCATION.node(each) for each in view.ports_on(node.sources.network.uuid))
+
+
+# How one is asked for, changed and removed.
 
 
 def _read(setting: ResourceSetting) -> NetworkPortSpec:
@@ -93,17 +274,14 @@ def _add(setting: ResourceSetting, change: VirtualSystemChange) -> VirtualSystem
     return replace(change, added_network_ports=(*change.added_network_ports, _read(setting)))
 
 
-def _remove(change: VirtualSystemChange, port: str) -> VirtualSystemChange:
-    return replace(change, removed_network_ports=(*change.removed_network_ports, port))
+def _remove(change: VirtualSystemChange, of: SystemPart[VirtualNetworkPort]) -> VirtualSystemChange:
+    return replace(change, removed_network_ports=(*change.removed_network_ports, of.part.id))
 
 
 def _change(
-    setting: ResourceSetting,
-    _: VirtualSystem,
-    port: VirtualNetworkPort,
-    change: VirtualSystemChange,
+    setting: ResourceSetting, of: SystemPart[VirtualNetworkPort], change: VirtualSystemChange
 ) -> VirtualSystemChange:
-    reader = setting.reader
+    reader, port = setting.reader, of.part
     reader.accept("VirtualDevice", port.id)
     if reader.has("AddressOnParent"):
         address = reader.text("AddressOnParent")
@@ -123,11 +301,24 @@ def _change(
     return replace(change, changed_network_ports=(*change.changed_network_ports, wanted))
 
 
-NETWORK_PORTS: ResourceKind[VirtualNetworkPort] = ResourceKind(
+NETWORK_PORTS: ResourceKind[SystemPart[VirtualNetworkPort]] = ResourceKind(
     name="network",
-    allocation=NETWORK_PORT_ALLOCATION,
+    profile=Profile(1050, "Ethernet Port Resource Virtualization", "1.0.0"),
+    allocation=_ALLOCATION,
+    allocations=lambda _, system: (SystemPart(system, port) for port in system.network_ports),
+    devices=Devices(
+        classes=(_DEVICE,),
+        of_system=_devices,
+        of_allocation=same(_DEVICE),
+        allocations=reach_from(_DEVICE, same(_ALLOCATION)),
+    ),
+    pools=PoolsOfKind(
+        offers=_OFFERS,
+        of_allocation=_pool_of,
+        allocations=reach_from(NETWORK_POOL, _from_pool),
+    ),
     definition=Definition(
-        resource_types=(ETHERNET_ADAPTER,),
+        resource_types=(_ETHERNET_ADAPTER,),
         class_names=(
             "NetworkPortResourceAllocationSettingData",
             "NetResourceAllocationSettingData",
@@ -135,11 +326,8 @@ NETWORK_PORTS: ResourceKind[VirtualNetworkPort] = ResourceKind(
             "EthernetPortAllocationSettingData",
         ),
         read=_define,
-        parts=lambda system: system.network_ports,
-        places=lambda port: (port.id,),
-        like=lambda _, system, port: setting_like(
-            NETWORK_PORT_ALLOCATION.values(SystemPart(system, port)), _LIKE
-        ),
+        places=lambda of: (of.part.id,),
+        like=lambda _, of: setting_like(_ALLOCATION.values(of), _LIKE),
     ),
     change=_change,
     plugging=Plugging(

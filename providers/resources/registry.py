@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 from virtcim.cim.records import Record
 from virtcim.hypervisor.change import AddedDevices
 from virtcim.providers.engine.identities import instance_id
-from virtcim.providers.engine.instance_class import AnyClass
+from virtcim.providers.engine.instance_class import AnyClass, ServedClass
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import rejected
 from virtcim.providers.parameters.setting_reader import SettingReader
+from virtcim.providers.resource_pool.offer import AnyOffer
+from virtcim.providers.resources.allocation import AllocationSources
 from virtcim.providers.resources.console import CONSOLES
+from virtcim.providers.resources.devices import DeviceSources
 from virtcim.providers.resources.disk.kind import DISKS
 from virtcim.providers.resources.kind import Definition, ResourceKind, ResourceSetting
 from virtcim.providers.resources.memory import MEMORY
@@ -22,8 +25,12 @@ from virtcim.providers.resources.processor import PROCESSORS
 from virtcim.providers.resources.settings import RESOURCE
 
 __all__ = [
+    "ALLOCATIONS",
+    "DEVICES",
     "KINDS",
     "KIND_OF_ALLOCATION",
+    "OFFERS",
+    "POOLS",
     "Requested",
     "added_settings",
     "no_setting",
@@ -32,6 +39,14 @@ __all__ = [
 ]
 
 KINDS: tuple[ResourceKind[Any], ...] = (PROCESSORS, MEMORY, DISKS, NETWORK_PORTS, CONSOLES)
+ALLOCATIONS: tuple[ServedClass[AllocationSources], ...] = tuple(kind.allocation for kind in KINDS)
+DEVICES: tuple[ServedClass[DeviceSources], ...] = tuple(
+    each for kind in KINDS for each in kind.devices.classes
+)
+OFFERS: tuple[AnyOffer, ...] = tuple(
+    offer for kind in KINDS if kind.pools is not None for offer in kind.pools.offers
+)
+POOLS: tuple[AnyClass, ...] = tuple(offer.pool for offer in OFFERS)
 KIND_OF_ALLOCATION: Mapping[AnyClass, ResourceKind[Any]] = MappingProxyType(
     {kind.allocation: kind for kind in KINDS}
 )

@@ -17,7 +17,7 @@ from virtcim.hypervisor.change import VirtualSystemChange
 from virtcim.hypervisor.model import VirtualSystem
 from virtcim.providers.engine.identities import parse_instance_id
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel, Node
-from virtcim.providers.engine.sources import OfSystem, SystemPart
+from virtcim.providers.engine.sources import OfSystem
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import failure, rejected
 from virtcim.providers.parameters.embedded import read_instance
@@ -163,13 +163,13 @@ def read_removed_resources(
         kind = None if node is None else KIND_OF_ALLOCATION.get(node.instance_class)
         if node is None or kind is None or not kind.allocation.owns(node):
             raise rejected(f"{where}: there is no setting of a resource {path_text(path)}")
-        if kind.plugging is None or not isinstance(node.sources, SystemPart):
+        if kind.plugging is None:
             raise failure(
                 ErrorCode.ERR_OPERATION_FAILED,
                 f"{where}: {path_text(path)} cannot be removed: only {_removable()} can be removed",
             )
         found.append((where, node))
-        change = kind.plugging.remove(change, node.sources.part.id)
+        change = kind.plugging.remove(change, node.sources)
     uuid, settings = _of_one_system(found)
     return ResourceChange(uuid, change, settings)
 
@@ -245,7 +245,6 @@ def _changed(
     asked = differing(given, present, QUANTITIES)
     setting = ResourceSetting(reader=SettingReader(asked, where), view=view, given=given)
     accept_usual(setting.reader)
-    system, part = node.sources
-    change = KIND_OF_ALLOCATION[node.instance_class].change(setting, system, part, change)
+    change = KIND_OF_ALLOCATION[node.instance_class].change(setting, node.sources, change)
     setting.reader.finish()
     return change

@@ -53,9 +53,9 @@ def _added(
     definition = kind.definition
     if definition is None:
         return
-    for part in definition.parts(reference):
-        if not given & {(kind.name, place) for place in definition.places(part) if place}:
-            yield definition.like(view, reference, part)
+    for sources in kind.allocations(view, reference):
+        if not given & {(kind.name, place) for place in definition.places(sources) if place}:
+            yield definition.like(view, sources)
 
 
 def _place(record: Record, where: str) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from virtcim.hypervisor.model import DiskKind, DiskSpec
-from virtcim.providers.resources.allocation import READ_WRITE, READABLE
+from virtcim.providers.resources.disk.allocation import READ_WRITE, READABLE
 from virtcim.providers.resources.disk.drives import DRIVES, drive_kind
 from virtcim.providers.resources.disk.images import (
     check_new_image,

@@ -12,10 +12,10 @@ from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.model import StorageRepository, VirtualDiskImage
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import failure, rejected
-from virtcim.providers.parameters.allocation_ranges import image_range
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.parameters.units import Unit
-from virtcim.providers.resource_pool.pools import STORAGE_POOL, pool_id
+from virtcim.providers.resource_pool.pools import pool_id
+from virtcim.providers.resources.disk.pool import STORAGE_POOL, image_range
 from virtcim.providers.resources.pool_names import pool_object
 
 __all__ = [

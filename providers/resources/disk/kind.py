@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from virtcim.cim.records import Record
 from virtcim.errormap import ErrorCode
 from virtcim.hypervisor.change import VirtualSystemChange
 from virtcim.hypervisor.model import VirtualDisk, VirtualSystem, VirtualSystemSpec
+from virtcim.providers.engine.instance_class import Node
+from virtcim.providers.engine.reach import reach_from
 from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.engine.view import View
 from virtcim.providers.errors import failure
-from virtcim.providers.resources.allocation import DISK_ALLOCATION
+from virtcim.providers.resources.disk.allocation import DISK_ALLOCATION
 from virtcim.providers.resources.disk.definition import read_disk
+from virtcim.providers.resources.disk.devices import DISK_DEVICES
 from virtcim.providers.resources.disk.drives import DRIVES
 from virtcim.providers.resources.disk.modification import change_disk
-from virtcim.providers.resources.kind import Definition, Plugging, ResourceKind, ResourceSetting
+from virtcim.providers.resources.disk.pool import (
+    STORAGE_OFFERS,
+    STORAGE_POOL,
+    OfRepository,
+    storage_pool,
+)
+from virtcim.providers.resources.kind import (
+    Definition,
+    Plugging,
+    PoolsOfKind,
+    Profile,
+    ResourceKind,
+    ResourceSetting,
+)
 from virtcim.providers.resources.settings import REFERENCE, setting_like
 
 __all__ = ["DISKS"]
@@ -42,9 +58,14 @@ def _add(setting: ResourceSetting, change: VirtualSystemChange) -> VirtualSystem
     return replace(change, added_disks=(*change.added_disks, read_disk(setting)))
 
 
-def _like(view: View, system: VirtualSystem, disk: VirtualDisk) -> Record:
+def _remove(change: VirtualSystemChange, of: SystemPart[VirtualDisk]) -> VirtualSystemChange:
+    return replace(change, removed_disks=(*change.removed_disks, of.part.id))
+
+
+def _like(view: View, of: SystemPart[VirtualDisk]) -> Record:
     """A disk like another: the same image where it is only read, else an empty one like it."""
-    values = DISK_ALLOCATION.values(SystemPart(system, disk))
+    disk = of.part
+    values = DISK_ALLOCATION.values(of)
     if disk.image is None or disk.read_only:
         return setting_like(values, _SAME_IMAGE)
     repository = view.inventory.storage_repositories.get(disk.image.sr_uuid)
@@ -58,9 +79,27 @@ def _like(view: View, system: VirtualSystem, disk: VirtualDisk) -> Record:
     return setting_like(values, _NEW_IMAGE)
 
 
-DISKS: ResourceKind[VirtualDisk] = ResourceKind(
+def _pool_of(view: View, node: Node[SystemPart[VirtualDisk]]) -> Iterator[Node[OfRepository]]:
+    image = node.sources.part.image
+    if image is not None:
+        yield from storage_pool(view, image.sr_uuid)
+
+
+def _from_pool(view: View, node: Node[OfRepository]) -> Iterator[Node[SystemPart[VirtualDisk]]]:
+    return (DISK_ALLOCATION.node(each) for each in view.disks_in(node.sources.repository.uuid))
+
+
+DISKS: ResourceKind[SystemPart[VirtualDisk]] = ResourceKind(
     name="disk",
+    profile=Profile(1047, "Storage Resource Virtualization", "1.0.0"),
     allocation=DISK_ALLOCATION,
+    allocations=lambda _, system: (SystemPart(system, disk) for disk in system.disks),
+    devices=DISK_DEVICES,
+    pools=PoolsOfKind(
+        offers=STORAGE_OFFERS,
+        of_allocation=_pool_of,
+        allocations=reach_from(STORAGE_POOL, _from_pool),
+    ),
     definition=Definition(
         resource_types=tuple(number for row in DRIVES.values() for number in row.resource_types),
         class_names=(
@@ -69,16 +108,15 @@ DISKS: ResourceKind[VirtualDisk] = ResourceKind(
             "StorageAllocationSettingData",
         ),
         read=_define,
-        parts=lambda system: system.disks,
         # The XenAPI's number, too, which over our own toolstack is beside the name.
-        places=lambda disk: (disk.id, disk.number),
+        places=lambda of: (of.part.id, of.part.number),
         like=_like,
     ),
     change=change_disk,
     plugging=Plugging(
         plurals=("disks", "drives"),
         add=_add,
-        remove=lambda change, disk: replace(change, removed_disks=(*change.removed_disks, disk)),
+        remove=_remove,
         added=lambda devices: devices.disks,
     ),
 )

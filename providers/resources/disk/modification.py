@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from virtcim.cim.records import Record
 from virtcim.hypervisor.change import DiskChange, ImageSize, MediumChange, VirtualSystemChange
-from virtcim.hypervisor.model import DiskKind, DiskSpec, VirtualDisk, VirtualSystem
+from virtcim.hypervisor.model import DiskKind, DiskSpec, VirtualDisk
+from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.parameters.setting_difference import different
 from virtcim.providers.parameters.setting_reader import SettingReader
-from virtcim.providers.resources.allocation import READ_WRITE, READABLE
+from virtcim.providers.resources.disk.allocation import READ_WRITE, READABLE
 from virtcim.providers.resources.disk.definition import read_disk
 from virtcim.providers.resources.disk.drives import DRIVES, resource_type_of
 from virtcim.providers.resources.disk.images import (
@@ -25,10 +26,10 @@ __all__ = ["change_disk"]
 
 
 def change_disk(
-    setting: ResourceSetting, _: VirtualSystem, disk: VirtualDisk, change: VirtualSystemChange
+    setting: ResourceSetting, of: SystemPart[VirtualDisk], change: VirtualSystemChange
 ) -> VirtualSystemChange:
-    """``change`` with what a setting of ``disk`` asks for. Raises CimError."""
-    reader, view, given = setting.reader, setting.view, setting.given
+    """``change`` with what a setting of a disk asks for. Raises CimError."""
+    reader, view, given, disk = setting.reader, setting.view, setting.given, of.part
     reader.accept("EmulatedType", DRIVES[disk.kind].emulated_type)
     reader.accept("VirtualDevice", disk.id)
     if reader.has("AddressOnParent"):
