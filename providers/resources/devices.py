@@ -19,7 +19,14 @@ from virtcim.providers.engine.problems import with_problem
 from virtcim.providers.engine.sources import OfSystem, SystemPart
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 
-__all__ = ["DeviceSources", "device_per_number", "device_per_part", "device_per_system", "device_values", "is_on"]
+__all__ = [
+    "DeviceSources",
+    "device_per_number",
+    "device_per_part",
+    "device_per_system",
+    "device_values",
+    "is_on",
+]
 
 _ENABLED, _NOT_APPLICABLE = 2, 12
 _HEALTHY = 5

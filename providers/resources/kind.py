@@ -130,8 +130,9 @@ class ResourceKind(Generic[S]):
     ``name`` is the part of an InstanceID that tells the kind, ``allocation`` the class of its
     settings, and ``allocations`` those of one system. ``single`` are the kinds of which every
     system has exactly one setting; without ``plugging`` resources come and go with the system.
-    Where ``definition`` is None clients cannot ask for one. ``change`` gives the change with what
-    a setting asks for in the resource of a system; it raises CimError.
+    Where ``definition`` is None clients cannot ask for one; what they can ask for is single, or
+    has ``plugging``. ``change`` gives the change with what a setting asks for in the resource of a
+    system; it raises CimError.
     """
 
     name: str
