@@ -41,6 +41,12 @@ class Limits:
     method_threads: int = limit(
         32, least=1, most=1024, what="Most methods that are worked on at once; further ones wait."
     )
+    operations: int = limit(
+        256,
+        least=1,
+        most=10_000,
+        what="Most operations in progress, jobs included; further ones are refused.",
+    )
     open_enumerations: int = limit(
         256, least=1, most=100_000, what="Most open enumerations; further ones are refused."
     )

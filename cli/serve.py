@@ -186,6 +186,7 @@ def _run(
                     state=keeping.state,
                     job_after_s=keeping.job_after_s,
                     incident=incident,
+                    most_operations=serving.limits.operations,
                 )
             except StateError as exc:
                 raise StartError(str(exc)) from exc

@@ -26,7 +26,7 @@ from virtcim.providers.host.power_management import POWER_SERVICE
 from virtcim.providers.interop.object_manager import INTEROP, NAMESPACE, OBJECT_MANAGER
 from virtcim.providers.interop.profiles import REGISTERED_PROFILE
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
-from virtcim.providers.jobs.runner import Incident, Operations
+from virtcim.providers.jobs.runner import MOST_OPERATIONS, Incident, Operations
 from virtcim.providers.namespace import Namespace
 from virtcim.providers.resource_pool_configuration.capabilities import (
     POOL_CONFIGURATION_CAPABILITIES,
@@ -77,7 +77,8 @@ class Providers:
     Reads compute from one inventory and never block; methods block up to ``job_after_s`` and go
     on as a job. Every failure is a CimError. ``state`` is where jobs are kept: a directory, an
     SQLAlchemy URL, or nothing for this process only. ``incident`` logs a programming error within
-    a job, and gives the phrase that tells of it. Safe to use from many threads.
+    a job, and gives the phrase that tells of it; beyond ``most_operations`` further ones are
+    refused. Safe to use from many threads.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Providers:
         state: str = "",
         job_after_s: float = 2.0,
         incident: Incident | None = None,
+        most_operations: int = MOST_OPERATIONS,
     ) -> None:
         self._classes = classes
         self._language = ENGLISH
@@ -95,7 +97,14 @@ class Providers:
         endpoint_of = {_namespace_name(each): each for each in endpoints}
         for name, endpoint in endpoint_of.items():
             endpoint.keep_undo_steps(UndoStore(self._jobs.database, name))
-        self._operations = Operations(self._jobs, job_after_s, endpoint_of, made_elements, incident)
+        self._operations = Operations(
+            self._jobs,
+            job_after_s,
+            endpoint_of,
+            made_elements,
+            incident,
+            most_operations,
+        )
         served = [
             Namespace(
                 _namespace_name(endpoint),

@@ -17,12 +17,12 @@ from virtcim.hypervisor.model import Inventory
 from virtcim.providers.errors import failure, failure_of, translated
 from virtcim.providers.state.job_store import Job, JobElement, JobState, JobStore
 
-__all__ = ["JOB_STARTED", "Action", "Incident", "Operation", "Operations"]
+__all__ = ["JOB_STARTED", "MOST_OPERATIONS", "Action", "Incident", "Operation", "Operations"]
 
 _log = logging.getLogger(__name__)
 # "Method Parameters Checked - Job Started", the same number for every method.
 JOB_STARTED = 4096
-_MAX_AT_ONCE = 256
+MOST_OPERATIONS = 256
 # After a restart: how long a hypervisor may stay away, and how often it is tried.
 _REACH_S = 60.0
 _ASK_AGAIN_S = 0.25
@@ -213,13 +213,16 @@ class Operations:
         endpoints: Mapping[str, Endpoint] | None = None,
         elements_of: ElementsOf = _no_elements,
         incident: Incident | None = None,
+        most: int = MOST_OPERATIONS,
     ) -> None:
         """Take up what an earlier process left in the store; ``endpoints`` are by namespace.
 
         ``elements_of`` tells which instances stand for what an operation has made; ``incident``
-        gives the phrase for a programming error within a job, which it logs.
+        gives the phrase for a programming error within a job, which it logs. Beyond ``most`` of
+        them further ones are refused.
         """
         self._incident = incident or _logged
+        self._most = most
         self._store = store
         self._elements_of = elements_of
         self._job_after_s = job_after_s
@@ -301,10 +304,10 @@ class Operations:
                     ErrorCode.ERR_COMMUNICATION_NOT_ESTABLISHED,
                     "the CIM server is being stopped and takes no new operations",
                 )
-            if len(self._running) >= _MAX_AT_ONCE:
+            if len(self._running) >= self._most:
                 raise CimError(
                     StatusCode.SERVER_LIMITS_EXCEEDED,
-                    f"{_MAX_AT_ONCE} operations are in progress; try again when some have ended",
+                    f"{self._most} operations are in progress; try again when some have ended",
                 )
             self._running[job.uuid] = operation
         self._start(job.uuid, operation, action, source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,10 @@ from virtcim.cli.limits import with_limits
 from virtcim.daemon.limits import Limit, limits_of
 from virtcim.toolstack.limits import Limits as ToolstackLimits
 
-_DOCS = Path(__file__).parents[2] / "docs"
+_ROOT = Path(__file__).parents[2]
+_DOCS = _ROOT / "docs"
+# They reach the reader of messages as `Limits.message`.
+_READ_BY_THE_LIMITS = ("request_depth", "request_elements")
 _BOTH = [
     pytest.param(ServeLimits, serve.register, "serve", _DOCS / "cim-server.md", id="serve"),
     pytest.param(
@@ -101,6 +105,22 @@ def test_a_limit_beyond_its_range_is_refused_by_name_and_range(
             said = _Command(limits).run(*words, **environment)
             assert limit.option in said
             assert re.search(rf"\b{re.escape(f'{bound:.0f}')}\b", said), said
+
+
+@pytest.mark.parametrize(("limits", "limit"), _EACH)
+def test_no_limit_is_read_by_nobody(limits: type[Any], limit: Limit) -> None:
+    room = limits.__module__.split(".")[1]
+    sources = [*(_ROOT / room).rglob("*.py"), *(_ROOT / "cli").glob("*.py")]
+    assert (
+        any(
+            isinstance(node, ast.Attribute)
+            and node.attr == limit.field
+            and ast.unparse(node.value).endswith("limits")
+            for path in sources
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        )
+        or limit.field in _READ_BY_THE_LIMITS
+    )
 
 
 def test_limits_that_do_not_go_with_each_other_are_named() -> None:

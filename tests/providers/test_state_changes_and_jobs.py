@@ -504,11 +504,10 @@ def test_a_stored_job_is_read_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_more_operations_than_the_server_bears_are_refused(
-    endpoint: SimulatedEndpoint, monkeypatch: pytest.MonkeyPatch
+    endpoint: SimulatedEndpoint,
 ) -> None:
-    monkeypatch.setattr("virtcim.providers.jobs.runner._MAX_AT_ONCE", 1)
     store = JobStore()
-    operations = Operations(store, 0.0)
+    operations = Operations(store, 0.0, most=1)
     endpoint.gate.clear()
 
     def run() -> MethodResult:
