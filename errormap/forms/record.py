@@ -177,7 +177,8 @@ def _coded(raw: _Raw, operation: str, version: str) -> Fault | None:
     if not operation and isinstance(call, Mapping):
         operation = as_text(call.get("method"))
     fault = from_xapi([code, *words], operation=operation, version=version)
-    return fault if fault.cause is not None else replace(fault, cause=_of_hosts(raw, operation))
+    cause = _of_hosts(raw, operation) if fault.cause is None else None
+    return fault if cause is None else replace(fault, cause=cause)
 
 
 def _of_hosts(raw: _Raw, operation: str) -> Fault | None:
