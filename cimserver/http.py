@@ -64,6 +64,7 @@ class CimServer:
         debug_errors: bool = False,
     ) -> None:
         self._limits = limits or Limits()
+        self._message_limits = self._limits.message
         self._operations = Operations(
             providers,
             schema,
@@ -187,9 +188,11 @@ class CimServer:
         return principal
 
     async def _message(self, body: bytes) -> Request:
+        """The request in a whole message: its tree is twenty times as large as its bytes, and must
+        not wait for a slow client."""
         if len(body) < _LARGE_BODY_BYTES:
-            return read_request(body, self._limits.message)
-        return await _in_thread(self._readers, lambda: read_request(body, self._limits.message))
+            return read_request(body, self._message_limits)
+        return await _in_thread(self._readers, lambda: read_request(body, self._message_limits))
 
 
 async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result:
