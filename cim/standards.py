@@ -30,6 +30,7 @@ STANDARDS: Mapping[str, Standard] = MappingProxyType(
                 {
                     "5.2": "Data types",
                     "5.2.4": "Datetime type",
+                    "5.6.3": "Standard qualifiers",
                     "8.2": "Object identity and object paths",
                     "annex A": "MOF syntax grammar",
                     "annex C": "Units",
