@@ -84,3 +84,32 @@ def test_a_reader_that_has_gone_away_ends_it_quietly() -> None:
         said = running.stderr.read()
         assert running.wait(120) == 141
     assert said == b""
+
+
+def _translated(program: str, given: bytes) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", program], input=given, capture_output=True, check=False, timeout=120
+    )
+
+
+def test_faults_are_translated_alike_with_and_without_the_whole_parser() -> None:
+    line = b'{"id": 1, "source": "xapi", "raw": {"error_description": ["VDI_IN_USE", "r-00017"]}}\n'
+    quick = _translated("from virtcim.cli import main; main(['errormap', 'translate'])", 5 * line)
+    whole = _translated(
+        "from virtcim.cli import COMMANDS\n"
+        "from virtcim.cli.application import run\n"
+        "run(['errormap', 'translate'], COMMANDS)",
+        5 * line,
+    )
+    assert quick.stdout.count(b"ERR_FILE_IN_USE") == 5
+    assert (quick.returncode, quick.stdout, quick.stderr) == (0, whole.stdout, b"")
+    assert (whole.returncode, whole.stderr) == (0, b"")
+
+
+def test_translating_does_not_load_the_parser_of_command_lines() -> None:
+    program = (
+        "import atexit, sys\n"
+        "atexit.register(lambda: print([one for one in ('typer', 'rich') if one in sys.modules]))\n"
+        "from virtcim.cli import main; main(['errormap', 'translate'])"
+    )
+    assert _translated(program, b"").stdout == b"[]\n"

@@ -216,6 +216,10 @@ def test_sizes_are_told_each_in_its_own_unit() -> None:
             {"source": "qemu", "raw": {"class": "GenericError", "desc": "-device e2222: failed"}},
             {"source": "qemu", "raw": {"class": "GenericError", "desc": "-device e1000: failed"}},
         ),
+        (
+            {"source": "xend", "raw": {"fault_code": 1, "fault_string": "no base99999999f"}},
+            {"source": "xend", "raw": {"fault_code": 1, "fault_string": "no base64999999f"}},
+        ),
         # A code of four digits.
         (
             {"source": "xapi", "raw": {"error_description": ["SR_BACKEND_FAILURE_9999", "", "x"]}},
