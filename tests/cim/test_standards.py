@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,8 @@ from virtcim.cim.standards import STANDARDS
 
 _ROOT = Path(__file__).parents[2]
 _TABLE = "cim/standards.py"
+_BUILT = ("build", "dist")
+_SUFFIXES = (".py", ".md", ".mof", ".toml")
 _DOCUMENTS = "|".join(STANDARDS)
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]+)*|[A-Z]\b)"
 # A citation may go over the end of a line. A bare number is one with its word forgotten, unless it
@@ -34,21 +35,13 @@ def citations(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _sources() -> Iterator[Path]:
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=_ROOT,
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=60,
-    )
-    names = listed.stdout.split("\0") if listed.returncode == 0 else []
-    found = [_ROOT / name for name in names] or _ROOT.rglob("*")
-    for path in found:
-        relative = path.relative_to(_ROOT).as_posix()
-        is_ours = relative != _TABLE and not relative.startswith(("tests/cim/", "."))
-        if is_ours and path.suffix in (".py", ".md", ".mof", ".toml") and path.is_file():
-            yield path
+    tops = [one for one in _ROOT.iterdir() if not one.name.startswith(".")]
+    for top in (one for one in tops if one.name not in _BUILT):
+        for path in (top, *top.rglob("*")):
+            relative = path.relative_to(_ROOT)
+            is_citing = relative.as_posix() != _TABLE and relative.parts[:2] != ("tests", "cim")
+            if is_citing and path.suffix in _SUFFIXES and path.is_file():
+                yield path
 
 
 def test_the_clauses_that_are_cited_are_those_of_the_table() -> None:
