@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from virtcim.cim.records import Value
 from virtcim.hypervisor.model import Host
 from virtcim.providers.engine.identities import instance_id
-from virtcim.providers.engine.instance_class import AnyClass
+from virtcim.providers.engine.instance_class import AnyClass, InstanceClass
+from virtcim.providers.engine.per_object import per_host
 from virtcim.providers.engine.problems import with_problem
+from virtcim.providers.engine.sources import OfHost
 from virtcim.providers.engine.view import View
 
-__all__ = ["first_host", "pool_id", "pool_values"]
+__all__ = ["pool_id", "pool_values", "primordial_pool"]
 
 _OK, _STOPPED = 2, 10
 _HEALTHY = 5
@@ -48,7 +50,25 @@ def pool_values(
     return with_problem(values, problem)
 
 
-def first_host(view: View) -> Mapping[str, Host]:
+def primordial_pool(
+    what: str, resource_type: int, units: str, *, name: str, caption: str
+) -> InstanceClass[OfHost]:
+    """The class of the one pool of all pools of a kind, at the host that stands for all hosts."""
+    part = name.removeprefix("VirtCIM_")
+
+    def values(host: Host) -> Mapping[str, Value]:
+        label = f"{what} of {host.name_label}"
+        return {
+            **pool_values(instance_id(host.uuid, part), label, resource_type, units),
+            "Caption": caption,
+            # No sum of the child pools: several of them may share what they are made of.
+            "Reserved": 0,
+        }
+
+    return per_host(name, values, part=part, hosts=_first_host)
+
+
+def _first_host(view: View) -> Mapping[str, Host]:
     """The host that stands for the whole pool of hosts where storage and networks are concerned."""
     host = view.first_host
     return {} if host is None else {host.uuid: host}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from virtcim.hypervisor.change import VirtualSystemChange
 from virtcim.hypervisor.model import Host, VirtualSystem, VirtualSystemSpec
 from virtcim.providers.engine.identities import parse_instance_id
-from virtcim.providers.engine.instance_class import InstanceClass, Node
+from virtcim.providers.engine.instance_class import InstanceClass, Node, ServedClass
 from virtcim.providers.engine.reach import reach_from
 from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
@@ -17,8 +17,9 @@ from virtcim.providers.parameters.allocation_ranges import AllocationRange, wide
 from virtcim.providers.parameters.setting_difference import different
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.parameters.units import Unit
-from virtcim.providers.resource_pool.offer import AnyOffer
+from virtcim.providers.resource_pool.offer import GENERAL, pool_offer
 from virtcim.providers.resources.allocation import SystemAtHost, at_host
+from virtcim.providers.resources.devices import DeviceSources
 from virtcim.providers.resources.kind import (
     Definition,
     Devices,
@@ -29,7 +30,7 @@ from virtcim.providers.resources.kind import (
 )
 from virtcim.providers.resources.settings import setting_like
 
-__all__ = ["Amount", "AmountOfSystem", "amount_kind", "pools_of_hosts"]
+__all__ = ["Amount", "AmountOfSystem", "PoolPerHost", "amount_kind"]
 
 S = TypeVar("S", bound=Sources)
 # What asks for the same amount again.
@@ -48,6 +49,19 @@ class _Wanted(NamedTuple):
 
     quantity: int | None
     limit: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPerHost(Generic[S]):
+    """The pools that an amount comes from: each host has one, for all systems that live there.
+
+    ``of_host`` are the sources of the pool of a host, ``host`` is the host in such sources.
+    """
+
+    pool: InstanceClass[S]
+    of_host: Callable[[View, Host], S]
+    host: Callable[[S], Host]
+    sharing_mode: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,50 +142,34 @@ class AmountOfSystem:
         return widest(self.range_of(host) for host in ((named,) if named else hosts.values()))
 
 
-def pools_of_hosts(
-    offer: AnyOffer,
-    pool: InstanceClass[S],
-    pool_of: Callable[[View, Host], S],
-    host_of: Callable[[S], Host],
-    allocation: InstanceClass[SystemAtHost],
-) -> PoolsOfKind[SystemAtHost]:
-    """The pools of an amount: one per host, for all systems that live there."""
-
-    def of_allocation(view: View, node: Node[SystemAtHost]) -> Iterator[Node[S]]:
-        host = view.home(node.sources.system)
-        if host is not None:
-            yield pool.node(pool_of(view, host))
-
-    def allocations(view: View, node: Node[S]) -> Iterator[Node[SystemAtHost]]:
-        host = host_of(node.sources)
-        for system in view.systems_at(host):
-            yield allocation.node(SystemAtHost(system, host.uuid))
-
-    return PoolsOfKind(
-        offers=(offer,), of_allocation=of_allocation, allocations=reach_from(pool, allocations)
-    )
-
-
 def amount_kind(
     name: str,
     amount: AmountOfSystem,
     *,
     profile: Profile,
-    allocation: InstanceClass[SystemAtHost],
-    devices: Devices[SystemAtHost],
-    pools: PoolsOfKind[SystemAtHost],
     resource_type: int,
     class_names: tuple[str, ...],
+    allocation: InstanceClass[SystemAtHost],
+    device: ServedClass[DeviceSources],
+    devices: Callable[[VirtualSystem], Iterable[Node[DeviceSources]]],
+    pools: PoolPerHost[S],
 ) -> ResourceKind[SystemAtHost]:
-    """A kind of resource of which every system has one amount."""
+    """A kind of resource of which every system has one amount; ``devices`` are those of one."""
     return ResourceKind(
         name=name,
         single=True,
         profile=profile,
         allocation=allocation,
         allocations=lambda view, system: (at_host(view, system),),
-        devices=devices,
-        pools=pools,
+        devices=Devices(
+            classes=(device,),
+            of_system=devices,
+            of_allocation=lambda _, node: devices(node.sources.system),
+            allocations=reach_from(
+                device, lambda view, node: (allocation.node(at_host(view, node.sources.system)),)
+            ),
+        ),
+        pools=_pools_of_kind(pools, amount.range_of, resource_type, allocation),
         definition=Definition(
             resource_types=(resource_type,),
             class_names=class_names,
@@ -180,4 +178,35 @@ def amount_kind(
             like=lambda _, of: setting_like(allocation.values(of), _LIKE),
         ),
         change=amount.changed,
+    )
+
+
+def _pools_of_kind(
+    pools: PoolPerHost[S],
+    range_of: Callable[[Host], AllocationRange],
+    resource_type: int,
+    allocation: InstanceClass[SystemAtHost],
+) -> PoolsOfKind[SystemAtHost]:
+    def of_allocation(view: View, node: Node[SystemAtHost]) -> Iterator[Node[S]]:
+        host = view.home(node.sources.system)
+        if host is not None:
+            yield pools.pool.node(pools.of_host(view, host))
+
+    def allocations(view: View, node: Node[S]) -> Iterator[Node[SystemAtHost]]:
+        host = pools.host(node.sources)
+        for system in view.systems_at(host):
+            yield allocation.node(SystemAtHost(system, host.uuid))
+
+    offer = pool_offer(
+        pools.pool,
+        pools.host,
+        range_of,
+        resource_type=resource_type,
+        request_types=(GENERAL, GENERAL),
+        sharing_mode=pools.sharing_mode,
+    )
+    return PoolsOfKind(
+        offers=(offer,),
+        of_allocation=of_allocation,
+        allocations=reach_from(pools.pool, allocations),
     )

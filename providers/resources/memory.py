@@ -12,28 +12,26 @@ from virtcim.cim.records import Value
 from virtcim.hypervisor.model import Host, VirtualSystem
 from virtcim.providers.engine.instance_class import Node
 from virtcim.providers.engine.per_object import all_hosts, per_object
-from virtcim.providers.engine.reach import reach_from
 from virtcim.providers.engine.sources import OfSystem
 from virtcim.providers.engine.view import View
 from virtcim.providers.parameters.allocation_ranges import AllocationRange
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.parameters.units import Unit
-from virtcim.providers.resource_pool.offer import DEDICATED, GENERAL, pool_offer
+from virtcim.providers.resource_pool.offer import DEDICATED
 from virtcim.providers.resource_pool.pools import pool_id, pool_values
 from virtcim.providers.resources.allocation import (
     ALLOCATED,
     SystemAtHost,
     allocation_per_system,
-    at_host,
 )
 from virtcim.providers.resources.amounts import (
     Amount,
     AmountOfSystem,
+    PoolPerHost,
     amount_kind,
-    pools_of_hosts,
 )
 from virtcim.providers.resources.devices import device_per_system, device_values, is_on
-from virtcim.providers.resources.kind import Devices, Profile
+from virtcim.providers.resources.kind import Profile
 
 __all__ = ["MEMORY", "MEMORY_POOL", "HostMemory", "memory_pool"]
 
@@ -166,33 +164,19 @@ MEMORY = amount_kind(
         ),
     ),
     profile=Profile(1045, "Memory Resource Virtualization", "1.0.0"),
-    allocation=_ALLOCATION,
-    devices=Devices(
-        classes=(_DEVICE,),
-        of_system=lambda system: (_DEVICE.node(OfSystem(system)),),
-        of_allocation=lambda _, node: (_DEVICE.node(OfSystem(node.sources.system)),),
-        allocations=reach_from(
-            _DEVICE, lambda view, node: (_ALLOCATION.node(at_host(view, node.sources.system)),)
-        ),
-    ),
-    pools=pools_of_hosts(
-        pool_offer(
-            MEMORY_POOL,
-            lambda of: of.host,
-            _range,
-            resource_type=_MEMORY,
-            request_types=(GENERAL, GENERAL),
-            sharing_mode=DEDICATED,
-        ),
-        MEMORY_POOL,
-        _memory_of,
-        lambda of: of.host,
-        _ALLOCATION,
-    ),
     resource_type=_MEMORY,
     class_names=(
         "MemoryResourceAllocationSettingData",
         "MemResourceAllocationSettingData",
         "MemorySettingData",
+    ),
+    allocation=_ALLOCATION,
+    device=_DEVICE,
+    devices=lambda system: (_DEVICE.node(OfSystem(system)),),
+    pools=PoolPerHost(
+        pool=MEMORY_POOL,
+        of_host=_memory_of,
+        host=lambda of: of.host,
+        sharing_mode=DEDICATED,
     ),
 )

@@ -10,7 +10,6 @@ from typing import NamedTuple
 from virtcim.cim.records import Value
 from virtcim.hypervisor.change import NetworkPortChange, VirtualSystemChange
 from virtcim.hypervisor.model import (
-    Host,
     Network,
     NetworkPortSpec,
     VirtualNetworkPort,
@@ -18,7 +17,7 @@ from virtcim.hypervisor.model import (
     VirtualSystemSpec,
 )
 from virtcim.providers.engine.instance_class import Node
-from virtcim.providers.engine.per_object import per_host, per_object, per_part
+from virtcim.providers.engine.per_object import per_object, per_part
 from virtcim.providers.engine.reach import reach_from, same
 from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.engine.view import View
@@ -27,7 +26,7 @@ from virtcim.providers.parameters.allocation_ranges import AllocationRange
 from virtcim.providers.parameters.setting_difference import different
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.resource_pool.offer import GENERAL, SHARED, SPECIFIC, pool_offer
-from virtcim.providers.resource_pool.pools import first_host, pool_id, pool_values
+from virtcim.providers.resource_pool.pools import pool_id, pool_values, primordial_pool
 from virtcim.providers.resources.allocation import ALLOCATED
 from virtcim.providers.resources.devices import device_per_part, device_values
 from virtcim.providers.resources.kind import (
@@ -63,15 +62,6 @@ class OfNetwork(NamedTuple):
     network: Network
 
 
-def _primordial_values(host: Host) -> Mapping[str, Value]:
-    identity = pool_id(PRIMORDIAL_NETWORK_POOL, host.uuid)
-    return {
-        **pool_values(identity, f"Networks of {host.name_label}", _ETHERNET_ADAPTER, "count"),
-        "Caption": "Primordial network pool",
-        "Reserved": 0,
-    }
-
-
 def _pool_values(of: OfNetwork) -> Mapping[str, Value]:
     network = of.network
     return {
@@ -91,11 +81,12 @@ def _pool_values(of: OfNetwork) -> Mapping[str, Value]:
     }
 
 
-PRIMORDIAL_NETWORK_POOL = per_host(
-    "VirtCIM_PrimordialNetworkPool",
-    _primordial_values,
-    part="PrimordialNetworkPool",
-    hosts=first_host,
+PRIMORDIAL_NETWORK_POOL = primordial_pool(
+    "Networks",
+    _ETHERNET_ADAPTER,
+    "count",
+    name="VirtCIM_PrimordialNetworkPool",
+    caption="Primordial network pool",
 )
 NETWORK_POOL = per_object(
     "VirtCIM_NetworkPool",

@@ -10,27 +10,25 @@ from virtcim.cim.records import Value
 from virtcim.hypervisor.model import Host, VirtualSystem
 from virtcim.providers.engine.instance_class import Node
 from virtcim.providers.engine.per_object import per_host
-from virtcim.providers.engine.reach import reach_from
 from virtcim.providers.engine.sources import OfHost, SystemPart
 from virtcim.providers.parameters.allocation_ranges import AllocationRange
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.parameters.units import Unit
-from virtcim.providers.resource_pool.offer import GENERAL, SHARED, pool_offer
+from virtcim.providers.resource_pool.offer import SHARED
 from virtcim.providers.resource_pool.pools import pool_id, pool_values
 from virtcim.providers.resources.allocation import (
     ALLOCATED,
     SystemAtHost,
     allocation_per_system,
-    at_host,
 )
 from virtcim.providers.resources.amounts import (
     Amount,
     AmountOfSystem,
+    PoolPerHost,
     amount_kind,
-    pools_of_hosts,
 )
 from virtcim.providers.resources.devices import device_per_number, device_values, is_on
-from virtcim.providers.resources.kind import Devices, Profile
+from virtcim.providers.resources.kind import Profile
 
 __all__ = ["PROCESSORS", "PROCESSOR_POOL"]
 
@@ -139,33 +137,19 @@ PROCESSORS = amount_kind(
         ),
     ),
     profile=Profile(1044, "Processor Resource Virtualization", "1.0.0"),
-    allocation=_ALLOCATION,
-    devices=Devices(
-        classes=(_DEVICE,),
-        of_system=_processors,
-        of_allocation=lambda _, node: _processors(node.sources.system),
-        allocations=reach_from(
-            _DEVICE, lambda view, node: (_ALLOCATION.node(at_host(view, node.sources.system)),)
-        ),
-    ),
-    pools=pools_of_hosts(
-        pool_offer(
-            PROCESSOR_POOL,
-            lambda of: of.host,
-            _range,
-            resource_type=_PROCESSOR,
-            request_types=(GENERAL, GENERAL),
-            sharing_mode=SHARED,
-        ),
-        PROCESSOR_POOL,
-        lambda _, host: OfHost(host),
-        lambda of: of.host,
-        _ALLOCATION,
-    ),
     resource_type=_PROCESSOR,
     class_names=(
         "ProcessorResourceAllocationSettingData",
         "ProcResourceAllocationSettingData",
         "ProcessorSettingData",
+    ),
+    allocation=_ALLOCATION,
+    device=_DEVICE,
+    devices=_processors,
+    pools=PoolPerHost(
+        pool=PROCESSOR_POOL,
+        of_host=lambda _, host: OfHost(host),
+        host=lambda of: of.host,
+        sharing_mode=SHARED,
     ),
 )

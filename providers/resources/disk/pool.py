@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from virtcim.cim.records import Value
-from virtcim.hypervisor.model import DiskKind, Host, StorageRepository
+from virtcim.hypervisor.model import DiskKind, StorageRepository
 from virtcim.providers.engine.instance_class import Node
-from virtcim.providers.engine.per_object import per_host, per_object
+from virtcim.providers.engine.per_object import per_object
 from virtcim.providers.engine.view import View
 from virtcim.providers.parameters.allocation_ranges import AllocationRange
 from virtcim.providers.resource_pool.offer import (
@@ -17,7 +17,7 @@ from virtcim.providers.resource_pool.offer import (
     SPECIFIC_AND_GENERAL,
     pool_offer,
 )
-from virtcim.providers.resource_pool.pools import first_host, pool_id, pool_values
+from virtcim.providers.resource_pool.pools import pool_id, pool_values, primordial_pool
 from virtcim.providers.resources.disk.drives import resource_type_of
 
 __all__ = [
@@ -37,16 +37,6 @@ class OfRepository(NamedTuple):
     """The pool of the images in a storage repository."""
 
     repository: StorageRepository
-
-
-def _primordial_values(host: Host) -> Mapping[str, Value]:
-    identity = pool_id(PRIMORDIAL_STORAGE_POOL, host.uuid)
-    return {
-        **pool_values(identity, f"Storage of {host.name_label}", _DISK_DRIVE, "byte"),
-        "Caption": "Primordial storage pool",
-        # No sum of the child pools: several of them may lie on the same file system.
-        "Reserved": 0,
-    }
 
 
 def _pool_values(of: OfRepository) -> Mapping[str, Value]:
@@ -72,11 +62,12 @@ def _pool_values(of: OfRepository) -> Mapping[str, Value]:
     }
 
 
-PRIMORDIAL_STORAGE_POOL = per_host(
-    "VirtCIM_PrimordialStoragePool",
-    _primordial_values,
-    part="PrimordialStoragePool",
-    hosts=first_host,
+PRIMORDIAL_STORAGE_POOL = primordial_pool(
+    "Storage",
+    _DISK_DRIVE,
+    "byte",
+    name="VirtCIM_PrimordialStoragePool",
+    caption="Primordial storage pool",
 )
 STORAGE_POOL = per_object(
     "VirtCIM_StoragePool",
