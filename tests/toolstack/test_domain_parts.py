@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 from xml.etree import ElementTree as ET
+from xml.sax import saxutils
 
 import libvirt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from virtcim.toolstack.reading import domain_reader
+from virtcim.toolstack.reading import device_patterns, domain_reader
 from virtcim.toolstack.reading.domain_parts import split
 from virtcim.toolstack.reading.domain_reader import parse_domain
 from virtcim.toolstack.reading.views import DomainXml
@@ -67,6 +68,127 @@ def test_any_text_reads_the_same(
     xml = laid_out(ET.tostring(root, encoding="unicode"))
     assert parse_domain(xml) == whole(xml)
     assert parse_domain(xml).name == name
+
+
+ODD_PATHS = [
+    "/images/plain.img",
+    "/images/other.img",
+    "",
+    "/placeholder",
+    "/a&b",
+    "/<source file='/x'/>",
+    "/it's",
+    '/"quoted"',
+    "/two\nlines",
+    "/a\ttab",
+    "/\u2028separated",
+    "/blank at the end ",
+]
+
+
+def disk(path: str, *, kind: str = "file", more: str = "") -> str:
+    """As libvirt 9.0 writes it: line breaks and tabs stand in attributes as they are."""
+    escaped = saxutils.escape(path, {"'": "&apos;", '"': "&quot;"})
+    return (
+        f"    <disk type='{kind}' device='disk'>\n      <driver name='qemu' type='raw'/>\n"
+        f"      <source file='{escaped}'/>\n{more}"
+        "      <target dev='vda' bus='virtio'/>\n    </disk>\n"
+    )
+
+
+def described(*devices: str) -> str:
+    return (
+        f"<domain type='qemu'>\n  <name>n</name>\n  <uuid>{UUID}</uuid>"
+        f"\n  <devices>\n    <input type='mouse'/>\n{''.join(devices)}  </devices>\n</domain>\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ["file", "block", "network"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "      <alias name='virtio-disk0'/>\n",
+        "      <mirror>\n        <source file='/images/base.img'/>\n      </mirror>\n",
+    ],
+)
+def test_disks_of_one_pattern_have_their_own_paths(kind: str, more: str) -> None:
+    for path in ODD_PATHS:
+        for xml in (
+            described(disk(path, kind=kind, more=more)),
+            described(disk("/images/a.img", kind=kind), disk(path, kind=kind, more=more)),
+        ):
+            read = parse_domain(xml)
+            assert read == whole(xml)
+            if kind == "file":
+                assert read.disks[-1].source == path
+
+
+@pytest.mark.parametrize("odd", ["\x01", "\ufffe"])
+def test_what_is_no_xml_is_none_also_where_a_pattern_has_its_place(odd: str) -> None:
+    plain = described(disk("/images/a.img"))
+    assert parse_domain(plain) == whole(plain)
+    for broken in (plain.replace("a.img", odd), plain.replace("<name>n", f"<name>n{odd}")):
+        with pytest.raises(ET.ParseError):
+            parse_domain(broken)
+
+
+@pytest.mark.parametrize(
+    "macs",
+    [
+        ["52:54:00:00:00:0A", "52:54:00:00:00:0b"],
+        ["", "52:54:00:00:00:01"],
+        ["/placeholder", "&amp;"],
+    ],
+)
+@pytest.mark.parametrize(
+    "more", ["", "      <alias name='ua-vif7'/>\n", "      <alias name='net0'/>\n"]
+)
+def test_interfaces_of_one_pattern_have_their_own_addresses(macs: list[str], more: str) -> None:
+    xml = described(
+        *(
+            f"    <interface type='user'>\n      <mac address='{mac}'/>\n{more}    </interface>\n"
+            for mac in macs
+        )
+    )
+    assert parse_domain(xml) == whole(xml)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "said"),
+    [
+        ("bus='virtio'/>", "bus='virtio'/>\n      <boot order='first'/>", "a disk is left out"),
+        ("<input type='mouse'/>", "<disk type='file'/>", ""),
+        ("<input type='mouse'/>", "<hostdev>\n      <boot order='x'/>\n    </hostdev>", "hostdev"),
+        ("\n  <devices>", "\n  <memory>many</memory>\n  <devices>", "its memory"),
+    ],
+)
+def test_what_is_odd_in_a_pattern_is_told_as_it_is_without(good: str, bad: str, said: str) -> None:
+    plain = described(disk("/images/a.img"))
+    assert parse_domain(plain) == whole(plain)
+    odd = plain.replace(good, bad, 1)
+    assert odd != plain
+    for _ in range(2):
+        assert parse_domain(odd) == whole(odd)
+        assert said in parse_domain(odd).problem
+        assert bool(said) == bool(parse_domain(odd).problem)
+
+
+def test_many_machines_of_one_pattern_are_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def mac(number: int) -> str:
+        return (
+            "    <interface type='user'>\n"
+            f"      <mac address='52:54:00:00:00:{number:02x}'/>\n    </interface>\n"
+        )
+
+    texts = [described(disk(f"/images/{number}.img"), mac(number)) for number in range(20)]
+    parse_domain(texts[0])
+    for module in (domain_reader, device_patterns):
+        monkeypatch.setattr(module, "parse_xml", lambda _: pytest.fail("it is parsed again"))
+    read = [parse_domain(text) for text in texts]
+    assert [one.disks[0].source for one in read] == [f"/images/{n}.img" for n in range(20)]
+    assert [one.interfaces[0].mac[-2:] for one in read] == [f"{n:02x}" for n in range(20)]
+    assert read[0].disks[0] is not read[1].disks[0]
 
 
 DECOY = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, TypeVar
+from itertools import count
+from typing import Any, NamedTuple, TypeVar
 from xml.etree.ElementTree import Element
 
 from virtcim.toolstack.reading.common import (
@@ -15,8 +16,9 @@ from virtcim.toolstack.reading.common import (
     whole,
 )
 from virtcim.toolstack.reading.console_reader import read_consoles
+from virtcim.toolstack.reading.device_patterns import read_disk_text, read_interface_text
 from virtcim.toolstack.reading.device_reader import read_disk, read_interfaces
-from virtcim.toolstack.reading.domain_parts import split
+from virtcim.toolstack.reading.domain_parts import Parts, split
 from virtcim.toolstack.reading.elements import NONE, Children, boot_order, children_of
 from virtcim.toolstack.reading.extra import EXTRA_NAMESPACE, EXTRA_TAG, read_extra
 from virtcim.toolstack.reading.views import ConsoleView, DomainXml, InterfaceView
@@ -32,17 +34,47 @@ _Device = TypeVar("_Device")
 _Head = tuple[Mapping[str, Any], tuple[str, ...]]
 
 
+class _Others(NamedTuple):
+    """What is said of the devices besides disks and interfaces."""
+
+    consoles: tuple[ConsoleView, ...]
+    passed_boots: tuple[tuple[int, str], ...]
+    problems: Sequence[str]
+
+
 def parse_domain(xml: str) -> DomainXml:
     """Read a domain description (https://libvirt.org/formatdomain.html).
 
     Thousands of them are read in a row: each element is looked at once, and what is the same in
-    many of them is parsed once.
+    many of them is read once.
     """
     parts = split(xml)
-    if parts is None:
-        root = parse_xml(xml)
-        return _domain(root.findtext("name") or "", _head(root), root.find("devices") or ())
-    return _domain(parts.name, _known_head(parts.head), parts.devices)
+    found = None if parts is None else _from_parts(parts)
+    return _whole(parse_xml(xml)) if found is None else found
+
+
+def _from_parts(parts: Parts) -> DomainXml | None:
+    """Read the parts of a description; None where something in them is odd, or told together."""
+    try:
+        fields, head_problems = _known_head(parts.head)
+        others = _known_others(parts.others)
+        disks = [read_disk_text(text) for text in parts.disks]
+        interfaces = tuple(map(read_interface_text, parts.interfaces, count()))
+    except Exception:  # noqa: BLE001 - reading it whole tells what is odd
+        return None
+    if others is None or any(interface.alias for interface in interfaces):
+        return None
+    problems = (*head_problems, *others.problems)
+    return DomainXml(
+        name=parts.name,
+        disks=tuple(view for view, _ in disks),
+        interfaces=interfaces,
+        consoles=others.consoles,
+        passed_boots=others.passed_boots,
+        aliases={alias: view.target for view, alias in disks if alias is not None},
+        problem="; ".join(problems) if problems else "",
+        **fields,
+    )
 
 
 @lru_cache(maxsize=1 << 8)
@@ -50,25 +82,48 @@ def _known_head(xml: str) -> _Head:
     return _head(parse_xml(xml))
 
 
-def _domain(name: str, head: _Head, elements: Iterable[Element]) -> DomainXml:
-    fields, head_problems = head
-    problems = [*head_problems]
+@lru_cache(maxsize=1 << 8)
+def _known_others(xml: str) -> _Others | None:
+    """Read the devices besides disks and interfaces; None where there are some of these, too."""
+    devices = _by_tag(parse_xml(f"<devices>{xml}</devices>"))
+    return None if devices.keys() & {"disk", "interface"} else _others(devices)
+
+
+def _by_tag(elements: Iterable[Element]) -> Mapping[str, Sequence[Element]]:
     devices: dict[str, list[Element]] = {}
     for device in elements:
         devices.setdefault(device.tag, []).append(device)
-    disks = _devices(problems, "a disk", read_disk, devices.get("disk", ()))
-    return DomainXml(
-        name=name,
-        disks=tuple(view for _, view in disks),
-        interfaces=_interfaces(problems, devices.get("interface", ())),
+    return devices
+
+
+def _others(devices: Mapping[str, Sequence[Element]]) -> _Others:
+    problems: list[str] = []
+    return _Others(
         consoles=_consoles(problems, devices),
         passed_boots=_passed_boots(problems, devices),
+        problems=problems,
+    )
+
+
+def _whole(root: Element) -> DomainXml:
+    fields, head_problems = _head(root)
+    problems = [*head_problems]
+    devices = _by_tag(root.find("devices") or ())
+    disks = _devices(problems, "a disk", read_disk, devices.get("disk", ()))
+    interfaces = _interfaces(problems, devices.get("interface", ()))
+    others = _others(devices)
+    return DomainXml(
+        name=root.findtext("name") or "",
+        disks=tuple(view for _, view in disks),
+        interfaces=interfaces,
+        consoles=others.consoles,
+        passed_boots=others.passed_boots,
         aliases={
             alias.get("name", ""): view.target
             for element, view in disks
             if (alias := element.find("alias")) is not None
         },
-        problem="; ".join(problems),
+        problem="; ".join([*problems, *others.problems]),
         **fields,
     )
 
