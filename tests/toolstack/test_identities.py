@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from virtcim.toolstack.reading import identities
 from virtcim.toolstack.reading.device_keys import DeviceKey
 from virtcim.toolstack.reading.identities import (
     KnownDevice,
@@ -188,3 +189,16 @@ def test_what_cannot_be_read_is_not_forgotten() -> None:
     devices.name("u", named, None)
     assert [(disk.id, disk.number) for disk in named.disks] == [("vda", 0), ("vdb", 1)]
     state.close()
+
+
+@given(KEYS, KEYS, st.booleans(), st.sampled_from([name_disks, name_interfaces]))
+def test_the_short_way_for_what_is_as_it_was_leads_to_the_same(
+    known: list[DeviceKey], present: list[DeviceKey], runs: bool, name: identities.Naming
+) -> None:
+    before = identities._identify((), known, known if runs else None, name).known
+    for devices in ((), before):
+        for keys in (known, present):
+            live = keys if runs else None
+            assert identify(devices, keys, live, name) == identities._identify(
+                devices, keys, live, name
+            )

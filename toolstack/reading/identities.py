@@ -65,17 +65,37 @@ def identify(
     ``live`` is None while the domain does not run. Known devices that are in neither description
     are left out.
     """
-    if live is None:
+    if live is None or list(live) == list(config):
         # As it is nearly always, and for thousands of domains in a row.
-        if not known:
-            new = _named(config, name)
-            return Identified(known=new, config=new, live=())
-        if len(known) == len(config) and all(
-            device.config == key and device.live is None
-            for device, key in zip(known, config, strict=True)
-        ):
-            kept = tuple(known)
-            return Identified(known=kept, config=kept, live=())
+        found = _all_new_or_known(known, config, name, runs=live is not None)
+        if found is not None:
+            return Identified(known=found, config=found, live=() if live is None else found)
+    return _identify(known, config, live, name)
+
+
+def _all_new_or_known(
+    known: Sequence[KnownDevice], keys: Sequence[DeviceKey], name: Naming, *, runs: bool
+) -> tuple[KnownDevice, ...] | None:
+    """Give the devices where all of them are new, or known by the very same keys."""
+    if not known:
+        names = zip(name(keys, ()), keys, strict=True)
+        return tuple(
+            KnownDevice(id_, number, key, key if runs else None) for (id_, number), key in names
+        )
+    if len(known) == len(keys) and all(
+        device.config == key and device.live == (key if runs else None)
+        for device, key in zip(known, keys, strict=True)
+    ):
+        return tuple(known)
+    return None
+
+
+def _identify(
+    known: Sequence[KnownDevice],
+    config: Sequence[DeviceKey],
+    live: Sequence[DeviceKey] | None,
+    name: Naming,
+) -> Identified:
     devices = {device.id: device for device in known}
     config_ids = _find(devices, config, _config, _live)
     _take(devices, config_ids, config, name, live=False)
@@ -87,13 +107,6 @@ def identify(
         known=tuple(devices[id_] for id_ in there),
         config=tuple(devices[id_] for id_ in config_ids if id_ is not None),
         live=tuple(devices[id_] for id_ in live_ids if id_ is not None),
-    )
-
-
-def _named(keys: Sequence[DeviceKey], name: Naming) -> tuple[KnownDevice, ...]:
-    return tuple(
-        KnownDevice(id_, number, key)
-        for (id_, number), key in zip(name(keys, ()), keys, strict=True)
     )
 
 
