@@ -106,7 +106,10 @@ def _run(toolstack: Toolstack, access: Access, stop_timeout_s: float) -> int:
         from virtcim.daemon.run import run_daemon
 
         status = run_daemon(
-            application, access.listens, drain=lambda: toolstack.drain(stop_timeout_s)
+            application,
+            access.listens,
+            afterwards=toolstack.load,
+            drain=lambda: toolstack.drain(stop_timeout_s),
         )
     finally:
         idle = toolstack.stop()

@@ -65,6 +65,7 @@ def run_daemon(
     listens: Sequence[Listen],
     *,
     ready: Callable[[str], None] = _print_ready,
+    afterwards: Callable[[], None] = lambda: None,
     drain: Drain | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status.
@@ -74,11 +75,12 @@ def run_daemon(
 
     ``app_factory`` is called, and awaited if it is a coroutine, inside the event loop once all
     listeners are bound; it raises StartError when it cannot start. ``ready`` gets the one line
-    ``ready <url> [<url> ...]`` when all listeners accept requests. Why it could not start is said
-    in one sentence on standard error, and 1 is returned.
+    ``ready <url> [<url> ...]`` when all listeners accept requests. Then ``afterwards`` is called,
+    in a thread of its own, for what can wait so long. Why it could not start is said in one
+    sentence on standard error, and 1 is returned.
     """
     try:
-        return asyncio.run(_run(app_factory, listens, ready, drain))
+        return asyncio.run(_run(app_factory, listens, ready, afterwards, drain))
     except (ListenError, StartError) as exc:
         print(f"error: {exc}", file=sys.stderr)  # noqa: T201 - where the administrator looks
         return 1
@@ -117,6 +119,7 @@ async def _run(
     app_factory: AppFactory,
     listens: Sequence[Listen],
     ready: Callable[[str], None],
+    afterwards: Callable[[], None],
     drain: Drain | None,
 ) -> int:
     gc.set_threshold(*_COLLECTION_THRESHOLDS)
@@ -148,6 +151,7 @@ async def _run(
             gc.freeze()
             return_memory()
             ready("ready " + " ".join(one.url for one in bound))
+            loop.run_in_executor(None, afterwards)
             await _first(stopped, *tasks)
             if drain is not None:
                 await _drained(drain, stop.at_once)

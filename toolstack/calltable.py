@@ -50,6 +50,11 @@ class Call:
         return not self.inline and self.class_name not in _NO_OPERATIONS
 
     @property
+    def is_of_one_vm(self) -> bool:
+        """Whether it reads one VM alone, or nothing of any object."""
+        return (self.inline and self.class_name == "VM") or not self.needs_libvirt
+
+    @property
     def class_name(self) -> str:
         """The class of the method."""
         return self.name.partition(".")[0]

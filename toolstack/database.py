@@ -2,16 +2,17 @@
 
 A record that was published is never changed in place: a change is a new dictionary. So readers
 need no lock for what they were given. One that was announced is there for everybody from then on,
-in its place among the changes, and is made when it is first read.
+in its place among the changes, and is made when it is first read. An object that is expected is
+there, too; what there is to be known of it, and of all others, is asked for when it is wanted.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -75,7 +76,12 @@ class Database:
         # Deletions up to this generation are forgotten.
         self._horizon = 0
         self._batches = 0
-        self._waiters: set[_Waiter] = set()
+        # By class and reference, with the UUID: they are there, and not published yet.
+        self._expected: dict[str, dict[str, str]] = {}
+        # Bring what is expected, the object with this UUID or all of them; called without locks.
+        self.on_wanted: Callable[[str], None] = lambda _: None
+        self.on_all_wanted: Callable[[], None] = lambda: None
+        self._wakes: set[Callable[[], None]] = set()
 
     def begin_batch(self) -> None:
         """Begin changes that belong together: ``changes_since`` gives nothing before their end."""
@@ -87,6 +93,28 @@ class Database:
         with self._lock:
             self._batches -= 1
         self.wake()
+
+    def expect(self, class_name: str, objects: Mapping[str, str]) -> None:
+        """Show objects (reference to UUID) that will be announced or published when wanted.
+
+        Until ``expect_nothing`` is called, nobody is told of changes or of objects of classes of
+        which none is expected before ``on_all_wanted`` was called.
+        """
+        with self._lock:
+            known = self._expected.setdefault(class_name, {})
+            known |= {ref: uuid for ref, uuid in objects.items() if ref not in known}
+
+    def expect_nothing(self) -> None:
+        """All that was expected was brought, or cannot be."""
+        with self._lock:
+            self._expected = {}
+
+    def _want(self, class_name: str, ref: str) -> None:
+        """Have an object brought that is not known yet; called without the lock."""
+        if class_name not in self._expected:
+            self.on_all_wanted()
+        elif uuid := self._expected[class_name].get(ref):
+            self.on_wanted(uuid)
 
     def publish(self, class_name: str, ref: str, record: Record) -> None:
         """Add the object or replace its record; an equal record is no change."""
@@ -120,6 +148,8 @@ class Database:
         self.wake()
 
     def _put(self, class_name: str, ref: str, uuid: str, record: Record | Make) -> None:
+        if self._expected:
+            self._expected.get(class_name, {}).pop(ref, None)
         self._tables[class_name][ref] = record
         self._uuids[class_name][uuid] = ref
         self._generation += 1
@@ -149,6 +179,8 @@ class Database:
     def remove(self, class_name: str, ref: str) -> None:
         """Remove the object, if it is there."""
         with self._lock:
+            if self._expected:
+                self._expected.get(class_name, {}).pop(ref, None)
             record = self._tables[class_name].get(ref)
             if record is None:
                 return
@@ -170,6 +202,8 @@ class Database:
 
     def touch(self, class_name: str, ref: str) -> str | None:
         """Mark the object as modified; give the token of that, or None if there is no such."""
+        if self._expected and ref not in self._tables[class_name]:
+            self._want(class_name, ref)
         with self._lock:
             if ref not in self._tables[class_name]:
                 return None
@@ -183,6 +217,9 @@ class Database:
     def get(self, class_name: str, ref: str) -> Record | None:
         """Give the record, or None."""
         record = self._tables[class_name].get(ref)
+        if record is None and self._expected:
+            self._want(class_name, ref)
+            record = self._tables[class_name].get(ref)
         if record is None or isinstance(record, dict):
             return record
         with self._lock:
@@ -190,15 +227,26 @@ class Database:
 
     def by_uuid(self, class_name: str, uuid: str) -> str | None:
         """Give the reference of the object with this UUID, or None."""
-        return self._uuids[class_name].get(uuid)
+        if self._expected and class_name not in self._expected:
+            self.on_all_wanted()
+        with self._lock:
+            ref = self._uuids[class_name].get(uuid)
+            if ref is None:
+                expected = self._expected.get(class_name, {})
+                ref = next((ref for ref, one in expected.items() if one == uuid), None)
+        return ref
 
     def references(self, class_name: str) -> list[str]:
         """Give the references of all objects of a class."""
+        if self._expected and class_name not in self._expected:
+            self.on_all_wanted()
         with self._lock:
-            return list(self._tables[class_name])
+            return [*self._tables[class_name], *self._expected.get(class_name, ())]
 
     def records(self, class_name: str) -> dict[str, Record]:
         """Give all records of a class by reference."""
+        if self._expected:
+            self.on_all_wanted()
         with self._lock:
             table = self._tables[class_name]
             if self._announced[class_name]:
@@ -208,7 +256,7 @@ class Database:
 
     def is_made(self, class_names: Iterable[str]) -> bool:
         """Whether no record of these classes is still to be made, which takes its time."""
-        return not any(self._announced[name] for name in class_names)
+        return not self._expected and not any(self._announced[name] for name in class_names)
 
     def generation_of(self, token: str) -> int:
         """Give how much of this life a token has seen: 0 for the tokens of other lives.
@@ -232,6 +280,8 @@ class Database:
         Generation 0 has seen nothing: every object there is comes as ``add``. None while changes
         that belong together are being made: half of them would show objects without their parts.
         """
+        if self._expected:
+            self.on_all_wanted()
         found: list[Change] = []
         with self._lock:
             if self._batches:
@@ -263,16 +313,21 @@ class Database:
     def _token(self) -> str:
         return f"{self._life}{self._generation:0{_DIGITS}d}"
 
-    def waiter(self) -> _Waiter:
-        """Give a context in which a coroutine can wait for anything to change."""
-        return _Waiter(self._waiters)
+    @contextmanager
+    def waking(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Have ``wake`` called, from any thread, whenever something has changed."""
+        self._wakes.add(wake)
+        try:
+            yield
+        finally:
+            self._wakes.discard(wake)
 
     def wake(self) -> None:
-        """Let all waiting coroutines look again, once changes that belong together are all made."""
+        """Let all who wait look again, once changes that belong together are all made."""
         if self._batches:
             return
-        for waiter in tuple(self._waiters):
-            waiter.wake()
+        for wake in tuple(self._wakes):
+            wake()
 
 
 def _operation(entry: _Entry, record: Record | None, generation: int) -> Operation | None:
@@ -280,34 +335,3 @@ def _operation(entry: _Entry, record: Record | None, generation: int) -> Operati
         # Who never saw it need not hear that it is gone.
         return "del" if entry.created <= generation else None
     return "add" if entry.created > generation else "mod"
-
-
-class _Waiter:
-    """``async with database.waiter() as changed: ... await changed.wait(timeout_s)``."""
-
-    def __init__(self, waiters: set[_Waiter]) -> None:
-        self._waiters = waiters
-        self._event = asyncio.Event()
-
-    async def __aenter__(self) -> _Waiter:
-        self._loop = asyncio.get_running_loop()
-        self._waiters.add(self)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._waiters.discard(self)
-
-    def wake(self) -> None:
-        """Called from any thread; a loop that has ended has nobody waiting."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._event.set)
-
-    async def wait(self, timeout_s: float) -> bool:
-        """Wait for a change since the last call; False when the time is over."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._event.wait()
-        except TimeoutError:
-            return False
-        self._event.clear()
-        return True

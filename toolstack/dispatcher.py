@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -29,14 +31,41 @@ _ASYNC = "Async."
 
 
 class Dispatcher:
-    """Answers calls with XenAPI's envelope; ``dispatch`` fits ``wire.XmlRpcApplication``."""
+    """Answers calls with XenAPI's envelope; ``dispatch`` fits ``wire.XmlRpcApplication``.
 
-    def __init__(self, services: Services, calls: Iterable[Call], *, threads: int) -> None:
+    ``more`` gives further calls, once: when ``load`` is called or the first of them comes.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        calls: Iterable[Call],
+        *,
+        more: Callable[[], Iterable[Call]] = tuple,
+        threads: int,
+    ) -> None:
         self._services = services
         self._calls = {call.name: call for call in calls}
+        self._more: Callable[[], Iterable[Call]] | None = more
+        self._loading = threading.Lock()
         self._gates = Gates(services.database)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="libvirt")
         self._operations = Operations()
+
+    def load(self) -> None:
+        """Load the further calls, unless they are there."""
+        with self._loading:
+            if self._more is not None:
+                more = {call.name: call for call in self._more()}
+                if twice := more.keys() & self._calls.keys():
+                    raise ValueError(f"{', '.join(sorted(twice))} declared twice")
+                self._calls |= more
+                self._more = None
+
+    async def _find(self, name: str) -> Call | None:
+        if name not in self._calls and self._more is not None:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self.load)
+        return self._calls.get(name)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new operations, and wait up to ``timeout_s`` for those that run.
@@ -61,11 +90,15 @@ class Dispatcher:
 
     async def _run(self, method: str, params: list[Any], client: ClientInfo) -> object:
         name = method.removeprefix(_ASYNC)
-        call = self._calls.get(name)
+        call = await self._find(name)
         if call is None:
             raise XapiFailure("MESSAGE_METHOD_UNKNOWN", method)
         if name != method and not call.asynchronous:
             raise XapiFailure("Fault", f"No async mode for this operation (rpc: {method})")
+        answers = self._services.inventory.answers
+        if not answers.are_understood and not call.is_of_one_vm:
+            # Not here: others need not wait for it.
+            await asyncio.get_running_loop().run_in_executor(self._executor, answers.want_all)
         session, arguments = self._check(call, params)
         context = Context(
             services=self._services,

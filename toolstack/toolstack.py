@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,15 +22,13 @@ from virtcim.toolstack.limits import Limits
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.reading.known_devices import KnownDevices
 from virtcim.toolstack.records.publisher import Publisher, TogetherLock
-from virtcim.toolstack.services import Services
-from virtcim.toolstack.sessions import Sessions
 from virtcim.toolstack.state import State
 from virtcim.toolstack.statistics import Statistics
-from virtcim.toolstack.tasks import Tasks
 
 if TYPE_CHECKING:
     from virtcim.daemon.asgi import ASGIApp
     from virtcim.toolstack.dispatcher import Dispatcher
+    from virtcim.toolstack.services import Services
 
 __all__ = ["Toolstack", "ToolstackOptions"]
 
@@ -73,74 +72,88 @@ class Toolstack:
                 "--image-directory / lets every client name any file of the host as a disk: read "
                 "it, write it, boot it"
             )
+        self._options = options
+        self._fence = fence
         self._state = State(options.state_directory)
-        formats = RecordedFormats(self._state.database)
-        made_pools = MadePools(self._state.database)
-        images = KnownImages(fence, made_pools, formats)
-        statistics = Statistics()
-        database = Database(self._state.begin_life())
+        self._formats = RecordedFormats(self._state.database)
+        self._made_pools = MadePools(self._state.database)
+        images = KnownImages(fence, self._made_pools, self._formats)
+        self._statistics = Statistics()
+        self._database = database = Database(self._state.begin_life())
         lock = TogetherLock(database)
-        self._connection = LibvirtConnection(options.libvirt_uri, statistics)
-        provisional = Provisional(self._state.database)
-        publisher = Publisher(
-            *(database, self._state, images, options.libvirt_uri, lock), hidden=provisional.names
+        self._connection = LibvirtConnection(options.libvirt_uri, self._statistics)
+        self._provisional = Provisional(self._state.database)
+        self._publisher = publisher = Publisher(
+            *(database, self._state, images, options.libvirt_uri, lock),
+            hidden=self._provisional.names,
         )
+        mark_background = self._statistics.mark_background
         self._sizes = DiskSizes(
-            self._connection, publisher.size_told, mark_background=statistics.mark_background
+            self._connection, publisher.size_told, mark_background=mark_background
         )
         publisher.on_size_wanted = self._sizes.ask
-        self._connection.on_opened = lambda: self._finish_operations(provisional)
-        self._devices = devices = KnownDevices(self._state.database)
+        self._devices = KnownDevices(self._state.database)
         self._inventory = Inventory(
             self._connection,
             self._state,
             publisher,
-            devices,
+            self._devices,
             lock=lock,
             reconcile_s=options.reconcile_s,
-            mark_background=statistics.mark_background,
+            mark_background=mark_background,
         )
-        self._database = database
+        database.on_wanted = self._inventory.answers.want
+        database.on_all_wanted = self._inventory.answers.want_all
+        self._connection.on_opened = self._finish_operations
         self._connection.on_lost = self._connection_lost
-        services = Services(
+        self._dispatcher: Dispatcher | None = None
+        self._application: ASGIApp | None = None
+
+    # libvirt is read while what answers calls is loaded.
+
+    @cached_property
+    def _services(self) -> Services:
+        from virtcim.toolstack.services import Services
+        from virtcim.toolstack.sessions import Sessions
+        from virtcim.toolstack.tasks import Tasks
+
+        options = self._options
+        return Services(
             connection=self._connection,
-            database=database,
+            database=self._database,
             inventory=self._inventory,
-            devices=devices,
-            publisher=publisher,
+            devices=self._devices,
+            publisher=self._publisher,
             sessions=Sessions(idle_s=options.session_idle_s, most=options.limits.sessions),
-            tasks=Tasks(database),
+            tasks=Tasks(self._database),
             state=self._state,
-            provisional=provisional,
-            fence=fence,
-            formats=formats,
-            made_pools=made_pools,
-            statistics=statistics,
+            provisional=self._provisional,
+            fence=self._fence,
+            formats=self._formats,
+            made_pools=self._made_pools,
+            statistics=self._statistics,
             authenticate=options.authenticate,
             shutdown_timeout_s=options.shutdown_timeout_s,
             domain_type=options.domain_type,
         )
-        self._services = services
-        self._limits = options.limits
-        self._dispatcher: Dispatcher | None = None
-        self._application: ASGIApp | None = None
 
     @property
     def application(self) -> ASGIApp:
         """What answers the calls; it is made when it is first wanted, from one thread."""
         if self._application is None:
-            # So that libvirt can be read while all the calls are loaded.
             from virtcim.daemon.bodies import bounded_bodies
             from virtcim.daemon.incidents import incident
             from virtcim.toolstack.accessors import accessor_calls
-            from virtcim.toolstack.calls import ALL_CALLS
+            from virtcim.toolstack.calls import CALLS_OF_READERS, calls_of_changers
             from virtcim.toolstack.dispatcher import Dispatcher
             from virtcim.wire.application import XmlRpcApplication
             from virtcim.wire.decode import Limits as MessageLimits
 
-            calls = [*accessor_calls(), *ALL_CALLS]
-            limits = self._limits
-            self._dispatcher = Dispatcher(self._services, calls, threads=limits.threads)
+            calls = [*accessor_calls(), *CALLS_OF_READERS]
+            limits = self._options.limits
+            self._dispatcher = Dispatcher(
+                self._services, calls, more=calls_of_changers, threads=limits.threads
+            )
             self._application = bounded_bodies(
                 XmlRpcApplication(
                     self._dispatcher.dispatch,
@@ -155,6 +168,11 @@ class Toolstack:
                 timeout_s=limits.body_timeout_s,
             )
         return self._application
+
+    def load(self) -> None:
+        """Load what changes machines, unless somebody has needed it: readers come first."""
+        if self._dispatcher is not None:
+            self._dispatcher.load()
 
     def start(self) -> None:
         """Connect to libvirt and follow it, in a thread of its own."""
@@ -187,14 +205,14 @@ class Toolstack:
         self._state.close()
         return idle
 
-    def _finish_operations(self, provisional: Provisional) -> None:
+    def _finish_operations(self) -> None:
         """End what was cut off; what a VM names is known only once its changes are whole."""
         if self._state.has_unfinished_changes():
             # What changes machines is not needed to read them.
             from virtcim.toolstack.machines.change_journal import take_back_unfinished
 
             take_back_unfinished(self._connection, self._state.database)
-        clean_up(self._connection, provisional)
+        clean_up(self._connection, self._provisional)
 
     def _connection_lost(self) -> None:
         self._inventory.wake()

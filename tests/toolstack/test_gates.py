@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from virtcim.toolstack.calls import ALL_CALLS
+from virtcim.toolstack.calls import all_calls
 from virtcim.toolstack.calltable import Gate
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.datamodel import CLASSES
@@ -15,7 +15,7 @@ from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.gates import Gates
 
 ONE, OTHER = "OpaqueRef:one", "OpaqueRef:other"
-CALLS = {call.name: call for call in ALL_CALLS}
+CALLS = {call.name: call for call in all_calls()}
 
 
 @pytest.fixture

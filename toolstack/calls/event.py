@@ -13,6 +13,7 @@ from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.database import Change, Changes
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.faults import XapiFailure, handle_invalid
+from virtcim.toolstack.waiter import Waiter
 from virtcim.wire.application import ClientInfo
 
 __all__ = ["EVENT_CALLS"]
@@ -46,7 +47,7 @@ async def event_from(
     except ValueError:
         raise XapiFailure("EVENT_FROM_TOKEN_PARSE_FAILURE", token) from None
     deadline = time.monotonic() + min(max(timeout, 0.0), _LONGEST_S)
-    async with services.database.waiter() as changed, _waking(context.client, changed.wake):
+    async with Waiter(services.database) as changed, _waking(context.client, changed.wake):
         while True:
             services.connection.require()
             services.sessions.require(context.session)

@@ -24,6 +24,7 @@ from virtcim.toolstack.machines.domains import (
 )
 from virtcim.toolstack.native.operation_connections import Lease
 from virtcim.toolstack.records.vm import power_state
+from virtcim.toolstack.waiter import Waiter
 
 __all__ = ["GUEST_CALLS"]
 
@@ -232,7 +233,7 @@ async def _wait(context: Context, done: Callable[[], bool], limit_s: float) -> b
     if task is not None:
         task.on_cancel = services.database.wake
     deadline = time.monotonic() + limit_s
-    async with services.database.waiter() as changed:
+    async with Waiter(services.database) as changed:
         while not done():
             services.connection.require()
             if task is not None and task.cancelled:

@@ -6,6 +6,7 @@ calls refresh what they changed themselves before they answer.
 
 from __future__ import annotations
 
+import gc
 import logging
 import queue
 import threading
@@ -14,24 +15,34 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any
 
 import libvirt
 
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.following import watch
+from virtcim.toolstack.following.answers import Answers
 from virtcim.toolstack.following.domain_history import DomainHistory
 from virtcim.toolstack.following.first_reading import read_everything
 from virtcim.toolstack.following.object_locks import ObjectLocks
+from virtcim.toolstack.following.observer import Observer
 from virtcim.toolstack.following.reconcile import Reconciliation
 from virtcim.toolstack.following.stop_details import StopDetails
 from virtcim.toolstack.native.connection import LibvirtConnection
+from virtcim.toolstack.native.event_loop import EVENT_LOOP
 from virtcim.toolstack.native.message_language import MessageLanguage
 from virtcim.toolstack.reading.common import GONE, unreadable
 from virtcim.toolstack.reading.known_devices import KnownDevices
 from virtcim.toolstack.reading.listing import ListedDomain, ListedObject
 from virtcim.toolstack.reading.oddities import Oddities
-from virtcim.toolstack.reading.queries import read_domain, read_host, read_memory, read_network
+from virtcim.toolstack.reading.queries import (
+    DomainAnswers,
+    ask_domain,
+    read_host,
+    read_memory,
+    read_network,
+    understand_domain,
+)
 from virtcim.toolstack.reading.storage_queries import read_pool
 from virtcim.toolstack.reading.views import (
     DomainView,
@@ -42,7 +53,7 @@ from virtcim.toolstack.reading.views import (
 )
 from virtcim.toolstack.state import State
 
-__all__ = ["Inventory", "Observer"]
+__all__ = ["Inventory"]
 
 _log = logging.getLogger(__name__)
 
@@ -50,37 +61,10 @@ _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _JOIN_S = 5.0
 # How soon an object is looked at again that an operation was working on.
 _POSTPONE_S = 0.2
+# Between them who asks for something comes first.
+_COURTESY_S = 0.001
 # A message of our own: a record could not be made when it was read.
 _UNMADE = "unmade"
-
-
-class Observer(Protocol):
-    """Who makes records of views; called with the lock of the inventory held.
-
-    While ``announcing`` is set a record may be made when it is first read. ``on_unmade`` is called
-    from any thread, and with locks held, when that failed (class, UUID, why).
-    """
-
-    announcing: bool
-    on_unmade: Callable[[str, str, Exception], None]
-
-    def host_changed(self, host: HostView) -> None:
-        """The host was read."""
-
-    def domain_changed(self, uuid: str, old: DomainView | None, new: DomainView | None) -> None:
-        """A domain was read; None: it was not, or is no longer, there."""
-
-    def pool_changed(self, uuid: str, old: PoolView | None, new: PoolView | None) -> None:
-        """A storage pool was read."""
-
-    def network_changed(self, uuid: str, old: NetworkView | None, new: NetworkView | None) -> None:
-        """A network was read."""
-
-    def domain_rebooted(self) -> None:
-        """A guest restarted; nothing else need have changed."""
-
-    def flush(self) -> None:
-        """All that belongs together was read."""
 
 
 class Inventory:
@@ -98,7 +82,8 @@ class Inventory:
         mark_background: Callable[[], None],
     ) -> None:
         self.lock = lock
-        self.domains: dict[str, DomainView] = {}
+        self._domains: dict[str, DomainView] = {}
+        self.answers = Answers(lock, self._put_answers, self._all_are_put)
         self.pools: dict[str, PoolView] = {}
         self.networks: dict[str, NetworkView] = {}
         self.host: HostView | None = None
@@ -276,6 +261,10 @@ class Inventory:
 
     def keep_only(self, domains: Collection[str]) -> None:
         """Remember what is known of these domains alone: all others are gone."""
+        with self.lock:
+            for uuid in {*self._domains, *self.answers.uuids} - set(domains):
+                self.put_domain(uuid, None)
+            self.flush_first()
         self._known_devices.keep_only(domains)
         self._details.keep_only(domains)
         self.history.keep_only(domains)
@@ -314,39 +303,66 @@ class Inventory:
                 return None
             raise
 
-    def read_domain(
-        self, domain: Any, listed: ListedDomain | None = None, texts: tuple[str, ...] = ()
-    ) -> DomainView | None:
+    def read_domain(self, domain: Any) -> DomainView | None:
         """Read one domain; None when it is gone."""
+        answers = self.ask_domain(domain)
+        return None if answers is None else self._understand(answers)
+
+    def ask_domain(self, domain: Any, listed: ListedDomain | None = None) -> DomainAnswers | None:
+        """Ask about one domain; None when it is gone."""
         uuid = domain.UUIDString() if listed is None else listed.uuid
-        now = datetime.now(UTC)
+        detail = self._details.get(uuid)
         try:
-            view = read_domain(
-                self._connection,
-                domain,
-                uuid,
-                self._known_devices,
-                detail=self._details.get(uuid),
-                now=now,
-                listed=listed,
-                texts=texts,
-            )
+            return ask_domain(self._connection, domain, uuid, detail=detail, listed=listed)
         except libvirt.libvirtError as error:
             if error.get_error_code() in GONE:
                 return None
             raise
+
+    def _understand(self, answers: DomainAnswers) -> DomainView:
+        uuid, now = answers.uuid, datetime.now(UTC)
+        detail = self._details.get(uuid)
+        view = understand_domain(answers, self._known_devices, detail=detail, now=now)
         self._details.looked(view, now)
-        before = self.domains.get(uuid)
+        before = self._domains.get(uuid)
         if not view.texts and before is not None:
             # The last description that could be read is still the best that is known.
             live = before.live or before.config
             view = replace(view, config=before.config, live=None if view.live is None else live)
         return self.history.look(view, now)
 
+    @property
+    def domains(self) -> Mapping[str, DomainView]:
+        """The views of all domains by UUID."""
+        self.answers.want_all()
+        return self._domains
+
+    def expect_domains(self, answers: Collection[DomainAnswers]) -> None:
+        """Take what was answered about domains, to be understood when that is wanted."""
+        with self.lock:
+            self.answers.add(answers)
+            self._observer.domains_expected([each.uuid for each in answers])
+
+    def _put_answers(self, answers: DomainAnswers) -> None:
+        was_announcing, self._observer.announcing = self._observer.announcing, True
+        try:
+            self.put_domain(answers.uuid, self._understand(answers))
+        except Exception as error:  # noqa: BLE001 - one odd object costs only itself
+            _log.exception("domain %s: it cannot be understood", answers.uuid)
+            self._leave_out(watch.DOMAIN, answers.uuid, error)
+        finally:
+            self._observer.announcing = was_announcing
+
+    def _all_are_put(self) -> None:
+        self.flush_first()
+        self.tell_what_is_left_out()
+        self._observer.all_domains_known()
+
     def put_domain(self, uuid: str, view: DomainView | None) -> None:
         """Take how a domain is now; None: it is gone. Called with ``lock`` held."""
         with self.lock:
-            old = _replace(self.domains, uuid, view)
+            self.answers.discard(uuid)
+            old = _replace(self._domains, uuid, view)
             if view is None:
                 self._known_devices.forget(uuid)
                 self._details.put(uuid, None)
@@ -431,22 +447,37 @@ class Inventory:
         watch.register_events(
             *(self._connection.handle, self._report, self.history, self._connection.at_close)
         )
-        self.refresh_host()
-        self._observer.announcing = True
+        # Everything that is made now stays: looking for garbage among it takes longer than reading.
+        gc.disable()
         try:
-            read_everything(self, self._connection, self._mark_background)
+            with EVENT_LOOP.resting():
+                self._read_first()
         finally:
             self._observer.announcing = False
-        self._language.look(self._connection)
-        self._connection.mark_ready()
+            gc.enable()
+        gc.freeze()
         self._known_devices.flush()
+
+    def _read_first(self) -> None:
+        self._observer.announcing = True
+        was_shown = bool(self._domains)
+        self.refresh_host()
+        read_everything(self, self._connection, self._mark_background)
+        if was_shown:
+            self.answers.want_all()  # nobody is shown what was before
+        self._language.look(self._connection)
+        self._observer.announcing = False
+        self._connection.mark_ready()
         _log.info(
             "connected to libvirt at %s: %d domains, %d pools, %d networks",
             self._connection.uri,
-            len(self.domains),
+            len(self._domains) + len(self.answers),
             len(self.pools),
             len(self.networks),
         )
+        # Whoever wants something understands it, and need not wait for this thread.
+        while self.answers.want_some() and not self._stopping.wait(_COURTESY_S):
+            pass
 
     def _report(self, kind: str, uuid: str, payload: Any) -> None:
         self._messages.put((kind, uuid, payload))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple, ParamSpec, TypeVar
 import libvirt
 
 from virtcim.toolstack.faults import XapiFailure, libvirt_failure, lost_connection
+from virtcim.toolstack.native.event_loop import EVENT_LOOP
 from virtcim.toolstack.native.liveness import Liveness
 from virtcim.toolstack.native.operation_connections import Lease, OperationConnections
 from virtcim.toolstack.native.sockets import Sockets, open_connection
@@ -40,31 +41,10 @@ _CLOSE_REASONS = {
 # How long the end of the process waits for the daemon to take note of it.
 _LAST_CLOSE_S = 5.0
 
-_event_loop_started = threading.Lock()
 
-
-def _start_event_loop() -> None:
-    """Start libvirt's event loop once per process; without it there are no events or keepalive."""
-    if not _event_loop_started.acquire(blocking=False):
-        return
-    # Every error is raised as an exception too: libvirt need not print it.
-    libvirt.registerErrorHandler(lambda _context, _error: None, None)
-    libvirt.virEventRegisterDefaultImpl()
-
-    def run() -> None:
-        while True:
-            try:
-                libvirt.virEventRunDefaultImpl()
-            except libvirt.libvirtError:
-                _log.exception("libvirt's event loop reports an error")
-
-    threading.Thread(target=run, name="libvirt-events", daemon=True).start()
-
-
-def _is_shared(uri: str, handle: Connection, sockets: Sockets) -> bool:
-    """Whether what one connection does is seen by another one, in a daemon that serves both."""
-    remote = bool(sockets) or "+" in uri.partition(":")[0]
-    return remote and handle.getType() != "TEST"
+def _is_remote(uri: str, sockets: Sockets) -> bool:
+    """Whether the driver is in a daemon, not in this process."""
+    return bool(sockets) or "+" in uri.partition(":")[0]
 
 
 def _connection_of(function: Callable[..., object]) -> Connection | None:
@@ -109,6 +89,7 @@ class LibvirtConnection:
         self._readiness = threading.Event()
         self._attempted = threading.Event()
         self._handle: Connection | None = None
+        self._remote = False
         self._liveness: Liveness | None = None
         self._operations: OperationConnections | None = None
         # Lost connections: closed where it cannot disturb libvirt's own threads.
@@ -126,15 +107,22 @@ class LibvirtConnection:
             raise self.failure()
         return handle
 
+    @property
+    def is_remote(self) -> bool:
+        """Whether the driver is in a daemon, which works while this process does something else."""
+        return self._remote
+
     def open(self) -> None:
         """Open the connection; raises XapiFailure, which is also what ``require`` raises then."""
-        _start_event_loop()
+        EVENT_LOOP.start()
         # Not here: closing waits for libvirt, and must not hold up the way back to it.
         threading.Thread(target=self._close_lost, name="libvirt-close", daemon=True).start()
         try:
             self._statistics.count_libvirt_call()
             handle, sockets = open_connection(self.uri)
-            shared = _is_shared(self.uri, handle, sockets)
+            remote = _is_remote(self.uri, sockets)
+            # Whether what one connection does is seen by another one, in the daemon of both.
+            shared = remote and handle.getType() != "TEST"
         except libvirt.libvirtError as error:
             failure = libvirt_failure(error)
             with self._lock:
@@ -142,7 +130,7 @@ class LibvirtConnection:
             self._attempted.set()
             raise failure from error
         with self._lock:
-            self._handle = handle
+            self._handle, self._remote = handle, remote
             self._registrations = [handle.unregisterCloseCallback]
             self._operations = OperationConnections(self.uri, sockets) if shared else None
             self._epoch += 1

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import libvirt
 
@@ -27,12 +27,13 @@ from virtcim.toolstack.reading.views import (
 from virtcim.toolstack.refs import derived_uuid
 
 __all__ = [
-    "descriptions",
-    "read_domain",
+    "DomainAnswers",
+    "ask_domain",
     "read_host",
     "read_memory",
     "read_network",
     "texts_of_domain",
+    "understand_domain",
 ]
 
 _Result = TypeVar("_Result")
@@ -60,21 +61,34 @@ def _supported(
         raise
 
 
-def read_domain(
+class DomainAnswers(NamedTuple):
+    """What libvirt has answered about one domain, at one time; nothing of it is understood yet."""
+
+    uuid: str
+    name: str
+    id: int  # of its run; -1 while it does not run
+    state: int
+    reason: int
+    persistent: bool
+    autostart: bool
+    saved: bool
+    texts: tuple[str, ...]  # its descriptions: of what runs, if it does, then of the next start
+    disk_errors: Mapping[str, int]
+    problems: Sequence[str]
+
+
+def ask_domain(
     connection: LibvirtConnection,
     domain: Any,
     uuid: str,
-    devices: KnownDevices,
     *,
     detail: StopDetail | None,
-    now: datetime,
     listed: ListedDomain | None = None,
-    texts: tuple[str, ...] = (),
-) -> DomainView:
-    """Read one domain; what ``listed`` and ``texts``, its descriptions, tell is not asked again.
+) -> DomainAnswers:
+    """Ask for everything about one domain that ``listed`` does not tell.
 
-    Raises libvirt.libvirtError with one of ``GONE`` when it is gone. Whatever else cannot be read
-    or understood is its ``problem``, and it is shown with what is known.
+    Raises libvirt.libvirtError with one of ``GONE`` when it is gone. Whatever else cannot be told
+    is one of the problems. ``detail`` is what events said of its stop.
     """
     call = connection.call
     problems: list[str] = []
@@ -97,35 +111,59 @@ def read_domain(
         )
     if saved is None:
         saved = not active and bool(_supported(connection, 0, domain.hasManagedSaveImage))
-    texts = texts or _tried(
-        problems, "its description", texts, _texts, call, domain, active, persistent
+    texts: tuple[str, ...] = _tried(
+        problems, "its description", (), _texts, call, domain, active, persistent
     )
-    documents = tuple(_parse_domain(domain, text, problems) for text in texts)
-    if not documents:
-        documents = (DomainXml(name=_name(domain)),)
-    config = documents[-1]
-    live = documents[0] if active else None
-    devices.name(uuid, config, live, whole=not problems)
-    if live is not None:
-        config = _with_attached(config, live)
-    if detail is not None and live is not None:
-        detail = detail.naming_disks(live.aliases)
     disk_errors: Mapping[str, int] = {}
-    if stopped_by_itself(state, reason) and active and detail is None:
+    if active and detail is None and stopped_by_itself(state, reason):
         disk_errors = read_disk_errors(connection, uuid)
-    return DomainView(
+    return DomainAnswers(
         uuid=uuid,
+        name=_name(domain),
         id=domain.ID() if active else -1,
         state=state,
         reason=reason,
         persistent=persistent,
         autostart=persistent and autostart,
         saved=saved and not active,
+        texts=texts,
+        disk_errors=disk_errors,
+        problems=problems,
+    )
+
+
+def understand_domain(
+    answers: DomainAnswers, devices: KnownDevices, *, detail: StopDetail | None, now: datetime
+) -> DomainView:
+    """Understand what libvirt has answered about a domain, and name its devices.
+
+    What cannot be understood is its ``problem``, and it is shown with what is known.
+    """
+    problems = [*answers.problems]
+    documents = [_parse_domain(answers.name, text, problems) for text in answers.texts]
+    if not documents:
+        documents = [DomainXml(name=answers.name)]
+    config = documents[-1]
+    live = documents[0] if answers.id != -1 else None
+    devices.name(answers.uuid, config, live, whole=not problems)
+    if live is not None:
+        config = _with_attached(config, live)
+        if detail is not None:
+            detail = detail.naming_disks(live.aliases)
+    state, reason = answers.state, answers.reason
+    return DomainView(
+        uuid=answers.uuid,
+        id=answers.id,
+        state=state,
+        reason=reason,
+        persistent=answers.persistent,
+        autostart=answers.autostart,
+        saved=answers.saved,
         config=config,
         live=live,
-        stop=stop_view(state, reason, detail, disk_errors, now),
+        stop=stop_view(state, reason, detail, answers.disk_errors, now),
         problem="; ".join(dict.fromkeys(problems)),
-        texts=tuple(map(hash, texts)),
+        texts=tuple(map(hash, answers.texts)),
     )
 
 
@@ -139,19 +177,6 @@ def texts_of_domain(
     except (libvirt.libvirtError, ValueError):
         return ()
     return tuple(map(hash, texts))
-
-
-def descriptions(connection: LibvirtConnection, listed: ListedDomain) -> tuple[str, ...]:
-    """Give the descriptions of a domain for ``read_domain``; nothing where that has to ask itself.
-
-    Raises XapiFailure when the connection is lost.
-    """
-    call = connection.call
-    try:
-        active = _is_active(call, listed.native, listed.state)
-        return _texts(call, listed.native, active, listed.persistent is not False)
-    except (libvirt.libvirtError, ValueError):
-        return ()
 
 
 def _is_active(call: Callable[..., Any], domain: Any, state: int) -> bool:
@@ -170,12 +195,12 @@ def _texts(
     return (current,)
 
 
-def _parse_domain(domain: Any, xml: str, problems: list[str]) -> DomainXml:
+def _parse_domain(name: str, xml: str, problems: list[str]) -> DomainXml:
     try:
         parsed = parse_domain(xml)
     except Exception as error:  # noqa: BLE001 - one odd description costs only itself
         problems.append(f"its description {unreadable(error)}")
-        return DomainXml(name=_name(domain))
+        return DomainXml(name=name)
     if parsed.problem:
         problems.append(parsed.problem)
     return parsed

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from types import MappingProxyType
 from typing import Any
@@ -168,6 +168,7 @@ class Publisher:
         if new is None:
             self._domains.pop(uuid, None)
             self._operations.pop(uuid, None)
+            self._database.remove("VM", vm_ref(uuid))  # also where it was only expected
         else:
             self._domains[uuid] = new
             self._images.note_raw_disks(self.host_uuid, new, self._storage.path_of_volume)
@@ -176,6 +177,14 @@ class Publisher:
             (self._resident.add if resident else self._resident.discard)(uuid)
             self._dirty_host = True
         self._publish_domain(uuid)
+
+    def domains_expected(self, uuids: Iterable[str]) -> None:
+        """Show that these domains are there."""
+        self._database.expect("VM", {vm_ref(uuid): uuid for uuid in uuids})
+
+    def all_domains_known(self) -> None:
+        """Expect no domain any more."""
+        self._database.expect_nothing()
 
     def pool_changed(self, uuid: str, _old: PoolView | None, new: PoolView | None) -> None:
         """Publish a storage pool and its volumes, and the disks that are found in it now."""
