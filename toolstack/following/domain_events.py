@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import libvirt
 
 from virtcim.toolstack.following.domain_history import DomainHistory
 from virtcim.toolstack.reading.stop_reason import StopDetail, block_io_error, libvirt_event
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import Domain
 
 __all__ = ["DETAIL", "DOMAIN", "REBOOTED", "Report", "domain_handlers"]
 
@@ -55,11 +58,11 @@ class _DomainEvents:
         self._report = report
         self._history = history
 
-    def changed(self, _conn: object, domain: Any, *_rest: object) -> None:
+    def changed(self, _conn: object, domain: Domain, *_rest: object) -> None:
         self._report(DOMAIN, domain.UUIDString(), None)
 
     def lifecycle(
-        self, _conn: object, domain: Any, event: int, detail: int, _opaque: object
+        self, _conn: object, domain: Domain, event: int, detail: int, _opaque: object
     ) -> None:
         uuid, now = domain.UUIDString(), datetime.now(UTC)
         _note(self._history, domain, event, now)
@@ -77,7 +80,7 @@ class _DomainEvents:
             self._report(DETAIL, uuid, _paused_by_watchdog(action, now))
         self._report(DOMAIN, uuid, None)
 
-    def watchdog(self, _conn: object, domain: Any, action: int, _opaque: object) -> None:
+    def watchdog(self, _conn: object, domain: Domain, action: int, _opaque: object) -> None:
         word = _WATCHDOG.get(action, str(action))
         now = datetime.now(UTC)
         self._history.watchdog_expired(domain.UUIDString(), domain.ID(), word, now)
@@ -86,7 +89,7 @@ class _DomainEvents:
     def io_error(
         self,
         _conn: object,
-        domain: Any,
+        domain: Domain,
         path: str,
         alias: str,
         action: int,
@@ -103,17 +106,17 @@ class _DomainEvents:
             return
         self._report(DOMAIN, uuid, None)
 
-    def rebooted(self, _conn: object, domain: Any, *_rest: object) -> None:
+    def rebooted(self, _conn: object, domain: Domain, *_rest: object) -> None:
         self._history.reboots.happened(domain.UUIDString())
         self._report(REBOOTED, domain.UUIDString(), None)
         self._report(DOMAIN, domain.UUIDString(), None)
 
     def disk_changed(
-        self, conn: object, domain: Any, _old: str, _new: str, alias: str, *_rest: object
+        self, conn: object, domain: Domain, _old: str, _new: str, alias: str, *_rest: object
     ) -> None:
         self.device_changed(conn, domain, alias)
 
-    def device_changed(self, _conn: object, domain: Any, alias: str, *_rest: object) -> None:
+    def device_changed(self, _conn: object, domain: Domain, alias: str, *_rest: object) -> None:
         self._history.disk_changed(domain.UUIDString(), alias)
         self._report(DOMAIN, domain.UUIDString(), None)
 
@@ -140,7 +143,7 @@ _PAUSED_BY_WATCHDOG = (
 )
 
 
-def _note(history: DomainHistory, domain: Any, event: int, now: datetime) -> None:
+def _note(history: DomainHistory, domain: Domain, event: int, now: datetime) -> None:
     uuid = domain.UUIDString()
     if event == libvirt.VIR_DOMAIN_EVENT_STARTED:
         history.started(uuid, domain.ID(), now)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.reading.listing import (
@@ -19,8 +19,12 @@ from virtcim.toolstack.reading.storage_queries import read_pool
 
 if TYPE_CHECKING:
     from virtcim.toolstack.following.inventory import Inventory
+    from virtcim.toolstack.native.objects import ApiObject
 
 __all__ = ["read_everything"]
+
+_Native = TypeVar("_Native", bound="ApiObject")
+_View = TypeVar("_View")
 
 # So many domains are asked about by one thread in a row.
 _LOT = 20
@@ -55,10 +59,10 @@ def read_everything(
 
 def _read_all(
     inventory: Inventory,
-    known: Mapping[str, Any],
-    listed: Iterable[ListedObject] | None,
-    read: Callable[..., Any],
-    put: Callable[[str, Any], None],
+    known: Mapping[str, _View],
+    listed: Iterable[ListedObject[_Native]] | None,
+    read: Callable[[LibvirtConnection, _Native, ListedObject[_Native]], _View],
+    put: Callable[[str, _View | None], None],
 ) -> None:
     if listed is None:
         return

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 import libvirt
 
@@ -53,9 +53,15 @@ from virtcim.toolstack.reading.views import (
 )
 from virtcim.toolstack.state import State
 
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import ApiObject, Connection, Domain
+
 __all__ = ["Inventory"]
 
 _log = logging.getLogger(__name__)
+_Native = TypeVar("_Native", bound="ApiObject")
+_View = TypeVar("_View")
+_Asked = ParamSpec("_Asked")
 
 _BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 _JOIN_S = 5.0
@@ -230,8 +236,8 @@ class Inventory:
             )
 
     def listed(
-        self, function: Callable[[LibvirtConnection], list[ListedObject]], what: str
-    ) -> list[ListedObject] | None:
+        self, function: Callable[[LibvirtConnection], list[ListedObject[_Native]]], what: str
+    ) -> list[ListedObject[_Native]] | None:
         """Give a list of libvirt's; None: it cannot be had, which costs only what is on it."""
         try:
             with self.same_connection():
@@ -272,7 +278,7 @@ class Inventory:
     # Reading
 
     @contextmanager
-    def same_connection(self) -> Iterator[Any]:
+    def same_connection(self) -> Iterator[Connection]:
         """Give libvirt's connection; raises XapiFailure if it was lost while all seemed well.
 
         What could not be read then says nothing about the object.
@@ -286,7 +292,7 @@ class Inventory:
         """Raise XapiFailure where a failure is due to a lost connection, and to nothing else."""
         _handle = self._connection.handle
 
-    def _lookup(self, function: Callable[[str], Any], uuid: str) -> Any:
+    def _lookup(self, function: Callable[[str], _Native], uuid: str) -> _Native | None:
         try:
             return self._connection.call(function, uuid)
         except libvirt.libvirtError as error:
@@ -294,21 +300,28 @@ class Inventory:
                 return None
             raise
 
-    def gone_is_none(self, read: Callable[..., Any], native: Any, *more: Any) -> Any:
+    def gone_is_none(
+        self,
+        read: Callable[Concatenate[LibvirtConnection, _Asked], _View],
+        *asked: _Asked.args,
+        **named: _Asked.kwargs,
+    ) -> _View | None:
         """Read an object; None when it is gone."""
         try:
-            return read(self._connection, native, *more)
+            return read(self._connection, *asked, **named)
         except libvirt.libvirtError as error:
             if error.get_error_code() in GONE:
                 return None
             raise
 
-    def read_domain(self, domain: Any) -> DomainView | None:
+    def read_domain(self, domain: Domain) -> DomainView | None:
         """Read one domain; None when it is gone."""
         answers = self.ask_domain(domain)
         return None if answers is None else self._understand(answers)
 
-    def ask_domain(self, domain: Any, listed: ListedDomain | None = None) -> DomainAnswers | None:
+    def ask_domain(
+        self, domain: Domain, listed: ListedDomain | None = None
+    ) -> DomainAnswers | None:
         """Ask about one domain; None when it is gone."""
         uuid = domain.UUIDString() if listed is None else listed.uuid
         detail = self._details.get(uuid)
@@ -532,7 +545,7 @@ class Inventory:
                 self.tell_what_is_left_out()
 
 
-def _replace(views: dict[str, Any], uuid: str, view: Any) -> Any:
+def _replace(views: dict[str, _View], uuid: str, view: _View | None) -> _View | None:
     old = views.pop(uuid, None)
     if view is not None:
         views[uuid] = view

@@ -11,7 +11,7 @@ import logging
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import libvirt
 
@@ -30,13 +30,15 @@ from virtcim.toolstack.reading.views import DomainView, PoolView, VolumeView
 
 if TYPE_CHECKING:
     from virtcim.toolstack.following.inventory import Inventory
+    from virtcim.toolstack.native.objects import Domain, Network, StoragePool, StorageVolume
+
+    # libvirt's object and what is known of it, by the UUID of the pool and the volume's name.
+    _Volumes = dict[tuple[str, str], tuple[StorageVolume, VolumeView]]
 
 __all__ = ["Reconciliation", "Turns"]
 
 _log = logging.getLogger(__name__)
 _Key = TypeVar("_Key")
-# libvirt's object and what is known of it, by the UUID of the pool and the volume's name.
-_Volumes = dict[tuple[str, str], tuple[Any, VolumeView]]
 
 # Up to so many objects of a kind each round looks at every one.
 _LEAST = 1000
@@ -138,7 +140,7 @@ class Reconciliation:
         for uuid in known.keys() - {network.uuid for network in listed}:
             self._inventory.refresh_unless_busy(NETWORK, uuid)
 
-    def _text(self, native: Any) -> int:
+    def _text(self, native: Network | Domain) -> int:
         try:
             return hash(self._connection.call(native.XMLDesc))
         except (libvirt.libvirtError, ValueError):
@@ -163,8 +165,8 @@ class Reconciliation:
             self._inventory.refresh_unless_busy(POOL, uuid)
 
     def _look_at_pool(
-        self, listed: ListedObject, known: PoolView
-    ) -> dict[str, tuple[Any, VolumeView]]:
+        self, listed: ListedObject[StoragePool], known: PoolView
+    ) -> dict[str, tuple[StorageVolume, VolumeView]]:
         try:
             view, natives = look_at_pool(self._connection, listed, known)
         except libvirt.libvirtError:
@@ -181,7 +183,7 @@ class Reconciliation:
     def _look_at_volume(
         self,
         key: tuple[str, str],
-        native: Any,
+        native: StorageVolume,
         known: VolumeView,
         changed: defaultdict[str, dict[str, VolumeView]],
     ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import libvirt
 
@@ -16,6 +16,9 @@ from virtcim.toolstack.following.domain_events import (
     domain_handlers,
 )
 from virtcim.toolstack.following.domain_history import DomainHistory
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import Connection, Network, StoragePool
 
 __all__ = ["DETAIL", "DOMAIN", "NETWORK", "POOL", "REBOOTED", "register_events"]
 
@@ -29,7 +32,7 @@ _POOL_EVENTS = (
 
 
 def register_events(
-    connection: Any,
+    connection: Connection,
     report: Report,
     history: DomainHistory,
     at_close: Callable[[Callable[[], object]], None],
@@ -52,10 +55,10 @@ def register_events(
         else:
             at_close(partial(getattr(connection, f"{names}DeregisterAny"), number))
 
-    def pool_changed(_conn: object, pool: Any, *_rest: object) -> None:
+    def pool_changed(_conn: object, pool: StoragePool, *_rest: object) -> None:
         report(POOL, pool.UUIDString(), None)
 
-    def network_changed(_conn: object, network: Any, *_rest: object) -> None:
+    def network_changed(_conn: object, network: Network, *_rest: object) -> None:
         report(NETWORK, network.UUIDString(), None)
 
     for event_id, handler in domain_handlers(report, history).items():

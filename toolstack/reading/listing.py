@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import libvirt
 
 from virtcim.toolstack.native.connection import LibvirtConnection
 
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import ApiObject, Domain, Network, StoragePool
+
 __all__ = ["ListedDomain", "ListedObject", "list_domains", "list_networks", "list_pools"]
+
+_Native = TypeVar("_Native", bound="ApiObject")
 
 # What a driver answers that knows the list, but not the flag.
 _NO_SUCH_LIST = frozenset(
@@ -22,7 +27,7 @@ _NO_SUCH_LIST = frozenset(
 class ListedDomain:
     """A domain as the lists show it; None is what the driver has no list for."""
 
-    native: Any
+    native: Domain
     uuid: str
     name: str
     state: int
@@ -33,10 +38,10 @@ class ListedDomain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedObject:
+class ListedObject(Generic[_Native]):
     """A storage pool or network as the lists show it; None is what the driver has no list for."""
 
-    native: Any
+    native: _Native
     uuid: str
     active: bool | None = None
     autostart: bool | None = None
@@ -44,9 +49,10 @@ class ListedObject:
 
 def list_domains(connection: LibvirtConnection) -> list[ListedDomain]:
     """Give all domains; raises libvirt.libvirtError where there is no list of them."""
-    transient = _marked(connection, "listAllDomains", libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
-    autostart = _marked(connection, "listAllDomains", libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
-    saved = _marked(connection, "listAllDomains", libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
+    listed = connection.handle.listAllDomains
+    transient = _marked(connection, listed, libvirt.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)
+    autostart = _marked(connection, listed, libvirt.VIR_CONNECT_LIST_DOMAINS_AUTOSTART)
+    saved = _marked(connection, listed, libvirt.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)
     return [
         ListedDomain(
             native=native,
@@ -62,31 +68,35 @@ def list_domains(connection: LibvirtConnection) -> list[ListedDomain]:
     ]
 
 
-def list_pools(connection: LibvirtConnection) -> list[ListedObject]:
+def list_pools(connection: LibvirtConnection) -> list[ListedObject[StoragePool]]:
     """Give all storage pools; raises libvirt.libvirtError where they cannot be listed."""
     return _list(
         connection,
-        "listAllStoragePools",
+        connection.handle.listAllStoragePools,
         active=libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_ACTIVE,
         autostart=libvirt.VIR_CONNECT_LIST_STORAGE_POOLS_AUTOSTART,
     )
 
 
-def list_networks(connection: LibvirtConnection) -> list[ListedObject]:
+def list_networks(connection: LibvirtConnection) -> list[ListedObject[Network]]:
     """Give all networks; raises libvirt.libvirtError where they cannot be listed."""
     return _list(
         connection,
-        "listAllNetworks",
+        connection.handle.listAllNetworks,
         active=libvirt.VIR_CONNECT_LIST_NETWORKS_ACTIVE,
         autostart=libvirt.VIR_CONNECT_LIST_NETWORKS_AUTOSTART,
     )
 
 
 def _list(
-    connection: LibvirtConnection, function: str, *, active: int, autostart: int
-) -> list[ListedObject]:
+    connection: LibvirtConnection,
+    function: Callable[[int], list[_Native]],
+    *,
+    active: int,
+    autostart: int,
+) -> list[ListedObject[_Native]]:
     try:
-        natives = connection.call(getattr(connection.handle, function), 0)
+        natives = connection.call(function, 0)
     except libvirt.libvirtError as error:
         if error.get_error_code() == libvirt.VIR_ERR_NO_SUPPORT:
             return []  # an embedded driver: there really are none
@@ -106,10 +116,12 @@ def _list(
     ]
 
 
-def _marked(connection: LibvirtConnection, function: str, flag: int) -> set[str] | None:
+def _marked(
+    connection: LibvirtConnection, function: Callable[[int], Sequence[ApiObject]], flag: int
+) -> set[str] | None:
     """Give the UUIDs of the objects that a flag picks."""
     try:
-        natives = connection.call(getattr(connection.handle, function), flag)
+        natives = connection.call(function, flag)
     except libvirt.libvirtError as error:
         if error.get_error_code() in _NO_SUCH_LIST:
             return None
@@ -117,7 +129,7 @@ def _marked(connection: LibvirtConnection, function: str, flag: int) -> set[str]
     return {native.UUIDString() for native in natives}
 
 
-def _states(connection: LibvirtConnection) -> list[tuple[Any, int, int]]:
+def _states(connection: LibvirtConnection) -> list[tuple[Domain, int, int]]:
     """Give all domains with state and reason, in one call where the driver can."""
     call, handle = connection.call, connection.handle
     try:
@@ -128,19 +140,19 @@ def _states(connection: LibvirtConnection) -> list[tuple[Any, int, int]]:
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_NO_SUPPORT:
             raise
-    return [(domain, *_state(call, domain)) for domain in call(handle.listAllDomains, 0)]
+    return [(domain, *_state(connection, domain)) for domain in call(handle.listAllDomains, 0)]
 
 
-def _state(call: Callable[..., Any], domain: Any) -> tuple[int, int]:
+def _state(connection: LibvirtConnection, domain: Domain) -> tuple[int, int]:
     try:
-        state, reason = call(domain.state)
+        state, reason = connection.call(domain.state)
     except libvirt.libvirtError:
         # Gone meanwhile, or odd: reading it will tell.
         return libvirt.VIR_DOMAIN_NOSTATE, 0
     return state, reason
 
 
-def _name(native: Any) -> str:
+def _name(native: Domain) -> str:
     try:
         return str(native.name())
     except UnicodeDecodeError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import libvirt
 
@@ -25,6 +25,9 @@ from virtcim.toolstack.reading.views import (
     NetworkView,
 )
 from virtcim.toolstack.refs import derived_uuid
+
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import ApiObject, Domain, Network
 
 __all__ = [
     "DomainAnswers",
@@ -79,7 +82,7 @@ class DomainAnswers(NamedTuple):
 
 def ask_domain(
     connection: LibvirtConnection,
-    domain: Any,
+    domain: Domain,
     uuid: str,
     *,
     detail: StopDetail | None,
@@ -100,7 +103,7 @@ def ask_domain(
     else:
         state, reason = listed.state, listed.reason
         persistent, autostart, saved = listed.persistent, listed.autostart, listed.saved
-    active = _is_active(call, domain, state)
+    active = _is_active(connection, domain, state)
     if persistent is None:
         persistent = bool(
             _tried(problems, "whether it is persistent", 1, call, domain.isPersistent)
@@ -112,7 +115,7 @@ def ask_domain(
     if saved is None:
         saved = not active and bool(_supported(connection, 0, domain.hasManagedSaveImage))
     texts: tuple[str, ...] = _tried(
-        problems, "its description", (), _texts, call, domain, active, persistent
+        problems, "its description", (), _texts, connection, domain, active, persistent
     )
     disk_errors: Mapping[str, int] = {}
     if active and detail is None and stopped_by_itself(state, reason):
@@ -168,30 +171,30 @@ def understand_domain(
 
 
 def texts_of_domain(
-    connection: LibvirtConnection, domain: Any, known: DomainView
+    connection: LibvirtConnection, domain: Domain, known: DomainView
 ) -> tuple[int, ...]:
     """Give the hashes of the descriptions of a domain now, nothing where they cannot be read."""
     active = known.live is not None
     try:
-        texts = _texts(connection.call, domain, active, known.persistent)
+        texts = _texts(connection, domain, active, known.persistent)
     except (libvirt.libvirtError, ValueError):
         return ()
     return tuple(map(hash, texts))
 
 
-def _is_active(call: Callable[..., Any], domain: Any, state: int) -> bool:
+def _is_active(connection: LibvirtConnection, domain: Domain, state: int) -> bool:
     if state == libvirt.VIR_DOMAIN_SHUTOFF:
         return False  # one that is just being started is told of when it runs
-    return domain.ID() != -1 and (state in _RUNNING or bool(call(domain.isActive)))
+    return domain.ID() != -1 and (state in _RUNNING or bool(connection.call(domain.isActive)))
 
 
 def _texts(
-    call: Callable[..., str], domain: Any, active: bool, persistent: bool
+    connection: LibvirtConnection, domain: Domain, active: bool, persistent: bool
 ) -> tuple[str, ...]:
     """Give the description of what runs, if it does, and then that of the next start."""
-    current = call(domain.XMLDesc)
+    current = connection.call(domain.XMLDesc)
     if active and persistent:
-        return current, call(domain.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE)
+        return current, connection.call(domain.XMLDesc, libvirt.VIR_DOMAIN_XML_INACTIVE)
     return (current,)
 
 
@@ -206,7 +209,7 @@ def _parse_domain(name: str, xml: str, problems: list[str]) -> DomainXml:
     return parsed
 
 
-def _name(native: Any) -> str:
+def _name(native: ApiObject) -> str:
     try:
         return str(native.name())
     except UnicodeDecodeError:
@@ -243,7 +246,7 @@ def _with_attached(config: DomainXml, live: DomainXml) -> DomainXml:
 
 
 def read_network(
-    connection: LibvirtConnection, network: Any, listed: ListedObject | None = None
+    connection: LibvirtConnection, network: Network, listed: ListedObject[Network] | None = None
 ) -> NetworkView:
     """Read one network; raises libvirt.libvirtError only when it is gone."""
     call = connection.call

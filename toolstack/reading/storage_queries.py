@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import libvirt
 
@@ -14,11 +15,16 @@ from virtcim.toolstack.reading.listing import ListedObject
 from virtcim.toolstack.reading.pool_source import read_pool_source
 from virtcim.toolstack.reading.views import PoolView, VolumeView
 
+if TYPE_CHECKING:
+    from virtcim.toolstack.native.objects import StoragePool, StorageVolume
+
 __all__ = ["look_at_pool", "look_at_volume", "read_pool", "read_volume"]
 
 
 def read_pool(
-    connection: LibvirtConnection, pool: Any, listed: ListedObject | None = None
+    connection: LibvirtConnection,
+    pool: StoragePool,
+    listed: ListedObject[StoragePool] | None = None,
 ) -> PoolView:
     """Read one storage pool with all its volumes.
 
@@ -31,8 +37,8 @@ def read_pool(
 
 
 def look_at_pool(
-    connection: LibvirtConnection, listed: ListedObject, known: PoolView
-) -> tuple[PoolView, dict[str, Any]]:
+    connection: LibvirtConnection, listed: ListedObject[StoragePool], known: PoolView
+) -> tuple[PoolView, dict[str, StorageVolume]]:
     """Read what has changed of a pool: itself, and which volumes it has, in two calls.
 
     Gives also libvirt's objects of its volumes by name. Raises like ``read_pool``.
@@ -40,7 +46,7 @@ def look_at_pool(
     view = _read_pool_itself(connection, listed.native, listed)
     if not view.active:
         return view, {}
-    natives: dict[str, Any] = {}
+    natives: dict[str, StorageVolume] = {}
     view = _with_volumes(
         connection,
         listed.native,
@@ -51,7 +57,9 @@ def look_at_pool(
     return view, natives
 
 
-def look_at_volume(connection: LibvirtConnection, native: Any, known: VolumeView) -> VolumeView:
+def look_at_volume(
+    connection: LibvirtConnection, native: StorageVolume, known: VolumeView
+) -> VolumeView:
     """Read how large a volume is now; the rest only if that differs."""
     try:
         _type, capacity, allocation = connection.call(native.info)
@@ -63,7 +71,7 @@ def look_at_volume(connection: LibvirtConnection, native: Any, known: VolumeView
 
 
 def _read_pool_itself(
-    connection: LibvirtConnection, pool: Any, listed: ListedObject | None
+    connection: LibvirtConnection, pool: StoragePool, listed: ListedObject[StoragePool] | None
 ) -> PoolView:
     call = connection.call
     problems: list[str] = []
@@ -103,11 +111,11 @@ def _read_pool_itself(
 
 def _with_volumes(
     connection: LibvirtConnection,
-    pool: Any,
+    pool: StoragePool,
     view: PoolView,
     *,
     known: dict[str, VolumeView],
-    natives: dict[str, Any] | None = None,
+    natives: dict[str, StorageVolume] | None = None,
 ) -> PoolView:
     problems = [view.problem] if view.problem else []
     volumes = []
@@ -138,7 +146,7 @@ def _with_volumes(
     return replace(view, volumes=tuple(volumes), problem="; ".join(problems))
 
 
-def read_volume(connection: LibvirtConnection, volume: Any) -> VolumeView | None:
+def read_volume(connection: LibvirtConnection, volume: StorageVolume) -> VolumeView | None:
     """Read one volume whose name can be read; None: it was deleted since it was listed."""
     problems: list[str] = []
     path = kind_of_format = ""
@@ -180,7 +188,7 @@ def _why(error: Exception) -> str:
     return unreadable(error)
 
 
-def _name(pool: Any, problems: list[str]) -> str:
+def _name(pool: StoragePool, problems: list[str]) -> str:
     try:
         return str(pool.name())
     except UnicodeDecodeError:
@@ -188,7 +196,7 @@ def _name(pool: Any, problems: list[str]) -> str:
         return str(pool.UUIDString())
 
 
-def _text(getter: Any) -> str:
+def _text(getter: Callable[[], str]) -> str:
     """Give a text of a volume that libvirt may not have, or not in UTF-8."""
     try:
         return str(getter())
