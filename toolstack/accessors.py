@@ -202,6 +202,6 @@ def _set_note(class_name: str) -> SetField:
                 check_label(field, str(value))
             return value
 
-        context.services.publisher.change_note(class_name, ref, field, checked)
+        context.services.notes.change(class_name, ref, field, checked)
 
     return set_note

@@ -82,7 +82,7 @@ class Context:
         """
         record = self.services.database.get(class_name, ref)
         if record is None and class_name == "VDI":
-            record = self.services.publisher.departed.get(ref)
+            record = self.services.lookup.departed.get(ref)
         if record is None:
             raise handle_invalid(class_name, ref)
         return record

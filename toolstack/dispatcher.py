@@ -145,7 +145,7 @@ class Dispatcher:
             return self._services.sessions.get(ref) is not None
         if class_name == "VDI" and (call.inline or call.class_name != "VDI"):
             # It can be looked at and given to a machine again, not changed.
-            departed = self._services.publisher.departed.get(ref)
+            departed = self._services.lookup.departed.get(ref)
             if departed is not None:
                 return True
         return self._services.database.get(class_name, ref) is not None

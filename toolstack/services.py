@@ -12,6 +12,9 @@ from virtcim.toolstack.images.provisional import Provisional
 from virtcim.toolstack.images.recorded import MadePools, RecordedFormats
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.reading.known_devices import KnownDevices
+from virtcim.toolstack.records.current_operations import CurrentOperations
+from virtcim.toolstack.records.lookup import Lookup
+from virtcim.toolstack.records.notes import Notes
 from virtcim.toolstack.records.publisher import Publisher
 from virtcim.toolstack.sessions import Sessions
 from virtcim.toolstack.state import State
@@ -44,3 +47,18 @@ class Services:
     authenticate: Callable[[str, str], bool] | None
     shutdown_timeout_s: float
     domain_type: str
+
+    @property
+    def notes(self) -> Notes:
+        """What clients set on objects."""
+        return self.publisher.notes
+
+    @property
+    def current_operations(self) -> CurrentOperations:
+        """What is in progress on virtual machines."""
+        return self.publisher.current_operations
+
+    @property
+    def lookup(self) -> Lookup:
+        """What libvirt calls the objects of references."""
+        return self.publisher.lookup

@@ -21,7 +21,8 @@ from virtcim.toolstack.images.recorded import MadePools, RecordedFormats
 from virtcim.toolstack.limits import Limits
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.reading.known_devices import KnownDevices
-from virtcim.toolstack.records.publisher import Publisher, TogetherLock
+from virtcim.toolstack.records.publisher import Publisher
+from virtcim.toolstack.records.together_lock import TogetherLock
 from virtcim.toolstack.state import State
 from virtcim.toolstack.statistics import Statistics
 

@@ -147,9 +147,9 @@ def blocked(state: Path) -> Iterator[sqlite3.Connection]:
 
 
 def wait_until_a_note_waits(host: Host) -> None:
-    publisher: Any = host.toolstack._inventory._observer
+    notes: Any = host.toolstack._inventory._observer.notes
     deadline = time.monotonic() + DEADLINE_S
-    while publisher._note_in_progress is None:
+    while notes._in_progress is None:
         assert time.monotonic() < deadline
         time.sleep(0.001)
 

@@ -41,7 +41,7 @@ async def login_with_password(
     ):
         await asyncio.sleep(_WRONG_PASSWORD_DELAY_S)
         raise XapiFailure("SESSION_AUTHENTICATION_FAILED", uname, "unknown user or wrong password")
-    host = services.publisher.host_uuid
+    host = services.lookup.host_uuid
     return services.sessions.open(uname, originator, reference("host", host) if host else NULL)
 
 
@@ -54,7 +54,7 @@ def logout(context: Context) -> None:
 @SESSION_CALLS.add("session.get_this_host", "session self", inline=True)
 def get_this_host(context: Context, _session: str) -> str:
     """Give the host that serves the session: known even if libvirt was away at login."""
-    return reference("host", context.services.publisher.host_uuid)
+    return reference("host", context.services.lookup.host_uuid)
 
 
 for _call in setter_calls(

@@ -90,9 +90,9 @@ def create(
         services.inventory.refresh_pool(uuid)
     ref = reference("SR", uuid)
     if made_directory:
-        services.publisher.set_note("SR", ref, "other_config", {_MADE_DIRECTORY: "true"})
+        services.notes.set("SR", ref, "other_config", {_MADE_DIRECTORY: "true"})
     if name_description:
-        services.publisher.set_note("SR", ref, "name_description", name_description)
+        services.notes.set("SR", ref, "name_description", name_description)
     return ref
 
 

@@ -49,7 +49,7 @@ def create(context: Context, args: dict[str, object]) -> str:
     ref = reference("VDI", f"{plan.pool}/{plan.name}")
     for field in ("name_description", "other_config", "xenstore_data", "tags"):
         if value := given.get(field):
-            services.publisher.set_note("VDI", ref, field, value)
+            services.notes.set("VDI", ref, field, value)
     return ref
 
 
@@ -59,7 +59,7 @@ def _find(context: Context, vdi: str) -> tuple[Record, Record]:
 
 
 def _volume(context: Context, vdi: Record, sr: Record) -> StorageVolume:
-    name = context.services.publisher.volume_name(vdi["uuid"])
+    name = context.services.lookup.volume_name(vdi["uuid"])
     return context.services.connection.call(find_pool(context, sr).storageVolLookupByName, name)
 
 
@@ -81,7 +81,7 @@ def destroy(context: Context, vdi: str) -> None:
     services = context.services
     with services.inventory.changing(sr["uuid"]):
         volume = _volume(context, record, sr)
-        path_of = services.publisher.storage.path_of_volume
+        path_of = services.lookup.storage.path_of_volume
         local = services.fence.local
         try:
             used = is_used(
@@ -103,7 +103,7 @@ def _network_name(context: Context, vdi: Record, sr: Record) -> str:
     pool = context.services.inventory.pools.get(sr["uuid"])
     if pool is None or pool.source is None:
         return ""
-    return pool.source.name(context.services.publisher.volume_name(vdi["uuid"]))
+    return pool.source.name(context.services.lookup.volume_name(vdi["uuid"]))
 
 
 def _resize(context: Context, vdi: str, size: int) -> None:

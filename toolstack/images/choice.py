@@ -62,7 +62,7 @@ def find_image(context: Context, vdi: str, wanted_format: str, *, vm: str = "") 
     services = context.services
     pool = services.inventory.pools.get(context.record("SR", record["SR"])["uuid"])
     if pool is not None and pool.source is not None:
-        name = services.publisher.volume_name(record["uuid"])
+        name = services.lookup.volume_name(record["uuid"])
         return _on_network(context, pool, name, record["location"], wanted_format, vm)
     others = record["sm_config"].get(URIS, "").split()[1:]
     return _find(context, record["location"], others, wanted_format, vm)
@@ -239,7 +239,7 @@ def _pool_of(context: Context, location: str) -> PoolView | None:
 
     What somebody has put in the place of a volume since is none: a link that was not there.
     """
-    storage = context.services.publisher.storage
+    storage = context.services.lookup.storage
     volume = storage.volume_at(location)
     if volume is None or volume.link != link_target(location):
         return None
@@ -248,7 +248,7 @@ def _pool_of(context: Context, location: str) -> PoolView | None:
 
 def _volume_at(context: Context, location: str) -> VolumeView | None:
     """Give the volume of a pool that is at a path or URI."""
-    return context.services.publisher.storage.volume_at(location)
+    return context.services.lookup.storage.volume_at(location)
 
 
 # Formats
@@ -264,7 +264,7 @@ def _decide(context: Context, location: str, wanted: str) -> str:
         or _unstated(location, beginning)
     )
     services = context.services
-    services.formats.keep_first(services.publisher.host_uuid, key, decided, beginning.inode)
+    services.formats.keep_first(services.lookup.host_uuid, key, decided, beginning.inode)
     return decided
 
 
@@ -309,7 +309,7 @@ def _disks(context: Context, vm_uuid: str = "") -> Iterator[DiskView]:
 
 def _is_at(context: Context, disk: DiskView, location: str, key: str) -> bool:
     if disk.volume:
-        return location == context.services.publisher.storage.place_of(disk)
+        return location == context.services.lookup.storage.place_of(disk)
     return location in disk.sources or (
         disk.source.startswith("/") and _key(context, disk.source) == key
     )
@@ -327,7 +327,7 @@ def _has_already(context: Context, location: str, vm: str) -> bool:
 
 def _recorded(context: Context, key: str, beginning: Beginning) -> str:
     services = context.services
-    host = services.publisher.host_uuid
+    host = services.lookup.host_uuid
     recorded = services.formats.find(host, key, beginning.inode)
     if recorded in {"", RAW} or beginning.content is None:
         return recorded
@@ -365,7 +365,7 @@ def keep_stated_format(context: Context, vdi: str) -> None:
     if stated:
         services = context.services
         inode = _beginning(context, location).inode
-        services.formats.keep_first(services.publisher.host_uuid, key, stated, inode)
+        services.formats.keep_first(services.lookup.host_uuid, key, stated, inode)
 
 
 def record_format(context: Context, location: str, image_format: str) -> None:
@@ -373,7 +373,7 @@ def record_format(context: Context, location: str, image_format: str) -> None:
     key = _key(context, location)
     inode = _beginning(context, location).inode
     services = context.services
-    services.formats.replace(services.publisher.host_uuid, key, image_format, inode)
+    services.formats.replace(services.lookup.host_uuid, key, image_format, inode)
 
 
 def _words(formats: frozenset[str] | set[str]) -> str:

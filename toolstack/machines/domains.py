@@ -122,7 +122,7 @@ def begin_operation(
         machine.lease.release()
         raise
     key = context.task.ref if context.task else random_reference()
-    context.services.publisher.set_operation(machine.uuid, key, operation)
+    context.services.current_operations.set(machine.uuid, key, operation)
     return machine, key
 
 
@@ -135,7 +135,7 @@ def _check_allowed(machine: Machine, operation: str, states: tuple[str, ...]) ->
 def end_operation(context: Context, machine: Machine, key: str) -> None:
     """Show the operation as ended, and its outcome as far as libvirt can be asked."""
     machine.lease.release()
-    context.services.publisher.set_operation(machine.uuid, key, None)
+    context.services.current_operations.set(machine.uuid, key, None)
     _refresh_quietly(context, machine.uuid)
 
 
@@ -155,7 +155,7 @@ def change_machine(context: Context, ref: str, operation: str, *states: str) -> 
             _check_state(context, machine, states)
         raise
     machine.lease.release()
-    context.services.publisher.set_operation(machine.uuid, key, None)
+    context.services.current_operations.set(machine.uuid, key, None)
     context.services.inventory.refresh_domain(machine.uuid)
 
 

@@ -90,4 +90,4 @@ def note_new_devices(context: Context, uuid: str, placed: Iterable[PlacedDevice]
         kind = device.new.kind
         for name, value in device.new.notes.items():
             ref = kind.reference(uuid, device.id)
-            context.services.publisher.set_note(kind.class_name, ref, name, value)
+            context.services.notes.set(kind.class_name, ref, name, value)

@@ -104,7 +104,7 @@ def check_mac(text: str) -> str:
 
 def network_source(context: Context, network: str) -> InterfaceSource:
     """Give what an interface on a network says of it."""
-    kind, name = context.services.publisher.interface_source(network)
+    kind, name = context.services.lookup.interface_source(network)
     if kind not in CONNECTABLE_KINDS:
         label = context.record("network", network)["name_label"]
         raise value_not_supported("network", label, "only existing ports can be on it")

@@ -10,42 +10,39 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
-from types import MappingProxyType
-from typing import Any
 
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.datamodel import CLASSES, Record
 from virtcim.toolstack.images.image_file import ImageFile
 from virtcim.toolstack.images.known import KnownImages
 from virtcim.toolstack.reading.views import DiskView, DomainView, HostView, NetworkView, PoolView
+from virtcim.toolstack.records.current_operations import CurrentOperations
 from virtcim.toolstack.records.departed import DepartedImages
 from virtcim.toolstack.records.devices import console_values, vbd_values, vif_values
 from virtcim.toolstack.records.host import (
     host_cpu_values,
     host_metrics_values,
     host_values,
-    network_values,
     pool_values,
-    pseudo_network_values,
 )
 from virtcim.toolstack.records.identity import (
     console_identity,
-    network_key,
     pool_uuid,
-    user_network_key,
     vbd_identity,
     vif_identity,
     vm_ref,
 )
+from virtcim.toolstack.records.lookup import Lookup
+from virtcim.toolstack.records.network_records import NetworkRecords
+from virtcim.toolstack.records.notes import Notes
 from virtcim.toolstack.records.storage_index import StorageIndex
 from virtcim.toolstack.records.storage_records import StorageRecords
+from virtcim.toolstack.records.together_lock import TogetherLock
 from virtcim.toolstack.records.vm import vm_metrics_values, vm_values
 from virtcim.toolstack.refs import NULL, reference, uuid_of
 from virtcim.toolstack.state import State
 
-__all__ = ["Publisher", "TogetherLock"]
-
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
+__all__ = ["Publisher"]
 
 # What makes the values of a record, of what cannot change any more.
 Values = Callable[[], dict[str, object]]
@@ -53,24 +50,11 @@ Values = Callable[[], dict[str, object]]
 Objects = dict[tuple[str, str], tuple[str, Values]]
 
 
-class TogetherLock:
-    """A re-entrant lock: what is published while it is held is seen together, when it is let go."""
-
-    def __init__(self, database: Database) -> None:
-        self._lock = threading.RLock()
-        self._database = database
-
-    def __enter__(self) -> None:
-        self._lock.acquire()
-        self._database.begin_batch()
-
-    def __exit__(self, *_: object) -> None:
-        self._database.end_batch()
-        self._lock.release()
-
-
 class Publisher:
-    """The observer of the inventory; all methods are called with the inventory's lock held."""
+    """The observer of the inventory; all methods are called with the inventory's lock held.
+
+    Handlers of calls have ``notes``, ``current_operations`` and ``lookup`` for what they need.
+    """
 
     def __init__(
         self,
@@ -90,28 +74,21 @@ class Publisher:
         self.on_size_wanted: Callable[[str, str, str], None] = lambda *_: None
         self.announcing = False
         self.on_unmade: Callable[[str, str, Exception], None] = lambda *_: None
+        self.notes = Notes(database, state, lock)
+        self.current_operations = CurrentOperations(database, lock)
         self._database = database
-        self._state = state
         self._uri = uri
-        self._notes = state.all_notes()
-        # Held while a note is written, by those alone who write notes.
-        self._note_lock = threading.Lock()
         self._introducing = threading.Lock()
-        self._note_in_progress: tuple[str, str] | None = None
         self._host: HostView | None = None
         self._domains: dict[str, DomainView] = {}
-        self._networks: dict[str, NetworkView] = {}
         self._objects: dict[str, set[tuple[str, str]]] = {}  # of each domain
         self._links: dict[str, dict[str, str]] = {}  # of each domain: VBD and VIF to what they use
         self._users: defaultdict[str, set[str]] = defaultdict(set)  # VDI or network to users
         self._disks: dict[str, tuple[str, DiskView]] = {}  # by VBD, with the UUID of the domain
         self._resident: set[str] = set()
-        self._operations: defaultdict[str, dict[str, str]] = defaultdict(dict)
-        self._network_keys: dict[str, str] = {}  # by reference
-        self._dirty_networks: set[str] = set()
         self._dirty_host = False
         self._images = images
-        self._departed = DepartedImages()
+        departed = DepartedImages()
         self._storage = StorageIndex()
         self._storage_records = StorageRecords(
             self._storage,
@@ -127,21 +104,10 @@ class Publisher:
             self._depart,
             hidden,
         )
-
-    @property
-    def storage(self) -> StorageIndex:
-        """Where the disks are."""
-        return self._storage
-
-    @property
-    def departed(self) -> DepartedImages:
-        """The images outside pools that no machine names any more."""
-        return self._departed
-
-    @property
-    def host_uuid(self) -> str:
-        """The UUID of the host, known as soon as libvirt was reached once."""
-        return "" if self._host is None else self._host.uuid
+        self._networks = NetworkRecords(database, self._users, self._publish)
+        self.lookup = Lookup(
+            database, self._storage, self._storage_records, self._networks, departed
+        )
 
     # The observer
 
@@ -149,6 +115,7 @@ class Publisher:
         """Publish the host and what is part of it."""
         first, moved = self._host is None, self._host and self._host.hostname != host.hostname
         self._host = host
+        self.lookup.host_uuid = host.uuid
         self._publish(
             "host_metrics", reference("host_metrics", host.uuid), host_metrics_values(host)
         )
@@ -157,8 +124,7 @@ class Publisher:
         self._dirty_host = True
         if first:
             self._storage_records.host_known(host.uuid)
-            self._network_of("user", "")
-            self._dirty_networks.add(user_network_key())
+            self._networks.host_known()
         if moved:
             for uuid in tuple(self._domains):
                 self._publish_domain(uuid)  # their consoles are at its name
@@ -167,11 +133,11 @@ class Publisher:
         """Publish a domain, its devices and whatever these use."""
         if new is None:
             self._domains.pop(uuid, None)
-            self._operations.pop(uuid, None)
+            self.current_operations.forget(uuid)
             self._database.remove("VM", vm_ref(uuid))  # also where it was only expected
         else:
             self._domains[uuid] = new
-            self._images.note_raw_disks(self.host_uuid, new, self._storage.path_of_volume)
+            self._images.note_raw_disks(self.lookup.host_uuid, new, self._storage.path_of_volume)
         resident = new is not None and new.live is not None
         if resident != (uuid in self._resident):
             (self._resident.add if resident else self._resident.discard)(uuid)
@@ -202,13 +168,7 @@ class Publisher:
     def network_changed(self, uuid: str, old: NetworkView | None, new: NetworkView | None) -> None:
         """Publish a network, and the interfaces that are connected to it now."""
         names = {network.name for network in (old, new) if network is not None}
-        self._networks.pop(uuid, None)
-        if new is None:
-            self._database.remove("network", reference("network", uuid))
-        else:
-            self._networks[uuid] = new
-            self._network_keys[reference("network", uuid)] = uuid
-            self._dirty_networks.add(uuid)
+        self._networks.changed(uuid, new)
         if (old and old.name) != (new and new.name):
             for domain_uuid, domain in tuple(self._domains.items()):
                 if any(
@@ -225,9 +185,7 @@ class Publisher:
         """Publish what was collected."""
         if self._host is None:
             return
-        for key in self._dirty_networks:
-            self._publish_network(key)
-        self._dirty_networks.clear()
+        self._networks.flush()
         self._storage_records.flush()
         if self._dirty_host:
             self._dirty_host = False
@@ -235,74 +193,10 @@ class Publisher:
 
     # What handlers need
 
-    def set_note(self, class_name: str, ref: str, field: str, value: object) -> None:
-        """Keep a field that a client sets on an object that libvirt has no place for."""
-        self.change_note(class_name, ref, field, lambda _: value)
-
-    def change_note(
-        self, class_name: str, ref: str, field: str, change: Callable[[Any], Any]
-    ) -> None:
-        """Keep what ``change`` makes of the present value of a field that a client sets.
-
-        It is shown when it is kept. Nobody but those who keep notes waits for the disk meanwhile,
-        so ``lock`` must not be held. Raises what ``change`` raises, and StateError.
-        """
-        with self._note_lock:
-            with self.lock:
-                record = self._database.get(class_name, ref)
-                if record is None:
-                    return
-                key = (class_name, record["uuid"])
-                value = change(record[field])
-                self._note_in_progress = key
-                kept = self._state.set_notes(*key, {**self._notes.get(key, {}), field: value})
-            failure = kept.exception()
-            with self.lock:
-                # An object that was forgotten meanwhile took the note with it.
-                is_there, self._note_in_progress = self._note_in_progress == key, None
-                record = self._database.get(class_name, ref)
-                if failure is None and is_there and record is not None:
-                    self._notes[key] = {**self._notes.get(key, {}), field: value}
-                    self._database.publish(class_name, ref, {**record, field: value})
-        if failure is not None:
-            raise failure
-
     def forget(self, class_name: str, ref: str) -> None:
         """Remove an object that is gone for good, with what clients noted on it."""
         with self.lock:
             self._forget(class_name, ref)
-
-    def set_operation(self, uuid: str, key: str, operation: str | None) -> None:
-        """Show an operation on a VM as in progress, or (None) as ended."""
-        with self.lock:
-            operations = dict(self._operations.get(uuid, {}))
-            if operation is None:
-                operations.pop(key, None)
-            else:
-                operations[key] = operation
-            if operations:
-                self._operations[uuid] = operations
-            else:
-                self._operations.pop(uuid, None)
-            record = self._database.get("VM", vm_ref(uuid))
-            if record is not None:
-                self._database.publish(
-                    "VM", vm_ref(uuid), {**record, "current_operations": operations}
-                )
-
-    def volume_name(self, vdi_uuid: str) -> str:
-        """Give the name in its pool of a VDI, which clients may have labelled otherwise."""
-        ref = self._database.by_uuid("VDI", vdi_uuid)
-        return self._storage_records.volume_name(ref or "")
-
-    def interface_source(self, network: str) -> tuple[str, str]:
-        """Give libvirt's type and source of an interface that shall be on a network."""
-        key = self._network_keys.get(network, "")
-        known = self._networks.get(key)
-        if known is not None:
-            return "network", known.name
-        kind, _, source = key.partition("/")
-        return kind, source
 
     def introduce(self, path: str, fields: Mapping[str, object] | None) -> str:
         """Note (or, with None, forget) a path as a disk; gives the reference of its VDI."""
@@ -313,7 +207,7 @@ class Publisher:
                 ref = self._storage_records.introduce(path, fields)
                 self.flush()
                 if fields is None:
-                    self._departed.forget(ref)
+                    self.lookup.departed.forget(ref)
         return ref
 
     def size_told(self, path: str, image: ImageFile) -> None:
@@ -337,11 +231,8 @@ class Publisher:
 
     # Publishing
 
-    def _noted(self, key: tuple[str, str]) -> Mapping[str, Any]:
-        return self._notes.get(key, _NOTHING)
-
     def _publish(self, class_name: str, ref: str, values: dict[str, object]) -> None:
-        notes = self._noted((class_name, str(values["uuid"])))
+        notes = self.notes.of(class_name, str(values["uuid"]))
         self._database.publish(class_name, ref, _record(class_name, values, notes))
 
     def _announce(self, objects: Objects) -> None:
@@ -351,12 +242,14 @@ class Publisher:
                 self._publish(class_name, ref, values())
             return
         self._database.announce(
-            (class_name, ref, uuid, partial(self._make, class_name, uuid, values, self._noted(key)))
+            (class_name, ref, uuid, partial(self._make, class_name, uuid, values, noted))
             for (class_name, ref), (uuid, values) in objects.items()
-            if (key := (class_name, uuid))
+            for noted in (self.notes.of(class_name, uuid),)
         )
 
-    def _make(self, class_name: str, uuid: str, values: Values, notes: Mapping[str, Any]) -> Record:
+    def _make(
+        self, class_name: str, uuid: str, values: Values, notes: Mapping[str, object]
+    ) -> Record:
         try:
             return _record(class_name, values(), notes)
         except Exception as error:
@@ -393,30 +286,27 @@ class Publisher:
             add("VBD", ref, partial(vbd_values, domain, disk, vdi))
         for interface in domain.config.interfaces:
             ref = reference("VIF", vif_identity(uuid, interface))
-            links[ref] = network = self._network_of(interface.kind, interface.source)
+            links[ref] = network = self._networks.reference_of(interface.kind, interface.source)
             add("VIF", ref, partial(vif_values, domain, interface, network))
         for console in () if domain.live is None else domain.live.consoles:
             ref = reference("console", console_identity(uuid, console.id))
             add("console", ref, partial(console_values, domain, console, host.hostname))
         metrics = reference("VM_metrics", uuid)
         add("VM_metrics", metrics, partial(vm_metrics_values, domain, host))
-        operations = self._operations.get(uuid, _NOTHING)
+        operations = self.current_operations.of(uuid)
         objects["VM", vm_ref(uuid)] = uuid, partial(vm_values, domain, host.uuid, operations)
         return objects
 
     def _forget(self, class_name: str, ref: str) -> None:
         record = self._database.get(class_name, ref)
         if record is not None:
-            key = (class_name, record["uuid"])
-            if self._notes.pop(key, {}) or self._note_in_progress == key:
-                self._note_in_progress = None
-                self._state.forget_notes(*key)
+            self.notes.forget(class_name, record["uuid"])
         self._database.remove(class_name, ref)
 
     def _depart(self, vdi: str) -> None:
         record = self._database.get("VDI", vdi)
         if record is not None:
-            self._departed.put(vdi, record)
+            self.lookup.departed.put(vdi, record)
         self._database.remove("VDI", vdi)
 
     def _relink(self, uuid: str, links: dict[str, str]) -> None:
@@ -434,9 +324,9 @@ class Publisher:
         # Also where only the format changed that the machine states of an image.
         images = []
         for ref in changed.union(links.values()):
-            if ref in self._network_keys:
+            if self._networks.holds(ref):
                 if ref in changed:
-                    self._dirty_networks.add(self._network_keys[ref])
+                    self._networks.users_changed(ref)
             elif ref != NULL:
                 images.append(ref)
         self._storage_records.users_changed(images)
@@ -448,28 +338,6 @@ class Publisher:
         }
         stated.discard("")
         return stated.pop() if len(stated) == 1 else ""
-
-    def _network_of(self, kind: str, source: str) -> str:
-        if kind == "network":
-            key = next((uuid for uuid, net in self._networks.items() if net.name == source), "")
-        else:
-            key = user_network_key() if kind == "user" else network_key(kind, source)
-        if not key:
-            return NULL  # libvirt defines domains with networks that do not exist
-        ref = reference("network", key)
-        self._network_keys[ref] = key
-        return ref
-
-    def _publish_network(self, key: str) -> None:
-        ref = reference("network", key)
-        vifs = sorted(self._users[ref])
-        network = self._networks.get(key)
-        if network is not None:
-            self._publish("network", ref, network_values(network, vifs))
-        elif vifs or key == user_network_key():
-            self._publish("network", ref, pseudo_network_values(key, vifs))
-        else:
-            self._database.remove("network", ref)
 
     def _publish_host(self, host: HostView) -> None:
         vms = sorted(vm_ref(uuid) for uuid in self._resident)
@@ -488,9 +356,14 @@ class Publisher:
         )
 
 
-def _record(class_name: str, values: dict[str, object], notes: Mapping[str, Any]) -> Record:
+def _record(class_name: str, values: dict[str, object], notes: Mapping[str, object]) -> Record:
     """Give a record, with what clients noted on the object."""
     for name, value in notes.items():
-        own = values.get(name)
-        values[name] = {**own, **value} if isinstance(own, dict) else value
+        values[name] = _merged(values.get(name), value)
     return CLASSES[class_name].record(values)
+
+
+def _merged(own: object, noted: object) -> object:
+    if isinstance(own, dict) and isinstance(noted, dict):
+        return {**own, **noted}
+    return noted
