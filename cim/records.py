@@ -8,7 +8,7 @@ looks it up there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -87,7 +87,7 @@ class Record:
 
 KeyValue = bool | int | str | ObjectPath
 Scalar = bool | int | float | str | datetime | timedelta | ObjectPath | Record
-Value = Scalar | list[Scalar] | list[str] | list[int] | list[ObjectPath] | list[Record] | None
+Value = Scalar | Sequence[Scalar] | None
 
 
 class StatusCode:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from virtcim.cim.records import CimError, Record, Value
+from virtcim.cim.value_maps import ErrorSourceFormat
 from virtcim.errormap import (
     ENGLISH,
     TABLE_VERSION,
@@ -25,7 +26,6 @@ __all__ = ["ERROR_CLASS", "NOTHING_REMAINS", "TEXTS", "CodedError", "Failure"]
 
 ERROR_CLASS = "VirtCIM_Error"
 _OWNING_ENTITY = "virtcim"
-_OBJECT_PATH_FORMAT = 2
 NOTHING_REMAINS = "; nothing of what was asked for remains"
 # What is translated here, for the catalogues.
 TEXTS = (NOTHING_REMAINS,)
@@ -80,7 +80,9 @@ class Failure:
             "ProbableCause": advised.probable_cause,
             "ProbableCauseDescription": f"{advised.cause} {advised.reported}",
             "RecommendedActions": list(advised.actions),
-            "ErrorSourceFormat": _OBJECT_PATH_FORMAT if self.source else 0,
+            "ErrorSourceFormat": ErrorSourceFormat.CIMOBJECT_PATH
+            if self.source
+            else ErrorSourceFormat.UNKNOWN,
             "CIMStatusCode": self.status,
             "CIMStatusCodeDescription": description,
         }

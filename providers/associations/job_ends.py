@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from virtcim.cim.records import MethodResult, ObjectPath, Value
+from virtcim.cim.value_maps import JobEffect
 from virtcim.hypervisor.change import Made
 from virtcim.hypervisor.model import Inventory
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, Node
@@ -48,8 +49,6 @@ OWNING_CLASSES: tuple[AnyClass, ...] = (
 _CLASSES: Mapping[str, AnyClass] = MappingProxyType(
     {each.name: each for each in (*AFFECTED_CLASSES, *OWNING_CLASSES)}
 )
-# AffectedJobElement.ElementEffects.
-_CREATE = 5
 
 
 def named_elements(result: MethodResult) -> Iterator[JobElement]:
@@ -108,7 +107,7 @@ def effect(job: AnyNode, element: AnyNode) -> Mapping[str, Value]:
     """What a job does to an instance, where it is known to have made it."""
     assert CONCRETE_JOB.owns(job)
     made = element_of(element) in job.sources.job.created
-    return {"ElementEffects": [_CREATE] if made else None}
+    return {"ElementEffects": [JobEffect.CREATE] if made else None}
 
 
 def _found(view: View, elements: Iterable[JobElement]) -> Iterator[AnyNode]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtcim.cim.value_maps import IsCurrent, IsDefault, IsNext, ServiceEffect
 from virtcim.providers.associations import ends, job_ends, service_ends
 from virtcim.providers.engine.association_engine import Association, End
 from virtcim.providers.engine.reach import reach_from, same
@@ -44,9 +45,6 @@ from virtcim.providers.virtual_system_management.service import MANAGEMENT_SERVI
 
 __all__ = ["ASSOCIATIONS"]
 
-# ServiceAffectsElement.ElementEffects; ElementSettingData.IsDefault, IsCurrent, IsNext.
-_MANAGES = 5
-_IS = 1
 _SERVICES = (MANAGEMENT_SERVICE, POOL_CONFIGURATION_SERVICE, POWER_SERVICE)
 
 ASSOCIATIONS = (
@@ -89,7 +87,11 @@ ASSOCIATIONS = (
             ),
             End(role="SettingData", reach=reach_from(SYSTEM_SETTINGS, ends.elements_of_settings)),
         ),
-        values=lambda _first, _second: {"IsDefault": _IS, "IsCurrent": _IS, "IsNext": _IS},
+        values=lambda _first, _second: {
+            "IsDefault": IsDefault.IS_DEFAULT,
+            "IsCurrent": IsCurrent.IS_CURRENT,
+            "IsNext": IsNext.IS_NEXT,
+        },
     ),
     Association(
         name="VirtCIM_VirtualSystemSettingDataComponent",
@@ -189,7 +191,7 @@ ASSOCIATIONS = (
             End(role="AffectingElement", reach=service_ends.AFFECTED_ELEMENTS),
             End(role="AffectedElement", reach=service_ends.AFFECTING_SERVICES),
         ),
-        values=lambda _first, _second: {"ElementEffects": [_MANAGES]},
+        values=lambda _first, _second: {"ElementEffects": [ServiceEffect.MANAGES]},
     ),
     Association(
         name="VirtCIM_AssociatedPowerManagementService",

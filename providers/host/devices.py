@@ -7,6 +7,17 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import (
+    Access,
+    DataOrganization,
+    EnabledDefault,
+    EnabledState,
+    HealthState,
+    NameFormat,
+    NameNamespace,
+    OperationalStatus,
+    RequestedState,
+)
 from virtcim.hypervisor.model import Host, VirtualDiskImage
 from virtcim.providers.engine.identities import instance_id, parse_instance_id
 from virtcim.providers.engine.instance_class import InstanceClass, Node, ServedClass
@@ -16,6 +27,7 @@ from virtcim.providers.engine.problems import with_problem
 from virtcim.providers.engine.sources import HostPart, OfHost
 from virtcim.providers.engine.view import View
 from virtcim.providers.host.host_system import HOST_CLASS
+from virtcim.providers.resources.processor import UNKNOWN_FAMILY
 
 __all__ = [
     "DISK_IMAGE",
@@ -28,23 +40,16 @@ __all__ = [
     "host_processors_of",
 ]
 
-_NOT_APPLICABLE = 12
-_ENABLED, _UNKNOWN = 2, 0
-_OK, _NO_CONTACT, _HEALTHY = 2, 12, 5
-_UNKNOWN_FAMILY = 2
-_READABLE, _READ_WRITE = 1, 3
-_FIXED_BLOCK = 2
-_OTHER, _OS_DEVICE_NAME, _OS_DEVICE_NAMESPACE = 1, 12, 8
 # What the name of an image is: nothing, a path on the host, or the URI of one elsewhere.
 _NO_NAME: Mapping[str, Value] = MappingProxyType({"NameFormat": None, "NameNamespace": None})
 _PATH_NAME: Mapping[str, Value] = MappingProxyType(
-    {"NameFormat": _OS_DEVICE_NAME, "NameNamespace": _OS_DEVICE_NAMESPACE}
+    {"NameFormat": NameFormat.OS_DEVICE_NAME, "NameNamespace": NameNamespace.OS_DEVICE_NAMESPACE}
 )
 _URI_NAME: Mapping[str, Value] = MappingProxyType(
     {
-        "NameFormat": _OTHER,
+        "NameFormat": NameFormat.OTHER,
         "OtherNameFormat": "URI",
-        "NameNamespace": _OTHER,
+        "NameNamespace": NameNamespace.OTHER,
         "OtherNameNamespace": "URI",
     }
 )
@@ -54,13 +59,13 @@ def _common(name: str, caption: str, *, known: bool = True) -> dict[str, Value]:
     return {
         "ElementName": name,
         "Caption": caption,
-        "EnabledState": _ENABLED if known else _UNKNOWN,
-        "RequestedState": _NOT_APPLICABLE,
-        "TransitioningToState": _NOT_APPLICABLE,
-        "EnabledDefault": 2,
-        "OperationalStatus": [_OK if known else _NO_CONTACT],
+        "EnabledState": EnabledState.ENABLED if known else EnabledState.UNKNOWN,
+        "RequestedState": RequestedState.NOT_APPLICABLE,
+        "TransitioningToState": RequestedState.NOT_APPLICABLE,
+        "EnabledDefault": EnabledDefault.ENABLED,
+        "OperationalStatus": [OperationalStatus.OK if known else OperationalStatus.NO_CONTACT],
         "StatusDescriptions": ["OK" if known else "No contact"],
-        "HealthState": _HEALTHY if known else 0,
+        "HealthState": HealthState.OK if known else HealthState.UNKNOWN,
     }
 
 
@@ -70,7 +75,7 @@ def _processor_values(host: Host, number: int) -> Mapping[str, Value]:
         **_common(f"Processor {number} of {host.name_label}", "Host processor", known=host.live),
         "Description": model or None,
         "Role": "Central Processor",
-        "Family": _UNKNOWN_FAMILY,
+        "Family": UNKNOWN_FAMILY,
         "CurrentClockSpeed": host.cpu_mhz or None,
         "NumberOfEnabledCores": 1,
     }
@@ -80,7 +85,7 @@ def _memory_values(host: Host) -> Mapping[str, Value]:
     return {
         **_common(f"Memory of {host.name_label}", "Host memory", known=host.live),
         "Volatile": True,
-        "Access": _READ_WRITE,
+        "Access": Access.READ_WRITE_SUPPORTED,
         "BlockSize": 1,
         "NumberOfBlocks": host.memory_total_bytes or None,
         "ConsumableBlocks": host.memory_total_bytes or None,
@@ -102,8 +107,8 @@ def _image_values(of: OfImage) -> Mapping[str, Value]:
         **_common(image.name_label, "Disk image"),
         "Name": image.location or None,
         **(_URI_NAME if image.uris else _PATH_NAME if image.location else _NO_NAME),
-        "DataOrganization": _FIXED_BLOCK,
-        "Access": _READABLE if image.read_only else _READ_WRITE,
+        "DataOrganization": DataOrganization.FIXED_BLOCK,
+        "Access": Access.READABLE if image.read_only else Access.READ_WRITE_SUPPORTED,
         "BlockSize": 1,
         "NumberOfBlocks": size,
         "ConsumableBlocks": size,

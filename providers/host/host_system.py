@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import (
+    Dedicated,
+    EnabledDefault,
+    EnabledState,
+    HealthState,
+    OperatingStatus,
+    OperationalStatus,
+    PrimaryStatus,
+    RequestedState,
+)
 from virtcim.hypervisor.model import Host
 from virtcim.providers.engine.key_shapes import system_keys
 from virtcim.providers.engine.per_object import per_host
@@ -13,24 +23,35 @@ from virtcim.providers.engine.problems import with_problem
 __all__ = ["HOST_CLASS", "HOST_SYSTEM"]
 
 HOST_CLASS = "VirtCIM_HostSystem"
-_NOT_APPLICABLE = 12
 
 
 def _states(host: Host) -> Mapping[str, Value]:
     """A host that is not live cannot be reached; one that is disabled takes no new systems."""
     if not host.live:
-        enabled, operational, text, operating, health, primary = 0, 12, "No contact", 0, 0, 0
-    elif not host.enabled:
-        enabled, operational, text, operating, health, primary = 6, 11, "Maintenance", 2, 5, 1
-    else:
-        enabled, operational, text, operating, health, primary = 2, 2, "OK", 16, 5, 1
+        return {
+            "EnabledState": EnabledState.UNKNOWN,
+            "OperationalStatus": [OperationalStatus.NO_CONTACT],
+            "StatusDescriptions": ["No contact"],
+            "OperatingStatus": OperatingStatus.UNKNOWN,
+            "HealthState": HealthState.UNKNOWN,
+            "PrimaryStatus": PrimaryStatus.UNKNOWN,
+        }
+    if not host.enabled:
+        return {
+            "EnabledState": EnabledState.ENABLED_BUT_OFFLINE,
+            "OperationalStatus": [OperationalStatus.IN_SERVICE],
+            "StatusDescriptions": ["Maintenance"],
+            "OperatingStatus": OperatingStatus.SERVICING,
+            "HealthState": HealthState.OK,
+            "PrimaryStatus": PrimaryStatus.OK,
+        }
     return {
-        "EnabledState": enabled,
-        "OperationalStatus": [operational],
-        "StatusDescriptions": [text],
-        "OperatingStatus": operating,
-        "HealthState": health,
-        "PrimaryStatus": primary,
+        "EnabledState": EnabledState.ENABLED,
+        "OperationalStatus": [OperationalStatus.OK],
+        "StatusDescriptions": ["OK"],
+        "OperatingStatus": OperatingStatus.IN_SERVICE,
+        "HealthState": HealthState.OK,
+        "PrimaryStatus": PrimaryStatus.OK,
     }
 
 
@@ -48,12 +69,12 @@ def _values(host: Host) -> Mapping[str, Value]:
         "ElementName": host.name_label,
         "Caption": "Hypervisor host",
         "Description": versions or None,
-        "Dedicated": [0],
+        "Dedicated": [Dedicated.NOT_DEDICATED],
         "OtherIdentifyingInfo": [text for _, text in known],
         "IdentifyingDescriptions": [kind for kind, _ in known],
-        "RequestedState": _NOT_APPLICABLE,
-        "TransitioningToState": _NOT_APPLICABLE,
-        "EnabledDefault": 2,
+        "RequestedState": RequestedState.NOT_APPLICABLE,
+        "TransitioningToState": RequestedState.NOT_APPLICABLE,
+        "EnabledDefault": EnabledDefault.ENABLED,
         "AvailableRequestedStates": [],
         **_states(host),
     }

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import (
+    EnabledDefault,
+    EnabledState,
+    HealthState,
+    OperationalStatus,
+    RequestedState,
+)
 from virtcim.hypervisor.model import Host
 from virtcim.providers.engine.instance_class import InstanceClass
 from virtcim.providers.engine.key_shapes import service_keys
@@ -35,15 +42,15 @@ def host_service(
         shown: dict[str, Value] = {
             "ElementName": f"{title} of {host.name_label}",
             "Caption": f"{title} service",
-            "EnabledState": 2,
-            "RequestedState": 12,
-            "TransitioningToState": 12,
-            "EnabledDefault": 2,
+            "EnabledState": EnabledState.ENABLED,
+            "RequestedState": RequestedState.NOT_APPLICABLE,
+            "TransitioningToState": RequestedState.NOT_APPLICABLE,
+            "EnabledDefault": EnabledDefault.ENABLED,
             "AvailableRequestedStates": [],
             "Started": True,
-            "OperationalStatus": [2],
+            "OperationalStatus": [OperationalStatus.OK],
             "StatusDescriptions": ["OK"],
-            "HealthState": 5,
+            "HealthState": HealthState.OK,
             **more,
         }
         return with_problem(shown, problem(host))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import PowerState, RequestedPowerState
 from virtcim.providers.engine.instance_class import AnyNode
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.host.hosted_service import host_service
@@ -15,8 +16,6 @@ from virtcim.providers.host.hosted_service import host_service
 __all__ = ["POWER_SERVICE", "power_state"]
 
 _CLASS = "VirtCIM_PowerManagementService"
-_OTHER, _ON = 1, 2
-_NOT_APPLICABLE = 12
 
 
 POWER_SERVICE = host_service(_CLASS, "Power management")
@@ -27,8 +26,8 @@ def power_state(_service: AnyNode, host: AnyNode) -> Mapping[str, Value]:
     assert HOST_SYSTEM.owns(host)
     live = host.sources.host.live
     return {
-        "PowerState": _ON if live else _OTHER,
+        "PowerState": PowerState.ON if live else PowerState.OTHER,
         "OtherPowerState": None if live else "No contact",
-        "RequestedPowerState": _NOT_APPLICABLE,
+        "RequestedPowerState": RequestedPowerState.NOT_APPLICABLE,
         "AvailableRequestedPowerStates": [],
     }

@@ -7,6 +7,15 @@ from importlib.metadata import version
 from typing import NamedTuple
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import (
+    ClassInfo,
+    ClassType,
+    EnabledDefault,
+    EnabledState,
+    HealthState,
+    OperationalStatus,
+    RequestedState,
+)
 from virtcim.providers.engine.instance_class import InstanceClass, Node
 from virtcim.providers.engine.key_shapes import KeyShape
 from virtcim.providers.engine.view import View
@@ -24,7 +33,6 @@ _CLASS = "VirtCIM_Namespace"
 _MANAGER_CLASS = "VirtCIM_ObjectManager"
 _NAME = "virtcim"
 _SYSTEM_KEYS = {"SystemCreationClassName": "CIM_ComputerSystem", "SystemName": _NAME}
-_CIM_2, _CLASS_TYPE_CIM = 1, 2
 
 
 class Named(NamedTuple):
@@ -45,9 +53,10 @@ def _values(of: Named) -> Mapping[str, Value]:
     return {
         "ElementName": of.name,
         "Caption": "Namespace",
-        "ClassInfo": _CIM_2,
+        # The list of versions ends at 2.8.
+        "ClassInfo": ClassInfo.OTHER,
         "DescriptionOfClassInfo": "CIM schema 2.49",
-        "ClassType": _CLASS_TYPE_CIM,
+        "ClassType": ClassType.CIM,
         "ClassTypeVersion": "2.49",
     }
 
@@ -89,14 +98,14 @@ def _manager_values(of: Named) -> Mapping[str, Value]:
         # Clients read the version from the end of this sentence.
         "Description": f"virtcim CIM server version {version('virtcim')}",
         "GatherStatisticalData": False,
-        "EnabledState": 2,
-        "RequestedState": 12,
-        "TransitioningToState": 12,
-        "EnabledDefault": 2,
+        "EnabledState": EnabledState.ENABLED,
+        "RequestedState": RequestedState.NOT_APPLICABLE,
+        "TransitioningToState": RequestedState.NOT_APPLICABLE,
+        "EnabledDefault": EnabledDefault.ENABLED,
         "Started": True,
-        "OperationalStatus": [2],
+        "OperationalStatus": [OperationalStatus.OK],
         "StatusDescriptions": ["OK"],
-        "HealthState": 5,
+        "HealthState": HealthState.OK,
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import AdvertiseType, RegisteredOrganization, SpecificationType
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, InstanceClass, Node
 from virtcim.providers.engine.view import View
 from virtcim.providers.host.host_system import HOST_SYSTEM
@@ -24,10 +25,6 @@ __all__ = [
     "referenced_profiles",
     "referring_profiles",
 ]
-
-_DMTF = 2
-_PROFILE = 2
-_NOT_ADVERTISED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +79,11 @@ def _values(of: OfProfile) -> Mapping[str, Value]:
     return {
         "ElementName": f"DSP{profile.number} {profile.name}",
         "Caption": "Registered profile",
-        "SpecificationType": _PROFILE,
-        "RegisteredOrganization": _DMTF,
+        "SpecificationType": SpecificationType.PROFILE,
+        "RegisteredOrganization": RegisteredOrganization.DMTF,
         "RegisteredName": profile.name,
         "RegisteredVersion": profile.version,
-        "AdvertiseTypes": [_NOT_ADVERTISED],
+        "AdvertiseTypes": [AdvertiseType.NOT_ADVERTISED],
     }
 
 

@@ -7,24 +7,47 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from virtcim.cim.records import ObjectPath, Record, Value
+from virtcim.cim.value_maps import (
+    HealthState,
+    HealthStateValue,
+    JobState,
+    LocalOrUtcTime,
+    OperationalStatus,
+    OperationalStatusValue,
+)
 from virtcim.providers.engine.identities import instance_id, parse_instance_id
 from virtcim.providers.engine.instance_class import InstanceClass
 from virtcim.providers.engine.view import View
-from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job, JobState
+from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job
 
 __all__ = ["CONCRETE_JOB", "OfJob", "error_record", "job_path"]
 
-_UTC = 2
 # OperationalStatus, its descriptions and HealthState of each JobState.
-_STATES: Mapping[JobState, tuple[list[int], list[str], int]] = MappingProxyType(
-    {
-        JobState.RUNNING: ([2], ["Running"], 5),
-        JobState.SHUTTING_DOWN: ([9], ["Being cancelled"], 5),
-        JobState.COMPLETED: ([2, 17], ["OK", "Completed"], 5),
-        JobState.TERMINATED: ([10, 17], ["Terminated", "Completed"], 5),
-        JobState.KILLED: ([10, 17], ["Killed", "Completed"], 5),
-        JobState.EXCEPTION: ([6, 17], ["Error", "Completed"], 20),
-    }
+_OK, _STOPPED = OperationalStatus.OK, OperationalStatus.STOPPED
+_COMPLETED = OperationalStatus.COMPLETED
+_STATES: Mapping[JobState, tuple[list[OperationalStatusValue], list[str], HealthStateValue]] = (
+    MappingProxyType(
+        {
+            JobState.RUNNING: ([_OK], ["Running"], HealthState.OK),
+            JobState.SHUTTING_DOWN: (
+                [OperationalStatus.STOPPING],
+                ["Being cancelled"],
+                HealthState.OK,
+            ),
+            JobState.COMPLETED: ([_OK, _COMPLETED], ["OK", "Completed"], HealthState.OK),
+            JobState.TERMINATED: (
+                [_STOPPED, _COMPLETED],
+                ["Terminated", "Completed"],
+                HealthState.OK,
+            ),
+            JobState.KILLED: ([_STOPPED, _COMPLETED], ["Killed", "Completed"], HealthState.OK),
+            JobState.EXCEPTION: (
+                [OperationalStatus.ERROR, _COMPLETED],
+                ["Error", "Completed"],
+                HealthState.MAJOR_FAILURE,
+            ),
+        }
+    )
 )
 
 
@@ -65,10 +88,10 @@ def _values(of: OfJob) -> Mapping[str, Value]:
         "TimeOfLastStateChange": job.changed,
         "TimeBeforeRemoval": TIME_BEFORE_REMOVAL,
         "DeleteOnCompletion": True,
-        "LocalOrUtcTime": _UTC,
+        "LocalOrUtcTime": LocalOrUtcTime.UTC_TIME,
         "ErrorCode": job.error_code,
         "ErrorDescription": description,
-        "OperationalStatus": list(operational_status),
+        "OperationalStatus": [*operational_status],
         "StatusDescriptions": list(descriptions),
         "HealthState": health_state,
     }

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from virtcim.cim.records import MethodResult, ObjectPath, Value
+from virtcim.cim.value_maps import StateChangeResult
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel, Node, ServedClass
 from virtcim.providers.engine.sources import Sources
@@ -22,8 +23,7 @@ __all__ = ["SUCCESS", "TIMEOUT_NOT_SUPPORTED", "Call", "Method", "instance_metho
 S = TypeVar("S", bound=Sources)
 
 SUCCESS = 0
-# "Use of Timeout Parameter Not Supported", of each RequestStateChange.
-TIMEOUT_NOT_SUPPORTED = 4098
+TIMEOUT_NOT_SUPPORTED = StateChangeResult.USE_OF_TIMEOUT_PARAMETER_NOT_SUPPORTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

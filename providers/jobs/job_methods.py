@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from virtcim.cim.records import MethodResult
+from virtcim.cim.value_maps import JobState, RequestedJobState
 from virtcim.providers.engine.instance_class import Node
 from virtcim.providers.errors import rejected
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB, OfJob, error_record
@@ -12,11 +13,8 @@ from virtcim.providers.jobs.invocation import (
     Call,
     instance_method,
 )
-from virtcim.providers.state.job_store import JobState
 
 __all__ = ["JOB_METHODS"]
-
-_TERMINATE, _KILL = 4, 5
 
 
 def _get_error(_: Call, job: Node[OfJob]) -> MethodResult:
@@ -35,7 +33,10 @@ def _get_errors(_: Call, job: Node[OfJob]) -> MethodResult:
 def _change_job_state(call: Call, job: Node[OfJob]) -> MethodResult:
     """CIM_ConcreteJob.RequestStateChange: a job can be terminated or killed, nothing else."""
     requested = call.parameter("RequestedState")
-    states = {_TERMINATE: JobState.TERMINATED, _KILL: JobState.KILLED}
+    states: dict[int, JobState] = {
+        RequestedJobState.TERMINATE: JobState.TERMINATED,
+        RequestedJobState.KILL: JobState.KILLED,
+    }
     if not isinstance(requested, int) or requested not in states:
         raise rejected(
             f"RequestedState: {'NULL' if requested is None else requested} cannot be requested of "

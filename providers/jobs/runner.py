@@ -10,12 +10,13 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from virtcim.cim.records import CimError, MethodResult, ObjectPath, StatusCode
+from virtcim.cim.value_maps import JobState
 from virtcim.errormap import ErrorCode, HypervisorError
 from virtcim.hypervisor.change import Made
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.hypervisor.model import Inventory
 from virtcim.providers.errors import failure, failure_of, translated
-from virtcim.providers.state.job_store import Job, JobElement, JobState, JobStore
+from virtcim.providers.state.job_store import Job, JobElement, JobStore
 
 __all__ = ["JOB_STARTED", "MOST_OPERATIONS", "Action", "Incident", "Operation", "Operations"]
 

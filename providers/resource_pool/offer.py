@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from virtcim.cim.value_maps import RequestTypeValue, ResourceTypeValue, SharingModeValue
 from virtcim.hypervisor.model import Host, Network, StorageRepository
 from virtcim.providers.engine.instance_class import AnyClass, InstanceClass
 from virtcim.providers.engine.sources import Sources
@@ -14,11 +15,6 @@ from virtcim.providers.parameters.allocation_ranges import AllocationRange
 from virtcim.providers.resource_pool.pools import pool_id
 
 __all__ = [
-    "DEDICATED",
-    "GENERAL",
-    "SHARED",
-    "SPECIFIC",
-    "SPECIFIC_AND_GENERAL",
     "AnyOffer",
     "AnyPool",
     "AnySetting",
@@ -27,10 +23,6 @@ __all__ = [
     "PoolSetting",
     "pool_offer",
 ]
-
-# CIM_AllocationCapabilities.RequestTypesSupported and SharingMode.
-SPECIFIC, GENERAL, SPECIFIC_AND_GENERAL = 2, 3, 4
-DEDICATED, SHARED = 2, 3
 
 S = TypeVar("S", bound=Sources)
 _Origin = TypeVar("_Origin", bound=Host | StorageRepository | Network)
@@ -48,9 +40,9 @@ class PoolOffer(Generic[_Origin]):
     pool: AnyClass
     origin: Callable[[View, str], _Origin | None]
     origins: Callable[[View], Iterator[_Origin]]
-    resource_type: int
-    request_types: tuple[int, int]
-    sharing_mode: int
+    resource_type: ResourceTypeValue
+    request_types: tuple[RequestTypeValue, RequestTypeValue]
+    sharing_mode: SharingModeValue
     # Whether resources come and go in running systems; in those that are stopped they always do.
     pluggable: bool = False
     range: Callable[[_Origin], AllocationRange] | None = None
@@ -120,9 +112,9 @@ def pool_offer(
     origin: Callable[[S], _Origin],
     range_of: Callable[[_Origin], AllocationRange] | None,
     *,
-    resource_type: int,
-    request_types: tuple[int, int],
-    sharing_mode: int,
+    resource_type: ResourceTypeValue,
+    request_types: tuple[RequestTypeValue, RequestTypeValue],
+    sharing_mode: SharingModeValue,
     pluggable: bool = False,
     children: AnyClass | None = None,
 ) -> PoolOffer[_Origin]:

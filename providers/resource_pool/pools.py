@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import HealthState, OperationalStatus, ResourceTypeValue
 from virtcim.hypervisor.model import Host
 from virtcim.providers.engine.identities import instance_id
 from virtcim.providers.engine.instance_class import AnyClass, InstanceClass
@@ -15,9 +16,6 @@ from virtcim.providers.engine.view import View
 
 __all__ = ["pool_id", "pool_values", "primordial_pool"]
 
-_OK, _STOPPED = 2, 10
-_HEALTHY = 5
-
 
 def pool_id(pool: AnyClass, uuid: str) -> str:
     """The PoolID (and InstanceID) of the pool of the object ``uuid``."""
@@ -27,7 +25,7 @@ def pool_id(pool: AnyClass, uuid: str) -> str:
 def pool_values(
     identity: str,
     name: str,
-    resource_type: int,
+    resource_type: ResourceTypeValue,
     units: str,
     *,
     active: bool = True,
@@ -43,15 +41,15 @@ def pool_values(
         "ResourceType": resource_type,
         "AllocationUnits": units,
         "ConsumedResourceUnits": units,
-        "OperationalStatus": [_OK if active else _STOPPED],
+        "OperationalStatus": [OperationalStatus.OK if active else OperationalStatus.STOPPED],
         "StatusDescriptions": ["OK" if active else "Not active"],
-        "HealthState": _HEALTHY,
+        "HealthState": HealthState.OK,
     }
     return with_problem(values, problem)
 
 
 def primordial_pool(
-    what: str, resource_type: int, units: str, *, name: str, caption: str
+    what: str, resource_type: ResourceTypeValue, units: str, *, name: str, caption: str
 ) -> InstanceClass[OfHost]:
     """The class of the one pool of all pools of a kind, at the host that stands for all hosts."""
     part = name.removeprefix("VirtCIM_")

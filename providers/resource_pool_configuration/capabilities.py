@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import PoolConfigurationMethod
 from virtcim.hypervisor.model import Host
 from virtcim.providers.engine.per_object import per_host
 
 __all__ = ["POOL_CONFIGURATION_CAPABILITIES"]
 
 _PART = "ResourcePoolConfigurationCapabilities"
-_CREATE_CHILD_POOL, _DELETE_POOL = 3, 4
 
 
 def _values(host: Host) -> Mapping[str, Value]:
@@ -19,7 +19,10 @@ def _values(host: Host) -> Mapping[str, Value]:
         "ElementName": f"Resource pool configuration capabilities of {host.name_label}",
         "Caption": "Resource pool configuration capabilities",
         # No method may be in both lists: those that may return a job are in this one.
-        "AsynchronousMethodsSupported": [_CREATE_CHILD_POOL, _DELETE_POOL],
+        "AsynchronousMethodsSupported": [
+            PoolConfigurationMethod.CREATE_CHILD_RESOURCE_POOL_IS_SUPPORTED,
+            PoolConfigurationMethod.DELETE_RESOURCE_POOL_IS_SUPPORTED,
+        ],
         "SynchronousMethodsSupported": [],
     }
 

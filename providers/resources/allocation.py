@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import ConsumerVisibility
 from virtcim.hypervisor.model import VirtualSystem
 from virtcim.providers.engine.instance_class import InstanceClass
 from virtcim.providers.engine.per_object import all_systems, per_object
@@ -22,13 +23,12 @@ __all__ = [
     "at_host",
 ]
 
-_VIRTUALIZED = 3
 #: What every allocation says.
 ALLOCATED: Mapping[str, Value] = MappingProxyType(
     {
         "AutomaticAllocation": True,
         "AutomaticDeallocation": True,
-        "ConsumerVisibility": _VIRTUALIZED,
+        "ConsumerVisibility": ConsumerVisibility.VIRTUALIZED,
     }
 )
 

@@ -10,6 +10,15 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import (
+    EnabledState,
+    PropertyPolicy,
+    PropertyPolicyValue,
+    ValueRange,
+    ValueRangeValue,
+    ValueRole,
+    ValueRoleValue,
+)
 from virtcim.providers.engine.identities import instance_id, parse_instance_id
 from virtcim.providers.engine.instance_class import AnyNode, InstanceClass, Node
 from virtcim.providers.engine.view import View
@@ -27,11 +36,16 @@ __all__ = [
 ]
 
 _PART = "AllocationCapabilities"
-# CIM_AllocationCapabilities.SupportedAddStates and SupportedRemoveStates.
-_ENABLED, _DISABLED = 2, 3
 # SettingsDefineCapabilities: (PropertyPolicy, ValueRole, ValueRange) of each setting.
-_ROLES: Mapping[str, tuple[int, int, int]] = MappingProxyType(
-    {"Default": (0, 0, 0), "Minimum": (0, 3, 1), "Maximum": (0, 3, 2), "Increment": (0, 3, 3)}
+_ROLES: Mapping[str, tuple[PropertyPolicyValue, ValueRoleValue, ValueRangeValue]] = (
+    MappingProxyType(
+        {
+            "Default": (PropertyPolicy.INDEPENDENT, ValueRole.DEFAULT, ValueRange.POINT),
+            "Minimum": (PropertyPolicy.INDEPENDENT, ValueRole.SUPPORTED, ValueRange.MINIMUMS),
+            "Maximum": (PropertyPolicy.INDEPENDENT, ValueRole.SUPPORTED, ValueRange.MAXIMUMS),
+            "Increment": (PropertyPolicy.INDEPENDENT, ValueRole.SUPPORTED, ValueRange.INCREMENTS),
+        }
+    )
 )
 
 
@@ -65,7 +79,7 @@ def _find_capabilities(view: View, identity: str) -> AnyPool | None:
 
 def _capabilities_values(of: AnyPool) -> Mapping[str, Value]:
     offer = of.offer
-    states: Value = [_ENABLED, _DISABLED] if offer.pluggable else None
+    states: Value = [EnabledState.ENABLED, EnabledState.DISABLED] if offer.pluggable else None
     return {
         "ElementName": f"Allocation capabilities of {of.pool_id}",
         "Caption": "Allocation capabilities",

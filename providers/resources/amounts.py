@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
+from virtcim.cim.value_maps import RequestType, ResourceTypeValue, SharingModeValue
 from virtcim.hypervisor.change import VirtualSystemChange
 from virtcim.hypervisor.model import Host, VirtualSystem, VirtualSystemSpec
 from virtcim.providers.engine.identities import parse_instance_id
@@ -17,7 +18,7 @@ from virtcim.providers.parameters.allocation_ranges import AllocationRange, wide
 from virtcim.providers.parameters.setting_difference import different
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.parameters.units import Unit
-from virtcim.providers.resource_pool.offer import GENERAL, pool_offer
+from virtcim.providers.resource_pool.offer import pool_offer
 from virtcim.providers.resources.allocation import SystemAtHost, at_host
 from virtcim.providers.resources.devices import DeviceSources
 from virtcim.providers.resources.kind import (
@@ -61,7 +62,7 @@ class PoolPerHost(Generic[S]):
     pool: InstanceClass[S]
     of_host: Callable[[View, Host], S]
     host: Callable[[S], Host]
-    sharing_mode: int
+    sharing_mode: SharingModeValue
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +148,7 @@ def amount_kind(
     amount: AmountOfSystem,
     *,
     profile: Profile,
-    resource_type: int,
+    resource_type: ResourceTypeValue,
     class_names: tuple[str, ...],
     allocation: InstanceClass[SystemAtHost],
     device: ServedClass[DeviceSources],
@@ -184,7 +185,7 @@ def amount_kind(
 def _pools_of_kind(
     pools: PoolPerHost[S],
     range_of: Callable[[Host], AllocationRange],
-    resource_type: int,
+    resource_type: ResourceTypeValue,
     allocation: InstanceClass[SystemAtHost],
 ) -> PoolsOfKind[SystemAtHost]:
     def of_allocation(view: View, node: Node[SystemAtHost]) -> Iterator[Node[S]]:
@@ -202,7 +203,7 @@ def _pools_of_kind(
         pools.host,
         range_of,
         resource_type=resource_type,
-        request_types=(GENERAL, GENERAL),
+        request_types=(RequestType.GENERAL, RequestType.GENERAL),
         sharing_mode=pools.sharing_mode,
     )
     return PoolsOfKind(

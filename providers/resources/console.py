@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import ResourceType, ResourceTypeValue, VideoArchitecture
 from virtcim.hypervisor.change import VirtualSystemChange
 from virtcim.hypervisor.model import Console, ConsoleKind, VirtualSystem
 from virtcim.providers.engine.instance_class import Node
@@ -20,9 +21,9 @@ from virtcim.providers.resources.settings import accept_one
 
 __all__ = ["CONSOLES"]
 
-# CIM_ResourceAllocationSettingData.ResourceType.
-_SERIAL_PORT, _GRAPHICS_CONTROLLER = 21, 24
-_TYPES: Mapping[ConsoleKind, int] = MappingProxyType({ConsoleKind.TEXT: _SERIAL_PORT})
+_TYPES: Mapping[ConsoleKind, ResourceTypeValue] = MappingProxyType(
+    {ConsoleKind.TEXT: ResourceType.SERIAL_PORT}
+)
 
 
 def _allocation_values(system: VirtualSystem, console: Console) -> Mapping[str, Value]:
@@ -30,7 +31,7 @@ def _allocation_values(system: VirtualSystem, console: Console) -> Mapping[str, 
         **ALLOCATED,
         "ElementName": f"Console {console.id} of {system.name_label}",
         "Caption": "Console allocation",
-        "ResourceType": _TYPES.get(console.kind, _GRAPHICS_CONTROLLER),
+        "ResourceType": _TYPES.get(console.kind, ResourceType.GRAPHICS_CONTROLLER),
         "ResourceSubType": console.protocol,
         "Address": console.location or None,
         "AllocationUnits": "count",
@@ -50,7 +51,7 @@ _ALLOCATION = per_part(
 def _device_values(system: VirtualSystem, console: Console) -> Mapping[str, Value]:
     return {
         **device_values(system, f"Display {console.id}", "Virtual display"),
-        "VideoArchitecture": 0,
+        "VideoArchitecture": VideoArchitecture.UNKNOWN,
         "OtherIdentifyingInfo": [console.location] if console.location else None,
         "IdentifyingDescriptions": ["Console"] if console.location else None,
     }

@@ -8,9 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import (
+    EnabledDefault,
+    EnabledState,
+    EnabledStateValue,
+    HealthState,
+    HealthStateValue,
+    OperationalStatus,
+    OperationalStatusValue,
+    RequestedState,
+)
 from virtcim.hypervisor.model import PowerState, VirtualSystem
 from virtcim.providers.engine.instance_class import InstanceClass
 from virtcim.providers.engine.key_shapes import device_keys
@@ -28,21 +38,37 @@ __all__ = [
     "is_on",
 ]
 
-_ENABLED, _NOT_APPLICABLE = 2, 12
-_HEALTHY = 5
-# EnabledState, OperationalStatus and its description, and HealthState by the system's power state.
-_STATES: Mapping[PowerState, tuple[int, int, str, int]] = MappingProxyType(
+
+class _State(NamedTuple):
+    """What a state of a device is in the ValueMaps of CIM_LogicalDevice."""
+
+    enabled_state: EnabledStateValue
+    operational_status: OperationalStatusValue
+    status_description: str
+    health_state: HealthStateValue = HealthState.OK
+
+
+# By the power state of the system.
+_STATES: Mapping[PowerState, _State] = MappingProxyType(
     {
-        PowerState.RUNNING: (2, 2, "OK", _HEALTHY),
-        PowerState.PAUSED: (9, 15, "The system is paused", _HEALTHY),
-        PowerState.SUSPENDED: (6, 15, "The system is suspended", _HEALTHY),
-        PowerState.HALTED: (3, 10, "The system is stopped", _HEALTHY),
-        PowerState.UNKNOWN: (0, 0, "Unknown", 0),
+        PowerState.RUNNING: _State(EnabledState.ENABLED, OperationalStatus.OK, "OK"),
+        PowerState.PAUSED: _State(
+            EnabledState.QUIESCE, OperationalStatus.DORMANT, "The system is paused"
+        ),
+        PowerState.SUSPENDED: _State(
+            EnabledState.ENABLED_BUT_OFFLINE, OperationalStatus.DORMANT, "The system is suspended"
+        ),
+        PowerState.HALTED: _State(
+            EnabledState.DISABLED, OperationalStatus.STOPPED, "The system is stopped"
+        ),
+        PowerState.UNKNOWN: _State(
+            EnabledState.UNKNOWN, OperationalStatus.UNKNOWN, "Unknown", HealthState.UNKNOWN
+        ),
     }
 )
-_DETACHED = (3, 10, "Not attached", _HEALTHY)
-# Enabled but Offline: the port works, and drops what it is given.
-_UNLINKED = (6, 10, "The link is down", _HEALTHY)
+_DETACHED = _State(EnabledState.DISABLED, OperationalStatus.STOPPED, "Not attached")
+# The port works, and drops what it is given.
+_UNLINKED = _State(EnabledState.ENABLED_BUT_OFFLINE, OperationalStatus.STOPPED, "The link is down")
 
 P = TypeVar("P", bound=Identified)
 # What a device is computed from: of what every system has once, or of one of its parts.
@@ -66,7 +92,7 @@ def device_values(
     """The values that every device has, by the state of its system and its own."""
     plugged = attached or system.power_state is not PowerState.RUNNING
     state = _STATES[system.power_state] if plugged else _DETACHED
-    if not link_up and state[0] == _ENABLED:
+    if not link_up and state.enabled_state == EnabledState.ENABLED:
         state = _UNLINKED
     enabled, operational, text, health = state
     if not link_up and state is not _UNLINKED:
@@ -75,9 +101,9 @@ def device_values(
         "ElementName": f"{name} of {system.name_label}",
         "Caption": caption,
         "EnabledState": enabled,
-        "RequestedState": _NOT_APPLICABLE,
-        "TransitioningToState": _NOT_APPLICABLE,
-        "EnabledDefault": 2,
+        "RequestedState": RequestedState.NOT_APPLICABLE,
+        "TransitioningToState": RequestedState.NOT_APPLICABLE,
+        "EnabledDefault": EnabledDefault.ENABLED,
         "OperationalStatus": [operational],
         "StatusDescriptions": [text],
         "HealthState": health,

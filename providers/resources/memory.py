@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import Access, ResourceType, SharingMode
 from virtcim.hypervisor.model import Host, VirtualSystem
 from virtcim.providers.engine.instance_class import Node
 from virtcim.providers.engine.per_object import all_hosts, per_object
@@ -17,7 +18,6 @@ from virtcim.providers.engine.view import View
 from virtcim.providers.parameters.allocation_ranges import AllocationRange
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.parameters.units import Unit
-from virtcim.providers.resource_pool.offer import DEDICATED
 from virtcim.providers.resource_pool.pools import pool_id, pool_values
 from virtcim.providers.resources.allocation import (
     ALLOCATED,
@@ -35,13 +35,10 @@ from virtcim.providers.resources.kind import Profile
 
 __all__ = ["MEMORY", "MEMORY_POOL", "HostMemory", "memory_pool"]
 
-# CIM_ResourceAllocationSettingData.ResourceType.
-_MEMORY = 4
 _MIB = 2**20
 # What a virtual system gets where no setting says it (DSP1042 clause 8.2.2 leaves it to us).
 _DEFAULT_BYTES = 512 * _MIB
 _LEAST_BYTES = _MIB
-_READ_WRITE = 3
 _BYTE, _COUNT = Unit("byte", Fraction(1)), Unit("count", Fraction(1))
 
 
@@ -82,7 +79,10 @@ def _pool_values(of: HostMemory) -> Mapping[str, Value]:
     host, in_use_bytes = of
     return {
         **pool_values(
-            pool_id(MEMORY_POOL, host.uuid), f"Memory of {host.name_label}", _MEMORY, "byte"
+            pool_id(MEMORY_POOL, host.uuid),
+            f"Memory of {host.name_label}",
+            ResourceType.MEMORY,
+            "byte",
         ),
         "Caption": "Memory pool",
         "Capacity": host.memory_total_bytes,
@@ -114,7 +114,7 @@ def _allocation_values(of: SystemAtHost) -> Mapping[str, Value]:
         **ALLOCATED,
         "ElementName": f"Memory of {system.name_label}",
         "Caption": "Memory allocation",
-        "ResourceType": _MEMORY,
+        "ResourceType": ResourceType.MEMORY,
         "PoolID": pool_id(MEMORY_POOL, of.host_uuid) if of.host_uuid else None,
         "AllocationUnits": "byte",
         "VirtualQuantity": system.memory_dynamic_max_bytes or None,
@@ -134,7 +134,7 @@ def _device_values(system: VirtualSystem) -> Mapping[str, Value]:
     return {
         **device_values(system, "Memory", "Virtual memory"),
         "Volatile": True,
-        "Access": _READ_WRITE,
+        "Access": Access.READ_WRITE_SUPPORTED,
         "BlockSize": 1,
         "NumberOfBlocks": size,
         "ConsumableBlocks": size,
@@ -164,7 +164,7 @@ MEMORY = amount_kind(
         ),
     ),
     profile=Profile(1045, "Memory Resource Virtualization", "1.0.0"),
-    resource_type=_MEMORY,
+    resource_type=ResourceType.MEMORY,
     class_names=(
         "MemoryResourceAllocationSettingData",
         "MemResourceAllocationSettingData",
@@ -177,6 +177,6 @@ MEMORY = amount_kind(
         pool=MEMORY_POOL,
         of_host=_memory_of,
         host=lambda of: of.host,
-        sharing_mode=DEDICATED,
+        sharing_mode=SharingMode.DEDICATED,
     ),
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import LinkTechnology, PortType, RequestType, ResourceType, SharingMode
 from virtcim.hypervisor.change import NetworkPortChange, VirtualSystemChange
 from virtcim.hypervisor.model import (
     Network,
@@ -25,7 +26,7 @@ from virtcim.providers.errors import rejected
 from virtcim.providers.parameters.allocation_ranges import AllocationRange
 from virtcim.providers.parameters.setting_difference import different
 from virtcim.providers.parameters.setting_reader import SettingReader
-from virtcim.providers.resource_pool.offer import GENERAL, SHARED, SPECIFIC, pool_offer
+from virtcim.providers.resource_pool.offer import pool_offer
 from virtcim.providers.resource_pool.pools import pool_id, pool_values, primordial_pool
 from virtcim.providers.resources.allocation import ALLOCATED
 from virtcim.providers.resources.devices import device_per_part, device_values
@@ -43,9 +44,6 @@ from virtcim.providers.resources.settings import accept_one, setting_like
 
 __all__ = ["NETWORK_POOL", "NETWORK_PORTS", "PRIMORDIAL_NETWORK_POOL"]
 
-# CIM_ResourceAllocationSettingData.ResourceType, CIM_NetworkPort.LinkTechnology.
-_ETHERNET_ADAPTER = 10
-_ETHERNET = 2
 # The properties that name the network of a port.
 _NETWORK_NAMES = ("PoolID", "Connection", "HostResource", "NetworkName", "NetworkType")
 # What asks for a port like another: its MAC address is its own.
@@ -68,7 +66,7 @@ def _pool_values(of: OfNetwork) -> Mapping[str, Value]:
         **pool_values(
             pool_id(NETWORK_POOL, network.uuid),
             network.name_label,
-            _ETHERNET_ADAPTER,
+            ResourceType.ETHERNET_ADAPTER,
             "count",
             active=network.active,
             primordial=False,
@@ -83,7 +81,7 @@ def _pool_values(of: OfNetwork) -> Mapping[str, Value]:
 
 PRIMORDIAL_NETWORK_POOL = primordial_pool(
     "Networks",
-    _ETHERNET_ADAPTER,
+    ResourceType.ETHERNET_ADAPTER,
     "count",
     name="VirtCIM_PrimordialNetworkPool",
     caption="Primordial network pool",
@@ -114,18 +112,18 @@ _OFFERS = (
         PRIMORDIAL_NETWORK_POOL,
         lambda of: of.host,
         None,
-        resource_type=_ETHERNET_ADAPTER,
-        request_types=(SPECIFIC, SPECIFIC),
-        sharing_mode=SHARED,
+        resource_type=ResourceType.ETHERNET_ADAPTER,
+        request_types=(RequestType.SPECIFIC, RequestType.SPECIFIC),
+        sharing_mode=SharingMode.SHARED,
         children=NETWORK_POOL,
     ),
     pool_offer(
         NETWORK_POOL,
         lambda of: of.network,
         _range,
-        resource_type=_ETHERNET_ADAPTER,
-        request_types=(GENERAL, GENERAL),
-        sharing_mode=SHARED,
+        resource_type=ResourceType.ETHERNET_ADAPTER,
+        request_types=(RequestType.GENERAL, RequestType.GENERAL),
+        sharing_mode=SharingMode.SHARED,
         pluggable=True,
     ),
 )
@@ -140,7 +138,7 @@ def _allocation_values(system: VirtualSystem, port: VirtualNetworkPort) -> Mappi
         **ALLOCATED,
         "ElementName": f"Network port {port.id} of {system.name_label}",
         "Caption": "Network port allocation",
-        "ResourceType": _ETHERNET_ADAPTER,
+        "ResourceType": ResourceType.ETHERNET_ADAPTER,
         "ResourceSubType": port.model or None,
         "PoolID": pool,
         "Address": port.mac_address or None,
@@ -174,8 +172,8 @@ def _device_values(system: VirtualSystem, port: VirtualNetworkPort) -> Mapping[s
             link_up=port.link_up,
             problem=port.problem,
         ),
-        "PortType": 0,
-        "LinkTechnology": _ETHERNET,
+        "PortType": PortType.UNKNOWN,
+        "LinkTechnology": LinkTechnology.ETHERNET,
         "PermanentAddress": address,
         "NetworkAddresses": None if address is None else [address],
         "SupportedMaximumTransmissionUnit": port.mtu or None,
@@ -309,7 +307,7 @@ NETWORK_PORTS: ResourceKind[SystemPart[VirtualNetworkPort]] = ResourceKind(
         allocations=reach_from(NETWORK_POOL, _from_pool),
     ),
     definition=Definition(
-        resource_types=(_ETHERNET_ADAPTER,),
+        resource_types=(ResourceType.ETHERNET_ADAPTER,),
         class_names=(
             "NetworkPortResourceAllocationSettingData",
             "NetResourceAllocationSettingData",

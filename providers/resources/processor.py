@@ -7,6 +7,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import ResourceType, SharingMode
 from virtcim.hypervisor.model import Host, VirtualSystem
 from virtcim.providers.engine.instance_class import Node
 from virtcim.providers.engine.per_object import per_host
@@ -14,7 +15,6 @@ from virtcim.providers.engine.sources import OfHost, SystemPart
 from virtcim.providers.parameters.allocation_ranges import AllocationRange
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.parameters.units import Unit
-from virtcim.providers.resource_pool.offer import SHARED
 from virtcim.providers.resource_pool.pools import pool_id, pool_values
 from virtcim.providers.resources.allocation import (
     ALLOCATED,
@@ -30,13 +30,12 @@ from virtcim.providers.resources.amounts import (
 from virtcim.providers.resources.devices import device_per_number, device_values, is_on
 from virtcim.providers.resources.kind import Profile
 
-__all__ = ["PROCESSORS", "PROCESSOR_POOL"]
+__all__ = ["PROCESSORS", "PROCESSOR_POOL", "UNKNOWN_FAMILY"]
 
-# CIM_ResourceAllocationSettingData.ResourceType.
-_PROCESSOR = 3
 # What a virtual system gets where no setting says it (DSP1042 clause 8.2.2 leaves it to us).
 _DEFAULT = 1
-_UNKNOWN_FAMILY = 2
+# CIM_Processor.Family, which has no ValueMap in the compiled schema.
+UNKNOWN_FAMILY = 2
 _COUNT = Unit("count", Fraction(1))
 
 
@@ -65,7 +64,7 @@ def _pool_values(host: Host) -> Mapping[str, Value]:
         **pool_values(
             pool_id(PROCESSOR_POOL, host.uuid),
             f"Processors of {host.name_label}",
-            _PROCESSOR,
+            ResourceType.PROCESSOR,
             "count",
         ),
         "Caption": "Processor pool",
@@ -85,7 +84,7 @@ def _allocation_values(of: SystemAtHost) -> Mapping[str, Value]:
         **ALLOCATED,
         "ElementName": f"Processors of {system.name_label}",
         "Caption": "Processor allocation",
-        "ResourceType": _PROCESSOR,
+        "ResourceType": ResourceType.PROCESSOR,
         "PoolID": pool_id(PROCESSOR_POOL, of.host_uuid) if of.host_uuid else None,
         "AllocationUnits": "count",
         "VirtualQuantity": system.vcpus_at_startup,
@@ -103,7 +102,7 @@ def _device_values(system: VirtualSystem, number: int) -> Mapping[str, Value]:
     return {
         **device_values(system, f"Processor {number}", "Virtual processor"),
         "Role": "Central Processor",
-        "Family": _UNKNOWN_FAMILY,
+        "Family": UNKNOWN_FAMILY,
         "NumberOfEnabledCores": 1,
     }
 
@@ -137,7 +136,7 @@ PROCESSORS = amount_kind(
         ),
     ),
     profile=Profile(1044, "Processor Resource Virtualization", "1.0.0"),
-    resource_type=_PROCESSOR,
+    resource_type=ResourceType.PROCESSOR,
     class_names=(
         "ProcessorResourceAllocationSettingData",
         "ProcResourceAllocationSettingData",
@@ -150,6 +149,6 @@ PROCESSORS = amount_kind(
         pool=PROCESSOR_POOL,
         of_host=lambda _, host: OfHost(host),
         host=lambda of: of.host,
-        sharing_mode=SHARED,
+        sharing_mode=SharingMode.SHARED,
     ),
 )

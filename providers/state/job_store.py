@@ -10,35 +10,20 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from virtcim.cim.value_maps import JobState
 from virtcim.providers.coded_error import Failure
 from virtcim.providers.state.database import StateDatabase
 
-__all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobElement", "JobState", "JobStore"]
+__all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobElement", "JobStore"]
 
 _log = logging.getLogger(__name__)
 
 # How long a job can be looked at after it ended (CIM_ConcreteJob.TimeBeforeRemoval).
 TIME_BEFORE_REMOVAL = timedelta(hours=1)
-
-
-class JobState(IntEnum):
-    """CIM_ConcreteJob.JobState, as far as it is used.
-
-    No job is ever shown as New (2): there are clients that take anything but 3, 4, 5 and 7 for
-    a failure.
-    """
-
-    RUNNING = 4
-    SHUTTING_DOWN = 6
-    COMPLETED = 7
-    TERMINATED = 8
-    KILLED = 9
-    EXCEPTION = 10
 
 
 class JobElement(NamedTuple):
@@ -60,6 +45,7 @@ class Job:
     uuid: str
     namespace: str
     name: str
+    # Never New: there are clients that take anything but 3, 4, 5 and 7 for a failure.
     state: JobState
     percent_complete: int = 0
     submitted: datetime

@@ -7,6 +7,22 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from virtcim.cim.records import ObjectPath, Value
+from virtcim.cim.value_maps import (
+    Dedicated,
+    EnabledDefault,
+    EnabledState,
+    EnabledStateValue,
+    HealthState,
+    HealthStateValue,
+    OperatingStatus,
+    OperatingStatusValue,
+    OperationalStatus,
+    OperationalStatusValue,
+    PrimaryStatus,
+    PrimaryStatusValue,
+    RequestedState,
+    RequestedStateValue,
+)
 from virtcim.errormap import ErrorCode, cim_message
 from virtcim.hypervisor.model import PowerOperation, PowerState, StopReason, VirtualSystem
 from virtcim.providers.engine.key_shapes import system_keys
@@ -22,49 +38,92 @@ __all__ = [
 ]
 
 _NAME = "VirtCIM_ComputerSystem"
-_NOT_APPLICABLE = 12
 _MAX_CAPTION = 64  # CIM_ManagedElement
-_NO_CHANGE = 5
-_ERROR_STATUS, _ERROR_PRIMARY = 6, 3
-_MAJOR_FAILURE, _CRITICAL_FAILURE = 20, 25
 
 
 class State(NamedTuple):
     """What a power state is in the ValueMaps of CIM_ComputerSystem."""
 
-    enabled_state: int
-    operational_status: int
+    enabled_state: EnabledStateValue
+    operational_status: OperationalStatusValue
     status_description: str
-    operating_status: int
-    health_state: int
-    primary_status: int
-    available: tuple[int, ...]
+    operating_status: OperatingStatusValue
+    health_state: HealthStateValue
+    primary_status: PrimaryStatusValue
+    available: tuple[RequestedStateValue, ...]
 
 
 # DSP1057 clause 7.2 gives the enabled states; what can be requested follows XenAPI's rules.
 _STATES: Mapping[PowerState, State] = MappingProxyType(
     {
-        PowerState.RUNNING: State(2, 2, "Running", 16, 5, 1, (3, 4, 6, 9, 10, 11)),
-        PowerState.PAUSED: State(9, 15, "Paused", 7, 5, 1, (2, 3, 11)),
-        PowerState.SUSPENDED: State(6, 15, "Suspended", 7, 5, 1, (2, 3)),
-        PowerState.HALTED: State(3, 10, "Stopped", 5, 5, 1, (2,)),
-        PowerState.UNKNOWN: State(0, 0, "Unknown", 0, 0, 0, ()),
+        PowerState.RUNNING: State(
+            EnabledState.ENABLED,
+            OperationalStatus.OK,
+            "Running",
+            OperatingStatus.IN_SERVICE,
+            HealthState.OK,
+            PrimaryStatus.OK,
+            (
+                RequestedState.DISABLED,
+                RequestedState.SHUT_DOWN,
+                RequestedState.OFFLINE,
+                RequestedState.QUIESCE,
+                RequestedState.REBOOT,
+                RequestedState.RESET,
+            ),
+        ),
+        PowerState.PAUSED: State(
+            EnabledState.QUIESCE,
+            OperationalStatus.DORMANT,
+            "Paused",
+            OperatingStatus.DORMANT,
+            HealthState.OK,
+            PrimaryStatus.OK,
+            (RequestedState.ENABLED, RequestedState.DISABLED, RequestedState.RESET),
+        ),
+        PowerState.SUSPENDED: State(
+            EnabledState.ENABLED_BUT_OFFLINE,
+            OperationalStatus.DORMANT,
+            "Suspended",
+            OperatingStatus.DORMANT,
+            HealthState.OK,
+            PrimaryStatus.OK,
+            (RequestedState.ENABLED, RequestedState.DISABLED),
+        ),
+        PowerState.HALTED: State(
+            EnabledState.DISABLED,
+            OperationalStatus.STOPPED,
+            "Stopped",
+            OperatingStatus.STOPPED,
+            HealthState.OK,
+            PrimaryStatus.OK,
+            (RequestedState.ENABLED,),
+        ),
+        PowerState.UNKNOWN: State(
+            EnabledState.UNKNOWN,
+            OperationalStatus.UNKNOWN,
+            "Unknown",
+            OperatingStatus.UNKNOWN,
+            HealthState.UNKNOWN,
+            PrimaryStatus.UNKNOWN,
+            (),
+        ),
     }
 )
 
 # TransitioningToState of what is being done: the requested state that it comes from.
-_TRANSITIONS: Mapping[PowerOperation | None, int] = MappingProxyType(
+_TRANSITIONS: Mapping[PowerOperation | None, RequestedStateValue] = MappingProxyType(
     {
-        None: _NO_CHANGE,
-        PowerOperation.START: 2,
-        PowerOperation.UNPAUSE: 2,
-        PowerOperation.RESUME: 2,
-        PowerOperation.HARD_SHUTDOWN: 3,
-        PowerOperation.CLEAN_SHUTDOWN: 4,
-        PowerOperation.SUSPEND: 6,
-        PowerOperation.PAUSE: 9,
-        PowerOperation.CLEAN_REBOOT: 10,
-        PowerOperation.HARD_REBOOT: 11,
+        None: RequestedState.NO_CHANGE,
+        PowerOperation.START: RequestedState.ENABLED,
+        PowerOperation.UNPAUSE: RequestedState.ENABLED,
+        PowerOperation.RESUME: RequestedState.ENABLED,
+        PowerOperation.HARD_SHUTDOWN: RequestedState.DISABLED,
+        PowerOperation.CLEAN_SHUTDOWN: RequestedState.SHUT_DOWN,
+        PowerOperation.SUSPEND: RequestedState.OFFLINE,
+        PowerOperation.PAUSE: RequestedState.QUIESCE,
+        PowerOperation.CLEAN_REBOOT: RequestedState.REBOOT,
+        PowerOperation.HARD_REBOOT: RequestedState.RESET,
     }
 )
 
@@ -85,12 +144,12 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
     if stop is not None and not _is_failure(stop):
         descriptions[0] += f" ({stop.reason})"
     elif stop is not None:
-        operational_status.insert(0, _ERROR_STATUS)
+        operational_status.insert(0, OperationalStatus.ERROR)
         descriptions.insert(0, f"Stopped by itself: {stop.reason}")
         # A paused system can go on once the cause is removed, a halted one cannot.
         paused = system.power_state is PowerState.PAUSED
-        health_state = _MAJOR_FAILURE if paused else _CRITICAL_FAILURE
-        primary_status = _ERROR_PRIMARY
+        health_state = HealthState.MAJOR_FAILURE if paused else HealthState.CRITICAL_FAILURE
+        primary_status = PrimaryStatus.ERROR
     title = system.title if system.live_title is None else system.live_title
     description = system.name_description
     if system.live_description is not None:
@@ -100,17 +159,17 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
         "ElementName": system.name_label,
         "Caption": caption_of(title, "Virtual system"),
         "Description": description or None,
-        "Dedicated": [0],
+        "Dedicated": [Dedicated.NOT_DEDICATED],
         "OtherIdentifyingInfo": [system.name_label, system.uuid],
         "IdentifyingDescriptions": ["Label", "UUID"],
         "EnabledState": state.enabled_state,
-        "RequestedState": _NOT_APPLICABLE,
+        "RequestedState": RequestedState.NOT_APPLICABLE,
         "TransitioningToState": _TRANSITIONS[system.transition],
-        "EnabledDefault": 2 if system.auto_start else 3,
+        "EnabledDefault": EnabledDefault.ENABLED if system.auto_start else EnabledDefault.DISABLED,
         "TimeOfLastStateChange": system.state_since or (stop.since if stop is not None else None),
         "AvailableRequestedStates": list(state.available),
-        "OperationalStatus": operational_status,
-        "StatusDescriptions": descriptions,
+        "OperationalStatus": [*operational_status],
+        "StatusDescriptions": [*descriptions],
         "HealthState": health_state,
         "OperatingStatus": state.operating_status,
         "PrimaryStatus": primary_status,

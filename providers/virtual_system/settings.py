@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import (
+    AutomaticRecoveryAction,
+    AutomaticRecoveryActionValue,
+    AutomaticStartupAction,
+)
 from virtcim.hypervisor.model import VirtualSystem
 from virtcim.providers.engine.per_object import per_system
 from virtcim.providers.virtual_system.computer_system import caption_of
@@ -13,24 +18,20 @@ from virtcim.providers.virtual_system.computer_system import caption_of
 __all__ = [
     "BOOT_DEVICES",
     "PASSED_BOOT_DEVICES",
-    "RESTART_ALWAYS",
-    "RESTART_NEVER",
     "SYSTEM_SETTINGS",
     "TYPE_PREFIX",
 ]
 
 TYPE_PREFIX = "virtcim"
-# AutomaticStartupAction.
-RESTART_NEVER, RESTART_ALWAYS = 2, 4
 # AutomaticRecoveryAction of XenAPI's on_crash_behaviour.
-_RECOVERY: Mapping[str, int] = MappingProxyType(
+_RECOVERY: Mapping[str, AutomaticRecoveryActionValue] = MappingProxyType(
     {
-        "destroy": 2,
-        "coredump_and_destroy": 2,
-        "preserve": 2,
-        "restart": 3,
-        "coredump_and_restart": 3,
-        "rename_restart": 3,
+        "destroy": AutomaticRecoveryAction.NONE,
+        "coredump_and_destroy": AutomaticRecoveryAction.NONE,
+        "preserve": AutomaticRecoveryAction.NONE,
+        "restart": AutomaticRecoveryAction.RESTART,
+        "coredump_and_restart": AutomaticRecoveryAction.RESTART,
+        "rename_restart": AutomaticRecoveryAction.RESTART,
     }
 )
 # The words for boot devices, and XenAPI's letters in HVM_boot_params["order"].
@@ -55,7 +56,9 @@ def _values(system: VirtualSystem) -> Mapping[str, Value]:
         "VirtualSystemType": f"{TYPE_PREFIX}:{system.os_type}"
         if system.os_type
         else "DMTF:unknown",
-        "AutomaticStartupAction": RESTART_ALWAYS if system.auto_start else RESTART_NEVER,
+        "AutomaticStartupAction": AutomaticStartupAction.ALWAYS_STARTUP
+        if system.auto_start
+        else AutomaticStartupAction.NONE,
         "AutomaticRecoveryAction": _RECOVERY.get(system.actions_after_crash.lower()),
         "BootDevices": boot or None,
     }

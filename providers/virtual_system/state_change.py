@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from virtcim.cim.records import MethodResult, Value
+from virtcim.cim.value_maps import RequestedState
 from virtcim.hypervisor import PowerStateError
 from virtcim.hypervisor.model import PowerOperation, PowerState
 from virtcim.providers.engine.instance_class import Node
@@ -26,17 +27,16 @@ __all__ = ["REQUESTABLE_STATES", "STATE_METHODS"]
 # CIM_EnabledLogicalElement.RequestStateChange.RequestedState, where one operation serves it.
 _OPERATIONS: Mapping[int, PowerOperation] = MappingProxyType(
     {
-        3: PowerOperation.HARD_SHUTDOWN,
-        4: PowerOperation.CLEAN_SHUTDOWN,
-        6: PowerOperation.SUSPEND,
-        9: PowerOperation.PAUSE,
-        10: PowerOperation.CLEAN_REBOOT,
-        11: PowerOperation.HARD_REBOOT,
+        RequestedState.DISABLED: PowerOperation.HARD_SHUTDOWN,
+        RequestedState.SHUT_DOWN: PowerOperation.CLEAN_SHUTDOWN,
+        RequestedState.OFFLINE: PowerOperation.SUSPEND,
+        RequestedState.QUIESCE: PowerOperation.PAUSE,
+        RequestedState.REBOOT: PowerOperation.CLEAN_REBOOT,
+        RequestedState.RESET: PowerOperation.HARD_REBOOT,
     }
 )
-_ENABLED = 2
 # Every state that can be requested of some virtual system.
-REQUESTABLE_STATES = (_ENABLED, *_OPERATIONS)
+REQUESTABLE_STATES: tuple[int, ...] = (RequestedState.ENABLED, *_OPERATIONS)
 # What leads to "Enabled" depends on where the system is.
 _ENABLING: Mapping[PowerState, PowerOperation] = MappingProxyType(
     {
@@ -47,11 +47,11 @@ _ENABLING: Mapping[PowerState, PowerOperation] = MappingProxyType(
 # Where each leads to; a reboot and a reset lead nowhere else.
 _REACHED: Mapping[int, PowerState] = MappingProxyType(
     {
-        _ENABLED: PowerState.RUNNING,
-        3: PowerState.HALTED,
-        4: PowerState.HALTED,
-        6: PowerState.SUSPENDED,
-        9: PowerState.PAUSED,
+        RequestedState.ENABLED: PowerState.RUNNING,
+        RequestedState.DISABLED: PowerState.HALTED,
+        RequestedState.SHUT_DOWN: PowerState.HALTED,
+        RequestedState.OFFLINE: PowerState.SUSPENDED,
+        RequestedState.QUIESCE: PowerState.PAUSED,
     }
 )
 _STATE_NAMES = "2 Enabled, 3 Disabled, 4 Shut Down, 6 Offline, 9 Quiesce, 10 Reboot, 11 Reset"
@@ -63,7 +63,7 @@ def _power_operation(present: PowerState, requested_state: Value) -> PowerOperat
     Whether its present state allows the operation is for the hypervisor to say. Raises CimError
     for a state that no virtual system can be brought into.
     """
-    if requested_state == _ENABLED:
+    if requested_state == RequestedState.ENABLED:
         return _ENABLING.get(present, PowerOperation.START)
     if not isinstance(requested_state, int) or requested_state not in _OPERATIONS:
         raise rejected(

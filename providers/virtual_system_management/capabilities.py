@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import SystemManagementMethod
 from virtcim.errormap import TABLE_VERSION
 from virtcim.hypervisor.model import Host
 from virtcim.providers.engine.per_object import per_host
@@ -22,15 +23,15 @@ _PART = "VirtualSystemManagementCapabilities"
 # SynchronousMethodsSupported and AsynchronousMethodsSupported.
 _NUMBERS: Mapping[str, int] = MappingProxyType(
     {
-        "DefineSystem": 2,
-        "DestroySystem": 3,
-        "DestroySystemConfiguration": 4,
-        "ModifyResourceSettings": 5,
-        "ModifySystemSettings": 6,
-        "RemoveResourceSettings": 7,
-        "SelectSystemConfiguration": 8,
-        "SnapshotSystem": 9,
-        "AddResourceSettings": 10,
+        "DefineSystem": SystemManagementMethod.DEFINE_SYSTEM_SUPPORTED,
+        "DestroySystem": SystemManagementMethod.DESTROY_SYSTEM_SUPPORTED,
+        "DestroySystemConfiguration": SystemManagementMethod.DESTROY_SYSTEM_CONFIGURATION_SUPPORTED,
+        "ModifyResourceSettings": SystemManagementMethod.MODIFY_RESOURCE_SETTINGS_SUPPORTED,
+        "ModifySystemSettings": SystemManagementMethod.MODIFY_SYSTEM_SETTINGS_SUPPORTED,
+        "RemoveResourceSettings": SystemManagementMethod.REMOVE_RESOURCES_SUPPORTED,
+        "SelectSystemConfiguration": SystemManagementMethod.SELECT_SYSTEM_CONFIGURATION_SUPPORTED,
+        "SnapshotSystem": SystemManagementMethod.SNAPSHOT_SYSTEM_SUPPORTED,
+        "AddResourceSettings": SystemManagementMethod.ADD_RESOURCES_SUPPORTED,
     }
 )
 

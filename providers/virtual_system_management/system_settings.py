@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from virtcim.cim.value_maps import AutomaticRecoveryAction, AutomaticStartupAction
 from virtcim.providers.parameters.setting_reader import SettingReader
 from virtcim.providers.virtual_system.settings import (
     BOOT_DEVICES,
     PASSED_BOOT_DEVICES,
-    RESTART_ALWAYS,
-    RESTART_NEVER,
 )
 
 __all__ = ["auto_start", "boot_order", "recovery"]
 
-_RECOVERY: Mapping[int, str] = MappingProxyType({2: "destroy", 3: "restart"})
+_RECOVERY: Mapping[int, str] = MappingProxyType(
+    {AutomaticRecoveryAction.NONE: "destroy", AutomaticRecoveryAction.RESTART: "restart"}
+)
 
 
 def boot_order(settings: SettingReader, present: str = "") -> str | None:
@@ -39,11 +40,12 @@ def auto_start(settings: SettingReader) -> bool | None:
     """Whether the system shall start with its host."""
     action = settings.number("AutomaticStartupAction")
     flag = settings.flag("AutoStart")
-    if action not in (None, RESTART_NEVER, RESTART_ALWAYS):
+    always, never = AutomaticStartupAction.ALWAYS_STARTUP, AutomaticStartupAction.NONE
+    if action not in (None, never, always):
         raise settings.refuse(
             "AutomaticStartupAction", action, "cannot be applied; possible are 2 None, 4 Always"
         )
-    return action == RESTART_ALWAYS if action is not None else flag
+    return action == always if action is not None else flag
 
 
 def recovery(settings: SettingReader) -> str | None:

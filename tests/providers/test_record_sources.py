@@ -12,6 +12,7 @@ import pytest
 
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from virtcim.cim.records import Record
+from virtcim.cim.value_maps import JobState
 from virtcim.errormap import ErrorCode, from_xapi, translate
 from virtcim.hypervisor.model import StopReason
 from virtcim.providers.boundary import IMPLEMENTATION_CLASSES, INTEROP_CLASSES
@@ -20,7 +21,7 @@ from virtcim.providers.engine.instance_class import InstanceClass
 from virtcim.providers.engine.record_cache import RecordCache
 from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
-from virtcim.providers.state.job_store import Job, JobElement, JobState, JobStore
+from virtcim.providers.state.job_store import Job, JobElement, JobStore
 
 CLASSES = (*IMPLEMENTATION_CLASSES, *INTEROP_CLASSES)
 NAMESPACE = "root/virt"

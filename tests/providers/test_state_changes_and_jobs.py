@@ -13,6 +13,7 @@ from tests.providers.conftest import MakeProviders
 from tests.providers.simulated_endpoint import SimulatedEndpoint, identity
 from tests.providers.test_conformance import check_scalar
 from tests.providers.waiting import ended, job_of, wait_for
+from virtcim.cim.value_maps import JobState
 from virtcim.errormap import ErrorCode, HypervisorError, from_libvirt
 from virtcim.hypervisor.model import PowerOperation, PowerState
 from virtcim.mof import Schema
@@ -26,7 +27,7 @@ from virtcim.providers import (
     StatusCode,
 )
 from virtcim.providers.jobs.runner import Operations
-from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job, JobState, JobStore
+from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job, JobStore
 
 VM = "VirtCIM_ComputerSystem"
 

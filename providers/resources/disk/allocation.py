@@ -7,6 +7,7 @@ from types import MappingProxyType
 from urllib.parse import quote
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import Access, NameFormat, NameNamespace
 from virtcim.hypervisor.model import VirtualDisk, VirtualSystem
 from virtcim.providers.engine.per_object import per_part
 from virtcim.providers.resource_pool.pools import pool_id
@@ -14,23 +15,20 @@ from virtcim.providers.resources.allocation import ALLOCATED
 from virtcim.providers.resources.disk.drives import resource_type_of
 from virtcim.providers.resources.disk.pool import STORAGE_POOL
 
-__all__ = ["DISK_ALLOCATION", "READABLE", "READ_WRITE"]
+__all__ = ["DISK_ALLOCATION"]
 
-# CIM_StorageAllocationSettingData.Access.
-READABLE, READ_WRITE = 1, 3
-_OTHER, _OS_DEVICE_NAME, _OS_DEVICE_NAMESPACE = 1, 12, 8
 # What the name of an image is: a path on the host, or the URI of one elsewhere.
 _PATH_NAME: Mapping[str, Value] = MappingProxyType(
     {
-        "HostExtentNameFormat": _OS_DEVICE_NAME,
-        "HostExtentNameNamespace": _OS_DEVICE_NAMESPACE,
+        "HostExtentNameFormat": NameFormat.OS_DEVICE_NAME,
+        "HostExtentNameNamespace": NameNamespace.OS_DEVICE_NAMESPACE,
     }
 )
 _URI_NAME: Mapping[str, Value] = MappingProxyType(
     {
-        "HostExtentNameFormat": _OTHER,
+        "HostExtentNameFormat": NameFormat.OTHER,
         "OtherHostExtentNameFormat": "URI",
-        "HostExtentNameNamespace": _OTHER,
+        "HostExtentNameNamespace": NameNamespace.OTHER,
         "OtherHostExtentNameNamespace": "URI",
     }
 )
@@ -48,7 +46,7 @@ def _values(system: VirtualSystem, disk: VirtualDisk) -> Mapping[str, Value]:
         # Blocks of one byte: the block size is not known (CIM_StorageAllocationSettingData).
         "VirtualQuantityUnits": "byte",
         "VirtualResourceBlockSize": 1,
-        "Access": READABLE if disk.read_only else READ_WRITE,
+        "Access": Access.READABLE if disk.read_only else Access.READ_WRITE_SUPPORTED,
     }
     image = disk.image
     if image is not None:

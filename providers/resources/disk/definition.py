@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from virtcim.cim.value_maps import Access
 from virtcim.hypervisor.model import DiskKind, DiskSpec
-from virtcim.providers.resources.disk.allocation import READ_WRITE, READABLE
 from virtcim.providers.resources.disk.drives import DRIVES, drive_kind
 from virtcim.providers.resources.disk.images import (
     check_new_image,
@@ -30,7 +30,7 @@ def read_disk(setting: ResourceSetting, present: Collection[int] = ()) -> DiskSp
     path = names[0] if names else ""
     size_bytes = read_size(reader)
     access = reader.number("Access")
-    if access not in (None, 0, READABLE, READ_WRITE):
+    if access not in (None, Access.UNKNOWN, Access.READABLE, Access.READ_WRITE_SUPPORTED):
         raise reader.refuse("Access", access, "cannot be applied; possible are 1 and 3")
     if size_bytes is not None and (image or path):
         # A setting that was read and sent back tells the size that the image has.
@@ -53,7 +53,7 @@ def read_disk(setting: ResourceSetting, present: Collection[int] = ()) -> DiskSp
         size_bytes=size_bytes or 0,
         format=reader.text("ResourceSubType"),
         bus=reader.text("BusType").lower(),
-        read_only=access == READABLE or kind is DiskKind.CD,
+        read_only=access == Access.READABLE or kind is DiskKind.CD,
     )
 
 

@@ -6,12 +6,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import (
+    Access,
+    DataOrganization,
+    MediaCapability,
+    NameFormat,
+    NameNamespace,
+)
 from virtcim.hypervisor.model import DiskKind, VirtualDisk, VirtualSystem
 from virtcim.providers.engine.instance_class import InstanceClass, Node
 from virtcim.providers.engine.reach import reach_from, same
 from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.resources.devices import device_per_part, device_values
-from virtcim.providers.resources.disk.allocation import DISK_ALLOCATION, READ_WRITE, READABLE
+from virtcim.providers.resources.disk.allocation import DISK_ALLOCATION
 from virtcim.providers.resources.kind import Devices
 
 __all__ = [
@@ -21,10 +28,6 @@ __all__ = [
     "LOGICAL_DISK",
     "disk_device",
 ]
-
-_FIXED_BLOCK = 2
-_OS_DEVICE_NAME, _OS_DEVICE_NAMESPACE = 12, 8
-_RANDOM_ACCESS, _WRITING, _REMOVABLE_MEDIA = 3, 4, 7
 
 
 def _disk_values(system: VirtualSystem, disk: VirtualDisk) -> Mapping[str, Value]:
@@ -39,10 +42,10 @@ def _disk_values(system: VirtualSystem, disk: VirtualDisk) -> Mapping[str, Value
             problem=disk.problem,
         ),
         "Name": disk.device or disk.id,
-        "NameFormat": _OS_DEVICE_NAME,
-        "NameNamespace": _OS_DEVICE_NAMESPACE,
-        "DataOrganization": _FIXED_BLOCK,
-        "Access": READABLE if disk.read_only else READ_WRITE,
+        "NameFormat": NameFormat.OS_DEVICE_NAME,
+        "NameNamespace": NameNamespace.OS_DEVICE_NAMESPACE,
+        "DataOrganization": DataOrganization.FIXED_BLOCK,
+        "Access": Access.READABLE if disk.read_only else Access.READ_WRITE_SUPPORTED,
         "BlockSize": 1,
         "NumberOfBlocks": size,
         "ConsumableBlocks": size,
@@ -51,9 +54,9 @@ def _disk_values(system: VirtualSystem, disk: VirtualDisk) -> Mapping[str, Value
 
 
 def _drive_values(system: VirtualSystem, drive: VirtualDisk) -> Mapping[str, Value]:
-    capabilities = [_RANDOM_ACCESS, _REMOVABLE_MEDIA]
+    capabilities = [MediaCapability.RANDOM_ACCESS, MediaCapability.SUPPORTS_REMOVEABLE_MEDIA]
     if drive.kind is DiskKind.FLOPPY:
-        capabilities.insert(1, _WRITING)
+        capabilities.insert(1, MediaCapability.SUPPORTS_WRITING)
     caption = f"Virtual {'CD' if drive.kind is DiskKind.CD else 'floppy'} drive"
     return {
         **device_values(

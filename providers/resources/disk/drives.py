@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from virtcim.cim.value_maps import ResourceType, ResourceTypeValue
 from virtcim.hypervisor.model import DiskKind
 
 __all__ = ["DRIVES", "drive_kind", "resource_type_of"]
@@ -17,22 +18,28 @@ class _Drive(NamedTuple):
     ``emulated_type`` is libvirt-cim's EmulatedType of a disk.
     """
 
-    resource_types: tuple[int, ...]
+    resource_types: tuple[ResourceTypeValue, ...]
     emulated_type: int
 
 
-# CIM_ResourceAllocationSettingData.ResourceType: 14 Floppy Drive, 15 CD Drive, 16 DVD drive,
-# 17 Disk Drive, 19 Storage Extent, 31 Logical Disk, 32 Storage Volume.
 DRIVES: Mapping[DiskKind, _Drive] = MappingProxyType(
     {
-        DiskKind.DISK: _Drive((17, 19, 31, 32), 0),
-        DiskKind.CD: _Drive((15, 16), 1),
-        DiskKind.FLOPPY: _Drive((14,), 2),
+        DiskKind.DISK: _Drive(
+            (
+                ResourceType.DISK_DRIVE,
+                ResourceType.STORAGE_EXTENT,
+                ResourceType.LOGICAL_DISK,
+                ResourceType.STORAGE_VOLUME,
+            ),
+            0,
+        ),
+        DiskKind.CD: _Drive((ResourceType.CD_DRIVE, ResourceType.DVD_DRIVE), 1),
+        DiskKind.FLOPPY: _Drive((ResourceType.FLOPPY_DRIVE,), 2),
     }
 )
 
 
-def resource_type_of(kind: DiskKind) -> int:
+def resource_type_of(kind: DiskKind) -> ResourceTypeValue:
     """The ResourceType that a drive is shown with."""
     return DRIVES[kind].resource_types[0]
 

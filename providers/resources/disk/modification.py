@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from virtcim.cim.records import Record
+from virtcim.cim.value_maps import Access
 from virtcim.hypervisor.change import DiskChange, ImageSize, MediumChange, VirtualSystemChange
 from virtcim.hypervisor.model import DiskKind, DiskSpec, VirtualDisk
 from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.parameters.setting_difference import different
 from virtcim.providers.parameters.setting_reader import SettingReader
-from virtcim.providers.resources.disk.allocation import READ_WRITE, READABLE
 from virtcim.providers.resources.disk.definition import read_disk
 from virtcim.providers.resources.disk.drives import DRIVES, resource_type_of
 from virtcim.providers.resources.disk.images import (
@@ -132,7 +132,7 @@ def _read_only(reader: SettingReader, disk: VirtualDisk) -> bool | None:
     access = reader.number("Access")
     if access is None:
         return None
-    if access not in (READABLE, READ_WRITE) or disk.kind is DiskKind.CD:
+    if access not in (Access.READABLE, Access.READ_WRITE_SUPPORTED) or disk.kind is DiskKind.CD:
         possible = "1" if disk.kind is DiskKind.CD else "1 and 3"
         raise reader.refuse("Access", access, f"cannot be applied; possible are {possible}")
-    return different(access == READABLE, disk.read_only)
+    return different(access == Access.READABLE, disk.read_only)

@@ -6,17 +6,13 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import RequestType, SharingMode
 from virtcim.hypervisor.model import DiskKind, StorageRepository
 from virtcim.providers.engine.instance_class import Node
 from virtcim.providers.engine.per_object import per_object
 from virtcim.providers.engine.view import View
 from virtcim.providers.parameters.allocation_ranges import AllocationRange
-from virtcim.providers.resource_pool.offer import (
-    DEDICATED,
-    SPECIFIC,
-    SPECIFIC_AND_GENERAL,
-    pool_offer,
-)
+from virtcim.providers.resource_pool.offer import pool_offer
 from virtcim.providers.resource_pool.pools import pool_id, pool_values, primordial_pool
 from virtcim.providers.resources.disk.drives import resource_type_of
 
@@ -114,8 +110,8 @@ STORAGE_OFFERS = (
         lambda of: of.host,
         None,
         resource_type=_DISK_DRIVE,
-        request_types=(SPECIFIC, SPECIFIC),
-        sharing_mode=DEDICATED,
+        request_types=(RequestType.SPECIFIC, RequestType.SPECIFIC),
+        sharing_mode=SharingMode.DEDICATED,
         children=STORAGE_POOL,
     ),
     # Images that are there can be had from every pool.
@@ -124,8 +120,8 @@ STORAGE_OFFERS = (
         lambda of: of.repository,
         image_range,
         resource_type=_DISK_DRIVE,
-        request_types=(SPECIFIC_AND_GENERAL, SPECIFIC),
-        sharing_mode=DEDICATED,
+        request_types=(RequestType.BOTH, RequestType.SPECIFIC),
+        sharing_mode=SharingMode.DEDICATED,
         pluggable=True,
     ),
 )

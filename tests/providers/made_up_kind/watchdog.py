@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from virtcim.cim.records import Value
+from virtcim.cim.value_maps import RequestType, ResourceType, SharingMode
 from virtcim.hypervisor.change import VirtualSystemChange
 from virtcim.hypervisor.model import Host, VirtualSystem, VirtualSystemSpec
 from virtcim.providers.engine.instance_class import Node
@@ -15,7 +16,7 @@ from virtcim.providers.engine.reach import reach_from, same
 from virtcim.providers.engine.sources import OfHost, SystemPart
 from virtcim.providers.engine.view import View
 from virtcim.providers.parameters.allocation_ranges import AllocationRange
-from virtcim.providers.resource_pool.offer import DEDICATED, GENERAL, pool_offer
+from virtcim.providers.resource_pool.offer import pool_offer
 from virtcim.providers.resource_pool.pools import pool_id, pool_values
 from virtcim.providers.resources.allocation import ALLOCATED
 from virtcim.providers.resources.devices import device_per_part, device_values
@@ -31,8 +32,6 @@ from virtcim.providers.resources.kind import (
 from virtcim.providers.resources.settings import accept_one, setting_like
 
 __all__ = ["WATCHDOGS"]
-
-_OTHER = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,11 @@ def _parts(_: View, system: VirtualSystem) -> Iterator[SystemPart[Watchdog]]:
 def _pool_values(host: Host) -> Mapping[str, Value]:
     identity = pool_id(_POOL, host.uuid)
     name = f"Watchdogs of {host.name_label}"
-    return {**pool_values(identity, name, _OTHER, "count"), "Caption": "Watchdogs", "Reserved": 0}
+    return {
+        **pool_values(identity, name, ResourceType.OTHER, "count"),
+        "Caption": "Watchdogs",
+        "Reserved": 0,
+    }
 
 
 _POOL = per_host("VirtCIM_WatchdogPool", _pool_values, part="WatchdogPool")
@@ -74,7 +77,7 @@ def _allocation_values(system: VirtualSystem, watchdog: Watchdog) -> Mapping[str
     return {
         **ALLOCATED,
         "ElementName": f"Watchdog of {system.name_label}",
-        "ResourceType": _OTHER,
+        "ResourceType": ResourceType.OTHER,
         "OtherResourceType": "Watchdog",
         "ResourceSubType": watchdog.action,
         "AddressOnParent": watchdog.id,
@@ -164,16 +167,16 @@ WATCHDOGS: ResourceKind[SystemPart[Watchdog]] = ResourceKind(
                 _POOL,
                 lambda of: of.host,
                 _range,
-                resource_type=_OTHER,
-                request_types=(GENERAL, GENERAL),
-                sharing_mode=DEDICATED,
+                resource_type=ResourceType.OTHER,
+                request_types=(RequestType.GENERAL, RequestType.GENERAL),
+                sharing_mode=SharingMode.DEDICATED,
             ),
         ),
         of_allocation=_pool_of,
         allocations=reach_from(_POOL, _from_pool),
     ),
     definition=Definition(
-        resource_types=(_OTHER,),
+        resource_types=(ResourceType.OTHER,),
         class_names=("WatchdogResourceAllocationSettingData",),
         read=_define,
         places=lambda of: (of.part.id,),
