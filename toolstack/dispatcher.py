@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 
 import libvirt
 
@@ -79,7 +78,7 @@ class Dispatcher:
         self._executor.shutdown(wait=False, cancel_futures=True)
         return not self._operations.running
 
-    async def dispatch(self, method: str, params: list[Any], client: ClientInfo) -> object:
+    async def dispatch(self, method: str, params: list[object], client: ClientInfo) -> object:
         """Answer one call: ``{Status, Value}`` or ``{Status, ErrorDescription}``."""
         self._services.statistics.count_request(method)
         try:
@@ -88,7 +87,7 @@ class Dispatcher:
             return {"Status": "Failure", "ErrorDescription": list(failure.description)}
         return {"Status": "Success", "Value": "" if value is None else value}
 
-    async def _run(self, method: str, params: list[Any], client: ClientInfo) -> object:
+    async def _run(self, method: str, params: list[object], client: ClientInfo) -> object:
         name = method.removeprefix(_ASYNC)
         call = await self._find(name)
         if call is None:
@@ -115,12 +114,12 @@ class Dispatcher:
             finally:
                 ended()
 
-        async def work(task: RunningTask) -> Any:
+        async def work(task: RunningTask) -> object:
             return await self._call(call, replace(context, task=task), arguments)
 
         return self._services.tasks.start(method, work, ended)
 
-    def _check(self, call: Call, params: list[Any]) -> tuple[str, list[Any]]:
+    def _check(self, call: Call, params: list[object]) -> tuple[str, list[object]]:
         given = params[1:] if call.session else params
         most = len(call.parameters)
         least = sum(not parameter.optional for parameter in call.parameters)
@@ -150,7 +149,7 @@ class Dispatcher:
                 return True
         return self._services.database.get(class_name, ref) is not None
 
-    async def _call(self, call: Call, context: Context, arguments: list[Any]) -> object:
+    async def _call(self, call: Call, context: Context, arguments: list[object]) -> object:
         """Run the handler; whatever it raises becomes an XapiFailure."""
         try:
             if inspect.iscoroutinefunction(call.handler):

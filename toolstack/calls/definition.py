@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import libvirt
 
@@ -74,7 +73,7 @@ def _remember(context: Context, uuid: str, placed: Sequence[PlacedDevice]) -> No
         context.services.devices.expect(uuid, kind.tag, known)
 
 
-def _records(args: Mapping[str, Any], name: str) -> list[dict[str, object]]:
+def _records(args: Mapping[str, object], name: str) -> list[dict[str, object]]:
     records = args.get(name, [])
     if not isinstance(records, list) or not all(isinstance(one, dict) for one in records):
         raise field_type_error(name)

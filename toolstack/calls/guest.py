@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import libvirt
 
@@ -30,7 +30,7 @@ __all__ = ["GUEST_CALLS"]
 
 _Result = TypeVar("_Result")
 # The event loop itself keeps only weak references.
-_GOING_ON: set[asyncio.Task[Any]] = set()
+_GOING_ON: set[asyncio.Task[object]] = set()
 
 GUEST_CALLS = CallTable()
 
@@ -208,7 +208,7 @@ async def _ask(
     return None
 
 
-def _begin(work: Coroutine[Any, Any, _Result]) -> asyncio.Task[_Result]:
+def _begin(work: Coroutine[object, None, _Result]) -> asyncio.Task[_Result]:
     """Begin what goes on, and keeps its place at the gate, also where nobody waits for it."""
     task = asyncio.get_running_loop().create_task(work)
     _GOING_ON.add(task)

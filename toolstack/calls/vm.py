@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID, uuid4
 
 import libvirt
@@ -166,7 +165,7 @@ def _positive(given: GivenRecord, name: str) -> int:
     return value
 
 
-def _extra(given: GivenRecord) -> Mapping[str, Any]:
+def _extra(given: GivenRecord) -> Mapping[str, object]:
     """Give what libvirt has no place for, without what it has."""
     extra = {name: value for name in EXTRA_FIELDS if (value := given.get(name))}
     for name, keys in (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from lxml import etree
 
@@ -41,10 +40,10 @@ class DomainPlan:
     on_crash: str = ""
     vnc: bool = False
     serial: bool = False
-    extra: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, object] = field(default_factory=dict)
 
 
-def extra_text(extra: Mapping[str, Any]) -> str:
+def extra_text(extra: Mapping[str, object]) -> str:
     """Write the content of our element in ``<metadata>``: JSON in ASCII carries any text."""
     return json.dumps(extra, sort_keys=True)
 

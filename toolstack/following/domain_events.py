@@ -136,7 +136,7 @@ def domain_handlers(report: Report, history: DomainHistory) -> Mapping[int, _Han
     }
 
 
-_PANIC: Mapping[str, Any] = {"event": "GUEST_PANICKED"}
+_PANIC: Mapping[str, object] = {"event": "GUEST_PANICKED"}
 _PAUSED_BY_WATCHDOG = (
     libvirt.VIR_DOMAIN_EVENT_SUSPENDED,
     libvirt.VIR_DOMAIN_EVENT_SUSPENDED_WATCHDOG,
@@ -160,7 +160,7 @@ def _note(history: DomainHistory, domain: Domain, event: int, now: datetime) -> 
 def _stopped(detail: int, watchdog: str, now: datetime, *, panicked: bool) -> StopDetail | None:
     """Give what a domain's end was that nobody asked for; None for any other."""
     word: str = ""
-    event: Mapping[str, Any] | None = None
+    event: Mapping[str, object] | None = None
     if detail == libvirt.VIR_DOMAIN_EVENT_STOPPED_CRASHED:
         # libvirt calls it so as well when somebody ends a domain with a dump of its memory.
         if panicked:
@@ -191,7 +191,7 @@ def _paused_by_watchdog(action: str, now: datetime) -> StopDetail:
     )
 
 
-def _watchdog_event(action: str) -> dict[str, Any]:
+def _watchdog_event(action: str) -> dict[str, object]:
     return {"event": "WATCHDOG", "data": {"action": action}}
 
 

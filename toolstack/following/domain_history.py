@@ -17,7 +17,7 @@ from typing import Any
 import libvirt
 
 from virtcim.toolstack.following.reboots import Reboots
-from virtcim.toolstack.reading.views import DomainView
+from virtcim.toolstack.reading.views import DomainView, DomainXml
 from virtcim.toolstack.state import State
 
 __all__ = ["DomainHistory"]
@@ -185,7 +185,7 @@ class DomainHistory:
             panicked=life.panicked,
             watchdog=life.watchdog,
             watchdog_at=life.watchdog_at,
-            live=_with_errors(view.live, view.live, life.disk_errors),
+            live=view.live and _with_errors(view.live, view.live, life.disk_errors),
             config=_with_errors(view.config, view.live, life.disk_errors),
         )
 
@@ -279,8 +279,10 @@ def _is_same(known: _Life, condition: str, reason: int) -> bool:
     return condition != "off" or reason in (known.reason, libvirt.VIR_DOMAIN_SHUTOFF_UNKNOWN)
 
 
-def _with_errors(document: Any, live: Any, errors: Mapping[str, str]) -> Any:
-    if not errors or live is None or document is None:
+def _with_errors(
+    document: DomainXml, live: DomainXml | None, errors: Mapping[str, str]
+) -> DomainXml:
+    if not errors or live is None:
         return document
     of_targets = {live.aliases.get(alias, alias): text for alias, text in errors.items()}
     disks = tuple(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Concatenate, ParamSpec
 from xml.etree.ElementTree import ParseError
 
 import libvirt
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["clean_up", "find_volume"]
 
 _log = logging.getLogger(__name__)
+_About = ParamSpec("_About")
 
 
 def clean_up(connection: LibvirtConnection, provisional: Provisional) -> None:
@@ -43,9 +45,15 @@ def clean_up(connection: LibvirtConnection, provisional: Provisional) -> None:
         _try(_clean_up_volume, connection, provisional, volume, named)
 
 
-def _try(work: Any, connection: LibvirtConnection, provisional: Provisional, *about: Any) -> None:
+def _try(
+    work: Callable[Concatenate[LibvirtConnection, Provisional, _About], None],
+    connection: LibvirtConnection,
+    provisional: Provisional,
+    *about: _About.args,
+    **named: _About.kwargs,
+) -> None:
     try:
-        work(connection, provisional, *about)
+        work(connection, provisional, *about, **named)
     except (XapiFailure, libvirt.libvirtError, StateError) as error:
         _log.error("%s cannot be cleaned up yet: %s", about[0], error)
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import libvirt
 
@@ -50,7 +50,7 @@ class Before:
     config: str
     autostart: bool
     steps: Sequence[LiveStep]
-    live: Mapping[str, Any] = field(default_factory=dict)
+    live: Mapping[str, object] = field(default_factory=dict)
     changed_config: str = ""
 
     def to_text(self) -> str:

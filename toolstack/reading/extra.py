@@ -43,7 +43,7 @@ _MOST = 1 << 20  # characters; more is no record of ours
 _MAX_64 = 2**63 - 1
 
 
-def read_extra(text: str, problems: list[str]) -> Mapping[str, Any]:
+def read_extra(text: str, problems: list[str]) -> Mapping[str, object]:
     """Read the element's text; each field that is not of its type is named and left out."""
     try:
         extra = json.loads(text or "{}") if len(text) <= _MOST else None
@@ -52,7 +52,7 @@ def read_extra(text: str, problems: list[str]) -> Mapping[str, Any]:
     if not isinstance(extra, dict):
         problems.append("its virtcim metadata is no JSON object")
         return {}
-    good: dict[str, Any] = {}
+    good: dict[str, object] = {}
     for name, value in extra.items():
         kind = EXTRA_FIELDS.get(name)
         if kind is None:
