@@ -371,6 +371,25 @@ def test_a_system_after_a_foreign_one_has_what_that_has(
     assert (spec.vcpus_max, spec.memory_static_max_bytes) == (64, 100 * GIB + 512)
 
 
+def test_a_disk_after_a_foreign_one_has_its_size_also_between_the_steps(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    system = next(each for each in endpoint.systems if each.disks and each.disks[0].image)
+    disk = system.disks[0]
+    assert disk.image is not None
+    odd = replace(disk.image, virtual_size_bytes=10 * GIB + 100)
+    endpoint.replace(replace(system, disks=(replace(disk, image=odd),)))
+    call(
+        providers,
+        "DefineSystem",
+        SystemSettings=Record(VSSD, {"ElementName": "like"}),
+        ReferenceConfiguration=ObjectPath(
+            VSSD, {"InstanceID": f"VirtCIM:{system.uuid}"}, namespace="root/virt"
+        ),
+    )
+    assert [each.size_bytes for each in endpoint.defined[-1].disks] == [10 * GIB + 100]
+
+
 @pytest.mark.parametrize(
     ("part", "quantity", "expected"),
     [

@@ -42,9 +42,14 @@ def call(providers: Providers, method: str, **parameters: Any) -> list[ObjectPat
     return result.output.get("ResultingResourceSettings", [])  # type: ignore[return-value]
 
 
-def names(providers: Providers, start: ObjectPath, association: str, result: str) -> list[str]:
-    found = providers.associator_names(start, assoc_class=association, result_class=result)
-    return [each.class_name for each in found]
+def system_path(uuid: str) -> ObjectPath:
+    keys = {"CreationClassName": "VirtCIM_ComputerSystem", "Name": uuid}
+    return ObjectPath("VirtCIM_ComputerSystem", keys, namespace="root/virt")
+
+
+def host_path() -> ObjectPath:
+    keys = {"CreationClassName": "VirtCIM_HostSystem", "Name": HOST.uuid}
+    return ObjectPath("VirtCIM_HostSystem", keys, namespace="root/virt")
 
 
 def test_there_is_a_setting_and_a_device_for_each(
@@ -56,16 +61,20 @@ def test_there_is_a_setting_and_a_device_for_each(
     assert providers.get_instance(SETTING).values["ResourceSubType"] == "reset"
 
 
-def test_it_is_reached_from_its_system_and_its_pool(providers: Providers) -> None:
-    component = "VirtCIM_VirtualSystemSettingDataComponent"
-    assert names(providers, SETTINGS, component, WATCHDOG) == [WATCHDOG]
+def test_it_is_reached_from_everything_that_it_belongs_to_and_back(providers: Providers) -> None:
     [device] = providers.associator_names(SETTING, assoc_class="VirtCIM_SettingsDefineState")
     assert device.class_name == "VirtCIM_Watchdog"
-    systems = names(providers, device, "VirtCIM_SystemDevice", "CIM_System")
-    assert systems == ["VirtCIM_ComputerSystem"]
-    assert names(providers, SETTING, "CIM_ResourceAllocationFromPool", "") == [POOL.class_name]
-    assert names(providers, device, "CIM_ElementAllocatedFromPool", "") == [POOL.class_name]
-    assert names(providers, POOL, "CIM_HostedResourcePool", "") == ["VirtCIM_HostSystem"]
+    for association, one, other in (
+        ("VirtCIM_VirtualSystemSettingDataComponent", SETTINGS, SETTING),
+        ("VirtCIM_SettingsDefineState", device, SETTING),
+        ("VirtCIM_SystemDevice", system_path(SYSTEM), device),
+        ("VirtCIM_ResourceAllocationFromPool", POOL, SETTING),
+        ("VirtCIM_ElementAllocatedFromPool", POOL, device),
+        ("VirtCIM_HostedResourcePool", host_path(), POOL),
+    ):
+        for source, target in ((one, other), (other, one)):
+            found = providers.associator_names(source, assoc_class=association)
+            assert target in found, f"{association}: {source.class_name}"
 
 
 def test_what_can_be_had_of_it_is_told(providers: Providers) -> None:
