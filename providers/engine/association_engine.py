@@ -81,8 +81,13 @@ class AssociationEngine:
     def __init__(self, namespace: str, classes: ClassModel, table: tuple[Association, ...]) -> None:
         self._namespace = namespace
         self._classes = classes
-        self._table = table
         self._by_name = {each.name: each for each in table}
+        # The associations that an instance of each class can have, and at which end it is.
+        self._of_class: dict[AnyClass, list[tuple[Association, int]]] = {}
+        for association in table:
+            for near, end in enumerate(association.ends):
+                for instance_class in end.classes:
+                    self._of_class.setdefault(instance_class, []).append((association, near))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -91,20 +96,18 @@ class AssociationEngine:
 
     def links(self, view: View, source: AnyNode, filters: Filters) -> Iterator[Link]:
         """The associations of ``source`` that pass the filters, from its own end."""
-        for association in self._table:
+        for association, near in self._of_class.get(source.instance_class, ()):
             if filters.assoc_class and not self._is_a(association.name, filters.assoc_class):
                 continue
-            for near, end in enumerate(association.ends):
-                far = association.ends[1 - near]
-                if (
-                    source.instance_class in end.reach
-                    and _role_fits(filters.role, end.role)
-                    and _role_fits(filters.result_role, far.role)
-                    and self._any_fits(far.classes, filters.result_class)
-                ):
-                    for target in end.reach(view, source):
-                        if self._any_fits((target.instance_class,), filters.result_class):
-                            yield Link(association, near, source, target)
+            end, far = association.ends[near], association.ends[1 - near]
+            if (
+                _role_fits(filters.role, end.role)
+                and _role_fits(filters.result_role, far.role)
+                and self._any_fits(far.classes, filters.result_class)
+            ):
+                for target in end.reach(view, source):
+                    if self._any_fits((target.instance_class,), filters.result_class):
+                        yield Link(association, near, source, target)
 
     def record(self, link: Link) -> Record:
         """The association instance of a link."""
