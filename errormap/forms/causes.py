@@ -169,7 +169,8 @@ def _helper(at: int, text: str, operation: str, command: str, status: str) -> It
 def _qemu_command(text: str, _: str) -> Iterator[Found]:
     for match in _COMMAND.finditer(text):
         command = match[1]
-        if "-" in command or "_" in command or command in _SINGLE_WORDS:
+        plain = " command '" in match[0]
+        if plain or "-" in command or "_" in command or command in _SINGLE_WORDS:
             more = (AGENT,) if command.startswith(AGENT_COMMANDS) else ()
             yield from _qemu(match.start(), "GenericError", text[match.end() :], command, *more)
 

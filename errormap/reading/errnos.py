@@ -82,6 +82,14 @@ _STRERROR = {
     "invalid or incomplete multibyte or wide character": "EILSEQ",
     "required key not available": "ENOKEY",
     "too many users": "EUSERS",
+    # What Windows says.
+    "the system cannot find the file specified": "ENOENT",
+    "the system cannot find the path specified": "ENOENT",
+    "access is denied": "EACCES",
+    "being used by another process": "EBUSY",
+    "there is not enough space on the disk": "ENOSPC",
+    "target machine actively refused it": "ECONNREFUSED",
+    "only one usage of each socket address": "EADDRINUSE",
 }
 # A longer text goes before the one it contains: "no such device" is part of another.
 _PHRASE = later("|".join(sorted(map(re.escape, _STRERROR), key=len, reverse=True)))
