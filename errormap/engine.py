@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 
 from virtcim.errormap.fault import ErrorCode, Fault
 from virtcim.errormap.reading.facts import Facts
-from virtcim.errormap.rules import SHARED, SOURCES, Rule, load
+from virtcim.errormap.rules import FAMILY, SHARED, SOURCES, Rule, load
 
 __all__ = ["DEFAULTS", "Decision", "decide", "matching", "shared_for", "stages"]
 
@@ -152,7 +152,7 @@ def stages(source: str, code: str) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
         return (), ()
     exact, families, everywhere = _by_code(source)
     found = [*exact.get(code, ()), *everywhere]
-    found += [item for item in families if any(map(code.startswith, _prefixes(item[1])))]
+    found += [item for item in families if any(_is_of(code, one) for one in item[1].code)]
     if not code:
         # A report pasted from a log often lacks its number: its words must do.
         found += [item for item in enumerate(load(source)) if item[1].code and item[1].text]
@@ -174,15 +174,21 @@ def _by_code(source: str) -> tuple[dict[str, list[_Ranked]], list[_Ranked], list
     for rank, rule in enumerate(load(source)):
         if not rule.code:
             everywhere.append((rank, rule))
-        if _prefixes(rule):
+        if any(FAMILY in one for one in rule.code):
             families.append((rank, rule))
         for code in rule.code:
             exact.setdefault(code, []).append((rank, rule))
     return exact, families, everywhere
 
 
-def _prefixes(rule: Rule) -> list[str]:
-    return [code[:-1] for code in rule.code if code.endswith("*")]
+def _is_of(code: str, family: str) -> bool:
+    """Whether ``code`` is of ``family``, a pattern with * for any letters; a code is none."""
+    if FAMILY not in family:
+        return False
+    begin, *middle, end = family.split(FAMILY)
+    within = code[len(begin) : len(code) - len(end)]
+    fits = len(begin) + len(end) <= len(code) and code.startswith(begin) and code.endswith(end)
+    return fits and all(part in within for part in middle)
 
 
 def holds(rule: Rule, facts: Facts, *, words_only: bool = False) -> bool:

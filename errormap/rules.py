@@ -23,6 +23,7 @@ from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.objects import objects
 
 __all__ = [
+    "FAMILY",
     "PLACEHOLDER",
     "SHARED",
     "SOURCES",
@@ -41,6 +42,8 @@ _TABLES = Path(__file__).parent / "tables"
 _CONDITIONS = ("code", "operation", "argument", "about", "errno", "text", "sent", "weak")
 _FIELDS = frozenset((*_CONDITIONS, "id", "err", "since", "say", "note"))
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
+# In a code: any letters.
+FAMILY = "*"
 PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 # How many bytes a number stands for in a placeholder such as {0:kib}.
 UNITS = {"bytes": 1, "kib": 1024, "mib": 1024**2}
@@ -65,7 +68,7 @@ class Argument:
 class Rule:
     """One row of a table: every condition given must hold; empty ones hold always.
 
-    ``code`` lists codes (a final * stands for a family), ``operation`` groups ("@boot") or native
+    ``code`` lists codes (with a * for a family of them), ``operation`` groups ("@boot") or native
     names, ``about`` objects of which the message must be about one, ``errno`` symbolic names,
     ``text`` a pattern over the lower-case text. ``weak`` marks a code that says nothing by itself:
     nested faults and texts are asked first, and the words of an errno do not count as text.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.libvirt import from_libvirt
@@ -62,7 +63,32 @@ def _xapi(text: str, operation: str, version: str) -> Fault:
         rest = text[coded.end() :].strip()
         words = bare_words(rest) if rest.count(",") and "\n" not in rest else [rest] if rest else []
         return from_xapi([coded[1], *words], operation=operation, version=version, text=text)
-    return from_xapi(["", text], operation=operation, version=version)
+    fault = from_xapi(["", text], operation=operation, version=version)
+    return replace(fault, cause=_lost(text, operation)) if fault.cause is None else fault
+
+
+# What a client's library says of its connection to the server; each is an error of its own.
+_CONNECTION = later(
+    r"^(?:[^\w\n]{0,4} ?)?"
+    r"(?:(?:\w{1,60}\.){0,6}\w{0,40}(?:Error|Exception|Timeout|Disconnected): )?"
+    r"(?:(?:connect|read|write|getaddrinfo) E[A-Z_]{3,20}\b|socket hang up"
+    r"|HTTP connection (?:has|abrupt)"
+    r"|Client network socket disconnected|other side closed|fetch failed"
+    r"|unable to verify the first certificate|self[- ]signed certificate|certificate has expired"
+    r"|HTTPS?ConnectionPool\(|<ProtocolError for |Hostname/IP does not match|\[SSL: "
+    r"|\[Errno (?:32|104|110|111|113|101|-2|-3)\] |<urlopen error )"
+)
+
+
+def _lost(text: str, operation: str) -> Fault | None:
+    """The failed connection that a client's log tells of instead of an answer; None for no such."""
+    if _CONNECTION.match(text) is None:
+        return None
+    exception, words = last_raised(text)
+    fault = from_transport(
+        phase="", exception=exception, message=words or text, operation=operation
+    )
+    return fault if fault.arguments[0] or fault.sent else None
 
 
 def _xend(text: str, operation: str, version: str) -> Fault:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from errno import errorcode
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import cause_in
@@ -156,9 +157,15 @@ def _words(described: object) -> list[object] | None:
     return [] if described is None else None
 
 
+_CALLS_FAIL = frozenset((*errorcode.values(), "ENOTFOUND", "EAI_AGAIN", "ERR_SOCKET_CLOSED"))
+
+
 def _coded(raw: _Raw, operation: str, version: str) -> Fault | None:
     """``code`` and ``params`` of a client's log, or ``code``, ``message``, ``data`` of JSON-RPC."""
     code, rest = as_text(raw.get("code")), raw.get("params")
+    if code in _CALLS_FAIL and "params" not in raw and (said := _words_of(raw)):
+        # A system call of the client's failed: node has its errno as the code.
+        return from_text("xapi", said, operation=operation, version=version)
     data = raw.get("data")
     if isinstance(data, Mapping) and known_code(as_text(data.get("code"))):
         # Xen Orchestra has a number and words of its own, and the server's code within.

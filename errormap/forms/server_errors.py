@@ -15,7 +15,7 @@ from itertools import chain, islice
 from virtcim.errormap.forms.constructors import as_server_error
 from virtcim.errormap.forms.printed import LONGEST, closing, constructed, listed, unquoted
 from virtcim.errormap.patterns import later
-from virtcim.errormap.rules import load
+from virtcim.errormap.rules import FAMILY, load
 
 __all__ = ["known_code", "printed_errors"]
 
@@ -28,6 +28,8 @@ _SERVER_ERROR = later(
     r"(?:(\)|,\s{0,8}\[\s{0,8}\]\))|,\s{0,8}(?=[\[(]))"
 )
 _LIST = later(rf"\[\s{{0,8}}[bu]?['\"]({_CODE})['\"]")
+# What is raised as an error of the XenAPI is one, whether or not its code is known.
+_RAISED = later(r"\b(?:XenAPI(?:Plugin)?\.|Xen)?(?:Failure|APIError)[:(] ?$")
 _FIELD = later(
     r"['\"]?(?:ErrorDescription|error_info|error_description)['\"]?\s{0,8}[:=]\s{0,8}(?=\[)"
 )
@@ -65,7 +67,7 @@ _BACK_END = later(r"SR_BACKEND_FAILURE(?:_[0-9]{1,4})?")
 
 @cache
 def _codes() -> frozenset[str]:
-    return frozenset(code for rule in load("xapi") for code in rule.code if "*" not in code)
+    return frozenset(code for rule in load("xapi") for code in rule.code if FAMILY not in code)
 
 
 def known_code(word: str) -> bool:
@@ -101,7 +103,8 @@ def _server_error(text: str, match: re.Match[str]) -> Printed | None:
 
 
 def _list(text: str, match: re.Match[str]) -> Printed | None:
-    found = listed(text, match.start()) if known_code(match[1]) else None
+    raised = _RAISED.search(text[max(match.start() - 40, 0) : match.start()]) is not None
+    found = listed(text, match.start()) if raised or known_code(match[1]) else None
     return (match.start(), found[1], found[0]) if found is not None else None
 
 

@@ -64,10 +64,23 @@ _STATUSES = (
     later(rf"\b([1-5][0-9]{{2}}) (?:(?:client|server) error\b|{_REASON})"),
 )
 
-_NAMED_STATUS = later(r"\bstatus:? (unauthorized|forbidden|not found|service unavailable)\b")
+_NAMED_STATUS = later(
+    r"\bstatus:? (unauthorized|forbidden|not found|service unavailable|bad gateway"
+    r"|gateway time-?out)\b"
+    # The reason alone is all that some libraries hand on.
+    r"|: (unauthorized|service unavailable|bad gateway|gateway time-?out)\W{0,4}$"
+)
 # Java's word for 404.
 _NO_SUCH_FILE_AT = later(r"filenotfoundexception: https?://")
-_NAMED = {"unauthorized": 401, "forbidden": 403, "not found": 404, "service unavailable": 503}
+_NAMED = {
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not found": 404,
+    "bad gateway": 502,
+    "service unavailable": 503,
+    "gateway timeout": 504,
+    "gateway time-out": 504,
+}
 
 # --- No answer came
 
@@ -152,14 +165,15 @@ _UNSENDABLE = (
     r"|overflowerror|exceeds xml-rpc limits|cannot marshal|unicodeencodeerror|invalidurl"
     r"|invalid url"
     r"|missingschema|unsupported protocol|malformedurl|err_invalid_url|not json serializable"
-    r"|invalidschema|unknown protocol scheme|uriformatexception|circular structure"
+    r"|invalid port|invalidschema|unknown protocol scheme|uriformatexception|circular structure"
 )
 _UNREADABLE = (
     r"unexpected mimetype|could not be parsed|expaterror|not well-formed|no element found"
     r"|responseerror|jsondecodeerror|saxparse"
     r"|parse error"
     r"|unexpected token|invalid character|malformed|unmarshal|xmlrpcclientexception|bad ?response"
-    r"|invalid response|unexpected content|syntax error|not xml|unparsable|cannot decode"
+    r"|ill-?formed|valid xml|invalid response|unexpected content|syntax error|not xml|unparsable"
+    r"|cannot decode"
 )
 _ABOUT_CONNECTIONS = (
     r"fetch failed|failed to fetch|connection|socket|network|unreachable|refused|transport|protocol"
@@ -212,7 +226,7 @@ def condition_of(exception: str, text: str) -> Condition | None:
         return _ANSWERED._replace(status=404)
     reason = _NAMED_STATUS.search(words)
     if reason is not None:
-        return _ANSWERED._replace(status=_NAMED[reason[1]])
+        return _ANSWERED._replace(status=_NAMED[reason[1] or reason[2]])
     for row, condition in _ROWS:
         if row.search(words) is not None:
             return condition

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from virtcim import errormap
-from virtcim.errormap import ErrorCode, TableError, rules
+from virtcim.errormap import ErrorCode, TableError, engine, rules
 from virtcim.errormap.rules import parse
 
 _GOOD = 'id = "xapi.a"\ncode = "A"\nerr = "ERR_UNKNOWN"\nsince = "1.0.0"\n'
@@ -36,6 +36,32 @@ def test_a_rule_is_read_with_all_its_conditions() -> None:
     assert (rule.argument.at, rule.argument.values) == (1, frozenset({"b"}))
     assert rule.errno == frozenset({"EIO"})
     assert (rule.sent, rule.weak) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("family", "within", "outside"),
+    [
+        ("SR_BACKEND_FAILURE_*", "SR_BACKEND_FAILURE_9", "SR_BACKEND_FAILURE"),
+        ("*_IN_USE", "ODD_IN_USE", "ODD_IN_USER"),
+        ("VM_*_NOT_FOUND", "VM_ODD_NOT_FOUND", "VM_NOT_FOUND"),
+        ("*_HAS_*", "ODD_HAS_IT", "ODD_HAS"),
+        ("A_CODE", "A_CODE", "A_CODE_2"),
+    ],
+)
+def test_a_star_stands_for_any_letters_of_a_code(
+    family: str, within: str, outside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (rule,) = parse(_table(_GOOD.replace('"A"', f'"{family}"')), "xapi")
+    monkeypatch.setattr(engine, "load", lambda _: (rule,))
+    remembered = (engine.stages, engine._by_code)
+    for one in remembered:
+        one.cache_clear()
+    try:
+        assert engine.stages("xapi", within) == ((rule,), ())
+        assert engine.stages("xapi", outside) == ((), ())
+    finally:
+        for one in remembered:
+            one.cache_clear()
 
 
 @pytest.mark.parametrize(
