@@ -72,6 +72,10 @@ _MEANINGS: dict[str, tuple[str, ...]] = {
     "Missing_configuration_parameter": ("INVALID_VALUE", "{0}", ""),
     "Duplicated_key": ("MAP_DUPLICATE_KEY", "", "", "", "{0}"),
     "Redirect": ("HOST_IS_SLAVE", "*"),
+    # What frees memory, and the networks
+    "Domains_refused_to_cooperate": ("VMS_FAILED_TO_COOPERATE", "*"),
+    "Interface_does_not_exist": ("PIF_DEVICE_NOT_FOUND",),
+    "Bridge_does_not_exist": ("BRIDGE_NOT_AVAILABLE", "{0}"),
     # Exceptions inside xenopsd
     "Bad_error": ("BOOTLOADER_FAILED", "", "{0}"),
     "Bad_sexpr": ("BOOTLOADER_FAILED", "", "{0}"),

@@ -54,7 +54,13 @@ def last_raised(text: str) -> tuple[str, str]:
     return (raised[1], looked[raised.end() :].strip()) if raised is not None else ("", text)
 
 
+# How Go's library prints an error of JSON-RPC.
+_JSON_RPC = later(r"\s{0,20}(?:Error: )?jsonrpc2: code -?[0-9]{1,6} message: ")
+
+
 def _xapi(text: str, operation: str, version: str) -> Fault:
+    head = _JSON_RPC.match(text)
+    text = text[head.end() :] if head is not None else text
     first = min(printed_errors(text[:_LOOKED_AT], 1), key=lambda found: found[0], default=None)
     if first is not None:
         return from_xapi(first[2], operation=operation, version=version, text=text)

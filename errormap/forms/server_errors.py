@@ -49,10 +49,17 @@ _WIRE_VALUE = later(
     r"<value>\s{0,40}(?:<string>([^<]{0,8000})</string>|<string/>|([^<]{0,8000}))\s{0,40}</value>"
 )
 _PART = later(
-    r"(?:\b(?:Storage_interface|Xenops_interface|Network_interface|Storage_error|Xenopsd_error)"
+    r"(?:\b(?:Storage_interface|Xenops_interface|Network_interface|Storage_error|Xenopsd_error"
+    r"|Memory_interface|MemoryError|Network_error)"
     r"|\b(?:Domain|Device|Device_common|Bootloader|Service|Hotplug|Xenops_helpers|Mac)(?=\.[A-Z]))"
 )
-_WRAPPER = later(r"(?:Storage_interface\.|Xenops_interface\.)?(?:Storage|Xenopsd)_error ?\(")
+_WRAPPER = later(
+    r"(?:(?:Storage|Xenops|Memory|Network)_interface\.)?"
+    r"(?:(?:Storage|Xenopsd|Network)_error|MemoryError) ?\("
+)
+# Java's bindings name a class for each code.
+_JAVA = later(r"\bxenapi\.Types[.$]([A-Z][A-Za-z0-9]{2,80})(?:: ?([^\n]{0,4000}))?")
+_WORD_BEGINS = later(r"(?<=[a-z0-9])(?=[A-Z])")
 _MODULE = later(r"(?:[A-Z]\w{0,60}\.){1,4}(?=[A-Z]\w)")
 _CONSTRUCTOR = later(
     r"\b(Sr_not_attached|Sr_does_not_exist|SR_does_not_exist|Volume_does_not_exist|Sr_unhealthy"
@@ -196,6 +203,13 @@ def _exception(text: str, begin: int, at: int) -> Printed | None:
     return begin, end + 1 if end > 0 else at + len(name), [error[0], *error[1]]
 
 
+def _java(_: str, match: re.Match[str]) -> Printed | None:
+    code, said = _WORD_BEGINS.sub("_", match[1]).upper(), match[2] or ""
+    numbered = _BACK_END.match(said)
+    code = numbered[0] if numbered is not None else code
+    return (match.start(), match.end(), [code, said]) if known_code(code) else None
+
+
 def _failure(text: str, match: re.Match[str]) -> Printed | None:
     string = _OCAML_STRING.match(text, match.end(), match.end() + LONGEST)
     if string is None:
@@ -215,6 +229,7 @@ _NAMEDS = _reading(_CONSTRUCTOR, _named)
 _FAILURES = _reading(_FAILURE, _failure)
 _TOOLS = _reading(_TOOL, _tool)
 _WIRES = _reading(_WIRE, _wire)
+_JAVAS = _reading(_JAVA, _java)
 _CLIENTS = _reading(_CLIENT, _client)
 _HANDLERS = _reading(_HANDLER, _handler)
 _IN_LISTS: tuple[tuple[tuple[str, ...], _Finder], ...] = (
@@ -225,13 +240,15 @@ _IN_LISTS: tuple[tuple[tuple[str, ...], _Finder], ...] = (
 )
 _IN_NAMES: tuple[tuple[tuple[str, ...], _Finder], ...] = (
     (("Server_error",), _SERVER_ERRORS),
-    (("_error(", "_error (", "_interface.", "Device_common."), _PARTS),
+    (("_error(", "_error (", "_interface.", "Device_common.", "Network_error."), _PARTS),
     (("_attached", "_exist", "_unhealthy", "Illegal_transition", "_enough_space", "Activated_on",
       "_ids_do_", "_plugin_for_sr", "Backend_error"), _NAMEDS),
 )  # fmt: skip
 _IN_WORDS: tuple[tuple[str, _Finder], ...] = (
     ("Failure", _FAILURES),
     ("rror code:", _TOOLS),
+    ("xenapi.Types", _JAVAS),
+    ("MemoryError(", _PARTS),
     (_WIRE_MEMBER, _WIRES),
     ("Domain.", _PARTS),
     ("Device.", _PARTS),

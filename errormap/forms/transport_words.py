@@ -93,7 +93,7 @@ _UNRESOLVED = (
     r"|getaddrinfo|resolve host"
 )
 _TLS = (
-    r"handshake|malformed http response|hostname wrong|certificate|x509|self.signed|pkix"
+    r"handshake|ssl peer|malformed http response|hostname wrong|certificate|x509|self.signed|pkix"
     r"|unable to verify|ssl_error|sslhandshake|sslpeer"
     r"|ssl routines"
     r"|wrong.version.number|eproto|tls handshake|handshake failure|handshake_failure|tls:|sslv3"
@@ -110,7 +110,8 @@ _DIALLING = (
     r"|ion attempt)?\b.{0,60}(?:econn|etimedout|eacces|enoent|ehost|enet|timed out"
     r"|timeout)|newconnectionerror|failed to establish a new connection|connecttimeout"
     r"|dial (?:tcp|unix|udp)"
-    r"|connectexception|connect timeout|connection attempt failed|failed to connect"
+    r"|host key verification|connectexception|connect timeout|connection attempt failed"
+    r"|failed to connect"
     r"|unable to connect"
     r"|couldn.t connect|could not connect|cannot connect|can.t connect|httphostconnect|proxyerror"
     r"|connectionrefused|noroutetohost|connecterror|err_connection_refused|curl: \(7\)"
