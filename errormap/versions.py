@@ -16,6 +16,7 @@ from virtcim.errormap.codes.table import TABLES, Code, codes
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.operations import PATTERNS
 from virtcim.errormap.reading.objects import Row, rows
+from virtcim.errormap.reading.server_prose import PATH as PROSE
 from virtcim.errormap.reading.translated import PATH
 from virtcim.errormap.rules import Rule, rules
 from virtcim.errormap.translation import TABLE_VERSION
@@ -100,7 +101,7 @@ def current() -> dict[str, object]:
         ],
         "operations": dict(PATTERNS),
         "evidence": [_evidence(row) for row in rows()],
-        "translated": hashlib.sha256(PATH.read_bytes()).hexdigest(),
+        "translated": hashlib.sha256(PATH.read_bytes() + PROSE.read_bytes()).hexdigest(),
         "rules": [_entry(rule) for rule in (*rules(), *DEFAULTS)],
         "codes": [_sentences(table, code) for table in TABLES for code in codes(table)],
     }

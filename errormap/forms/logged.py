@@ -14,6 +14,7 @@ from virtcim.errormap.forms.transport import from_transport
 from virtcim.errormap.forms.xapi import from_xapi
 from virtcim.errormap.forms.xend import from_xend
 from virtcim.errormap.patterns import later
+from virtcim.errormap.reading.server_prose import code_in
 
 __all__ = ["from_text", "last_raised"]
 
@@ -69,6 +70,9 @@ def _xapi(text: str, operation: str, version: str) -> Fault:
         rest = text[coded.end() :].strip()
         words = bare_words(rest) if rest.count(",") and "\n" not in rest else [rest] if rest else []
         return from_xapi([coded[1], *words], operation=operation, version=version, text=text)
+    words = code_in(last_raised(text)[1].removeprefix("Error: "))
+    if words:
+        return from_xapi(words, operation=operation, version=version, text=text)
     fault = from_xapi(["", text], operation=operation, version=version)
     return replace(fault, cause=_lost(text, operation)) if fault.cause is None else fault
 

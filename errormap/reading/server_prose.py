@@ -1,0 +1,64 @@
+"""The sentences that XAPI's tools print for its codes, recognised without their words.
+
+``xe`` and the bindings of some languages print what the server's documentation says of a code, and
+not the code. ``server_prose.toml`` holds hashes of those sentences, of all releases since 2010, by
+their codes; ``scripts/server_prose.py`` makes it from the sources of xen-api.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from virtcim.errormap.compiled import content
+from virtcim.errormap.patterns import later
+
+__all__ = ["PATH", "code_in", "key_of", "sentences_of"]
+
+PATH = Path(__file__).with_name("server_prose.toml")
+_WORD = later(r"[a-z0-9]+")
+_END = later(r"(?<=[.!?])\s")
+_FIELD = later(r"([\w -]{1,40}): ?([^\n]{0,4000})")
+# One or two words are what many programs say.
+_FEWEST = 4
+_KEY = 10
+_LOOKED_AT = 2000
+
+
+def key_of(sentence: str) -> str:
+    """What stands for ``sentence`` in the table; "" for one that is too short to be known by."""
+    words = _WORD.findall(sentence.lower().replace("'", ""))
+    if len(words) < _FEWEST:
+        return ""
+    # Most reports need no hash, and the library behind it is large.
+    import hashlib
+
+    return hashlib.sha256(" ".join(words).encode()).hexdigest()[:_KEY]
+
+
+def sentences_of(text: str) -> Iterator[str]:
+    """The whole of ``text``, then what it begins with, ever shorter."""
+    yield text
+    ends = [end.start() for end in _END.finditer(text)]
+    for end in reversed(ends):
+        yield text[:end]
+
+
+def code_in(text: str) -> list[str]:
+    """Code and arguments of the error that ``text`` begins to tell of; empty for none.
+
+    Below the sentence xe prints the arguments, each behind its name.
+    """
+    line, _, below = text.strip()[:_LOOKED_AT].partition("\n")
+    for sentence in sentences_of(line):
+        if (key := key_of(sentence)) and (code := _table().get(key)):
+            rest = line[len(sentence) :].strip()
+            fields = (match[2].strip() for match in _FIELD.finditer(below))
+            return [code, *([rest] if rest else []), *fields]
+    return []
+
+
+@cache
+def _table() -> Mapping[str, str]:
+    return {key: code for code, keys in content(PATH)["sentence"].items() for key in keys}

@@ -1,0 +1,86 @@
+"""What XAPI's tools print for a code is recognised by hashes of the sentence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from virtcim.errormap import from_record
+from virtcim.errormap.compiled import content
+from virtcim.errormap.reading import server_prose
+from virtcim.errormap.reading.server_prose import PATH, code_in, key_of
+from virtcim.errormap.rules import FAMILY, load
+
+_ROOT = Path(__file__).parents[2]
+_SAID = "The odd thing is not there yet. Wait for it."
+_BEGINNING = "The odd thing is not there yet."
+
+
+@pytest.fixture
+def odd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A table that knows one sentence, and what it begins with."""
+    known = {key_of(_SAID): "VM_MISSING", key_of(_BEGINNING): "VM_MISSING"}
+    monkeypatch.setattr(server_prose, "_table", lambda: known)
+
+
+@pytest.mark.usefixtures("odd")
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (_SAID, ["VM_MISSING"]),
+        (_SAID.upper().replace(".", " "), ["VM_MISSING"]),
+        (_BEGINNING, ["VM_MISSING"]),
+        (f"{_BEGINNING} It is blue.", ["VM_MISSING", "It is blue."]),
+        (f"{_SAID}\nvm: 5b1e\nsr: 6c2f (odd)", ["VM_MISSING", "5b1e", "6c2f (odd)"]),
+        ("The other thing is not there yet. Wait for it.", []),
+        (f"It said: {_SAID}", []),
+        ("", []),
+    ],
+)
+def test_a_sentence_stands_for_its_code(text: str, words: list[str]) -> None:
+    assert code_in(text) == words
+
+
+@pytest.mark.usefixtures("odd")
+def test_a_report_of_the_sentence_alone_is_the_error_of_the_code() -> None:
+    record = {
+        "source": "xapi",
+        "operation": "VM.start",
+        "raw": {"text": f"Error: {_SAID}\nvm: 5b1e"},
+    }
+    fault = from_record(record)
+    assert (fault.code, fault.arguments) == ("VM_MISSING", ("5b1e",))
+
+
+def test_short_sentences_are_known_to_nobody() -> None:
+    assert key_of("No such thing.") == ""
+
+
+def test_the_table_names_codes_that_rules_decide_on_and_each_sentence_once() -> None:
+    table = content(PATH)["sentence"]
+    known = {code for rule in load("xapi") for code in rule.code if FAMILY not in code}
+    assert set(table) <= known
+    keys = [key for of in table.values() for key in of]
+    assert len(keys) == len(set(keys)) > 500
+
+
+def test_the_table_is_made_from_what_releases_say(tmp_path: Path) -> None:
+    release = tmp_path / "release"
+    release.mkdir()
+    (release / "api_errors.ml").write_text('let odd = add_error "SR_FULL"\n', encoding="utf-8")
+    (release / "datamodel_errors.ml").write_text(
+        'error Api_errors.odd ["x"]\n ~doc:"One odd thing \\\n   happened here. Look." ();\n',
+        encoding="utf-8",
+    )
+    made = tmp_path / "made.toml"
+    program = (
+        "import sys; from pathlib import Path; import server_prose;"
+        "server_prose.PATH = Path(sys.argv.pop(1)); server_prose.main()"
+    )
+    command = [sys.executable, "-c", program, str(made), str(release)]
+    subprocess.run(command, cwd=_ROOT / "scripts", check=True, capture_output=True, timeout=60)
+    keys = [key_of("One odd thing happened here. Look."), key_of("One odd thing happened here.")]
+    assert sorted(content(made)["sentence"]["SR_FULL"]) == sorted(keys)
