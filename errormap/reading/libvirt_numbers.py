@@ -129,6 +129,7 @@ LIBVIRT_NUMBERS: dict[str, int] = {
 # Messages without a fixed beginning (35, 38 and others) are not among them.
 BEGINNINGS: dict[str, int] = {
     "internal error:": 1,
+    "no connection driver available": 5,
     "out of memory:": 2,
     "this function is not supported by the connection driver:": 3,
     "invalid argument:": 8,

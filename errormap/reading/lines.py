@@ -64,6 +64,12 @@ def messages(text: str) -> tuple[Message, ...]:
         bare, signed = _unsigned(line)
         if not bare.strip():
             continue
+        said = spoken or unsigned
+        if said and bare.startswith(": "):
+            # What was printed into the message ended with a line.
+            said[-1] += bare
+            continue
+        bare = bare.lstrip(" :")
         lowered = _without_option(bare).text.lower()
         if _NOTICE.match(lowered):
             continue
