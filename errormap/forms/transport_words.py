@@ -26,6 +26,7 @@ PHASES = (CONNECT, TLS, UNSENT, SENT)
 UNKNOWN = ""
 # A connection that broke in a way that no errno names.
 FAILED = "connection_failed"
+LOGIN_REFUSED = "authentication_failed"
 _LOOKED_AT = 8 * 1024
 
 
@@ -65,7 +66,8 @@ _STATUSES = (
 )
 
 _NAMED_STATUS = later(
-    r"\bstatus:? (unauthorized|forbidden|not found|service unavailable|bad gateway"
+    r"\bstatus:? (unauthorized|forbidden|not found|internal server error|service unavailable"
+    r"|bad gateway"
     r"|gateway time-?out)\b"
     # The reason alone is all that some libraries hand on.
     r"|: (unauthorized|service unavailable|bad gateway|gateway time-?out)\W{0,4}$"
@@ -76,6 +78,7 @@ _NAMED = {
     "unauthorized": 401,
     "forbidden": 403,
     "not found": 404,
+    "internal server error": 500,
     "bad gateway": 502,
     "service unavailable": 503,
     "gateway timeout": 504,
@@ -91,6 +94,11 @@ _UNRESOLVED = (
     r"|\b11001\b|\b11002\b|\b11004\b|failed to resolve|nameresolution|no address associated"
     r"|hostname cannot be resolved|dns (?:lookup|error|resolution)|curl: \((?:5|6)\)"
     r"|getaddrinfo|resolve host"
+)
+# SSH's own words; TLS says the first ones of certificates, and goes on.
+_LOGIN_REFUSED = (
+    r"unable to authenticate|no supported methods remain|\bauthentication failed\W?$"
+    r"|permission denied \((?:publickey|password|keyboard|gssapi)"
 )
 _TLS = (
     r"handshake|ssl peer|malformed http response|hostname wrong|certificate|x509|self.signed|pkix"
@@ -152,7 +160,7 @@ _WAITED = (
     r"|sockettimeoutexception: read|read operation timed out|curl: \(28\) operation"
 )
 _TIMEOUT = (
-    r"task was cancell?ed|error occurred while sending the request|timed? ?out|timeout"
+    r"(?:task was|context) cancell?ed|error occurred while sending the request|timed? ?out|timeout"
     r"|etimedout|deadline exceeded|taskcanceled|\b10060\b|operation was canceled"
     r"|aborterror|aborted due to timeout"
 )
@@ -173,6 +181,8 @@ _UNREADABLE = (
     r"|responseerror|jsondecodeerror|saxparse"
     r"|parse error"
     r"|unexpected token|invalid character|malformed|unmarshal|xmlrpcclientexception|bad ?response"
+    r"|root element|root level|unexpected character|not allowed in prolog|protocol violation"
+    r"|got more than [0-9]{1,5} headers"
     r"|ill-?formed|valid xml|invalid response|unexpected content|syntax error|not xml|unparsable"
     r"|cannot decode"
 )
@@ -188,6 +198,7 @@ _ROWS: tuple[tuple[re.Pattern[str], Condition], ...] = tuple(
         (_NO_PORTS, Condition(CONNECT, "EADDRNOTAVAIL")),
         (_UNRESOLVED, Condition(CONNECT, "gaierror")),
         (_UNSENDABLE, Condition(UNSENT, "")),
+        (_LOGIN_REFUSED, Condition(CONNECT, LOGIN_REFUSED)),
         (_TLS, Condition(TLS, "")),
         (_REFUSED, Condition(CONNECT, "ECONNREFUSED")),
         (_UNREACHABLE, Condition(CONNECT, "EHOSTUNREACH")),
