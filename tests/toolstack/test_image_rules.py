@@ -275,6 +275,18 @@ def test_a_link_out_of_dev_is_no_device(tree: Path) -> None:
         link.unlink()
 
 
+def test_a_link_in_dev_itself_is_followed_out_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    # As Linux makes /dev/core; only root can make one.
+    leads = {"core": "/proc/kcore", "volume": "/dev/dm-3"}
+    monkeypatch.setattr(
+        "virtcim.toolstack.images.fence.resolve_last",
+        lambda _directory, name, **_options: leads[name],
+    )
+    fence = _fence("/dev")
+    assert not fence.holds("/dev/core", (), ())
+    assert fence.holds("/dev/volume", (), ())
+
+
 def test_paths_of_another_host_are_compared_by_name_and_not_with_dots(tree: Path) -> None:
     fence = parse_fence([f"{tree}/images"], (), local=False)
     assert fence.holds(f"{tree}/images/link", (), ())
