@@ -23,6 +23,8 @@ _PROGRAM = later(
 _LIBVIRT_PROGRAM = later(
     r"(?:\d{1,9}: )?(?:libvirt: )? ?(?:[\w ]{1,30} )?error ?: (?:\w{1,80}:\d{1,6} : )?"
 )
+# A line of a configuration file that the emulator reads its options from.
+_PLACE = later(r"qemu[\w.+-]{0,60}:([^\s:]{1,300}):\d{1,6}: ")
 _OPTION = later(r"--?([a-z][a-z0-9_-]{0,40})(?: |=)")
 _NOTICE = later(
     r"(?:warning|info|note|notice|debug|trace|hint)\b ?:"
@@ -92,6 +94,8 @@ def _unsigned(line: str) -> tuple[str, bool]:
     """``line`` without stamp and program, and whether a program was named."""
     stamp = _STAMP.match(line)
     at = stamp.end() if stamp else 0
+    if place := _PLACE.match(line, at):
+        return f"-readconfig {place[1]}: {line[place.end() :]}", True
     signed = False
     for pattern in (_PROGRAM, _LIBVIRT_PROGRAM):
         match = pattern.match(line, at)
