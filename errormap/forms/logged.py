@@ -27,6 +27,12 @@ _RAISED = later(
 )
 _TRACEBACK = "Traceback (most recent call last)"
 _CODE_FIRST = later(r"\s{0,20}([A-Z][A-Z0-9_]{2,80})(?![A-Za-z0-9_])[\s:,-]{0,8}")
+# Words in capitals with underscores are a code wherever they stand; a single one may be anything.
+_CODE_WITHIN = later(
+    r"(?<![A-Za-z0-9_])([A-Z][A-Z0-9]{0,40}(?:_[A-Z0-9]{1,40}){1,16})(?![A-Za-z0-9_])"
+)
+# The words beside it say more, and are held against its rules anyway.
+_SAYS_NOTHING = "INTERNAL_ERROR"
 _LIBVIRT_RAISED = later(r"\b(?:libvirtError|LibvirtException): ")
 _LIBVIRT_HEAD = later(
     r"^[\d :.TZ+-]{19,40}: \d{1,9}: error : (?:\w{1,80}:\d{1,6} : )?", re.MULTILINE
@@ -73,6 +79,11 @@ def _xapi(text: str, operation: str, version: str) -> Fault:
     words = code_in(last_raised(text)[1].removeprefix("Error: "))
     if words:
         return from_xapi(words, operation=operation, version=version, text=text)
+    for within in _CODE_WITHIN.finditer(text[:_LOOKED_AT]):
+        if known_code(within[1]) and within[1] != _SAYS_NOTHING:
+            rest = text[within.end() :].strip(" :,-'\"()[]\n")
+            words = [within[1], *([rest] if rest else [])]
+            return from_xapi(words, operation=operation, version=version, text=text)
     fault = from_xapi(["", text], operation=operation, version=version)
     return replace(fault, cause=_lost(text, operation)) if fault.cause is None else fault
 

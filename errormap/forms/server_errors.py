@@ -31,7 +31,7 @@ _LIST = later(rf"\[\s{{0,8}}[bu]?['\"]({_CODE})['\"]")
 # What is raised as an error of the XenAPI is one, whether or not its code is known.
 _RAISED = later(r"\b(?:XenAPI(?:Plugin)?\.|Xen)?(?:Failure|APIError)[:(] ?$")
 _FIELD = later(
-    r"['\"]?(?:ErrorDescription|error_info|error_description)['\"]?\s{0,8}[:=]\s{0,8}(?=\[)"
+    r"['\"]?(?:ErrorDescription|error_info|error_description|errorInfo)['\"]?\s{0,8}[:=]\s{0,8}(?=\[)"
 )
 _CLIENT = later(rf"(?<![A-Za-z0-9_.])({_CODE})\(")
 _HANDLER = later(rf"(?<![A-Za-z0-9_.])({_CODE}):? (?=\[)")
@@ -234,7 +234,7 @@ _CLIENTS = _reading(_CLIENT, _client)
 _HANDLERS = _reading(_HANDLER, _handler)
 _IN_LISTS: tuple[tuple[tuple[str, ...], _Finder], ...] = (
     (("['", '["', "[u'", '[u"', "[ '", '[ "', "[b'"), _LISTS),
-    (("ErrorDescription", "error_info", "error_description"), _FIELDS),
+    (("ErrorDescription", "error_info", "error_description", "errorInfo"), _FIELDS),
     (("params", '"data"'), _ORCHESTRAS),
     (("Server_error",), _SERVER_ERRORS),
 )
