@@ -16,10 +16,9 @@ from pathlib import Path
 
 from pywbem import CIMClass, CIMQualifierDeclaration, MOFCompileError
 from pywbem import Error as PywbemError
-from pywbem._tupleparse import TupleParser
-from pywbem._tupletree import xml_to_tupletree_sax
 from pywbem_mock import FakedWBEMConnection
 
+from virtcim.mof.pywbem_reading import read_element, read_elements
 from virtcim.mof.schema import ClassOutline, Schema
 from virtcim.mof.standard import OPTIONAL_CLASSES
 
@@ -138,9 +137,7 @@ def from_document(document: bytes) -> Schema:
         index = json.loads(first.removeprefix(b"<!-- ").removesuffix(b" -->"))
         start, length = index["qualifiers"]
         listed = b"<DECLGROUP>" + body[start : start + length] + b"</DECLGROUP>"
-        _, _, declared = xml_to_tupletree_sax(listed, "compiled schema")
-        parser = TupleParser()
-        qualifiers = [parser.parse_any(each) for each in declared]
+        qualifiers = read_elements(listed)
         outlines: list[ClassOutline] = []
         places: dict[str, tuple[int, int]] = {}
         for (name, superclass, is_association, properties), at, size in index["classes"]:
@@ -169,9 +166,8 @@ class _StoredClasses(Mapping[str, CIMClass]):
         known = self._read.get(name)
         if known is None:
             at, size = self._places[name]
-            tree = xml_to_tupletree_sax(self._body[at : at + size], "compiled schema")
             # Two threads may read it at once: all get the same one.
-            known = self._read.setdefault(name, TupleParser().parse_any(tree))
+            known = self._read.setdefault(name, read_element(self._body[at : at + size]))
         return known
 
     def __iter__(self) -> Iterator[str]:

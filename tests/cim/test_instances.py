@@ -11,7 +11,6 @@ import pytest
 import pywbem
 from hypothesis import given
 from hypothesis import strategies as st
-from pywbem import _tupleparse, _tupletree
 
 from tests.cimserver.doubles import extended_schema, system
 from virtcim.cim.cimxml.instances import Encoder, Selection, instance_name
@@ -20,6 +19,7 @@ from virtcim.cim.declarations import Declared
 from virtcim.cim.errors import EncodingError
 from virtcim.cim.records import KeyValue, ObjectPath, Record, Value
 from virtcim.cimserver.declarations import Declarations
+from virtcim.mof.pywbem_reading import read_element
 
 _SCHEMA = extended_schema()
 _DECLARATIONS = Declarations(_SCHEMA)
@@ -83,8 +83,7 @@ _EVERYTHING = st.fixed_dictionaries(
 
 
 def _parsed(xml: bytes) -> Any:
-    tree = _tupletree.xml_to_tupletree_sax(xml, "test")
-    return _tupleparse.TupleParser().parse_any(tree)
+    return read_element(xml)
 
 
 def _same(written: Any, read: Any) -> bool:
