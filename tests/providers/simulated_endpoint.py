@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
+from tests.providers.simulated_devices import Devices, refused
 from tests.providers.simulated_storage import SimulatedStorage
 from virtcim.errormap import Fault, HypervisorError, from_libvirt, from_transport, from_xapi
-from virtcim.hypervisor.change import AddedDevices, Made, VirtualSystemChange
+from virtcim.hypervisor.change import AddedDevices, Made, RolledBackError, VirtualSystemChange
 from virtcim.hypervisor.endpoint import Monitor, PowerStateError
 from virtcim.hypervisor.model import (
     Console,
@@ -170,8 +171,8 @@ def virtual_system(number: int) -> VirtualSystem:
         disks=(*disks, *drives),
         network_ports=ports,
         consoles=consoles(number) if state is PowerState.RUNNING else (),
-        resident_on=HOST.uuid if state is PowerState.RUNNING else "",
-        start_time=STARTED if state is PowerState.RUNNING else None,
+        resident_on=HOST.uuid if state in {PowerState.RUNNING, PowerState.PAUSED} else "",
+        start_time=STARTED if state in {PowerState.RUNNING, PowerState.PAUSED} else None,
         state_since=STARTED if state is PowerState.RUNNING else None,
         os_type="hvm",
         boot_order="cdn",
@@ -193,12 +194,33 @@ def inventory(systems: int) -> Inventory:
     )
 
 
+_FIELDS = (
+    *("name_label", "name_description", "boot_order", "auto_start", "actions_after_crash"),
+    *("memory_static_max_bytes", "memory_dynamic_max_bytes", "vcpus_max", "vcpus_at_startup"),
+)
+
+
+def _now_in(system: VirtualSystem, state: PowerState) -> VirtualSystem:
+    """The system after its state has changed; what has halted or sleeps is on no host."""
+    if state in {PowerState.RUNNING, PowerState.PAUSED}:
+        return replace(
+            system,
+            power_state=state,
+            stop=None,
+            resident_on=system.resident_on or HOST.uuid,
+            start_time=system.start_time or STARTED,
+        )
+    return replace(
+        system, power_state=state, stop=None, resident_on="", start_time=None, consoles=()
+    )
+
+
 class SimulatedEndpoint:
     """An Endpoint whose hypervisor is a dictionary.
 
     ``gate`` holds operations back until it is set; ``refusal`` is raised by the next operation;
-    ``disconnected`` makes everything fail as a lost connection does. What it does not have cannot
-    be changed: a KeyError of its own, not a refusal.
+    ``disconnected`` makes everything fail as a lost connection does. It keeps the contract that
+    tests/hypervisor/test_endpoint_contract.py asks of every endpoint.
     """
 
     def __init__(self, systems: int = 4, name: str = "") -> None:
@@ -233,7 +255,7 @@ class SimulatedEndpoint:
         self._begin(monitor)
         if self.meanwhile:
             self.meanwhile.pop(0)()
-        system = self.current.virtual_systems[uuid]
+        system = self._system(uuid)
         allowed, after = _ALLOWED[operation]
         if system.power_state not in allowed:
             expected = allowed[0].value.lower()
@@ -245,12 +267,12 @@ class SimulatedEndpoint:
                 system.power_state,
             )
         self.powered.append(operation)
-        self.replace(replace(system, power_state=after, stop=None))
+        self.replace(_now_in(system, after))
 
     def define(self, spec: VirtualSystemSpec, monitor: Monitor | None = None) -> str:
         self._begin(monitor)
         if any(each.name_label == spec.name_label for each in self.systems):
-            raise HypervisorError(
+            raise RolledBackError(
                 from_libvirt(
                     code=9,
                     code_name="VIR_ERR_OPERATION_FAILED",
@@ -258,44 +280,51 @@ class SimulatedEndpoint:
                     operation="VM.create",
                 )
             )
-        self.defined.append(spec)
+        if spec.uuid.lower() in self.current.virtual_systems:
+            raise refused("VM.create", "UUID_ALREADY_EXISTS", "VM", spec.uuid)
         made = VirtualSystem(
             ref=f"ref-{spec.name_label}",
-            uuid=spec.uuid or identity("defined", spec.name_label),
+            uuid=spec.uuid.lower() or self._free_identity(spec.name_label),
             name_label=spec.name_label,
+            name_description=spec.name_description,
             power_state=PowerState.HALTED,
             memory_static_max_bytes=spec.memory_static_max_bytes,
             memory_dynamic_max_bytes=spec.memory_dynamic_max_bytes,
             vcpus_max=spec.vcpus_max,
             vcpus_at_startup=spec.vcpus_at_startup,
+            os_type=spec.os_type,
+            boot_order=spec.boot_order,
+            auto_start=spec.auto_start,
+            actions_after_shutdown=spec.actions_after_shutdown,
+            actions_after_reboot=spec.actions_after_reboot,
+            actions_after_crash=spec.actions_after_crash,
+            other_config=spec.other_config,
         )
-        self.replace(made)
+        devices = self._devices(made, "VM.create")
+        devices.add(spec.disks, spec.network_ports)
+        self.defined.append(spec)
+        self._publish_with(devices, devices.system)
         return made.uuid
 
     def modify(
         self, uuid: str, change: VirtualSystemChange, monitor: Monitor | None = None
     ) -> AddedDevices:
-        """What was asked for is kept in ``modified``; only names and amounts are changed."""
+        """What was asked for is kept in ``modified``, also where it was nothing."""
+        if change.is_empty:
+            self.modified.append((uuid, change))
+            return AddedDevices()
         self._begin(monitor)
-        system = self.current.virtual_systems[uuid]
+        devices = self._devices(self._system(uuid), "VM.modify")
+        added = devices.apply(change)
         self.modified.append((uuid, change))
-        changed = {
-            name: value
-            for name in ("name_label", "name_description", "vcpus_at_startup", "vcpus_max")
-            if (value := getattr(change, name)) is not None
-        }
-        self.replace(replace(system, **changed))
-        return AddedDevices(
-            disks=tuple(disk.id or f"new{at}" for at, disk in enumerate(change.added_disks)),
-            network_ports=tuple(
-                port.id or f"{9 + at}" for at, port in enumerate(change.added_network_ports)
-            ),
-        )
+        fields = {name: value for name in _FIELDS if (value := getattr(change, name)) is not None}
+        self._publish_with(devices, replace(devices.system, **fields))
+        return added
 
     def destroy(self, uuid: str, monitor: Monitor | None = None) -> None:
         self._begin(monitor)
         remaining = dict(self.current.virtual_systems)
-        del remaining[uuid]
+        del remaining[self._system(uuid).uuid]
         self._publish(remaining)
 
     def keep_undo_steps(self, log: UndoLog) -> None:
@@ -322,6 +351,8 @@ class SimulatedEndpoint:
         self.gate.set()
 
     def is_cancellation(self, fault: Fault) -> bool:
+        while fault.code != "TASK_CANCELLED" and fault.cause is not None:
+            fault = fault.cause
         return fault.code == "TASK_CANCELLED"
 
     def wait_attempted(self, timeout_s: float) -> bool:
@@ -339,6 +370,32 @@ class SimulatedEndpoint:
 
     def lose_connection(self) -> None:
         self.disconnected = True
+
+    def _system(self, uuid: str) -> VirtualSystem:
+        system = self.current.virtual_systems.get(uuid.lower())
+        if system is None:
+            fault = from_xapi(["UUID_INVALID", "VM", uuid], operation="VM.get_by_uuid")
+            raise HypervisorError(fault)
+        return system
+
+    def _free_identity(self, name: str) -> str:
+        """A UUID after the name; another one where the first of that name has been renamed."""
+        made = identity("defined", name)
+        while made in self.current.virtual_systems:
+            made = identity(made)
+        return made
+
+    def _devices(self, system: VirtualSystem, operation: str) -> Devices:
+        return Devices(
+            inventory=self.current, identity=identity, operation=operation, before=system
+        )
+
+    def _publish_with(self, devices: Devices, system: VirtualSystem) -> None:
+        self.publish(
+            virtual_systems={**self.current.virtual_systems, system.uuid: system},
+            disk_images=devices.images,
+            storage_repositories=devices.repositories,
+        )
 
     def _publish(self, systems: Mapping[str, VirtualSystem]) -> None:
         self.publish(virtual_systems=systems)
