@@ -140,7 +140,8 @@ class Modification:
             raise HypervisorError(from_xapi(description, operation="VM.modify"))
         live = state in _LIVE
         system = self._system(vm_ref)
-        change = self._change_in_place(system, change, live=live)
+        asked = change
+        change = self._change_in_place(system, asked, live=live)
         self._change_fields(vm_ref, record, change)
         resources = ResourceChange(self._tasks, self._rollback, vm_ref, record, self._monitor)
         resources.change_memory(change, live=live)
@@ -165,9 +166,12 @@ class Modification:
             for ref in ports:
                 self._plug("VIF", ref)
             resources.change_vcpus_now(change)
+        # Those that were made in the place of others stand before them.
+        new_disks = disks[len(disks) - len(asked.added_disks) :]
+        new_ports = ports[len(ports) - len(asked.added_network_ports) :]
         added = AddedDevices(
-            disks=tuple(self._id("VBD", ref, "userdevice") for ref in disks),
-            network_ports=tuple(self._id("VIF", ref, "device") for ref in ports),
+            disks=tuple(self._id("VBD", ref, "userdevice") for ref in new_disks),
+            network_ports=tuple(self._id("VIF", ref, "device") for ref in new_ports),
         )
         for device in removed:
             if device not in replaced:
@@ -178,7 +182,10 @@ class Modification:
     def _change_in_place(
         self, system: VirtualSystem, change: VirtualSystemChange, *, live: bool
     ) -> VirtualSystemChange:
-        """Change devices that there is a call for; gives the change with the others replaced."""
+        """Change devices that there is a call for; gives the change with the others replaced.
+
+        What takes the place of another device is made before those whose place the server chooses.
+        """
         disks = {disk.id: disk for disk in system.disks}
         ports = {port.id: port for port in system.network_ports}
         replaced_disks: list[DiskSpec] = []
@@ -206,12 +213,12 @@ class Modification:
             changed_disks=(),
             changed_network_ports=(),
             removed_disks=(*change.removed_disks, *(one.id for one in replaced_disks)),
-            added_disks=(*change.added_disks, *replaced_disks),
+            added_disks=(*replaced_disks, *change.added_disks),
             removed_network_ports=(
                 *change.removed_network_ports,
                 *(one.id for one in replaced_ports),
             ),
-            added_network_ports=(*change.added_network_ports, *replaced_ports),
+            added_network_ports=(*replaced_ports, *change.added_network_ports),
         )
 
     def _move(self, port: VirtualNetworkPort, change: NetworkPortChange) -> bool:

@@ -383,16 +383,9 @@ def test_devices_that_stay_are_changed_in_their_places(
     assert _disks(_system(endpoint, uuid))["sda"] == ""
 
 
-def _fails_step_by_step(request: pytest.FixtureRequest, reason: str) -> None:
-    """Mark what is known of a change by the calls of a XenServer, until it is mended."""
-    if request.node.callspec.params["subject"] == "step by step":
-        request.applymarker(pytest.mark.xfail(reason=reason))
-
-
 def test_the_place_of_a_disk_that_is_changed_is_not_given_to_an_added_one(
-    request: pytest.FixtureRequest, endpoint: Endpoint, subject: Subject, uuid: str
+    endpoint: Endpoint, subject: Subject, uuid: str
 ) -> None:
-    _fails_step_by_step(request, "the added one is made first, and takes the place")
     changed, new = subject.new_image(), subject.new_image()
     change = VirtualSystemChange(
         changed_disks=(DiskChange(id="vda", image=DiskSpec(path=changed)),),
@@ -402,10 +395,7 @@ def test_the_place_of_a_disk_that_is_changed_is_not_given_to_an_added_one(
     assert _disks(_system(endpoint, uuid)) == {"vda": changed, place: new}
 
 
-def test_a_device_that_is_changed_is_not_told_as_added(
-    request: pytest.FixtureRequest, endpoint: Endpoint, uuid: str
-) -> None:
-    _fails_step_by_step(request, "devices that are made again are told after the added ones")
+def test_a_device_that_is_changed_is_not_told_as_added(endpoint: Endpoint, uuid: str) -> None:
     network = _network(endpoint)
     change = VirtualSystemChange(
         changed_network_ports=(NetworkPortChange(id="0", model="e1000"),),
