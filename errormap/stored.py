@@ -41,7 +41,7 @@ def recalled(stored: object) -> StandardError:
         raise ValueError("a stored failure is an object")
     name, rule, version = (stored.get(key) for key in ("code", "rule", "table_version"))
     if (
-        name not in ErrorCode.__members__
+        str(name) not in ErrorCode.__members__
         or not isinstance(rule, str)
         or not isinstance(version, str)
     ):
@@ -74,7 +74,8 @@ def _fault(stored: object, depth: int) -> Fault:
         raise ValueError("a stored fault is an object, nested in no more than a few")
     values = dict(stored)
     source, sent, arguments = values.pop("source", ""), values.pop("sent", False), ()
-    if source not in get_args(Source):
+    known: Source | None = next((one for one in get_args(Source) if one == source), None)
+    if known is None:
         raise ValueError(f"{source!r} is no source of faults")
     if not isinstance(sent, bool):
         raise ValueError("sent is true or false")
@@ -87,4 +88,4 @@ def _fault(stored: object, depth: int) -> Fault:
         if name not in _TEXTS or not isinstance(value, str):
             raise ValueError(f"a fault has no {name} that is {type(value).__name__}")
     nested = None if cause is None else _fault(cause, depth - 1)
-    return Fault(source=source, sent=sent, arguments=arguments, cause=nested, **values)
+    return Fault(source=known, sent=sent, arguments=arguments, cause=nested, **values)

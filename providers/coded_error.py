@@ -113,13 +113,14 @@ class Failure:
         return {name: value for name, value in stored.items() if value}
 
     @classmethod
-    def recalled(cls, stored: Mapping[str, Any]) -> Failure:
+    def recalled(cls, stored: object) -> Failure:
         """The failure that ``as_stored`` gave. Raises ValueError where it is none."""
-        if stored.get("code") not in ErrorCode.__members__:
+        code = stored.get("code") if isinstance(stored, Mapping) else None
+        if not isinstance(stored, Mapping) or str(code) not in ErrorCode.__members__:
             raise ValueError("a stored failure has a code")
         values = dict(stored)
         standard = values.pop("standard", None)
-        values["code"] = ErrorCode[values["code"]]
+        values["code"] = ErrorCode[str(code)]
         kinds = {"code": ErrorCode, "text": str, "ending": str, "source": str, "status_code": int}
         for name, value in values.items():
             if not isinstance(value, kinds.get(name, ())):

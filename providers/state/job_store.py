@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from virtcim.cim.value_maps import JobState
+from virtcim.errormap import ErrorCode
 from virtcim.providers.coded_error import Failure
 from virtcim.providers.state.database import StateDatabase
 
@@ -237,12 +238,22 @@ def _from_row(row: Mapping[str, Any]) -> Job:
     values = dict(row)
     for name in _TIMES:
         values[name] = datetime.fromtimestamp(values[name], UTC)
-    del values["error_code"]
-    error = values.pop("error")
-    values["failure"] = None if error is None else Failure.recalled(error)
+    values["failure"] = _failure(values.pop("error_code"), values.pop("error"))
     values["state"] = JobState(values["state"])
     values["decides"] = bool(values["decides"])
     values["owner"] = JobElement(*values["owner"]) if values["owner"] else None
     for name in ("affected", "created"):
         values[name] = tuple(JobElement(*each) for each in values[name] or ())
     return Job(**values)
+
+
+def _failure(number: int, stored: object) -> Failure | None:
+    """One that cannot be read costs its words, not the job nor the start: its number is left."""
+    if stored is None:
+        return None
+    try:
+        return Failure.recalled(stored)
+    except ValueError as error:
+        _log.warning("what was kept of a failed job cannot be read: %s", error)
+        code = next((each for each in ErrorCode if each == number), ErrorCode.ERR_UNKNOWN)
+        return Failure(code=code, text=f"what was kept of this failure cannot be read: {error}")

@@ -83,6 +83,8 @@ def test_the_words_are_those_of_today() -> None:
     [
         {"code": "ERR_NONE"},
         {"code": 7},
+        {"code": ["ERR_UNKNOWN"]},
+        {"fault": {"source": ["xapi"]}},
         {"rule": None},
         {"table_version": 2},
         {"fault": None},

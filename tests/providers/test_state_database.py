@@ -67,6 +67,34 @@ def test_a_database_of_before_versions_is_taken_over_with_its_jobs(
     assert rows(tmp_path, "select version from schema_version") == [(len(STEPS),)]
 
 
+@pytest.mark.parametrize(
+    "kept",
+    [
+        "[]",
+        "7",
+        '{"code": ["x"]}',
+        '{"code": "ERR_GONE"}',
+        '{"code": "ERR_UNKNOWN", "standard": 1}',
+    ],
+)
+def test_a_failure_that_cannot_be_read_costs_its_words_only(tmp_path: Path, kept: str) -> None:
+    JobStore(str(tmp_path)).close()
+    execute(
+        tmp_path,
+        "insert into job (uuid, namespace, name, state, percent_complete, submitted, changed, "
+        "updated, error_code, error) values "
+        f"('u', 'root/virt', 'Start', 10, 100, 9e9, 9e9, 9e9, 2, '{kept}');",
+    )
+    store = JobStore(str(tmp_path))
+    try:
+        (job,) = store.all("root/virt")
+    finally:
+        store.close()
+    assert job.failure is not None
+    assert job.error_code == 2
+    assert "cannot be read" in job.failure.description()
+
+
 def test_a_failed_job_of_before_is_told_in_the_words_of_then(tmp_path: Path) -> None:
     execute(tmp_path, _SECOND)
     told: dict[str, object] = {
