@@ -7,10 +7,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import libvirt
 import pytest
 import XenAPI
 from boot_sectors import (
@@ -159,6 +161,56 @@ def test_a_crash_is_no_clean_end(
         os.kill(qemu_process(libvirtd, api.VM.get_uuid(vm)), signal.SIGKILL)
         assert finished(session, task)["error_info"] == ["VM_CRASHED", vm]
         assert api.VM.get_power_state(vm) == "Halted"
+
+
+def test_a_machine_that_is_switched_off_while_it_is_asked_is_shut_down(
+    make_vm: MakeVm, patient_host: Host, libvirtd: PrivateLibvirt
+) -> None:
+    vm = make_vm(IDLE)
+    with logged_in(patient_host) as session, closing(libvirt.open(libvirtd.uri)) as other:
+        api = session.xenapi
+        wait_for(session, ["vm"], lambda: vm in api.VM.get_all(), "the machine")
+        uuid = api.VM.get_uuid(vm)
+        emulator = qemu_process(libvirtd, uuid)
+        os.kill(emulator, signal.SIGSTOP)
+        asked = notice_call(patient_host, "shutdown")
+        task = api.Async.VM.clean_shutdown(vm)
+        assert asked.wait(DEADLINE_S)
+        switching_off = threading.Thread(target=other.lookupByUUIDString(uuid).destroy)
+        switching_off.start()
+        wait_until_pending(emulator, signal.SIGTERM)
+        # Not even the monitor's last answer comes.
+        os.kill(emulator, signal.SIGKILL)
+        assert finished(session, task)["error_info"] == []
+        assert api.VM.get_power_state(vm) == "Halted"
+        switching_off.join()
+
+
+def notice_call(host: Host, name: str) -> threading.Event:
+    """What is set as soon as libvirt is about to be called by that name."""
+    connection = host.toolstack._connection
+    call = connection.call
+    begun = threading.Event()
+
+    def noticing(function: Callable[..., Any], *arguments: object) -> Any:
+        if getattr(function, "__name__", "") == name:
+            begun.set()
+        return call(function, *arguments)
+
+    connection.call = noticing  # type: ignore[method-assign]
+    return begun
+
+
+def wait_until_pending(process: int, number: signal.Signals) -> None:
+    """Wait until a stopped process has been sent a signal."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not pending_signals(process) & 1 << (number - 1):
+        assert time.monotonic() < deadline
+
+
+def pending_signals(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
+    return int(status.split("ShdPnd:")[1].split()[0], 16)
 
 
 @contextmanager

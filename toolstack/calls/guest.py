@@ -43,6 +43,12 @@ _NOT_TO_BE_FORCED = frozenset(
 )
 # How long a guest may be waited for that restarts by itself again and again.
 _SETTLE_S = 10.0
+# How long after its monitor an emulator's end may be told.
+_END_S = 10.0
+# What libvirt calls an emulator's monitor that ends in the middle of a question (VIR_FROM_QEMU).
+_MONITOR_ENDED = frozenset(
+    {libvirt.VIR_ERR_SYSTEM_ERROR, libvirt.VIR_ERR_INTERNAL_ERROR, libvirt.VIR_ERR_OPERATION_FAILED}
+)
 
 
 @GUEST_CALLS.add("VM.clean_shutdown", "VM vm", asynchronous=True)
@@ -177,8 +183,10 @@ async def _ask_guest(
             raise _timed_out(context, machine)
         refused = asking.result()
         await context.run(services.inventory.refresh_domain, machine.uuid)
-        if refused is not None and not done():
-            raise refused
+        if refused is not None:
+            limit_s = 0.0 if is_refused_for_state(refused) else _END_S
+            if not await _wait(context, done, min(limit_s, deadline - time.monotonic())):
+                raise refused
         if not await _wait(context, done, deadline - time.monotonic()):
             raise _timed_out(context, machine)
     finally:
@@ -193,19 +201,25 @@ def _timed_out(context: Context, machine: Machine) -> XapiFailure:
 async def _ask(
     context: Context, machine: Machine, request: Callable[[], object]
 ) -> libvirt.libvirtError | None:
-    """Send a request; gives libvirt's refusal where the machine ended before it could be asked.
+    """Send a request; gives libvirt's error where the machine may have ended before the answer.
 
     Its connection is free for others only when it has ended.
     """
     try:
         await context.run(context.services.connection.call, request)
     except libvirt.libvirtError as error:
-        if not is_refused_for_state(error):
+        if not (is_refused_for_state(error) or _may_have_ended(error)):
             raise
         return error
     finally:
         await context.ungated.run(machine.lease.release)
     return None
+
+
+def _may_have_ended(error: libvirt.libvirtError) -> bool:
+    """Whether this is what libvirt says where an emulator ends while it is asked."""
+    from_qemu = error.get_error_domain() == libvirt.VIR_FROM_QEMU
+    return from_qemu and error.get_error_code() in _MONITOR_ENDED
 
 
 def _begin(work: Coroutine[object, None, _Result]) -> asyncio.Task[_Result]:
