@@ -15,8 +15,7 @@ from virtcim.hypervisor.xenapi.devices import DeviceMaker, free_device
 from virtcim.hypervisor.xenapi.operations import TaskRunner
 from virtcim.hypervisor.xenapi.own_calls import DeviceRecords, settled
 from virtcim.hypervisor.xenapi.records import NULL_REF
-from virtcim.hypervisor.xenapi.rollback import Rollback
-from virtcim.hypervisor.xenapi.session import XenApiSession
+from virtcim.hypervisor.xenapi.steps import Steps
 
 __all__ = ["Definition", "UnfinishedNames", "WholeDefinition"]
 
@@ -56,18 +55,9 @@ class UnfinishedNames:
 class Definition:
     """One definition under way, and how to undo what it has made so far."""
 
-    def __init__(
-        self,
-        session: XenApiSession,
-        tasks: TaskRunner,
-        inventory: Inventory,
-        rollback: Rollback,
-        monitor: Monitor | None,
-    ) -> None:
-        self._session = session
-        self._tasks = tasks
-        self._rollback = rollback
-        self._devices = DeviceMaker(session, tasks, inventory, rollback, monitor)
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._devices = DeviceMaker(steps)
 
     def make(self, spec: VirtualSystemSpec) -> str:
         """Make it and give its UUID.
@@ -75,11 +65,12 @@ class Definition:
         Raises RolledBackError with what failed; nothing then remains of it. If something could
         not be removed again, HypervisorError says so (``Rollback.failure``).
         """
-        with self._rollback.all_or_nothing():
-            with self._rollback.making("VM") as step:
+        steps = self._steps
+        with steps.rollback.all_or_nothing():
+            with steps.rollback.making("VM") as step:
                 record = step.marked(_vm_record(spec))
-                vm_ref = step.made(str(self._tasks.call("VM.create", record)))
-            uuid = str(self._session.call("VM.get_uuid", vm_ref)).lower()
+                vm_ref = step.made(str(steps.tasks.call("VM.create", record)))
+            uuid = str(steps.session.call("VM.get_uuid", vm_ref)).lower()
             for disk in spec.disks:
                 self._devices.add_disk(vm_ref, disk, spec.name_label)
             taken = {port.id for port in spec.network_ports if port.id}

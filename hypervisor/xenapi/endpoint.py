@@ -34,6 +34,7 @@ from virtcim.hypervisor.xenapi.own_calls import WholeChange, added_ids
 from virtcim.hypervisor.xenapi.recovery import Recovery
 from virtcim.hypervisor.xenapi.results import made_by
 from virtcim.hypervisor.xenapi.session import Connect, XenApiSession, connector
+from virtcim.hypervisor.xenapi.steps import Steps
 from virtcim.hypervisor.xenapi.storage import XenApiStorage
 from virtcim.wire import EndpointUrl, TlsOptions
 
@@ -146,8 +147,7 @@ class XenApiEndpoint:
                 # An older toolstack of ours has only the calls of the XenAPI.
                 if exc.fault.code != "MESSAGE_METHOD_UNKNOWN":
                     raise
-        rollback = self._recovery.begin("VM.create", spec.name_label)
-        definition = Definition(self._session, self._tasks, inventory, rollback, monitor)
+        definition = Definition(self._steps("VM.create", spec.name_label, inventory, monitor))
         with self._unfinished.making(spec.name_label):
             uuid = definition.make(in_order)
             # When the machine is shown, everything that belongs to it is known.
@@ -183,13 +183,24 @@ class XenApiEndpoint:
             ref = self._vm_ref(uuid)
             inventory = self._store.read()
             self._recovery.finish(uuid.lower())
-            rollback = self._recovery.begin("VM.modify", uuid.lower())
-            modification = Modification(self._session, self._tasks, inventory, rollback, monitor)
+            modification = Modification(self._steps("VM.modify", uuid.lower(), inventory, monitor))
             try:
                 added = modification.make(ref, in_order)
                 return in_given_order(change, added)
             finally:
                 self._wait_visible()
+
+    def _steps(
+        self, name: str, subject: str, inventory: Inventory, monitor: Monitor | None
+    ) -> Steps:
+        """Begin an operation of several steps (``Recovery.begin``)."""
+        return Steps(
+            session=self._session,
+            tasks=self._tasks,
+            inventory=inventory,
+            rollback=self._recovery.begin(name, subject),
+            monitor=monitor,
+        )
 
     @property
     def _is_ours(self) -> bool:

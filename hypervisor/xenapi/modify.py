@@ -22,10 +22,8 @@ from virtcim.hypervisor.change import (
     RolledBackError,
     VirtualSystemChange,
 )
-from virtcim.hypervisor.endpoint import Monitor
 from virtcim.hypervisor.model import (
     DiskSpec,
-    Inventory,
     NetworkPortSpec,
     PowerState,
     VirtualDisk,
@@ -33,11 +31,10 @@ from virtcim.hypervisor.model import (
     VirtualSystem,
 )
 from virtcim.hypervisor.xenapi.devices import DeviceMaker, free_device
-from virtcim.hypervisor.xenapi.operations import TaskRunner
 from virtcim.hypervisor.xenapi.records import device_id
 from virtcim.hypervisor.xenapi.resources import ResourceChange
-from virtcim.hypervisor.xenapi.rollback import GUEST_KEEPS, Rollback, still_asked
-from virtcim.hypervisor.xenapi.session import XenApiSession
+from virtcim.hypervisor.xenapi.rollback import GUEST_KEEPS, still_asked
+from virtcim.hypervisor.xenapi.steps import Steps
 
 __all__ = ["Modification", "OneAtATime"]
 
@@ -101,20 +98,9 @@ class Modification:
     or not at all, comes last.
     """
 
-    def __init__(
-        self,
-        session: XenApiSession,
-        tasks: TaskRunner,
-        inventory: Inventory,
-        rollback: Rollback,
-        monitor: Monitor | None,
-    ) -> None:
-        self._session = session
-        self._tasks = tasks
-        self._inventory = inventory
-        self._monitor = monitor
-        self._rollback = rollback
-        self._devices = DeviceMaker(session, tasks, inventory, rollback, monitor)
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._devices = DeviceMaker(steps)
 
     def make(self, vm_ref: str, change: VirtualSystemChange) -> AddedDevices:
         """Make the change and give the ids of the added devices.
@@ -124,7 +110,7 @@ class Modification:
         may still do what it did not do in time.
         """
         try:
-            with self._rollback.all_or_nothing():
+            with self._steps.rollback.all_or_nothing():
                 return self._make(vm_ref, change)
         except RolledBackError as exc:
             if exc.fault.code == GUEST_KEEPS:
@@ -132,7 +118,7 @@ class Modification:
             raise
 
     def _make(self, vm_ref: str, change: VirtualSystemChange) -> AddedDevices:
-        record: Mapping[str, Any] = self._session.call("VM.get_record", vm_ref)
+        record: Mapping[str, Any] = self._steps.session.call("VM.get_record", vm_ref)
         state = str(record["power_state"]).capitalize()
         if state == PowerState.SUSPENDED and change.concerns_devices:
             # Its memory image fits the devices that it had.
@@ -143,7 +129,7 @@ class Modification:
         asked = change
         change = self._change_in_place(system, asked, live=live)
         self._change_fields(vm_ref, record, change)
-        resources = ResourceChange(self._tasks, self._rollback, vm_ref, record, self._monitor)
+        resources = ResourceChange(self._steps, vm_ref, record)
         resources.change_memory(change, live=live)
         resources.change_vcpus(change, live=live)
         removed = [
@@ -199,8 +185,10 @@ class Modification:
             elif wanted.read_only is not None and wanted.read_only != disk.read_only:
                 mode = _MODES[wanted.read_only]
                 before = _MODES[disk.read_only]
-                with self._rollback.step("VBD.set_mode", disk.ref, before, expects={"mode": mode}):
-                    self._tasks.call("VBD.set_mode", disk.ref, mode)
+                with self._steps.rollback.step(
+                    "VBD.set_mode", disk.ref, before, expects={"mode": mode}
+                ):
+                    self._steps.tasks.call("VBD.set_mode", disk.ref, mode)
         for moved in change.changed_network_ports:
             port = ports.get(moved.id)
             if port is None:
@@ -223,15 +211,14 @@ class Modification:
 
     def _move(self, port: VirtualNetworkPort, change: NetworkPortChange) -> bool:
         """Connect a port to another network; False where the server is too old to have the call."""
-        before = self._inventory.networks.get(port.network_uuid)
-        after = self._inventory.networks.get((change.network_uuid or "").lower())
+        before = self._steps.inventory.networks.get(port.network_uuid)
+        after = self._steps.inventory.networks.get((change.network_uuid or "").lower())
         if before is None or after is None:
             return False
         moved = {"network": after.ref}
         try:
-            with self._rollback.step("VIF.move", port.ref, before.ref, expects=moved) as step:
-                monitor = step.watched_by(self._monitor)
-                self._tasks.run("VIF.move", port.ref, after.ref, monitor=monitor)
+            with self._steps.rollback.step("VIF.move", port.ref, before.ref, expects=moved) as step:
+                self._steps.run(step, "VIF.move", port.ref, after.ref)
         except HypervisorError as exc:
             if exc.fault.code == "MESSAGE_METHOD_UNKNOWN":
                 return False
@@ -239,10 +226,10 @@ class Modification:
         return True
 
     def _id(self, class_name: str, ref: str, field: str) -> str:
-        return device_id(self._session.call(f"{class_name}.get_record", ref), field)
+        return device_id(self._steps.session.call(f"{class_name}.get_record", ref), field)
 
     def _system(self, vm_ref: str) -> VirtualSystem:
-        systems = self._inventory.virtual_systems.values()
+        systems = self._steps.inventory.virtual_systems.values()
         found = next((system for system in systems if system.ref == vm_ref), None)
         if found is None:
             raise _gone("VM", vm_ref)
@@ -263,8 +250,8 @@ class Modification:
         for name, value in wanted.items():
             if value is not None and value != record.get(name):
                 call = f"VM.set_{name}"
-                with self._rollback.step(call, vm_ref, record[name], expects={name: value}):
-                    self._tasks.call(call, vm_ref, value)
+                with self._steps.rollback.step(call, vm_ref, record[name], expects={name: value}):
+                    self._steps.tasks.call(call, vm_ref, value)
 
     def _removed(
         self,
@@ -277,7 +264,7 @@ class Modification:
         for each in ids:
             if each not in known:
                 raise _gone(class_name, each)
-            record = self._session.call(f"{class_name}.get_record", known[each])
+            record = self._steps.session.call(f"{class_name}.get_record", known[each])
             found.append(_Device(class_name, known[each], each, record))
         return found
 
@@ -285,8 +272,8 @@ class Modification:
         if not device.record["currently_attached"]:
             return
         unplug, plug = f"{device.class_name}.unplug", f"{device.class_name}.plug"
-        with self._rollback.step(plug, device.ref, does=unplug) as step:
-            self._tasks.run(unplug, device.ref, monitor=step.watched_by(self._monitor))
+        with self._steps.rollback.step(plug, device.ref, does=unplug) as step:
+            self._steps.run(step, unplug, device.ref)
 
     def _destroy(self, device: _Device) -> None:
         fields = _DEVICE_FIELDS[device.class_name]
@@ -297,8 +284,10 @@ class Modification:
         record["other_config"] = {**known, **record.get("other_config", {})}
         destroy, create = f"{device.class_name}.destroy", f"{device.class_name}.create"
         place = {name: record[name] for name in _PLACES[device.class_name] if name in record}
-        with self._rollback.step(create, record, does=destroy, replaces=device.ref, found_by=place):
-            self._tasks.call(destroy, device.ref)
+        with self._steps.rollback.step(
+            create, record, does=destroy, replaces=device.ref, found_by=place
+        ):
+            self._steps.tasks.call(destroy, device.ref)
 
     def _add(
         self, vm_ref: str, system: VirtualSystem, change: VirtualSystemChange
@@ -318,32 +307,30 @@ class Modification:
 
     def _plug(self, class_name: str, ref: str) -> None:
         plug = f"{class_name}.plug"
-        with self._rollback.step(f"{class_name}.unplug", ref, does=plug) as step:
+        with self._steps.rollback.step(f"{class_name}.unplug", ref, does=plug) as step:
             # A machine that is not defined beyond its running has new devices at once.
-            if not self._session.call(f"{class_name}.get_currently_attached", ref):
-                self._tasks.run(plug, ref, monitor=step.watched_by(self._monitor))
+            if not self._steps.session.call(f"{class_name}.get_currently_attached", ref):
+                self._steps.run(step, plug, ref)
 
     def _change_medium(self, system: VirtualSystem, change: MediumChange) -> None:
         drive = next((disk for disk in system.disks if disk.id == change.id), None)
         if drive is None:
             raise _gone("VBD", change.id)
         image = "" if change.medium is None else self._devices.image(change.medium, "")
-        record: Mapping[str, Any] = self._session.call("VBD.get_record", drive.ref)
+        record: Mapping[str, Any] = self._steps.session.call("VBD.get_record", drive.ref)
         if not record["empty"]:
             former = (drive.ref, record["VDI"])
             empty = {"empty": True}
-            with self._rollback.step(
+            with self._steps.rollback.step(
                 "VBD.insert", *former, does="VBD.eject", expects=empty
             ) as step:
-                monitor = step.watched_by(self._monitor)
-                self._tasks.run("VBD.eject", drive.ref, monitor=monitor)
+                self._steps.run(step, "VBD.eject", drive.ref)
         if image:
             put_in = {"VDI": image}
-            with self._rollback.step(
+            with self._steps.rollback.step(
                 "VBD.eject", drive.ref, does="VBD.insert", expects=put_in
             ) as step:
-                monitor = step.watched_by(self._monitor)
-                self._tasks.run("VBD.insert", drive.ref, image, monitor=monitor)
+                self._steps.run(step, "VBD.insert", drive.ref, image)
 
     def _resize(self, system: VirtualSystem, change: VirtualSystemChange) -> None:
         """Resize an image; it cannot be undone, so nothing that can fail may come after it."""
@@ -353,7 +340,9 @@ class Modification:
         disk = next((disk for disk in system.disks if disk.id == size.id), None)
         if disk is None or disk.image is None:
             raise _gone("VBD", size.id)
-        self._tasks.run("VDI.resize", disk.image.ref, str(size.size_bytes), monitor=self._monitor)
+        self._steps.tasks.run(
+            "VDI.resize", disk.image.ref, str(size.size_bytes), monitor=self._steps.monitor
+        )
 
 
 def _disk_instead(disk: VirtualDisk, change: DiskChange) -> DiskSpec:

@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from virtcim.hypervisor.change import VirtualSystemChange
-from virtcim.hypervisor.endpoint import Monitor
-from virtcim.hypervisor.xenapi.operations import TaskRunner
-from virtcim.hypervisor.xenapi.rollback import Rollback
+from virtcim.hypervisor.xenapi.steps import Steps
 
 __all__ = ["ResourceChange"]
 
@@ -18,19 +16,10 @@ _LIMITS = ("memory_static_min", "memory_static_max", "memory_dynamic_min", "memo
 class ResourceChange:
     """Memory and processors of one virtual machine, as ``record`` tells of them before."""
 
-    def __init__(
-        self,
-        tasks: TaskRunner,
-        rollback: Rollback,
-        vm_ref: str,
-        record: Mapping[str, Any],
-        monitor: Monitor | None,
-    ) -> None:
-        self._tasks = tasks
-        self._rollback = rollback
+    def __init__(self, steps: Steps, vm_ref: str, record: Mapping[str, Any]) -> None:
+        self._steps = steps
         self._vm_ref = vm_ref
         self._record = record
-        self._monitor = monitor
 
     def change_memory(self, change: VirtualSystemChange, *, live: bool) -> None:
         """Change the memory, at once too if it is running; its limit only if it is not."""
@@ -70,8 +59,8 @@ class ResourceChange:
         # There must not be more at the start than at most, in between neither.
         for call, after, before in steps if new_most >= initial else reversed(steps):
             if after != before:
-                with self._rollback.step(call, self._vm_ref, str(before)):
-                    self._tasks.call(call, self._vm_ref, str(after))
+                with self._steps.rollback.step(call, self._vm_ref, str(before)):
+                    self._steps.tasks.call(call, self._vm_ref, str(after))
 
     def change_vcpus_now(self, change: VirtualSystemChange) -> None:
         """Change the processors of a running machine, whose guest must go along."""
@@ -81,17 +70,16 @@ class ResourceChange:
             return
         self._set("VM.set_VCPUs_number_live", (wanted,), (initial,))
         # XAPI keeps the number for the next start by itself, and refuses to set it meanwhile.
-        if int(self._tasks.call("VM.get_VCPUs_at_startup", self._vm_ref)) != wanted:
-            with self._rollback.step("VM.set_VCPUs_at_startup", self._vm_ref, str(initial)):
-                self._tasks.call("VM.set_VCPUs_at_startup", self._vm_ref, str(wanted))
+        if int(self._steps.tasks.call("VM.get_VCPUs_at_startup", self._vm_ref)) != wanted:
+            with self._steps.rollback.step("VM.set_VCPUs_at_startup", self._vm_ref, str(initial)):
+                self._steps.tasks.call("VM.set_VCPUs_at_startup", self._vm_ref, str(wanted))
 
     def _initial_vcpus(self) -> int:
         return int(self._record["VCPUs_at_startup"])
 
     def _set(self, call: str, after: tuple[int, ...], before: tuple[int, ...]) -> None:
-        with self._rollback.step(call, self._vm_ref, *map(str, before)) as step:
-            monitor = step.watched_by(self._monitor)
-            self._tasks.run(call, self._vm_ref, *map(str, after), monitor=monitor)
+        with self._steps.rollback.step(call, self._vm_ref, *map(str, before)) as step:
+            self._steps.run(step, call, self._vm_ref, *map(str, after))
 
 
 def _wanted(value: int | None, otherwise: int) -> int:
