@@ -149,9 +149,12 @@ class XenApiEndpoint:
                     raise
         definition = Definition(self._steps("VM.create", spec.name_label, inventory, monitor))
         with self._unfinished.making(spec.name_label):
-            uuid = definition.make(in_order)
-            # When the machine is shown, everything that belongs to it is known.
-            self._wait_visible()
+            try:
+                uuid = definition.make(in_order)
+            finally:
+                # When the machine is shown, everything that belongs to it is known; and when it
+                # could not be made, that nothing of it is left.
+                self._wait_visible()
         self._wait_visible()
         return uuid
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import threading
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.hypervisor.working_server import MortalLog, WorkingServer
-from tests.hypervisor.xenapi_server import GIB, endpoint_of
+from tests.hypervisor.xenapi_server import GIB, endpoint_of, eventually
 from tests.wire.serving import DEADLINE_S
 from virtcim.errormap import ErrorCode, HypervisorError, translate
 from virtcim.hypervisor import (
@@ -267,3 +268,38 @@ def test_nothing_is_done_that_cannot_be_written_down_first() -> None:
         with pytest.raises(RolledBackError):
             define(endpoint)
     assert server.changes == []
+
+
+def test_the_next_read_shows_nothing_of_a_definition_that_was_taken_back() -> None:
+    server = WorkingServer()
+    spec = VirtualSystemSpec(
+        name_label="fresh",
+        memory_static_max_bytes=GIB,
+        memory_dynamic_max_bytes=GIB,
+        vcpus_max=1,
+        vcpus_at_startup=1,
+        disks=(
+            DiskSpec(id="vda", sr_uuid="sr", size_bytes=GIB),
+            DiskSpec(id="vda", image_uuid="vdi"),
+        ),
+    )
+    with server.running() as port, endpoint_of(port, own_calls=False) as endpoint:
+        before = endpoint.inventory().disk_images
+
+        async def remove_when_seen(ref: str) -> str:
+            await asyncio.to_thread(
+                *(eventually, endpoint),
+                lambda seen: ref in {image.ref for image in seen.disk_images.values()},
+            )
+            server.frozen = True  # the event of the removal is late
+            return server.unmake("VDI", ref)
+
+        def inject(class_name: str, ref: str) -> str:
+            server.frozen = False
+            server.put(class_name, ref)
+            return f"{server.token:020}"
+
+        server.orders |= {"VDI.destroy": remove_when_seen, "event.inject": inject}
+        with pytest.raises(RolledBackError):
+            endpoint.define(spec)
+        assert endpoint.inventory().disk_images.keys() == before.keys()

@@ -220,7 +220,7 @@ class SimulatedEndpoint:
 
     ``gate`` holds operations back until it is set; ``refusal`` is raised by the next operation;
     ``disconnected`` makes everything fail as a lost connection does. It keeps the contract that
-    tests/hypervisor/test_endpoint_contract.py asks of every endpoint.
+    tests/hypervisor/contract asks of every endpoint.
     """
 
     def __init__(self, systems: int = 4, name: str = "") -> None:

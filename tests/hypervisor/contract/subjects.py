@@ -13,14 +13,13 @@ import libvirt
 from boot_sectors import IDLE, write_disk
 from private_libvirt import PrivateLibvirt
 
+from tests.hypervisor.contract.systems import MIB
 from tests.hypervisor.xenapi_server import endpoint_of
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from tests.toolstack.host import running_host, write_host
 from virtcim.hypervisor import Endpoint
 
-__all__ = ["MIB", "SUBJECTS", "Subject"]
-
-MIB = 1 << 20
+__all__ = ["SUBJECTS", "Subject"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
