@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.following.disk_sizes import DiskSizes
+from virtcim.toolstack.following.follower import Follower
 from virtcim.toolstack.following.inventory import Inventory
 from virtcim.toolstack.images.fence import is_local, parse_fence
 from virtcim.toolstack.images.known import KnownImages
@@ -100,6 +101,9 @@ class Toolstack:
             publisher,
             self._devices,
             lock=lock,
+        )
+        self._follower = Follower(
+            *(self._inventory, self._connection, publisher),
             reconcile_s=options.reconcile_s,
             mark_background=mark_background,
         )
@@ -179,7 +183,7 @@ class Toolstack:
         """Connect to libvirt and follow it, in a thread of its own."""
         self._devices.start()
         self._sizes.start()
-        self._inventory.start()
+        self._follower.start()
 
     def wait_connected(self, timeout_s: float) -> bool:
         """Wait until libvirt was reached and read; False once it refused or the time is over."""
@@ -198,9 +202,9 @@ class Toolstack:
     def stop(self) -> bool:
         """Let go of libvirt; False if it still works on something, which is not waited for."""
         self._sizes.stop()
-        self._inventory.stop()
+        self._follower.stop()
         self._connection.close()
-        self._inventory.join()
+        self._follower.join()
         idle = self._dispatcher is None or self._dispatcher.close()
         self._devices.close()
         self._state.close()
@@ -216,5 +220,5 @@ class Toolstack:
         clean_up(self._connection, self._provisional)
 
     def _connection_lost(self) -> None:
-        self._inventory.wake()
+        self._follower.wake()
         self._database.wake()

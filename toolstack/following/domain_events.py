@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import libvirt
 
 from virtcim.toolstack.following.domain_history import DomainHistory
+from virtcim.toolstack.following.messages import DOMAIN, Changed, Rebooted, Report, StopSeen
 from virtcim.toolstack.reading.stop_reason import StopDetail, block_io_error, libvirt_event
 
 if TYPE_CHECKING:
     from virtcim.toolstack.native.objects import Domain
 
-__all__ = ["DETAIL", "DOMAIN", "REBOOTED", "Report", "domain_handlers"]
+__all__ = ["domain_handlers"]
 
-# The kinds of messages that are reported; each comes with a UUID and a payload or None.
-DOMAIN, DETAIL, REBOOTED = "domain", "detail", "rebooted"
-
-Report = Callable[[str, str, Any], None]
 _Handler = Callable[..., None]
 
 # What changes a domain without a lifecycle event of its own, and without more to be said.
@@ -59,7 +56,7 @@ class _DomainEvents:
         self._history = history
 
     def changed(self, _conn: object, domain: Domain, *_rest: object) -> None:
-        self._report(DOMAIN, domain.UUIDString(), None)
+        self._report(Changed(DOMAIN, domain.UUIDString()))
 
     def lifecycle(
         self, _conn: object, domain: Domain, event: int, detail: int, _opaque: object
@@ -67,24 +64,24 @@ class _DomainEvents:
         uuid, now = domain.UUIDString(), datetime.now(UTC)
         _note(self._history, domain, event, now)
         if event in _GOES_ON:
-            self._report(DETAIL, uuid, None)
+            self._report(StopSeen(uuid, None))
         elif event == libvirt.VIR_DOMAIN_EVENT_STOPPED:
             history = self._history
             stop = _stopped(
                 detail, history.watchdog_of(uuid), now, panicked=history.saw_panic(uuid)
             )
             if stop is not None:
-                self._report(DETAIL, uuid, stop)
+                self._report(StopSeen(uuid, stop))
         elif (event, detail) == _PAUSED_BY_WATCHDOG:
             action = self._history.watchdog_of(uuid)
-            self._report(DETAIL, uuid, _paused_by_watchdog(action, now))
-        self._report(DOMAIN, uuid, None)
+            self._report(StopSeen(uuid, _paused_by_watchdog(action, now)))
+        self._report(Changed(DOMAIN, uuid))
 
     def watchdog(self, _conn: object, domain: Domain, action: int, _opaque: object) -> None:
         word = _WATCHDOG.get(action, str(action))
         now = datetime.now(UTC)
         self._history.watchdog_expired(domain.UUIDString(), domain.ID(), word, now)
-        self._report(DOMAIN, domain.UUIDString(), None)
+        self._report(Changed(DOMAIN, domain.UUIDString()))
 
     def io_error(
         self,
@@ -98,18 +95,18 @@ class _DomainEvents:
     ) -> None:
         uuid, now = domain.UUIDString(), datetime.now(UTC)
         if action == libvirt.VIR_DOMAIN_EVENT_IO_ERROR_PAUSE:
-            self._report(DETAIL, uuid, _io_error(path, alias, reason, now))
+            self._report(StopSeen(uuid, _io_error(path, alias, reason, now)))
         elif action != libvirt.VIR_DOMAIN_EVENT_IO_ERROR_REPORT or not self._history.disk_failed(
             uuid, domain.ID(), alias, _reported(reason, now)
         ):
             # The guest may try again as fast as it can: only the first one is news.
             return
-        self._report(DOMAIN, uuid, None)
+        self._report(Changed(DOMAIN, uuid))
 
     def rebooted(self, _conn: object, domain: Domain, *_rest: object) -> None:
         self._history.reboots.happened(domain.UUIDString())
-        self._report(REBOOTED, domain.UUIDString(), None)
-        self._report(DOMAIN, domain.UUIDString(), None)
+        self._report(Rebooted(domain.UUIDString()))
+        self._report(Changed(DOMAIN, domain.UUIDString()))
 
     def disk_changed(
         self, conn: object, domain: Domain, _old: str, _new: str, alias: str, *_rest: object
@@ -118,7 +115,7 @@ class _DomainEvents:
 
     def device_changed(self, _conn: object, domain: Domain, alias: str, *_rest: object) -> None:
         self._history.disk_changed(domain.UUIDString(), alias)
-        self._report(DOMAIN, domain.UUIDString(), None)
+        self._report(Changed(DOMAIN, domain.UUIDString()))
 
 
 def domain_handlers(report: Report, history: DomainHistory) -> Mapping[int, _Handler]:

@@ -1,36 +1,28 @@
-"""Everything libvirt has, in memory: read once, kept true by events and by a slow reconciliation.
+"""Everything libvirt has, in memory.
 
-One thread keeps the connection, reads what events say has changed and reconciles; handlers of
-calls refresh what they changed themselves before they answer.
+The follower keeps it true; handlers of calls refresh what they changed themselves before they
+answer.
 """
 
 from __future__ import annotations
 
-import gc
 import logging
-import queue
-import threading
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 import libvirt
 
 from virtcim.toolstack.faults import XapiFailure
-from virtcim.toolstack.following import watch
 from virtcim.toolstack.following.answers import Answers
 from virtcim.toolstack.following.domain_history import DomainHistory
-from virtcim.toolstack.following.first_reading import read_everything
+from virtcim.toolstack.following.messages import DOMAIN, NETWORK, POOL
 from virtcim.toolstack.following.object_locks import ObjectLocks
 from virtcim.toolstack.following.observer import Observer
-from virtcim.toolstack.following.reconcile import Reconciliation
 from virtcim.toolstack.following.stop_details import StopDetails
 from virtcim.toolstack.native.connection import LibvirtConnection
-from virtcim.toolstack.native.event_loop import EVENT_LOOP
-from virtcim.toolstack.native.message_language import MessageLanguage
 from virtcim.toolstack.reading.common import GONE, unreadable
 from virtcim.toolstack.reading.known_devices import KnownDevices
 from virtcim.toolstack.reading.listing import ListedDomain, ListedObject
@@ -43,6 +35,7 @@ from virtcim.toolstack.reading.queries import (
     read_network,
     understand_domain,
 )
+from virtcim.toolstack.reading.stop_reason import StopDetail
 from virtcim.toolstack.reading.storage_queries import read_pool
 from virtcim.toolstack.reading.views import (
     DomainView,
@@ -63,15 +56,6 @@ _Native = TypeVar("_Native", bound="ApiObject")
 _View = TypeVar("_View")
 _Asked = ParamSpec("_Asked")
 
-_BACKOFF_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
-_JOIN_S = 5.0
-# How soon an object is looked at again that an operation was working on.
-_POSTPONE_S = 0.2
-# Between them who asks for something comes first.
-_COURTESY_S = 0.001
-# A message of our own: a record could not be made when it was read.
-_UNMADE = "unmade"
-
 
 class Inventory:
     """The views of all objects by UUID; ``lock`` guards them together with the observer."""
@@ -84,8 +68,6 @@ class Inventory:
         devices: KnownDevices,
         *,
         lock: AbstractContextManager[object],
-        reconcile_s: float,
-        mark_background: Callable[[], None],
     ) -> None:
         self.lock = lock
         self._domains: dict[str, DomainView] = {}
@@ -96,36 +78,11 @@ class Inventory:
         self.history = DomainHistory(state)
         self._connection = connection
         self._observer = observer
-        observer.on_unmade = lambda *what: self._messages.put((_UNMADE, what[1], what))
         self._known_devices = devices
-        self._mark_background = mark_background
         self._details = StopDetails(state)
         self._oddities = Oddities()
         self._locks = ObjectLocks()
         self._postponed: set[tuple[str, str]] = set()
-        self._reconciliation = Reconciliation(self, connection, reconcile_s=reconcile_s)
-        self._messages: queue.SimpleQueue[tuple[str, str, Any]] = queue.SimpleQueue()
-        self._stopping = threading.Event()
-        self._language = MessageLanguage()
-        self._thread = threading.Thread(target=self._keep, name="inventory", daemon=True)
-
-    def start(self) -> None:
-        """Begin to follow libvirt."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Follow libvirt no more."""
-        self._stopping.set()
-        self.wake()
-
-    def join(self) -> None:
-        """Wait a little for the thread to end, once the connection is closed."""
-        if self._thread.is_alive():
-            self._thread.join(_JOIN_S)
-
-    def wake(self) -> None:
-        """Let the thread look at the connection again."""
-        self._messages.put(("", "", None))
 
     def changing(self, uuid: str) -> AbstractContextManager[object]:
         """Give the lock under which an object is read and changed, so that none is lost."""
@@ -192,9 +149,9 @@ class Inventory:
     def refresh_unless_busy(self, kind: str, uuid: str) -> None:
         """Read one object now, or soon where an operation is working on it."""
         refresh: Mapping[str, Callable[[str], object]] = {
-            watch.DOMAIN: self.refresh_domain,
-            watch.POOL: self.refresh_pool,
-            watch.NETWORK: self.refresh_network,
+            DOMAIN: self.refresh_domain,
+            POOL: self.refresh_pool,
+            NETWORK: self.refresh_network,
         }
         lock = self._locks.of(uuid)
         if not lock.acquire(blocking=False):
@@ -209,6 +166,22 @@ class Inventory:
             self._oddities.note(kind, uuid, uuid, f"it {unreadable(error)}")
         finally:
             lock.release()
+
+    @property
+    def has_postponed(self) -> bool:
+        """Whether an object is to be read when no operation is working on it any more."""
+        return bool(self._postponed)
+
+    def refresh_postponed(self) -> None:
+        """Read what an operation was working on, or postpone it again."""
+        postponed, self._postponed = self._postponed, set()
+        for kind, uuid in postponed:
+            self.refresh_unless_busy(kind, uuid)
+
+    def note_stop(self, uuid: str, detail: StopDetail | None) -> None:
+        """Note why a domain has stopped by itself; None: it goes on."""
+        with self.lock:
+            self._details.put(uuid, detail)
 
     def replace_pool(self, known: PoolView, view: PoolView) -> None:
         """Take what a look at a pool has seen, unless it was read anew meanwhile."""
@@ -260,6 +233,10 @@ class Inventory:
         """Show what was put."""
         self._known_devices.flush()
         self._observer.flush()
+
+    def write_known_devices(self) -> None:
+        """Write down what is known of devices."""
+        self._known_devices.flush()
 
     def flush_first(self) -> None:
         """Show what was put of a first reading: what is only to be written waits for its end."""
@@ -350,6 +327,11 @@ class Inventory:
         self.answers.want_all()
         return self._domains
 
+    @property
+    def understood(self) -> Mapping[str, DomainView]:
+        """The views of those domains that nothing has to be understood of any more."""
+        return self._domains
+
     def expect_domains(self, answers: Collection[DomainAnswers]) -> None:
         """Take what was answered about domains, to be understood when that is wanted."""
         with self.lock:
@@ -362,7 +344,7 @@ class Inventory:
             self.put_domain(answers.uuid, self._understand(answers))
         except Exception as error:  # noqa: BLE001 - one odd object costs only itself
             _log.exception("domain %s: it cannot be understood", answers.uuid)
-            self._leave_out(watch.DOMAIN, answers.uuid, error)
+            self.leave_out(DOMAIN, answers.uuid, error)
         finally:
             self._observer.announcing = was_announcing
 
@@ -381,31 +363,27 @@ class Inventory:
                 self._details.put(uuid, None)
                 self.history.forget(uuid)
             if view is not None:
-                self._oddities.note(watch.DOMAIN, uuid, view.config.name, view.problem)
-            self._published(
-                watch.DOMAIN, uuid, lambda: self._observer.domain_changed(uuid, old, view)
-            )
+                self._oddities.note(DOMAIN, uuid, view.config.name, view.problem)
+            self._published(DOMAIN, uuid, lambda: self._observer.domain_changed(uuid, old, view))
 
     def put_pool(self, uuid: str, view: PoolView | None) -> None:
         """Take how a storage pool is now; None: it is gone. Called with ``lock`` held."""
         old = _replace(self.pools, uuid, view)
         if view is not None:
-            self._oddities.note(watch.POOL, uuid, view.name, view.problem)
+            self._oddities.note(POOL, uuid, view.name, view.problem)
             before = {} if old is None else {volume.name: volume.problem for volume in old.volumes}
             for volume in view.volumes:
                 if volume.problem or before.get(volume.name):
                     name = f"{view.name}/{volume.name}"
                     self._oddities.note("volume", name, name, volume.problem)
-        self._published(watch.POOL, uuid, lambda: self._observer.pool_changed(uuid, old, view))
+        self._published(POOL, uuid, lambda: self._observer.pool_changed(uuid, old, view))
 
     def put_network(self, uuid: str, view: NetworkView | None) -> None:
         """Take how a network is now; None: it is gone. Called with ``lock`` held."""
         old = _replace(self.networks, uuid, view)
         if view is not None:
-            self._oddities.note(watch.NETWORK, uuid, view.name, view.problem)
-        self._published(
-            watch.NETWORK, uuid, lambda: self._observer.network_changed(uuid, old, view)
-        )
+            self._oddities.note(NETWORK, uuid, view.name, view.problem)
+        self._published(NETWORK, uuid, lambda: self._observer.network_changed(uuid, old, view))
 
     def _put_host(self, view: HostView) -> None:
         with self.lock:
@@ -420,129 +398,15 @@ class Inventory:
         except Exception as error:  # noqa: BLE001 - one odd object costs only itself
             if not self._oddities.is_left_out(kind, uuid):
                 _log.exception("%s %s: no record can be made of it", kind, uuid)
-            self._leave_out(kind, uuid, error)
+            self.leave_out(kind, uuid, error)
         else:
             if self._oddities.is_left_out(kind, uuid):
                 self._oddities.leave_out(kind, uuid, "")
 
-    def _leave_out(self, kind: str, uuid: str, error: Exception) -> None:
+    def leave_out(self, kind: str, uuid: str, error: Exception) -> None:
+        """Note that an object is not shown, as no record can be made of it."""
         problem = f"{kind} {uuid} is not shown: no record can be made of it ({error!r:.200})"
         self._oddities.leave_out(kind, uuid, problem)
-
-    # The thread
-
-    def _keep(self) -> None:
-        self._mark_background()
-        failures = 0
-        while not self._stopping.is_set():
-            try:
-                self._connect()
-                failures = 0
-                self._follow()
-            except XapiFailure as failure:
-                if self._stopping.is_set():
-                    return
-                if failures == 0:
-                    _log.warning("no connection to libvirt: %s", " ".join(failure.description))
-                self._stopping.wait(_BACKOFF_S[min(failures, len(_BACKOFF_S) - 1)])
-                failures += 1
-            except libvirt.libvirtError as error:
-                # Reading everything failed half way: nothing is known to be true any more.
-                self._connection.lose(error.get_error_message() or str(error))
-            except Exception:  # noqa: BLE001 - the boundary of this thread: logs and starts over
-                _log.exception("following libvirt failed unexpectedly; starting over")
-                self._connection.lose("reading its objects failed unexpectedly")
-                self._stopping.wait(_BACKOFF_S[-1])
-
-    def _connect(self) -> None:
-        self._connection.open()
-        self.history.blind()
-        watch.register_events(
-            *(self._connection.handle, self._report, self.history, self._connection.at_close)
-        )
-        # Everything that is made now stays: looking for garbage among it takes longer than reading.
-        gc.disable()
-        try:
-            with EVENT_LOOP.resting():
-                self._read_first()
-        finally:
-            self._observer.announcing = False
-            gc.enable()
-        gc.freeze()
-        self._known_devices.flush()
-
-    def _read_first(self) -> None:
-        self._observer.announcing = True
-        was_shown = bool(self._domains)
-        self.refresh_host()
-        read_everything(self, self._connection, self._mark_background)
-        if was_shown:
-            self.answers.want_all()  # nobody is shown what was before
-        self._language.look(self._connection)
-        self._observer.announcing = False
-        self._connection.mark_ready()
-        _log.info(
-            "connected to libvirt at %s: %d domains, %d pools, %d networks",
-            self._connection.uri,
-            len(self._domains) + len(self.answers),
-            len(self.pools),
-            len(self.networks),
-        )
-        # Whoever wants something understands it, and need not wait for this thread.
-        while self.answers.want_some() and not self._stopping.wait(_COURTESY_S):
-            pass
-
-    def _report(self, kind: str, uuid: str, payload: Any) -> None:
-        self._messages.put((kind, uuid, payload))
-
-    def _follow(self) -> None:
-        """Handle messages until the connection is lost (raises XapiFailure) or all stops."""
-        steps: Iterator[None] | None = None
-        due_s = time.monotonic() + self._reconciliation.pause_s()
-        while not self._stopping.is_set():
-            self._connection.require()
-            wait_s = 0.0 if steps is not None else max(0.0, due_s - time.monotonic())
-            try:
-                self._handle(self._take(min(wait_s, _POSTPONE_S) if self._postponed else wait_s))
-            except queue.Empty:
-                self._look_at_the_postponed()
-                now_s = time.monotonic()
-                if steps is None and now_s >= due_s:
-                    began_s, steps = now_s, self._reconciliation.round()
-                if steps is not None and next(steps, self) is self:
-                    steps, due_s = None, began_s + self._reconciliation.pause_s()
-
-    def _look_at_the_postponed(self) -> None:
-        postponed, self._postponed = self._postponed, set()
-        for kind, uuid in postponed:
-            self.refresh_unless_busy(kind, uuid)
-
-    def _take(self, timeout_s: float) -> Iterable[tuple[str, str, Any]]:
-        """Wait for messages; several that say the same are one."""
-        messages = [self._messages.get(block=timeout_s > 0, timeout=timeout_s)]
-        while not self._messages.empty():
-            messages.append(self._messages.get())
-        # The last of equal messages counts: it was sent after all the changes before it.
-        last = {message[:2]: number for number, message in enumerate(messages)}
-        return [
-            message
-            for number, message in enumerate(messages)
-            if message[0] == watch.DETAIL or last[message[:2]] == number
-        ]
-
-    def _handle(self, messages: Iterable[tuple[str, str, Any]]) -> None:
-        for kind, uuid, payload in messages:
-            if kind in (watch.DOMAIN, watch.POOL, watch.NETWORK):
-                self.refresh_unless_busy(kind, uuid)
-            elif kind == watch.DETAIL:
-                with self.lock:
-                    self._details.put(uuid, payload)
-            elif kind == watch.REBOOTED:
-                self._observer.domain_rebooted()
-            elif kind == _UNMADE:
-                class_name, _, error = payload
-                self._leave_out(watch.DOMAIN if class_name == "VM" else class_name, uuid, error)
-                self.tell_what_is_left_out()
 
 
 def _replace(views: dict[str, _View], uuid: str, view: _View | None) -> _View | None:

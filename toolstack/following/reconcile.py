@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import libvirt
 
-from virtcim.toolstack.following.watch import DOMAIN, NETWORK, POOL
+from virtcim.toolstack.following.messages import DOMAIN, NETWORK, POOL
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.reading.listing import (
     ListedDomain,

@@ -8,22 +8,14 @@ from typing import TYPE_CHECKING
 
 import libvirt
 
-from virtcim.toolstack.following.domain_events import (
-    DETAIL,
-    DOMAIN,
-    REBOOTED,
-    Report,
-    domain_handlers,
-)
+from virtcim.toolstack.following.domain_events import domain_handlers
 from virtcim.toolstack.following.domain_history import DomainHistory
+from virtcim.toolstack.following.messages import NETWORK, POOL, Changed, Report
 
 if TYPE_CHECKING:
     from virtcim.toolstack.native.objects import Connection, Network, StoragePool
 
-__all__ = ["DETAIL", "DOMAIN", "NETWORK", "POOL", "REBOOTED", "register_events"]
-
-# Further kinds of messages that are reported.
-POOL, NETWORK = "pool", "network"
+__all__ = ["register_events"]
 
 _POOL_EVENTS = (
     libvirt.VIR_STORAGE_POOL_EVENT_ID_LIFECYCLE,
@@ -56,10 +48,10 @@ def register_events(
             at_close(partial(getattr(connection, f"{names}DeregisterAny"), number))
 
     def pool_changed(_conn: object, pool: StoragePool, *_rest: object) -> None:
-        report(POOL, pool.UUIDString(), None)
+        report(Changed(POOL, pool.UUIDString()))
 
     def network_changed(_conn: object, network: Network, *_rest: object) -> None:
-        report(NETWORK, network.UUIDString(), None)
+        report(Changed(NETWORK, network.UUIDString()))
 
     for event_id, handler in domain_handlers(report, history).items():
         register("domainEvent", event_id, handler)
