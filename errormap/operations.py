@@ -52,7 +52,7 @@ PATTERNS: dict[str, str] = {
         r"(?:Define\w*|Create\w*XML\w*|Update\w*|Set\w*|PortCreate\w*)"
         r"|virConnect(?:DomainXML\w*|CompareCPU|BaselineCPU|CompareHypervisorCPU|BaselineHypervisorCPU"
         r"|FindStoragePoolSources)"
-        r"|virNodeSet\w*"
+        r"|virNodeSet\w*|virAdm\w+Set\w*"
     ),
     "snapshot": (
         r"\w+\.(?:snapshot\w*|checkpoint|revert|clone)"

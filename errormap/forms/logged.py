@@ -34,6 +34,14 @@ _CODE_WITHIN = later(
 # The words beside it say more, and are held against its rules anyway.
 _SAYS_NOTHING = "INTERNAL_ERROR"
 _LIBVIRT_RAISED = later(r"\b(?:libvirtError|LibvirtException): ")
+# How the bindings of Go, Perl and Ruby print an error: its number, its domain, its message.
+_LIBVIRT_PRINTED = later(
+    r"\b(?:virError|LibvirtError)\(Code=([1-9]\d{0,2}), ?Domain=(\d{1,3}), ?"
+    r"Message=['\"]{1,2}(.{1,8000}?)['\"]{1,2}\)"
+    r"|\blibvirt error code: ([1-9]\d{0,2}), message: ([^\n]{1,8000}?)(?: ?\)|$)",
+    re.DOTALL | re.MULTILINE,
+)
+_LIBVIRT_CALLED = later(r"\bCall to vir[A-Z]\w{1,60} failed: ")
 _LIBVIRT_HEAD = later(
     r"^[\d :.TZ+-]{19,40}: \d{1,9}: error : (?:\w{1,80}:\d{1,6} : )?", re.MULTILINE
 )
@@ -130,7 +138,17 @@ def _libvirt(text: str, operation: str, version: str) -> Fault:
         message = raised.string[raised.end() :]
     for head in _LIBVIRT_HEAD.finditer(message[-_LOOKED_AT:]):
         message = head.string[head.end() :]
-    return from_libvirt(code=None, message=message, operation=operation, version=version)
+    for called in _LIBVIRT_CALLED.finditer(message[-_LOOKED_AT:]):
+        message = called.string[called.end() :]
+    printed = _LIBVIRT_PRINTED.search(message[-_LOOKED_AT:])
+    number, domain = (printed[1] or printed[4], printed[2] or "") if printed else (None, "")
+    return from_libvirt(
+        code=None if number is None else int(number),
+        domain=domain,
+        message=message if printed is None else printed[3] or printed[5],
+        operation=operation,
+        version=version,
+    )
 
 
 def _qemu(text: str, operation: str, version: str) -> Fault:

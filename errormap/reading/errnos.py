@@ -7,7 +7,7 @@ import re
 
 from virtcim.errormap.patterns import later
 
-__all__ = ["errnos_in", "named", "without_phrases"]
+__all__ = ["ends_in_errno", "errnos_in", "named", "without_phrases"]
 
 # The texts of glibc in the C locale; sources print them instead of the number.
 _STRERROR = {
@@ -93,6 +93,7 @@ _STRERROR = {
 }
 # A longer text goes before the one it contains: "no such device" is part of another.
 _PHRASE = later("|".join(sorted(map(re.escape, _STRERROR), key=len, reverse=True)))
+_LAST = later(r": (?:" + "|".join(map(re.escape, _STRERROR)) + r")\W{0,4}$")
 _NAMES = {name.lower(): name for name in errno.errorcode.values()}
 _NAME = later(r"\be[a-z0-9]{2,14}\b")
 _NUMBER = later(r"\[errno ([0-9]{1,4})\]")
@@ -104,6 +105,11 @@ def errnos_in(text: str) -> frozenset[str]:
     found.update(_NAMES[word] for word in _NAME.findall(text) if word in _NAMES)
     found.update(named(int(number)) or "EINVAL" for number in _NUMBER.findall(text))
     return frozenset(found)
+
+
+def ends_in_errno(text: str) -> bool:
+    """Whether ``text`` (in lower case) ends with the words of an errno, as system errors do."""
+    return _LAST.search(text[-200:]) is not None
 
 
 def without_phrases(text: str) -> str:

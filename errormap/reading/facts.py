@@ -149,5 +149,7 @@ def _messages(fault: Fault) -> tuple[Message, ...]:
         return (Message(text, ""),)
     found = messages(text)
     if fault.source == "libvirt":
-        return tuple(one._replace(text=without_prefix(one.text, fault.code)) for one in found)
+        bare = [one._replace(text=without_prefix(one.text, fault.code)) for one in found]
+        # The line that says what its number is for goes before what a program says around it.
+        return tuple(sorted(bare, key=lambda one: one in found) if bare[1:] else bare)
     return found

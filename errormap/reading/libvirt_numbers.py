@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from virtcim.errormap.patterns import later
+from virtcim.errormap.reading.errnos import ends_in_errno
 from virtcim.errormap.reading.translated import recognised
 
 __all__ = ["BEGINNINGS", "LIBVIRT_NUMBERS", "number_in_message"]
@@ -129,6 +130,8 @@ LIBVIRT_NUMBERS: dict[str, int] = {
 # Messages without a fixed beginning (35, 38 and others) are not among them.
 BEGINNINGS: dict[str, int] = {
     "internal error:": 1,
+    # Up to release 1.1 without a colon.
+    "internal error ": 1,
     "no connection driver available": 5,
     "out of memory:": 2,
     "this function is not supported by the connection driver:": 3,
@@ -206,11 +209,23 @@ BEGINNINGS: dict[str, int] = {
     "no hostname found:": 108,
     "checkpoint inconsistent:": 109,
     "multiple matching domains found:": 110,
+    "invalid connection pointer in": 6,
+    "invalid domain pointer in": 7,
+    "invalid network pointer in": 36,
+    "invalid storage pool pointer in": 46,
+    "invalid storage volume pointer in": 47,
+    "invalid node device pointer": 52,
+    "invalid interface pointer in": 58,
+    "invalid secret pointer": 65,
+    "unknown procedure: ": 39,
 }
 _LINES = 20
+_SYSTEM_ERROR = "38"
 # How Go's and other bindings print an error.
 _PRINTED = later(r"\bvirError\(Code=([1-9]\d{0,2}), ?Domain=")
-_IN_MESSAGE = later(r"(?:^|: |\n|=')(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE)
+_IN_MESSAGE = later(
+    r"(?:^|: '?|\n|=')(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE
+)
 
 
 def number_in_message(message: str) -> str:
@@ -225,4 +240,8 @@ def number_in_message(message: str) -> str:
     if match is not None:
         return str(BEGINNINGS[match[1].lower()])
     numbers = (recognised(line).number for line in message.splitlines()[:_LINES])
-    return next((str(number) for number in numbers if number), "")
+    number = next((str(number) for number in numbers if number), "")
+    if not number and ends_in_errno(message.rstrip()[-200:].lower()):
+        # No other kind of message ends so without a beginning of its own.
+        return _SYSTEM_ERROR
+    return number

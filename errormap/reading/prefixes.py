@@ -6,7 +6,7 @@ from virtcim.errormap.reading.libvirt_numbers import BEGINNINGS
 
 __all__ = ["domain_name", "without_prefix"]
 
-_LONGEST = max(map(len, BEGINNINGS))
+_SEARCHED = 2_000
 # The order of virErrorDomain in libvirt/virterror.h, from 0.
 _DOMAINS = (
     "NONE",
@@ -86,11 +86,20 @@ _DOMAINS = (
 
 
 def without_prefix(message: str, number: str) -> str:
-    """``message`` without the words that libvirt begins every message of ``number`` with."""
-    head = message[:_LONGEST].lower()
+    """``message`` without the words that libvirt begins every message of ``number`` with.
+
+    What a program said before it handed the message on goes with them.
+    """
+    lowered = message[:_SEARCHED].lower()
     for beginning, of in BEGINNINGS.items():
-        if head.startswith(beginning) and str(of) == number:
+        if str(of) != number:
+            continue
+        if lowered.startswith(beginning):
             return message[len(beginning) :].lstrip()
+        for handed in (f": {beginning}", f": '{beginning}"):
+            at = lowered.find(handed)
+            if at >= 0:
+                return message[at + len(handed) :].lstrip()
     return message
 
 

@@ -181,7 +181,7 @@ _FULL = "Could not write to '/a.img': No space left on device"
         (f"failed to communicate with bridge helper: x\nstderr={_FULL}",
          "libvirt", "exit", "virDomainCreate", _FULL),
         (f"internal error: Process exited prior to exec: libvirt:  QEMU Driver error : {_FULL}",
-         "libvirt", "", "virDomainCreate", _FULL),
+         "libvirt", "38", "virDomainCreate", _FULL),
         (f'POST operation failed: xend_post: error from xen daemon: (xend.err "{_FULL}")',
          "xend", "2", "virDomainCreate", _FULL),
         (f"libvirt.libvirtError: internal error: {_FULL}",
