@@ -214,6 +214,13 @@ class Database:
         self.wake()
         return token
 
+    def renew(self, class_name: str, ref: str, make: Make) -> None:
+        """Have an object's record made anew when it is next read; ``touch`` tells of that."""
+        with self._lock:
+            if isinstance(self._tables[class_name].get(ref), dict):
+                self._tables[class_name][ref] = make
+                self._announced[class_name] += 1
+
     def get(self, class_name: str, ref: str) -> Record | None:
         """Give the record, or None."""
         record = self._tables[class_name].get(ref)

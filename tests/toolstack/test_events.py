@@ -254,3 +254,47 @@ def test_an_object_that_somebody_works_on_for_long_keeps_no_other_from_being_see
         host.libvirt.lookupByUUIDString(domain_uuid("rests")).create()
         wait_for(session, ["vm"], lambda: api.VM.get_power_state(other) == "Running", "its start")
     wait_for(session, ["vm"], lambda: api.VM.get_power_state(busy) == "Paused", "its pause")
+
+
+def test_what_runs_on_the_host_is_read_at_once_and_told_once_a_second_at_most(
+    host_uri: str,
+) -> None:
+    # Looking at everything again tells it as well.
+    with running_host(host_uri, reconcile_s=10 * DEADLINE_S) as running:
+        session = running.login()
+        residents_are_told_in_time(session, session.xenapi)
+        session("close")()
+
+
+def residents_are_told_in_time(session: XenAPI.Session, api: Any) -> None:
+    host, vm = only_host(api), only(session, "VM", "runs")
+    began_s, told = time.monotonic(), 0
+    token = events(session, ["host"])["token"]
+    for _ in range(10):
+        api.VM.hard_shutdown(vm)
+        assert vm not in api.host.get_resident_VMs(host)
+        api.VM.start(vm, False, False)
+        assert vm in api.host.get_resident_VMs(host)
+        batch = events(session, ["host"], token)
+        token, told = batch["token"], told + len(batch["events"])
+    api.VM.hard_shutdown(vm)
+    assert told <= time.monotonic() - began_s + 1
+    # What was not told yet comes by itself.
+    wait_for(
+        session,
+        ["host"],
+        lambda: shown_in_events(session, host, token) == api.host.get_resident_VMs(host),
+        "the last change",
+    )
+
+
+def only_host(api: Any) -> str:
+    [host] = api.host.get_all()
+    return str(host)
+
+
+def shown_in_events(session: XenAPI.Session, host: str, token: str) -> list[str] | None:
+    """The machines on the host as the newest event since ``token`` shows them."""
+    told = [each for each in events(session, ["host"], token)["events"] if each["ref"] == host]
+    residents: list[str] | None = told[-1]["snapshot"]["resident_VMs"] if told else None
+    return residents

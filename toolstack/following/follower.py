@@ -149,15 +149,19 @@ class Follower:
         due_s = time.monotonic() + self._reconciliation.pause_s()
         while not self._stopping.is_set():
             self._connection.require()
-            wait_s = 0.0 if steps is not None else max(0.0, due_s - time.monotonic())
             inventory = self._inventory
-            messages = self._messages.take(
-                min(wait_s, _POSTPONE_S) if inventory.has_postponed else wait_s
-            )
+            wait_s = 0.0 if steps is not None else max(0.0, due_s - time.monotonic())
+            if inventory.has_postponed:
+                wait_s = min(wait_s, _POSTPONE_S)
+            if (pause_s := self._observer.pause_s()) is not None:
+                wait_s = min(wait_s, pause_s)
+            messages = self._messages.take(wait_s)
             if messages is not None:
                 self._handle(messages)
                 continue
             inventory.refresh_postponed()
+            if self._observer.pause_s() == 0.0:
+                inventory.flush_waiting()
             now_s = time.monotonic()
             if steps is None and now_s >= due_s:
                 began_s, steps = now_s, self._reconciliation.round()

@@ -242,6 +242,11 @@ class Inventory:
         """Show what was put of a first reading: what is only to be written waits for its end."""
         self._observer.flush()
 
+    def flush_waiting(self) -> None:
+        """Tell what has waited long enough."""
+        with self.lock:
+            self._observer.flush()
+
     def keep_only(self, domains: Collection[str]) -> None:
         """Remember what is known of these domains alone: all others are gone."""
         with self.lock:

@@ -46,3 +46,6 @@ class Observer(Protocol):
 
     def flush(self) -> None:
         """All that belongs together was read."""
+
+    def pause_s(self) -> float | None:
+        """In how many seconds ``flush`` has something to tell that waits; None: nothing waits."""

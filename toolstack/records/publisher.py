@@ -19,15 +19,9 @@ from virtcim.toolstack.reading.views import DiskView, DomainView, HostView, Netw
 from virtcim.toolstack.records.current_operations import CurrentOperations
 from virtcim.toolstack.records.departed import DepartedImages
 from virtcim.toolstack.records.devices import console_values, vbd_values, vif_values
-from virtcim.toolstack.records.host import (
-    host_cpu_values,
-    host_metrics_values,
-    host_values,
-    pool_values,
-)
+from virtcim.toolstack.records.host_records import HostRecords
 from virtcim.toolstack.records.identity import (
     console_identity,
-    pool_uuid,
     vbd_identity,
     vif_identity,
     vm_ref,
@@ -77,7 +71,6 @@ class Publisher:
         self.notes = Notes(database, state, lock)
         self.current_operations = CurrentOperations(database, lock)
         self._database = database
-        self._uri = uri
         self._introducing = threading.Lock()
         self._host: HostView | None = None
         self._domains: dict[str, DomainView] = {}
@@ -85,8 +78,6 @@ class Publisher:
         self._links: dict[str, dict[str, str]] = {}  # of each domain: VBD and VIF to what they use
         self._users: defaultdict[str, set[str]] = defaultdict(set)  # VDI or network to users
         self._disks: dict[str, tuple[str, DiskView]] = {}  # by VBD, with the UUID of the domain
-        self._resident: set[str] = set()
-        self._dirty_host = False
         self._images = images
         departed = DepartedImages()
         self._storage = StorageIndex()
@@ -104,6 +95,10 @@ class Publisher:
             self._depart,
             hidden,
         )
+        self._hosts = HostRecords(
+            *(database, uri, self._storage, self._storage_records),
+            *(self._publish, self._announce, self._maker),
+        )
         self._networks = NetworkRecords(database, self._users, self._publish)
         self.lookup = Lookup(
             database, self._storage, self._storage_records, self._networks, departed
@@ -116,12 +111,7 @@ class Publisher:
         first, moved = self._host is None, self._host and self._host.hostname != host.hostname
         self._host = host
         self.lookup.host_uuid = host.uuid
-        self._publish(
-            "host_metrics", reference("host_metrics", host.uuid), host_metrics_values(host)
-        )
-        for ref, values in host_cpu_values(host):
-            self._publish("host_cpu", ref, values)
-        self._dirty_host = True
+        self._hosts.host_changed(host)
         if first:
             self._storage_records.host_known(host.uuid)
             self._networks.host_known()
@@ -138,10 +128,7 @@ class Publisher:
         else:
             self._domains[uuid] = new
             self._images.note_raw_disks(self.lookup.host_uuid, new, self._storage.path_of_volume)
-        resident = new is not None and new.live is not None
-        if resident != (uuid in self._resident):
-            (self._resident.add if resident else self._resident.discard)(uuid)
-            self._dirty_host = True
+        self._hosts.set_resident(uuid, resident=new is not None and new.live is not None)
         self._publish_domain(uuid)
 
     def domains_expected(self, uuids: Iterable[str]) -> None:
@@ -163,7 +150,7 @@ class Publisher:
                     for disk in domain.config.disks
                 ):
                     self._publish_domain(domain_uuid)
-        self._dirty_host = True
+        self._hosts.changed()
 
     def network_changed(self, uuid: str, old: NetworkView | None, new: NetworkView | None) -> None:
         """Publish a network, and the interfaces that are connected to it now."""
@@ -187,9 +174,11 @@ class Publisher:
             return
         self._networks.flush()
         self._storage_records.flush()
-        if self._dirty_host:
-            self._dirty_host = False
-            self._publish_host(self._host)
+        self._hosts.flush()
+
+    def pause_s(self) -> float | None:
+        """In how many seconds ``flush`` has something to tell that waits; None: nothing waits."""
+        return self._hosts.pause_s()
 
     # What handlers need
 
@@ -242,10 +231,13 @@ class Publisher:
                 self._publish(class_name, ref, values())
             return
         self._database.announce(
-            (class_name, ref, uuid, partial(self._make, class_name, uuid, values, noted))
+            (class_name, ref, uuid, self._maker(class_name, uuid, values))
             for (class_name, ref), (uuid, values) in objects.items()
-            for noted in (self.notes.of(class_name, uuid),)
         )
+
+    def _maker(self, class_name: str, uuid: str, values: Values) -> Callable[[], Record]:
+        """Give what makes a record, with what clients have noted on the object by now."""
+        return partial(self._make, class_name, uuid, values, self.notes.of(class_name, uuid))
 
     def _make(
         self, class_name: str, uuid: str, values: Values, notes: Mapping[str, object]
@@ -338,22 +330,6 @@ class Publisher:
         }
         stated.discard("")
         return stated.pop() if len(stated) == 1 else ""
-
-    def _publish_host(self, host: HostView) -> None:
-        vms = sorted(vm_ref(uuid) for uuid in self._resident)
-        srs = self._storage_records.sr_uuids()
-        default = self._storage.pool_named("default")
-        default_sr = "" if default is None else reference("SR", default.uuid)
-        pool = pool_uuid(host.uuid)
-        self._announce(
-            {
-                ("host", reference("host", host.uuid)): (
-                    host.uuid,
-                    partial(host_values, host, self._uri, vms, srs),
-                ),
-                ("pool", reference("pool", pool)): (pool, partial(pool_values, host, default_sr)),
-            }
-        )
 
 
 def _record(class_name: str, values: dict[str, object], notes: Mapping[str, object]) -> Record:
