@@ -17,12 +17,14 @@ from virtcim.errormap.forms.printed import LONGEST, unquoted
 from virtcim.errormap.forms.server_errors import known_code, printed_errors
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.libvirt_numbers import LIBVIRT_NUMBERS, number_in_message
+from virtcim.errormap.reading.lines import image_tool
 from virtcim.errormap.reading.text import as_integer, as_text
 
 __all__ = [
     "AGENT",
     "AGENT_COMMANDS",
     "LIBVIRT_CARRIER",
+    "PROGRAM",
     "bare_libvirt",
     "cause_in",
     "libvirt_carried",
@@ -142,6 +144,7 @@ _COMMAND = later(
 )
 AGENT_COMMANDS = "guest-"
 AGENT = "channel=guest-agent"
+PROGRAM = "program="
 _SINGLE_WORDS = frozenset(
     ("cont", "stop", "eject", "migrate", "change", "transaction", "balloon", "quit", "stop")
 )
@@ -149,6 +152,8 @@ _SINGLE_WORDS = frozenset(
 
 def _qemu(at: int, code: str, text: str, operation: str, *arguments: str) -> Iterator[Found]:
     if text.strip():
+        if tool := image_tool(text):
+            arguments = (*arguments, f"{PROGRAM}{tool}")
         fault = Fault(source="qemu", operation=operation, code=code, arguments=arguments, text=text)
         yield Found(at, fault, (text,))
 

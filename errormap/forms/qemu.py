@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.forms.causes import AGENT, AGENT_COMMANDS, cause_in
+from virtcim.errormap.forms.causes import AGENT, AGENT_COMMANDS, PROGRAM, cause_in
 from virtcim.errormap.patterns import later
+from virtcim.errormap.reading.lines import image_tool
 from virtcim.errormap.reading.text import as_text
 
 __all__ = ["KNOWN_FIELDS", "from_qemu"]
@@ -27,11 +28,14 @@ def from_qemu(raw: Mapping[str, object], *, operation: str = "", version: str = 
     ``raw`` is ``class``+``desc``, ``event``+``data``, one query result (a device's ``io-status``
     beside it), ``exit_status``+``stderr``, or what the human monitor answered as ``return``.
     ``code`` of the Fault is the QMP class, the event, the query's name or ``exit``;
-    ``arguments`` are ``key=value`` texts of the data that is no prose.
+    ``arguments`` are ``key=value`` texts of the data that is no prose, and ``program=`` with the
+    name of a program for images that speaks.
     """
     code, arguments, text = _parts(raw)
     if operation.startswith(AGENT_COMMANDS):
         arguments = (*arguments, AGENT)
+    if tool := image_tool(text):
+        arguments = (*arguments, f"{PROGRAM}{tool}")
     return Fault(
         source="qemu",
         source_version=version,

@@ -24,6 +24,8 @@ __all__ = ["Facts"]
 _TUPLE = later(r"\((?P<number>[0-9]{1,4}), (?:'[^']{0,300}'|\"[^\"]{0,300}\")\)")
 # int1 is an errno where the number is VIR_ERR_SYSTEM_ERROR, or where nobody knows the number.
 _WITH_ERRNO = ("38", "")
+# The argument that names a program which speaks.
+_BY = "program="
 # Sources whose text is what a program printed, line by line.
 _PRINTED = ("libvirt", "qemu")
 
@@ -108,9 +110,11 @@ class Facts:
         if self._objects is None:
             fault = self.fault
             domain = self.arguments[1] if fault.source == "libvirt" and fault.arguments[1:] else ""
-            material = Material(
-                self.words, self.message.option, domain, (fault.operation, fault.code), self.errnos
-            )
+            programs = (one[len(_BY) :] for one in fault.arguments if one.startswith(_BY))
+            calls = (fault.operation, fault.code, *(programs if fault.source == "qemu" else ()))
+            report = fault.text.lower() if fault.source == "qemu" and "\n" in fault.text else ""
+            option = self.message.option
+            material = Material(self.words, option, domain, calls, self.errnos, report)
             self._objects = objects_of(material)
         return self._objects
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from virtcim.errormap.patterns import later
 
-__all__ = ["Message", "messages"]
+__all__ = ["Message", "image_tool", "messages"]
 
 _MOST = 12
 _STAMP = later(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*(?:Z|[+-]\d\d:?\d\d)?:? ?")
@@ -23,6 +23,8 @@ _PROGRAM = later(
 _LIBVIRT_PROGRAM = later(
     r"(?:\d{1,9}: )?(?:libvirt: )? ?(?:[\w ]{1,30} )?error ?: (?:\w{1,80}:\d{1,6} : )?"
 )
+# What makes, copies and serves images without running a machine.
+_IMAGE_TOOL = later(r"(?:^|[\s/'\"])(qemu-(?:img|nbd|io|storage-daemon))(?:\.exe)?: ")
 # A line of a configuration file that the emulator reads its options from.
 _PLACE = later(r"qemu[\w.+-]{0,60}:([^\s:]{1,300}):\d{1,6}: ")
 _OPTION = later(r"--?([a-z][a-z0-9_-]{0,40})(?: |=)")
@@ -31,6 +33,7 @@ _NOTICE = later(
     r"|[^:\n]{0,80}-(?:warning|message|info|debug) \*\*"
     r"|[^\n]{0,300}\b(?:warning|deprecat\w{0,6})\b[^\n]{0,200}(?:use |instead|removed|ignored|:)"
     r"|char device redirected to"
+    r"|falling back to "
     r"|[^\n]{0,200}\bis deprecated\b"
     r"|alsa lib |libegl|mesa|pulseaudio|failed to create secure directory"
     r"|\(process:\d+\)|main-loop: |audio: "
@@ -55,6 +58,12 @@ class Message(NamedTuple):
 
     text: str
     option: str
+
+
+def image_tool(text: str) -> str:
+    """Which of QEMU's programs for images speaks in ``text``, as ``qemu-img``; else nothing."""
+    match = _IMAGE_TOOL.search(text) if "qemu-" in text else None
+    return match[1] if match else ""
 
 
 def messages(text: str) -> tuple[Message, ...]:

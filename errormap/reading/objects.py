@@ -28,9 +28,15 @@ KINDS = ("words", "option", "path", "phrase", "domain", "operation", "errno_last
 _ERRNO_ALWAYS = "errno_always"
 _OPERATION_ALWAYS = "operation_always"
 _OPTION_ALWAYS = "option_always"
-_ALWAYS = (_ERRNO_ALWAYS, _OPERATION_ALWAYS, _OPTION_ALWAYS)
-_PATTERNS = ("words", "option", "path", "phrase", _OPTION_ALWAYS)
-_PATHS = later(r"(?:^|[\s'\"`=\[(,])((?:/|[a-z]{2,10}(?:\+[a-z]+)?:(?://)?)[^\s'\"`\])]{1,300})")
+_REPORT_ALWAYS = "report_always"
+_ALWAYS = (_ERRNO_ALWAYS, _OPERATION_ALWAYS, _OPTION_ALWAYS, _REPORT_ALWAYS)
+_PATTERNS = ("words", "option", "path", "phrase", _OPTION_ALWAYS, _REPORT_ALWAYS)
+# A path or URL, or the name of a file that stands in quotation marks.
+_PATHS = later(
+    r"(?:^|[\s'\"`=\[(,\u2018])((?:/|[a-z]{2,10}(?:\+[a-z]+)?:(?://)?)[^\s'\"`\])\u2019]{1,300}"
+    r"|(?<=['\"\u2018])[\w@+-][\w.@+/-]{0,200}\.(?:qcow2?|img|raw|iso|vmdk|vhdx?|vdi|qed|bin|rom|sock|pem"
+    r"|crt|dtb|elf|fd)(?=['\"\u2019]))"
+)
 _SEARCHED = 4096
 
 
@@ -88,7 +94,8 @@ def objects() -> frozenset[str]:
 class Material(NamedTuple):
     """What evidence is looked for in.
 
-    ``text`` is in lower case and without the words of errno, ``option`` the option that was echoed,
+    ``text`` is in lower case and without the words of errno, ``report`` all lines that came with it
+    where there are several, ``option`` the option that was echoed,
     ``domain`` the part of the program that reports, ``operations`` the call and the event that it
     came with.
     """
@@ -98,6 +105,7 @@ class Material(NamedTuple):
     domain: str
     operations: tuple[str, ...]
     errnos: frozenset[str]
+    report: str = ""
 
 
 def objects_of(material: Material) -> frozenset[str]:
@@ -106,6 +114,8 @@ def objects_of(material: Material) -> frozenset[str]:
     found |= set(_named(_OPERATION_ALWAYS, _families(material.operations)))
     if material.option:
         found |= set(_first_by_pattern(_OPTION_ALWAYS, material.option))
+    if material.report:
+        found |= set(_first_by_pattern(_REPORT_ALWAYS, material.report))
     for kind in KINDS:
         more = set(_found(kind, material))
         found |= more
