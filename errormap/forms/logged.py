@@ -34,12 +34,20 @@ _CODE_WITHIN = later(
 # The words beside it say more, and are held against its rules anyway.
 _SAYS_NOTHING = "INTERNAL_ERROR"
 _LIBVIRT_RAISED = later(r"\b(?:libvirtError|LibvirtException): ")
-# How the bindings of Go, Perl and Ruby print an error: its number, its domain, its message.
-_LIBVIRT_PRINTED = later(
-    r"\b(?:virError|LibvirtError)\(Code=([1-9]\d{0,2}), ?Domain=(\d{1,3}), ?"
-    r"Message=['\"]{1,2}(.{1,8000}?)['\"]{1,2}\)"
-    r"|\blibvirt error code: ([1-9]\d{0,2}), message: ([^\n]{1,8000}?)(?: ?\)|$)",
-    re.DOTALL | re.MULTILINE,
+# How bindings (Go's, Perl's) and Nova print an error: its number, its domain, its message.
+_LIBVIRT_PRINTED = (
+    later(
+        r"\b(?:virError|LibvirtError)\("
+        r"Code=(?P<number>[1-9]\d{0,2}), ?Domain=(?P<domain>\d{1,3}), ?"
+        r"Message=['\"]{1,2}(?P<message>.{1,8000}?)['\"]{1,2}\)",
+        re.DOTALL,
+    ),
+    later(
+        r"(?:\blibvirt error code: (?P<number>[1-9]\d{0,2})(?P<domain>), message: "
+        r"|\[Error Code (?P<number2>[1-9]\d{0,2})\] |\bCode=(?P<number3>[1-9]\d{0,2}) Error=)"
+        r"(?P<message>[^\n]{1,8000}?)(?: ?\)|$)",
+        re.MULTILINE,
+    ),
 )
 _LIBVIRT_CALLED = later(r"\bCall to vir[A-Z]\w{1,60} failed: ")
 _LIBVIRT_HEAD = later(
@@ -140,12 +148,18 @@ def _libvirt(text: str, operation: str, version: str) -> Fault:
         message = head.string[head.end() :]
     for called in _LIBVIRT_CALLED.finditer(message[-_LOOKED_AT:]):
         message = called.string[called.end() :]
-    printed = _LIBVIRT_PRINTED.search(message[-_LOOKED_AT:])
-    number, domain = (printed[1] or printed[4], printed[2] or "") if printed else (None, "")
+    number, domain = None, ""
+    for form in _LIBVIRT_PRINTED:
+        printed = form.search(message[-_LOOKED_AT:])
+        if printed is not None:
+            found = printed.groupdict()
+            number = next(found[name] for name in found if name[:6] == "number" and found[name])
+            domain, message = found["domain"] or "", found["message"]
+            break
     return from_libvirt(
         code=None if number is None else int(number),
         domain=domain,
-        message=message if printed is None else printed[3] or printed[5],
+        message=message,
         operation=operation,
         version=version,
     )

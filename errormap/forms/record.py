@@ -65,6 +65,8 @@ def from_record(record: Mapping[str, object]) -> Fault:
     if fault is None and (text := as_text(raw.get("text")).strip()):
         within = _object_in(text)
         fault = reader(within, operation, version) if within is not None else None
+        if within is not None and fault is None and source == "libvirt":
+            text = _logged_words(within) or text
         fault = fault or from_text(source, text, operation=operation, version=version)
     if fault is None and (words := _words_of(raw)):
         fault = from_text(source, words, operation=operation, version=version)
@@ -81,6 +83,15 @@ def _words_of(raw: _Raw) -> str:
     """The words that stand alone in a record; "" for none."""
     for field in _WORDS:
         words = raw.get(field)
+        if isinstance(words, str) and words.strip():
+            return words
+    return ""
+
+
+def _logged_words(entry: _Raw) -> str:
+    """What an entry of a log in JSON says went wrong: the reason before what was done; or ""."""
+    for field in ("reason", "stderr", "msg"):
+        words = entry.get(field)
         if isinstance(words, str) and words.strip():
             return words
     return ""
