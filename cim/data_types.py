@@ -1,6 +1,6 @@
-"""The CIM data types (DSP0004 clause 5.2): one table of how a value of each is read and written.
+"""The CIM data types (DSP0004 "Data Types"): one table of how a value of each is read and written.
 
-The texts are those of CIM-XML (DSP0201 clause 5.2.3.1), without the escapes of XML. Blanks around
+The texts are those of CIM-XML (DSP0201 "VALUE"), without the escapes of XML. Blanks around
 numbers, booleans and datetimes say nothing; in strings and characters they are the value.
 """
 

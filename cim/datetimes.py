@@ -1,4 +1,4 @@
-"""Points in time and intervals as text (DSP0004 clause 5.2.4).
+"""Points in time and intervals as text (DSP0004 "Datetime Type").
 
 Both have 25 characters: ``yyyymmddhhmmss.mmmmmmsutc`` with the offset from UTC in minutes, and
 ``ddddddddhhmmss.mmmmmm:000``. From the right, asterisks stand for what is not known.

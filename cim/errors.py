@@ -17,7 +17,7 @@ class CimXmlError(Exception):
     """A message that cannot be read.
 
     ``status_hint`` is the HTTP status that fits an answer, ``cim_error`` the value of the CIMError
-    header (DSP0200 clause 6.3.11), empty for none; ``detail`` is one line of text.
+    header (DSP0200 "CIMError"), empty for none; ``detail`` is one line of text.
     """
 
     def __init__(self, detail: str, *, status_hint: int = 400, cim_error: str = "") -> None:

@@ -49,7 +49,7 @@ def _root(text: str) -> Element:
 
 
 def _instance(root: Element) -> Record:
-    """The one INSTANCE (DSP0201 clause 5.2.5.2), which may stand within other elements.
+    """The one INSTANCE (DSP0201 "INSTANCE"), which may stand within other elements.
 
     ``<!ELEMENT INSTANCE (QUALIFIER*, (PROPERTY | PROPERTY.ARRAY | PROPERTY.REFERENCE)*)>``
     """
@@ -87,7 +87,7 @@ def _named(root: Element, name: str) -> list[Element]:
 
 
 def _property(element: Element, name: str) -> Value:
-    """A property (DSP0201 clauses 5.2.5.4 and 5.2.5.5).
+    """A property (DSP0201 "PROPERTY" and "PROPERTY.ARRAY").
 
     ``<!ELEMENT PROPERTY (QUALIFIER*, VALUE?)>`` or
     ``<!ELEMENT PROPERTY.ARRAY (QUALIFIER*, VALUE.ARRAY?)>``

@@ -1,4 +1,6 @@
-"""One instance in MOF text (DSP0004 annex A): ``instance of CLASS { property = value; ... };``.
+"""One instance in MOF text: ``instance of CLASS { property = value; ... };``.
+
+DSP0004 "MOF Syntax Grammar Description".
 
 MOF text does not say of which type a property is: a number is read as the widest that can hold it,
 and a datetime stays the text that it is in quotes.

@@ -1,4 +1,4 @@
-"""Object paths as text (DSP0004 clause 8.2): ``root/virt:CIM_X.Name="a",Number=5,Flag=TRUE``.
+"""Object paths as text (DSP0004 "Object Paths"): ``root/virt:CIM_X.Name="a",Number=5,Flag=TRUE``.
 
 The text does not say which class a key is of, so a reference and a character are strings in it.
 """

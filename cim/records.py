@@ -18,7 +18,7 @@ __all__ = ["CimError", "MethodResult", "ObjectPath", "Record", "Scalar", "Status
 
 
 class ObjectPath:
-    """The name of an instance, or of a class where it has no keys (DSP0004 clause 8.2).
+    """The name of an instance, or of a class where it has no keys (DSP0004 "Object Paths").
 
     Class and key names compare without regard to case, as DSP0004 demands; hashable.
     """
@@ -91,7 +91,7 @@ Value = Scalar | Sequence[Scalar] | None
 
 
 class StatusCode:
-    """The CIM status codes that providers and hosts use (DSP0200 clause 5.4.1.3)."""
+    """The CIM status codes that providers and hosts use (DSP0200 "Status Codes")."""
 
     FAILED = 1
     ACCESS_DENIED = 2

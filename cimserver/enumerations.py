@@ -1,4 +1,7 @@
-"""Open enumerations: what a client has opened and not yet pulled (DSP0200 clause 5.4.2.24)."""
+"""Open enumerations: what a client has opened and not yet pulled.
+
+DSP0200 "Pulled Enumeration Operations".
+"""
 
 from __future__ import annotations
 

@@ -20,8 +20,9 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class HttpProblem(Exception):  # noqa: N818 - an answer rather than an error of ours
-    """A request that is answered on the HTTP level, without a CIM message (DSP0200 clause 7.3).
+    """A request that is answered on the HTTP level, without a CIM message.
 
+    DSP0200 "Errors and Status Codes".
     ``cim_error`` is the value of the CIMError header, empty for none; ``detail`` one line of text.
     """
 

@@ -1,4 +1,7 @@
-"""The HTTP headers of CIM operations (DSP0200 clause 6.3): what is asked, and what is refused."""
+"""The HTTP headers of CIM operations: what is asked, and what is refused.
+
+DSP0200 "CIMOperation", "CIMMethod" and "CIMObject".
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,8 @@ _MAN = re.compile(
     r"^\"?(http://www\.dmtf\.org/cim/mapping/http/v1\.[0-9]+)\"?\s*;\s*ns\s*=\s*([0-9]{2})$"
 )
 
-# DSP0200 clause 7.5: what a server can do, for a client that asks with OPTIONS.
+# What a server can do, for a client that asks with OPTIONS.
+# DSP0200 "Determining CIM Server Capabilities".
 OPTIONS_HEADERS: Mapping[str, str] = {
     "Allow": "POST, M-POST, OPTIONS",
     "CIMProtocolVersion": "1.0",

@@ -1,4 +1,4 @@
-"""The ASGI application: CIM operations over HTTP (DSP0200 clause 7)."""
+"""The ASGI application: CIM operations over HTTP (DSP0200 "HTTP Requirements and Usage")."""
 
 from __future__ import annotations
 
@@ -202,8 +202,8 @@ async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result
 class _AnswerResponse(Response):
     """Sends an answer piece by piece, each as soon as the connection takes it.
 
-    What is not written yet has no known length, so it goes in chunks (DSP0200 clause 7). When
-    writing it fails, the message breaks off, which HTTP tells its client.
+    What is not written yet has no known length, so it goes in chunks. When writing it fails, the
+    message breaks off, which HTTP tells its client.
     """
 
     def __init__(self, answer: Answer, headers: Mapping[str, str], executor: Executor) -> None:

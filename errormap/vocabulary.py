@@ -42,7 +42,7 @@ ERROR_TYPES: Mapping[str, int] = {
     "unsupported": 10,
 }
 SEVERITIES: Mapping[str, int] = {"information": 2, "minor": 4, "major": 5, "critical": 6}
-# DSP0200 clause 5.4.1.3, as far as a failed operation ends so; 0 belongs to what is no failure.
+# DSP0200 "Status Codes", as far as a failed operation ends so; 0 belongs to what is no failure.
 _STATUSES = frozenset((0, 1, 2, 4, 6, 7, 11))
 _INDENT = " " * 9
 _WIDTH = 80

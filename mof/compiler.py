@@ -111,7 +111,7 @@ def _with_explicit_scopes(declared: CIMQualifierDeclaration) -> CIMQualifierDecl
 
 
 def to_document(schema: Schema) -> bytes:
-    """The schema as a CIM-XML declaration (DSP0201 clause 5.2.2) behind an index of its parts."""
+    """The schema as a CIM-XML declaration (DSP0201 "DECLARATION") behind an index of its parts."""
     qualifiers = "".join(each.tocimxmlstr() for each in schema.qualifiers.values()).encode()
     entries: list[tuple[ClassOutline, int, int]] = []
     body = bytearray(_HEAD + qualifiers + b"\n")

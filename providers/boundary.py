@@ -135,7 +135,7 @@ class Providers:
         return reading
 
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
-        """The instances of a class and of its subclasses (DSP0200 clause 5.4.2.11).
+        """The instances of a class and of its subclasses (DSP0200 "EnumerateInstances").
 
         They are made as they are taken, so that a host need not hold all of them at once.
         """
@@ -146,12 +146,12 @@ class Providers:
         return () if first is None else chain((first,), records)
 
     def get_instance(self, path: ObjectPath) -> Record:
-        """One instance (DSP0200 clause 5.4.2.2); the path may name a superclass."""
+        """One instance (DSP0200 "GetInstance"); the path may name a superclass."""
         with translated(path):
             return self._of(path).get(path, self._language)
 
     def delete_instance(self, path: ObjectPath) -> None:
-        """Delete an instance (DSP0200 clause 5.4.2.4): a job that has ended."""
+        """Delete an instance (DSP0200 "DeleteInstance"): a job that has ended."""
         with translated(path):
             self._of(path).delete(path)
 
@@ -164,7 +164,7 @@ class Providers:
         role: str = "",
         result_role: str = "",
     ) -> list[Record]:
-        """The instances associated with ``path`` (DSP0200 clause 5.4.2.14)."""
+        """The instances associated with ``path`` (DSP0200 "Associators")."""
         filters = self._filters(assoc_class, result_class, role, result_role)
         with translated(path):
             namespace = self._of(path)
@@ -180,7 +180,7 @@ class Providers:
         role: str = "",
         result_role: str = "",
     ) -> list[ObjectPath]:
-        """The names of the instances associated with ``path`` (DSP0200 clause 5.4.2.15)."""
+        """The names of the instances associated with ``path`` (DSP0200 "AssociatorNames")."""
         filters = self._filters(assoc_class, result_class, role, result_role)
         with translated(path):
             namespace = self._of(path)
@@ -190,7 +190,7 @@ class Providers:
     def references(
         self, path: ObjectPath, *, result_class: str = "", role: str = ""
     ) -> list[Record]:
-        """The associations that refer to ``path`` (DSP0200 clause 5.4.2.16)."""
+        """The associations that refer to ``path`` (DSP0200 "References")."""
         filters = self._filters(result_class, "", role, "")
         with translated(path):
             namespace = self._of(path)
@@ -202,7 +202,7 @@ class Providers:
     def reference_names(
         self, path: ObjectPath, *, result_class: str = "", role: str = ""
     ) -> list[ObjectPath]:
-        """The names of the associations that refer to ``path`` (DSP0200 clause 5.4.2.17)."""
+        """The names of the associations that refer to ``path`` (DSP0200 "ReferenceNames")."""
         records = self.references(path, result_class=result_class, role=role)
         return [record.path for record in records if record.path is not None]
 

@@ -50,7 +50,7 @@ class Failure:
 
     @property
     def status(self) -> int:
-        """The CIM status code of the failed operation (DSP0200 clause 5.4.1.3)."""
+        """The CIM status code of the failed operation (DSP0200 "Status Codes")."""
         return self.status_code or self.code.cim_status
 
     def description(self, language: str = ENGLISH) -> str:

@@ -45,7 +45,7 @@ def failure(
 def from_hypervisor(
     error: StandardError, source: ObjectPath | None = None, *, ending: str = ""
 ) -> CodedError:
-    """The CIM error that a hypervisor's failure becomes (DSP0200 clause 5.4.1.3).
+    """The CIM error that a hypervisor's failure becomes (DSP0200 "Status Codes").
 
     ``ending`` is what else there is to say, one of TEXTS.
     """

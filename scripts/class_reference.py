@@ -95,7 +95,7 @@ def _method_rows(schema: Schema, served: Registration) -> Iterator[tuple[str, ..
 
 
 def _parameters(method: CIMMethod, direction: str) -> str:
-    """A parameter without a qualifier In is one that goes in (DSP0004 clause 5.6.3)."""
+    """A parameter without a qualifier In is one that goes in (DSP0004 "Standard Qualifiers")."""
     found = []
     for parameter in method.parameters.values():
         qualifier = parameter.qualifiers.get(direction)

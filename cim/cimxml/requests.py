@@ -1,4 +1,4 @@
-"""Reading one request message (DSP0201 clause 5.2.6): who is called, where, with what."""
+"""Reading one request message (DSP0201 "MESSAGE"): who is called, where, with what."""
 
 from __future__ import annotations
 

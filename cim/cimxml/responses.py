@@ -1,4 +1,4 @@
-"""Writing response messages (DSP0201 clause 5.2.6): results, output parameters and errors."""
+"""Writing response messages (DSP0201 "MESSAGE"): results, output parameters and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The association operations on a class: what declarations say (DSP0200 clause 5.4.2.14)."""
+"""The association operations on a class: what declarations say (DSP0200 "Associators")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading classes and qualifier declarations (DSP0200 clauses 5.4.2.1 and 5.4.2.20)."""
+"""Reading classes and qualifier declarations (DSP0200 "GetClass" and "GetQualifier")."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The operations that give many objects: all instances of a class, and the associations.
 
 One table of sources serves both forms of each operation: the plain one, and the one that opens an
-enumeration (DSP0200 clause 5.4.2.24), which writes the same objects another way.
+enumeration (DSP0200 "Pulled Enumeration Operations"), which writes the same objects another way.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading and deleting one instance (DSP0200 clauses 5.4.2.2, 5.4.2.4 and 5.4.2.18)."""
+"""Reading and deleting one instance (DSP0200 "GetInstance", "DeleteInstance" and "GetProperty")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Calling a method of a class on an instance or on the class (DSP0200 clause 5.4.1)."""
+"""Calling a method of a class on an instance or on the class.
+
+DSP0200 "Extrinsic Method Invocation".
+"""
 
 from __future__ import annotations
 

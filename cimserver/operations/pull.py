@@ -1,4 +1,4 @@
-"""Opening, pulling and closing enumerations (DSP0200 clause 5.4.2.24)."""
+"""Opening, pulling and closing enumerations (DSP0200 "Pulled Enumeration Operations")."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Association:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """The filters of association operations (DSP0200 clause 5.4.2.14); empty: no restriction."""
+    """The filters of association operations (DSP0200 "Associators"); empty: no restriction."""
 
     assoc_class: str = ""
     result_class: str = ""

@@ -1,4 +1,4 @@
-"""VirtCIM_HostSystem: the host of virtual systems (DSP1042 clause 7.2)."""
+"""VirtCIM_HostSystem: the host of virtual systems (DSP1042 "CIM_System")."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Quantities with units as CIM clients send them (DSP0004 annex C, and what came before it)."""
+"""Quantities with units as CIM clients send them (DSP0004 "Units", and what came before it)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 __all__ = ["Unit", "UnitError", "parse_unit"]
 
-# The units that are spelled out without annex C; binary multiples, as every client means them.
+# The units that clients spell out in words; binary multiples, as every client means them.
 _WORDS: Mapping[str, tuple[str, int]] = MappingProxyType(
     {
         "bytes": ("byte", 1),

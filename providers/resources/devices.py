@@ -1,4 +1,4 @@
-"""What all devices of virtual systems have in common (DSP1057 clause 7.5).
+"""What all devices of virtual systems have in common (DSP1057 "CIM_LogicalDevice").
 
 A device is what the operating system in a virtual system sees of a resource. It is there in every
 state of the system; EnabledState tells whether it works at the moment.

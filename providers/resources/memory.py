@@ -36,7 +36,7 @@ from virtcim.providers.resources.kind import Profile
 __all__ = ["MEMORY", "MEMORY_POOL", "HostMemory", "memory_pool"]
 
 _MIB = 2**20
-# What a virtual system gets where no setting says it (DSP1042 clause 8.2.2 leaves it to us).
+# What a virtual system gets where no setting says it: DSP1042 leaves it to us.
 _DEFAULT_BYTES = 512 * _MIB
 _LEAST_BYTES = _MIB
 _BYTE, _COUNT = Unit("byte", Fraction(1)), Unit("count", Fraction(1))

@@ -32,7 +32,7 @@ from virtcim.providers.resources.kind import Profile
 
 __all__ = ["PROCESSORS", "PROCESSOR_POOL", "UNKNOWN_FAMILY"]
 
-# What a virtual system gets where no setting says it (DSP1042 clause 8.2.2 leaves it to us).
+# What a virtual system gets where no setting says it: DSP1042 leaves it to us.
 _DEFAULT = 1
 # CIM_Processor.Family, which has no ValueMap in the compiled schema.
 UNKNOWN_FAMILY = 2

@@ -53,7 +53,8 @@ class State(NamedTuple):
     available: tuple[RequestedStateValue, ...]
 
 
-# DSP1057 clause 7.2 gives the enabled states; what can be requested follows XenAPI's rules.
+# The enabled states are of DSP1057 "CIM_ComputerSystem"; what can be requested follows XenAPI's
+# rules.
 _STATES: Mapping[PowerState, State] = MappingProxyType(
     {
         PowerState.RUNNING: State(

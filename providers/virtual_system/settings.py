@@ -1,4 +1,7 @@
-"""VirtCIM_VirtualSystemSettingData: the settings of a virtual system (DSP1057 clause 7.4)."""
+"""VirtCIM_VirtualSystemSettingData: the settings of a virtual system.
+
+DSP1057 "CIM_VirtualSystemSettingData".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RequestStateChange of a virtual system (DSP1057 clause 8.2)."""
+"""RequestStateChange of a virtual system (DSP1057 "CIM_ComputerSystem.RequestStateChange")."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """VirtCIM_VirtualSystemManagementCapabilities: what the management service can do.
 
-DSP1042 clause 7.5. One per host, as the guests that a host can run depend on it.
+DSP1042 "CIM_VirtualSystemManagementCapabilities". One per host, as the guests that a host can run
+depend on it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """VirtCIM_VirtualSystemManagementService: the service that makes and removes virtual systems.
 
-DSP1042 clause 7.4. Every host offers it; it acts on the whole pool of hosts.
+DSP1042 "CIM_VirtualSystemManagementService". Every host offers it; it acts on the whole pool of
+hosts.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ __all__ = ["MANAGEMENT_METHODS"]
 
 
 def _define_system(call: Call) -> MethodResult:
-    """CIM_VirtualSystemManagementService.DefineSystem (DSP1042 clause 8.2.2)."""
+    """DSP1042 "CIM_VirtualSystemManagementService.DefineSystem"."""
     reference = None
     if call.parameter("ReferenceConfiguration") is not None:
         reference = _settings_of(call, "ReferenceConfiguration")
@@ -54,7 +54,7 @@ def _define_system(call: Call) -> MethodResult:
 
 
 def _destroy_system(call: Call) -> MethodResult:
-    """CIM_VirtualSystemManagementService.DestroySystem (DSP1042 clause 8.2.3)."""
+    """DSP1042 "CIM_VirtualSystemManagementService.DestroySystem"."""
     path = call.parameter("AffectedSystem")
     if not isinstance(path, ObjectPath):
         raise rejected("AffectedSystem: a reference to a virtual system is needed")
@@ -75,7 +75,7 @@ def _destroy_system(call: Call) -> MethodResult:
 
 
 def _modify_system_settings(call: Call) -> MethodResult:
-    """CIM_VirtualSystemManagementService.ModifySystemSettings (DSP1042 clause 8.2.7)."""
+    """DSP1042 "CIM_VirtualSystemManagementService.ModifySystemSettings"."""
     uuid, change = read_modified_system(call.view, call.classes, call.parameter("SystemSettings"))
 
     def modify(monitor: Operation) -> MethodResult:
@@ -86,7 +86,7 @@ def _modify_system_settings(call: Call) -> MethodResult:
 
 
 def _add_resource_settings(call: Call) -> MethodResult:
-    """CIM_VirtualSystemManagementService.AddResourceSettings (DSP1042 clause 8.2.4)."""
+    """DSP1042 "CIM_VirtualSystemManagementService.AddResourceSettings"."""
     system = _settings_of(call, "AffectedConfiguration")
     added = read_added_resources(call.view, call.classes, call.parameter("ResourceSettings"))
 
@@ -99,7 +99,7 @@ def _add_resource_settings(call: Call) -> MethodResult:
 
 
 def _modify_resource_settings(call: Call) -> MethodResult:
-    """CIM_VirtualSystemManagementService.ModifyResourceSettings (DSP1042 clause 8.2.5)."""
+    """DSP1042 "CIM_VirtualSystemManagementService.ModifyResourceSettings"."""
     modified = read_modified_resources(call.view, call.classes, call.parameter("ResourceSettings"))
 
     def modify(monitor: Operation) -> MethodResult:
@@ -113,7 +113,7 @@ def _modify_resource_settings(call: Call) -> MethodResult:
 
 
 def _remove_resource_settings(call: Call) -> MethodResult:
-    """CIM_VirtualSystemManagementService.RemoveResourceSettings (DSP1042 clause 8.2.6)."""
+    """DSP1042 "CIM_VirtualSystemManagementService.RemoveResourceSettings"."""
     removed = read_removed_resources(call.resolve, call.parameter("ResourceSettings"))
 
     def remove(monitor: Operation) -> MethodResult:
