@@ -93,8 +93,11 @@ class Providers:
     ) -> None:
         self._classes = classes
         self._language = ENGLISH
-        self._jobs = JobStore(state)
         endpoint_of = {_namespace_name(each): each for each in endpoints}
+        if len({name.lower() for name in endpoint_of}) != len(endpoints):
+            names = ", ".join(map(_namespace_name, endpoints))
+            raise ValueError(f"two hypervisors have the same name: {names}")
+        self._jobs = JobStore(state)
         for name, endpoint in endpoint_of.items():
             endpoint.keep_undo_steps(UndoStore(self._jobs.database, name))
         self._operations = Operations(
@@ -120,8 +123,6 @@ class Providers:
         served.append(Namespace(INTEROP, classes, INTEROP_CLASSES, served=lambda: self._served))
         self.namespaces: tuple[str, ...] = tuple(each.name for each in served)
         self._served = {each.name.lower(): each for each in served}
-        if len(self._served) != len(served):
-            raise ValueError(f"two hypervisors have the same name: {', '.join(self.namespaces)}")
 
     def in_language(self, language: str) -> Providers:
         """The same providers, for a reader of ``language``: what jobs tell is told in it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -177,9 +178,11 @@ KINDS = st.lists(
 
 
 @pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> UndoLog:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[UndoLog]:
     directory: Path = tmp_path_factory.mktemp("state")
-    return UndoStore(StateDatabase(str(directory)), "root/virt")
+    database = StateDatabase(str(directory))
+    yield UndoStore(database, "root/virt")
+    database.close()
 
 
 @settings(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -151,7 +152,8 @@ def test_a_job_of_a_hypervisor_that_is_no_longer_served_is_unverified(
     make_providers: MakeProviders, state: str, left_behind: ObjectPath
 ) -> None:
     make_providers(SimulatedEndpoint(1, name="other"), state=state).close()
-    found = [job for job in JobStore(state).all(NAMESPACE) if job.ended]
+    with closing(JobStore(state)) as store:
+        found = [job for job in store.all(NAMESPACE) if job.ended]
     assert [job.error_code for job in found] == [ErrorCode.ERR_UNABLE_TO_VERIFY_STATE]
     assert left_behind.key("InstanceID") == f"VirtCIM:{found[0].uuid}"
 

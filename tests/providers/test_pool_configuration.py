@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -398,5 +398,7 @@ def test_whatever_is_sent_is_applied_or_refused_by_name(
 
 
 @pytest.fixture(scope="module")
-def providers_once(schema: Schema) -> Providers:
-    return Providers([SimulatedEndpoint(systems=2)], schema, job_after_s=30.0)
+def providers_once(schema: Schema) -> Iterator[Providers]:
+    made = Providers([SimulatedEndpoint(systems=2)], schema, job_after_s=30.0)
+    yield made
+    made.close()

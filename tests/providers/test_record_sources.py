@@ -171,9 +171,17 @@ def _content(record: Record) -> object:
     return record.class_name, record.path, dict(record.values)
 
 
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    made.jobs.close()
+
+
 @pytest.mark.parametrize("instance_class", CLASSES, ids=lambda each: each.name)
-def test_a_record_is_new_exactly_when_a_source_changed(instance_class: InstanceClass[Any]) -> None:
-    world = World()
+def test_a_record_is_new_exactly_when_a_source_changed(
+    instance_class: InstanceClass[Any], world: World
+) -> None:
     cache, view, original = world.cache(), world.view(), world.endpoint.current
     sources = _sources(instance_class, view)
     assert sources, "the population lacks such an instance"

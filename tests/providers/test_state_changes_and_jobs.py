@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -501,7 +502,8 @@ def test_a_stored_job_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert again.all("root/virt") == (job,)
     again.remove(job.uuid)
     again.close()
-    assert JobStore(str(tmp_path), clock).all("root/virt") == ()
+    with closing(JobStore(str(tmp_path), clock)) as last:
+        assert last.all("root/virt") == ()
 
 
 def test_more_operations_than_the_server_bears_are_refused(

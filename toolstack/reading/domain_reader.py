@@ -108,7 +108,7 @@ def _others(devices: Mapping[str, Sequence[Element]]) -> _Others:
 def _whole(root: Element) -> DomainXml:
     fields, head_problems = _head(root)
     problems = [*head_problems]
-    devices = _by_tag(root.find("devices") or ())
+    devices = _by_tag(root.iterfind("devices/*"))
     disks = _devices(problems, "a disk", read_disk, devices.get("disk", ()))
     interfaces = _interfaces(problems, devices.get("interface", ()))
     others = _others(devices)
