@@ -91,9 +91,11 @@ class ElementReader:
         self._room = limits.size_bytes
         self._is_first = True
         self._failure: CimXmlError | None = None
-        self._elements = 0
+        self._elements = limits.elements
+        self._depth = limits.depth
         self._open: list[Element] = []
-        self._texts: list[list[str]] = []
+        # What stands in each of the open elements; most have no text, or all of it in one piece.
+        self._texts: list[list[str] | None] = []
         self._root = Element("", {})
 
     def feed(self, data: bytes) -> None:
@@ -146,24 +148,31 @@ class ElementReader:
         raise _not_well_formed("a document type declaration is not accepted")
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._elements += 1
-        if self._elements > self._limits.elements:
+        self._elements -= 1
+        if self._elements < 0:
             raise CimXmlError("the message has too many elements", status_hint=_TOO_LARGE)
-        if len(self._open) >= self._limits.depth:
-            raise _not_well_formed("the elements of the message are nested too deeply")
-        element = Element(name, attributes)
-        if self._open:
-            self._open[-1].children.append(element)
-        else:
+        element = Element(name, attributes, [], "")
+        around = self._open
+        if not around:
             self._root = element
-        self._open.append(element)
-        self._texts.append([])
+        elif len(around) < self._depth:
+            around[-1].children.append(element)
+        else:
+            raise _not_well_formed("the elements of the message are nested too deeply")
+        around.append(element)
+        self._texts.append(None)
 
     def _end(self, _name: str) -> None:
-        self._open.pop().text = "".join(self._texts.pop())
+        element, text = self._open.pop(), self._texts.pop()
+        if text is not None:
+            element.text = "".join(text)
 
     def _text(self, text: str) -> None:
-        self._texts[-1].append(text)
+        before = self._texts[-1]
+        if before is None:
+            self._texts[-1] = [text]
+        else:
+            before.append(text)
 
 
 def _not_well_formed(detail: str) -> CimXmlError:
