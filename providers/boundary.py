@@ -17,7 +17,7 @@ from virtcim.cim.records import (
 from virtcim.errormap import ENGLISH
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.associations.job_ends import made_elements
-from virtcim.providers.engine.association_engine import Filters
+from virtcim.providers.engine.association_engine import Filters, Link
 from virtcim.providers.engine.instance_class import AnyClass, ClassModel
 from virtcim.providers.errors import translated
 from virtcim.providers.host.devices import HOST_DEVICES
@@ -93,6 +93,8 @@ class Providers:
     ) -> None:
         self._classes = classes
         self._language = ENGLISH
+        # For readers of our other languages; copies share it.
+        self._readings: dict[str, Providers] = {}
         endpoint_of = {_namespace_name(each): each for each in endpoints}
         if len({name.lower() for name in endpoint_of}) != len(endpoints):
             names = ", ".join(map(_namespace_name, endpoints))
@@ -131,9 +133,16 @@ class Providers:
         """
         if language == self._language:
             return self
-        reading = copy(self)
-        reading._language = language  # noqa: SLF001 - a copy of itself
+        reading = self._readings.get(language)
+        if reading is None:
+            reading = self._readings[language] = copy(self)
+            reading._language = language  # noqa: SLF001 - a copy of itself
         return reading
+
+    def reads_at_once(self, path: ObjectPath) -> bool:
+        """Whether reading an instance, or what is around it, waits for nothing and is little."""
+        namespace = self._served.get(path.namespace.lower())
+        return namespace is not None and namespace.reads_at_once(path)
 
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
         """The instances of a class and of its subclasses (DSP0200 "EnumerateInstances").
@@ -170,7 +179,7 @@ class Providers:
         with translated(path):
             namespace = self._of(path)
             links = namespace.links(path, filters, self._language)
-            return _unique(namespace.instance(link) for link in links)
+            return [namespace.instance(link) for link in _to_different_instances(links)]
 
     def associator_names(
         self,
@@ -260,6 +269,9 @@ def _namespace_name(endpoint: Endpoint) -> str:
     return f"{ROOT}/{endpoint.name}" if endpoint.name else ROOT
 
 
-def _unique(records: Iterable[Record]) -> list[Record]:
-    """Without the repetitions that two associations to the same instance give."""
-    return list({id(record): record for record in records}.values())
+def _to_different_instances(links: Iterable[Link]) -> Iterable[Link]:
+    """One of the links to each instance: two associations may lead to the same."""
+    return {
+        (link.target.instance_class, link.target.namespace, link.target.identity): link
+        for link in links
+    }.values()

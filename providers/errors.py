@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from virtcim.cim.path_text import path_text
 from virtcim.cim.records import CimError, ObjectPath, StatusCode
 from virtcim.errormap import ErrorCode, HypervisorError, StandardError, translate
@@ -76,16 +73,21 @@ def failure_of(error: CimError) -> Failure:
     )
 
 
-@contextmanager
-def translated(source: ObjectPath | None = None) -> Iterator[None]:
+class translated:  # noqa: N801 - used as a function, like contextlib's own
     """Turn what a hypervisor reports within the block into the CIM error it stands for."""
-    try:
-        yield
-    except RolledBackError as error:
-        standard = translate(error.fault)
-        raise from_hypervisor(standard, source, ending=NOTHING_REMAINS) from error
-    except HypervisorError as error:
-        raise from_hypervisor(translate(error.fault), source) from error
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: ObjectPath | None = None) -> None:
+        self._source = source
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, HypervisorError):
+            ending = NOTHING_REMAINS if isinstance(error, RolledBackError) else ""
+            raise from_hypervisor(translate(error.fault), self._source, ending=ending) from error
 
 
 def _text_of(path: ObjectPath | None) -> str:

@@ -62,19 +62,28 @@ class Namespace:
         return View(
             language=language,
             namespace=self.name,
-            namespaces=[each.name for each in self._served().values()],
+            namespaces=self._names,
             endpoint=self._endpoint,
             derived=self._derived,
             jobs=self._jobs,
-            implementations=lambda: [
-                each.view() for each in self._served().values() if each.shows_hypervisor
-            ],
+            implementations=self._implementations,
         )
+
+    def _names(self) -> list[str]:
+        return [each.name for each in self._served().values()]
+
+    def _implementations(self) -> list[View]:
+        return [each.view() for each in self._served().values() if each.shows_hypervisor]
 
     @property
     def shows_hypervisor(self) -> bool:
         """Whether there is a hypervisor below."""
         return self._endpoint is not None
+
+    def reads_at_once(self, path: ObjectPath) -> bool:
+        """Whether reading ``path``, or what is around it, waits for nothing and is little."""
+        found = self._instance_classes.get(path.class_name)
+        return found is not None and found.within_system and bool(path.keys)
 
     def enumerate(self, class_name: str, language: str) -> Iterator[Record]:
         """The instances of a class and its subclasses, of one moment; made one after another."""
@@ -182,7 +191,9 @@ class Namespace:
 
     def resolve(self, view: View, path: ObjectPath) -> AnyNode | None:
         """The instance that ``path`` names, also by the name of a superclass; None without one."""
-        exact = self._instance_classes.get(self._classes.canonical(path.class_name) or "")
+        exact = self._instance_classes.get(path.class_name)
+        if exact is None:
+            exact = self._instance_classes.get(self._classes.canonical(path.class_name) or "")
         for instance_class in (exact,) if exact else self._subclasses(path.class_name):
             identity = instance_class.shape.identity(path)
             node = None if identity is None else instance_class.find(view, identity)

@@ -37,7 +37,9 @@ class ClassModel(Protocol):
 class ServedClass(ABC, Generic[S_co]):
     """What everybody may ask of a class, also where there are several with different sources.
 
-    ``volatile`` are instances that come and go while the inventory stays the same.
+    ``volatile`` are instances that come and go while the inventory stays the same. Instances
+    ``within_system`` belong to one virtual system, and so does what they are associated with, but
+    for single things like the host or a pool.
     """
 
     __slots__ = ()
@@ -45,6 +47,7 @@ class ServedClass(ABC, Generic[S_co]):
     name: str
     shape: KeyShape
     volatile: bool
+    within_system: bool
 
     @abstractmethod
     def find(self, view: View, identity: str) -> Node[S_co] | None:
@@ -76,6 +79,7 @@ class InstanceClass(ServedClass[S]):
     every: Callable[[View], Iterable[S]]
     values: Callable[[S], Mapping[str, Value]]
     volatile: bool = False
+    within_system: bool = False
 
     def node(self, sources: S) -> Node[S]:
         """The instance with these sources."""
@@ -97,24 +101,25 @@ class Node(Generic[S_co]):
     ``namespace`` is where it is, empty where that is where one looks.
     """
 
-    __slots__ = ("_class", "namespace", "sources")
+    __slots__ = ("_class", "_identity", "instance_class", "namespace", "sources")
+
+    instance_class: ServedClass[S_co]
 
     def __init__(
         self, instance_class: InstanceClass[S_co], sources: S_co, namespace: str = ""
     ) -> None:
-        self._class = instance_class
+        # The class twice: nobody but this one may use it as one of sources of a known shape.
+        self._class = self.instance_class = instance_class
         self.sources = sources
         self.namespace = namespace
-
-    @property
-    def instance_class(self) -> ServedClass[S_co]:
-        """The class that the instance is of."""
-        return self._class
+        self._identity = ""
 
     @property
     def identity(self) -> str:
         """What tells the instance from the others of its class."""
-        return self._class.identity(self.sources)
+        if not self._identity:
+            self._identity = self._class.identity(self.sources)
+        return self._identity
 
     def keys(self) -> dict[str, str]:
         """Its key properties."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from virtcim.cim.path_text import path_text
-from virtcim.cim.records import ObjectPath
+from virtcim.cim.records import CimError, ObjectPath
 from virtcim.providers.engine.identities import instance_id, parse_instance_id
 from virtcim.providers.errors import rejected
 
@@ -31,36 +31,54 @@ class KeyShape:
     scope: str = ""
     fixed: Mapping[str, str] = field(default_factory=dict)
     has_parts: bool = True
+    spelled: Mapping[str, str] = field(init=False)  # the names by lower-case name
+    blank: Mapping[str, str] = field(init=False)  # the keys in order, empty where they vary
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spelled", {name.lower(): name for name in self.names})
+        blank = {name: self.fixed.get(name, "") for name in self.names}
+        object.__setattr__(self, "blank", blank)
 
     def keys(self, identity: str) -> dict[str, str]:
         """The keys of the instance ``identity``."""
-        scope, _, variable = identity.partition(" ") if self.scope else ("", "", identity)
-        given = {self.scope: scope, self.variable: variable}
-        return {name: given[name] if name in given else self.fixed[name] for name in self.names}
+        keys = {**self.blank}
+        if self.scope:
+            keys[self.scope], _, keys[self.variable] = identity.partition(" ")
+        else:
+            keys[self.variable] = identity
+        return keys
 
     def identity(self, path: ObjectPath) -> str | None:
         """The identity in ``path``; None where its fixed keys are those of another class.
 
         Raises CimError (ERR_BAD_PARAMETER) where keys are missing, unknown, or no strings.
         """
-        given = {name.lower(): value for name, value in path.keys}
-        if sorted(given) != sorted(name.lower() for name in self.names):
+        spelled = self.spelled
+        given = {spelled.get(name.lower(), name): value for name, value in path.keys}
+        if len(given) != len(spelled) or not all(name in given for name in self.names):
             raise rejected(
                 f"the keys of {path.class_name} are {', '.join(self.names)}, not those of "
                 f"{path_text(path)}"
             )
         for name, expected in self.fixed.items():
-            value = given[name.lower()]
-            if not isinstance(value, str) or value.lower() != expected.lower():
+            value = given[name]
+            if value != expected and not (
+                isinstance(value, str) and value.lower() == expected.lower()
+            ):
                 return None
-        variables = (self.scope, self.variable) if self.scope else (self.variable,)
-        identity = []
-        for name in variables:
-            value = given[name.lower()]
-            if not isinstance(value, str):
-                raise rejected(f"the key {name} of {path.class_name} is a string, not {value!r}")
-            identity.append(value)
-        return " ".join(identity)
+        variable = given[self.variable]
+        if not isinstance(variable, str):
+            raise self._no_string(path, self.variable, variable)
+        if not self.scope:
+            return variable
+        scope = given[self.scope]
+        if not isinstance(scope, str):
+            raise self._no_string(path, self.scope, scope)
+        return f"{scope} {variable}"
+
+    @staticmethod
+    def _no_string(path: ObjectPath, name: str, value: object) -> CimError:
+        return rejected(f"the key {name} of {path.class_name} is a string, not {value!r}")
 
     def naming(self) -> Callable[[str, str], str]:
         """What makes the identity of a part of the object with that UUID."""

@@ -58,6 +58,7 @@ def per_object(
     *,
     part: str = "",
     shape: KeyShape = INSTANCE_ID,
+    within_system: bool = False,
 ) -> InstanceClass[S]:
     """A class that has one instance per object.
 
@@ -80,6 +81,7 @@ def per_object(
         found=find,
         every=lambda view: map(sources(view), objects(view).values()),
         values=values,
+        within_system=within_system,
     )
 
 
@@ -119,6 +121,7 @@ def per_system(
         lambda of: values(of.system),
         part=part,
         shape=shape,
+        within_system=True,
     )
 
 
@@ -146,6 +149,7 @@ def per_part(
             for each in parts(system)
         ),
         values=lambda of: values(of.system, of.part),
+        within_system=True,
     )
 
 
@@ -170,6 +174,7 @@ def per_number(
             for each in numbers(system)
         ),
         values=lambda of: values(of.system, of.part),
+        within_system=True,
     )
 
 

@@ -34,7 +34,7 @@ _MOST = 20_000
 class _ClassRecords:
     """The records of one class."""
 
-    __slots__ = ("entries", "limit", "listed", "lock", "used")
+    __slots__ = ("entries", "limit", "listed", "listing", "lock", "used")
 
     def __init__(self) -> None:
         self.entries: dict[str, _Entry] = {}
@@ -42,7 +42,10 @@ class _ClassRecords:
         self.listed: tuple[object, list[Record]] | None = None
         self.limit = _FEW
         self.used = 0
+        # Held while something is added, and while all of them are gone through. Reading takes none:
+        # at worst it finds what another thread is about to replace.
         self.lock = threading.Lock()
+        self.listing = threading.Lock()
 
 
 class RecordCache:
@@ -63,46 +66,55 @@ class RecordCache:
         self._view = view
         self._most = most
         self._uses = 0
+        self._additions = 0
         self._classes = {each.name: _ClassRecords() for each in classes}
 
     def record(self, node: AnyNode) -> Record:
         """The record of one instance."""
         known = self._classes[node.instance_class.name]
+        identity = node.identity
+        entry = known.entries.get(identity)
+        if entry is None or not _unchanged(entry[0], node.sources):
+            entry = self._added(known, identity, node)
+        self._use(known)
+        return entry[1]
+
+    def _added(self, known: _ClassRecords, identity: str, node: AnyNode) -> _Entry:
+        """The new record of one instance, unless another thread was faster."""
         with known.lock:
             if len(known.entries) > known.limit:
                 self._forget_gone(node.instance_class, known)
-            identity = node.identity
             entry = known.entries.get(identity)
             if entry is None or not _unchanged(entry[0], node.sources):
-                entry = self._made(identity, node)
-            known.entries[identity] = entry
-            self._use(known)
-            if self._uses % _FEW == 0:
-                self._make_room(known)
-        return entry[1]
+                entry = known.entries[identity] = self._made(identity, node)
+                self._additions += 1
+                if self._additions % _FEW == 0:
+                    self._make_room(known)
+        return entry
 
     def enumerate(self, instance_class: AnyClass, view: View) -> list[Record]:
         """The records of every instance of one class (without its subclasses)."""
         known = self._classes[instance_class.name]
         state = None if instance_class.volatile else view.state
-        with known.lock:
+        self._use(known)
+        with known.listing:
             if state is not None and known.listed is not None and known.listed[0] is state:
-                self._use(known)
                 return known.listed[1]
             entries: dict[str, _Entry] = {}
             before = known.entries
+            # Without the lock: who wants one record waits for no list.
             for node in instance_class.all(view):
                 identity = node.identity
                 entry = before.get(identity)
                 if entry is None or not _unchanged(entry[0], node.sources):
                     entry = self._made(identity, node)
                 entries[identity] = entry
-            known.entries = entries
-            known.limit = 2 * len(entries) + _FEW
-            self._use(known)
-            self._make_room(known)
             records = [record for _, record in entries.values()]
-            known.listed = (state, records) if known.entries is entries else None
+            with known.lock:
+                known.entries = entries
+                known.limit = 2 * len(entries) + _FEW
+                self._make_room(known)
+                known.listed = (state, records) if known.entries is entries else None
         return records
 
     def _use(self, known: _ClassRecords) -> None:

@@ -52,7 +52,7 @@ class View:
         self,
         *,
         namespace: str,
-        namespaces: Sequence[str] = (),
+        namespaces: Callable[[], Sequence[str]] = tuple,
         endpoint: Endpoint | None = None,
         derived: Derived | None = None,
         jobs: JobStore | None = None,
@@ -62,7 +62,7 @@ class View:
         self.namespace = namespace
         self.language = language
         self._implementations = implementations
-        self.namespaces = namespaces
+        self._namespaces = namespaces
         self._endpoint = endpoint
         self._derived = derived or Derived()
         self._jobs = jobs
@@ -80,6 +80,11 @@ class View:
     def state(self) -> object | None:
         """What stays the same object while everything does; None without a hypervisor."""
         return None if self._endpoint is None else self.inventory
+
+    @property
+    def namespaces(self) -> Sequence[str]:
+        """The names of all namespaces that are served."""
+        return self._namespaces()
 
     def implementations(self) -> Sequence[View]:
         """The namespaces that show hypervisors, as far as this one tells of them.

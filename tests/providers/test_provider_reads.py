@@ -520,6 +520,37 @@ def test_what_belongs_to_one_system_is_found_without_looking_at_the_others(
             assert providers.get_instance(reference).path == reference
 
 
+@pytest.mark.parametrize(
+    "class_name",
+    [VM, "VirtCIM_VirtualSystemSettingData", "VirtCIM_LogicalDisk", "VirtCIM_Processor"],
+)
+def test_what_belongs_to_one_system_is_read_at_once(providers: Providers, class_name: str) -> None:
+    for record in providers.enumerate_instances("root/virt", class_name):
+        assert record.path is not None
+        assert providers.reads_at_once(record.path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        system_path(0, namespace="root/elsewhere"),
+        ObjectPath(VM, namespace="root/virt"),
+        ObjectPath("VirtCIM_Unknown", {"Name": "x"}, namespace="root/virt"),
+        # Around these there is as much as there are systems.
+        ObjectPath("VirtCIM_HostSystem", {"Name": HOST.uuid}, namespace="root/virt"),
+        ObjectPath("VirtCIM_MemoryPool", {"InstanceID": "x"}, namespace="root/virt"),
+        ObjectPath("VirtCIM_SystemDevice", {"GroupComponent": "x"}, namespace="root/virt"),
+        # Reading a job may write into the database.
+        ObjectPath("VirtCIM_ConcreteJob", {"InstanceID": "x"}, namespace="root/virt"),
+        ObjectPath("VirtCIM_Namespace", {"Name": "x"}, namespace="root/interop"),
+    ],
+)
+def test_what_may_wait_or_be_much_is_not_read_at_once(
+    providers: Providers, path: ObjectPath
+) -> None:
+    assert not providers.reads_at_once(path)
+
+
 def test_many_readers_see_whole_inventories_while_it_changes(
     endpoint: SimulatedEndpoint, providers: Providers
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from tests.providers.conftest import MakeProviders
 from tests.providers.simulated_endpoint import REPOSITORY, SimulatedEndpoint
-from virtcim.hypervisor.model import PowerState, VirtualSystem
+from virtcim.hypervisor.model import Inventory, PowerState, VirtualSystem
 from virtcim.providers import ObjectPath
 from virtcim.providers.engine.record_cache import RecordCache
 from virtcim.providers.engine.sources import OfSystem
@@ -65,3 +67,43 @@ def test_no_more_records_are_kept_than_fit() -> None:
     small = RecordCache("root/virt", kept_classes, lambda: view, most=50)
     small.enumerate(COMPUTER_SYSTEM, view)
     assert [len(records.entries) for records in small._classes.values()] == [50, 0]
+
+
+def test_whoever_reads_one_instance_waits_for_no_list() -> None:
+    """A list of thousands is made in a thread; single reads are answered by the event loop."""
+    endpoint = SimulatedEndpoint(systems=2)
+    view = View(namespace="root/virt", endpoint=endpoint)
+    first, second = (
+        COMPUTER_SYSTEM.node(OfSystem(each)) for each in view.inventory.virtual_systems.values()
+    )
+    begun, read = threading.Event(), threading.Event()
+
+    class SlowView(View):
+        """One of which the state is there at once, and the systems when both have been read."""
+
+        @property
+        def state(self) -> object:
+            return self
+
+        @property
+        def inventory(self) -> Inventory:
+            begun.set()
+            assert read.wait(60)
+            return super().inventory
+
+    cache = RecordCache("root/virt", [COMPUTER_SYSTEM], lambda: view)
+    known = cache.record(first)
+    with ThreadPoolExecutor(1) as pool:
+        listing = pool.submit(
+            cache.enumerate, COMPUTER_SYSTEM, SlowView(namespace="root/virt", endpoint=endpoint)
+        )
+        assert begun.wait(60)
+        try:
+            with ThreadPoolExecutor(1) as reader:
+                assert reader.submit(cache.record, first).result(60) is known
+                assert reader.submit(cache.record, second).result(60).path is not None
+        finally:
+            read.set()
+        assert [one.values for one in listing.result(60)] == [
+            cache.record(one).values for one in (first, second)
+        ]

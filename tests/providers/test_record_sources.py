@@ -40,7 +40,7 @@ class World:
     def view(self) -> View:
         return View(
             namespace=NAMESPACE,
-            namespaces=[NAMESPACE, "root/interop"],
+            namespaces=lambda: [NAMESPACE, "root/interop"],
             endpoint=self.endpoint,
             jobs=self.jobs,
         )
