@@ -34,6 +34,12 @@ class ProviderBoundary(Protocol):
     def in_language(self, language: str) -> ProviderBoundary:
         """The same providers for a reader of that language, where they tell something in words."""
 
+    def reads_at_once(self, path: ObjectPath) -> bool:
+        """Whether reading an instance, or what is around it, waits for nothing and is little.
+
+        Then it takes no longer than the way to a thread. ``path`` may name anything.
+        """
+
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
         """The instances of a class and of its subclasses."""
 

@@ -6,13 +6,16 @@ DSP0200 "CIMOperation", "CIMMethod" and "CIMObject".
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from urllib.parse import unquote
 
 from virtcim.cim.cimxml.requests import MethodCall, Request
 from virtcim.cimserver.errors import HttpProblem
 
-__all__ = ["OPTIONS_HEADERS", "Extension", "check_against", "check_request"]
+__all__ = ["OPTIONS_HEADERS", "Head", "Headers", "check_against", "check_request"]
+
+Headers = Sequence[tuple[bytes, bytes]]
 
 _MEDIA_TYPES = ("application/xml", "text/xml")
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^"';\s]+)""", re.IGNORECASE)
@@ -22,71 +25,87 @@ _MAN = re.compile(
 
 # What a server can do, for a client that asks with OPTIONS.
 # DSP0200 "Determining CIM Server Capabilities".
-OPTIONS_HEADERS: Mapping[str, str] = {
-    "Allow": "POST, M-POST, OPTIONS",
-    "CIMProtocolVersion": "1.0",
-    "CIMSupportedFunctionalGroups": "basic-read, association-traversal, qualifier-declaration",
-    "CIMValidation": "loosely-validating",
-}
+OPTIONS_HEADERS: Headers = (
+    (b"allow", b"POST, M-POST, OPTIONS"),
+    (b"cimprotocolversion", b"1.0"),
+    (
+        b"cimsupportedfunctionalgroups",
+        b"basic-read, association-traversal, qualifier-declaration",
+    ),
+    (b"cimvalidation", b"loosely-validating"),
+)
+_MEDIA_TYPE = (b"content-type", b'application/xml; charset="utf-8"')
+_RESPONSE_HEADERS: Headers = ((b"cimoperation", b"MethodResponse"), _MEDIA_TYPE)
 
 
-class Extension:
-    """The CIM headers of one request, which M-POST gives a prefix (RFC 2774)."""
+class Head:
+    """The headers of one request, names in lower case; of one that is there twice the first.
 
-    def __init__(self, method: str, headers: Mapping[str, str]) -> None:
-        self._headers = headers
-        self.prefix = ""
-        if method == "M-POST":
-            found = _MAN.match(headers.get("man", "").strip())
-            if found is None:
-                raise HttpProblem(status=510, detail="the Man header names no extension of CIM")
-            self.prefix = f"{found[2]}-"
+    ``prefix`` is what M-POST puts before the names of the CIM headers (RFC 2774).
+    """
 
-    def get(self, name: str) -> str | None:
-        """The value of a CIM header of the request, None where it is not there."""
-        value = self._headers.get((self.prefix + name).lower())
-        return None if value is None else unquote(value.strip())
+    __slots__ = ("_headers", "prefix")
 
-    def response_headers(self) -> dict[str, str]:
-        """The CIM headers of the response message."""
-        named = {f"{self.prefix}CIMOperation": "MethodResponse"}
-        if self.prefix:
-            named |= {
-                "Ext": "",
-                "Cache-Control": "no-cache",
-                "Man": f"http://www.dmtf.org/cim/mapping/http/v1.0;ns={self.prefix[:2]}",
-            }
-        return named
+    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        self._headers: dict[bytes, bytes] = {}
+        for name, value in headers:
+            self._headers.setdefault(name, value)
+        self.prefix = b""
+
+    def get(self, name: bytes) -> str:
+        """The value of a header, empty where it is not there."""
+        return self._headers.get(name, b"").decode("latin-1")
+
+    def cim(self, name: bytes) -> str | None:
+        """The value of a CIM header, None where it is not there."""
+        value = self._headers.get(self.prefix + name)
+        return None if value is None else unquote(value.decode("latin-1").strip())
+
+    def extend(self) -> None:
+        """Find the prefix of M-POST. Raises HttpProblem."""
+        found = _MAN.match(self.get(b"man").strip())
+        if found is None:
+            raise HttpProblem(status=510, detail="the Man header names no extension of CIM")
+        self.prefix = f"{found[2]}-".encode("ascii")
+
+    def response_headers(self) -> Headers:
+        """The headers of the response message, but for its length."""
+        if not self.prefix:
+            return _RESPONSE_HEADERS
+        man = b"http://www.dmtf.org/cim/mapping/http/v1.0;ns=" + self.prefix[:2]
+        return (
+            (self.prefix + b"cimoperation", b"MethodResponse"),
+            (b"ext", b""),
+            (b"cache-control", b"no-cache"),
+            (b"man", man),
+            _MEDIA_TYPE,
+        )
 
 
-def check_request(headers: Mapping[str, str], extension: Extension) -> None:
+def check_request(head: Head) -> None:
     """Check what the headers say before the message is read. Raises HttpProblem."""
-    encoding = headers.get("content-encoding", "identity").strip().lower()
+    encoding = head.get(b"content-encoding").strip().lower()
     if encoding not in ("", "identity"):
         raise HttpProblem(status=415, detail=f"Content-Encoding {encoding:.40} is not supported")
-    content_type = headers.get("content-type", "")
-    charset = _CHARSET.search(content_type)
-    if content_type.partition(";")[0].strip().lower() not in _MEDIA_TYPES or (
-        charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii")
-    ):
+    if not _is_cim_xml(head.get(b"content-type")):
         raise HttpProblem(
             status=415, detail="a CIM message is application/xml or text/xml in UTF-8"
         )
-    operation = extension.get("CIMOperation")
+    operation = head.cim(b"cimoperation")
     if operation is None or operation.lower() != "methodcall":
         raise HttpProblem(
             status=400,
             cim_error="unsupported-operation",
             detail="the header CIMOperation must be MethodCall",
         )
-    version = extension.get("CIMProtocolVersion")
+    version = head.cim(b"cimprotocolversion")
     if version is not None and not version.startswith("1."):
         raise HttpProblem(
             status=501,
             cim_error="unsupported-protocol-version",
             detail=f"CIMProtocolVersion {version:.20} is not supported; 1.0 is",
         )
-    if extension.get("CIMBatch") is not None:
+    if head.cim(b"cimbatch") is not None:
         raise HttpProblem(
             status=501,
             cim_error="multiple-requests-unsupported",
@@ -94,15 +113,24 @@ def check_request(headers: Mapping[str, str], extension: Extension) -> None:
         )
 
 
-def check_against(extension: Extension, request: Request) -> None:
+@lru_cache(maxsize=16)
+def _is_cim_xml(content_type: str) -> bool:
+    """Whether a Content-Type is that of CIM messages; clients have one spelling each."""
+    charset = _CHARSET.search(content_type)
+    return content_type.partition(";")[0].strip().lower() in _MEDIA_TYPES and (
+        charset is None or charset[1].lower() in ("utf-8", "utf8", "us-ascii")
+    )
+
+
+def check_against(head: Head, request: Request) -> None:
     """Check that the headers name what the message asks for. Raises HttpProblem.
 
     Firewalls decide by the headers, so one that lies is refused; clients that send none are not.
     """
-    method = extension.get("CIMMethod")
+    method = head.cim(b"cimmethod")
     if method is not None and method.lower() != request.name.lower():
         raise _mismatch("CIMMethod", method, request.name)
-    cim_object = extension.get("CIMObject")
+    cim_object = head.cim(b"cimobject")
     if cim_object is None:
         return
     namespace, _, name = cim_object.partition(":")

@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
 
-from starlette.requests import ClientDisconnect
-from starlette.requests import Request as HttpRequest
-from starlette.responses import Response
 from starlette.routing import Router
-from starlette.types import Receive, Scope, Send
 
-from virtcim.cim.cimxml.requests import MethodCall, Request, read_request
+from virtcim.cim.cimxml.request_shapes import RequestReader
+from virtcim.cim.cimxml.requests import MethodCall, Request
 from virtcim.cim.cimxml.responses import Answer
 from virtcim.cim.errors import CimXmlError
 from virtcim.cimserver.boundary import ProviderBoundary
 from virtcim.cimserver.errors import HttpProblem, incident
-from virtcim.cimserver.headers import OPTIONS_HEADERS, Extension, check_against, check_request
+from virtcim.cimserver.headers import (
+    OPTIONS_HEADERS,
+    Head,
+    Headers,
+    check_against,
+    check_request,
+)
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import Operations
+from virtcim.daemon.asgi import Receive, Scope, Send
 from virtcim.daemon.basic_authentication import BasicAuthenticator
-from virtcim.daemon.bodies import BodyRefused, bounded_bodies
+from virtcim.daemon.bodies import BodyRefused, ClientGone, read_body, refuse
 from virtcim.mof import Schema
 from virtcim.providers import accepted_language
 
@@ -37,12 +42,12 @@ _Result = TypeVar("_Result")
 _log = logging.getLogger(__name__)
 
 _REALM = 'Basic realm="virtcim"'
-_TEXT = "text/plain; charset=utf-8"
-_MEDIA_TYPE = 'application/xml; charset="utf-8"'
 # Large messages are parsed away from the event loop, small ones where they are.
 _LARGE_BODY_BYTES = 16 * 1024
 # Of a reply that is being written while it is sent, a megabyte.
 _PIECES_AT_ONCE = 10
+# The same clients send the same header again and again.
+_language = lru_cache(maxsize=16)(accepted_language)
 
 
 class CimServer:
@@ -64,7 +69,7 @@ class CimServer:
         debug_errors: bool = False,
     ) -> None:
         self._limits = limits or Limits()
-        self._message_limits = self._limits.message
+        self._reader = RequestReader(self._limits.message)
         self._operations = Operations(
             providers,
             schema,
@@ -81,16 +86,15 @@ class CimServer:
         # One thread, as checking a password is made to cost a processor's time.
         self._verifier = ThreadPoolExecutor(1, thread_name_prefix="cim-verify")
         self._running = 0
-        # Every path is ours, also the "*" of OPTIONS: clients post to /cimom, / or /wbem alike.
-        self._application = bounded_bodies(
-            Router(default=self._endpoint, lifespan=self._lifespan),
-            most_bytes=self._limits.request_bytes,
-            timeout_s=self._limits.body_timeout_s,
-        )
+        self._router = Router(lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""
-        await self._application(scope, receive, send)
+        # Every path is ours, also the "*" of OPTIONS: clients post to /cimom, / or /wbem alike.
+        if scope["type"] == "http":
+            await self._endpoint(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
 
     def close(self) -> None:
         """Give back the threads; requests that run are finished."""
@@ -106,76 +110,81 @@ class CimServer:
 
     async def _endpoint(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await self._respond(HttpRequest(scope, receive))
-        except ClientDisconnect:
-            _log.info("a client went away before its request was complete")
-            return
-        except BodyRefused:
-            raise
-        except Exception as exc:  # noqa: BLE001 - the one boundary of what is not yet a request
-            error = incident("an HTTP request", exc, show_traceback=False)
-            response = Response(f"{error.description}\n", 500, media_type=_TEXT)
-        await response(scope, receive, send)
-
-    async def _respond(self, http: HttpRequest) -> Response:
-        try:
             if self._running >= self._limits.concurrent_requests:
                 raise HttpProblem(
                     status=503, detail="too many requests at once", headers={"Retry-After": "1"}
                 )
             self._running += 1
             try:
-                return await self._serve(http)
+                answer, headers, executor = await self._answer(scope, receive)
             finally:
                 self._running -= 1
         except HttpProblem as problem:
-            return _problem_response(problem)
+            await _send_problem(send, problem)
         except CimXmlError as error:
-            return _problem_response(
+            await _send_problem(
+                send,
                 HttpProblem(
                     status=error.status_hint, cim_error=error.cim_error, detail=error.detail
-                )
+                ),
             )
+        except BodyRefused as refusal:
+            await refuse(send, refusal)
+        except ClientGone:
+            _log.info("a client went away before its request was complete")
+        except Exception as exc:  # noqa: BLE001 - the one boundary of what is not yet a request
+            told = incident("an HTTP request", exc, show_traceback=False)
+            await _send_text(send, 500, told.description, ())
+        else:
+            await _send_answer(send, answer, headers, executor)
 
-    async def _serve(self, http: HttpRequest) -> Response:
-        if http.method == "OPTIONS":
-            return Response(status_code=200, headers=dict(OPTIONS_HEADERS))
-        if http.method not in ("POST", "M-POST"):
-            status = 405 if http.method in ("GET", "HEAD", "PUT", "DELETE", "PATCH") else 501
+    async def _answer(self, scope: Scope, receive: Receive) -> tuple[Answer, Headers, Executor]:
+        """The answer to one request, its headers, and who writes the rest of it."""
+        method: str = scope["method"]
+        if method == "OPTIONS":
+            return Answer(pieces=()), OPTIONS_HEADERS, self._readers
+        if method not in ("POST", "M-POST"):
+            status = 405 if method in ("GET", "HEAD", "PUT", "DELETE", "PATCH") else 501
             raise HttpProblem(
                 status=status,
                 detail="CIM operations are sent with POST or M-POST",
-                headers={"Allow": OPTIONS_HEADERS["Allow"]},
+                headers={"Allow": "POST, M-POST, OPTIONS"},
             )
-        principal = await self._principal(http)
-        extension = Extension(http.method, http.headers)
-        check_request(http.headers, extension)
-        request = await self._message(await http.body())
-        check_against(extension, request)
-        executor = self._methods if isinstance(request, MethodCall) else self._readers
-        answer = await _in_thread(
-            executor,
-            lambda: self._operations.answer(
-                request,
-                principal=principal,
-                user_agent=http.headers.get("user-agent", ""),
-                language=accepted_language(http.headers.get("accept-language", "")),
-            ),
+        head = Head(scope["headers"])
+        principal = "" if self._authenticator is None else await self._principal(head, scope)
+        if method == "M-POST":
+            head.extend()
+        check_request(head)
+        body = await read_body(
+            scope,
+            receive,
+            most_bytes=self._limits.request_bytes,
+            timeout_s=self._limits.body_timeout_s,
         )
-        headers = extension.response_headers()
-        if answer.language:
-            headers["Content-Language"] = answer.language
-        return _AnswerResponse(answer, headers, executor)
+        request = await self._message(body)
+        check_against(head, request)
+        user_agent, language = head.get(b"user-agent"), _language(head.get(b"accept-language"))
+        executor = self._methods if isinstance(request, MethodCall) else self._readers
+        answer = self._operations.answer_at_once(
+            request, principal=principal, user_agent=user_agent, language=language
+        )
+        if answer is None:
+            answer = await _in_thread(
+                executor,
+                lambda: self._operations.answer(
+                    request, principal=principal, user_agent=user_agent, language=language
+                ),
+            )
+        return answer, head.response_headers(), executor
 
-    async def _principal(self, http: HttpRequest) -> str:
-        """Who asks; empty where nobody needs to say. Raises HttpProblem 401."""
+    async def _principal(self, head: Head, scope: Scope) -> str:
+        """Who asks. Raises HttpProblem 401."""
         authenticator = self._authenticator
-        if authenticator is None:
-            return ""
-        header = http.headers.get("authorization", "")
+        assert authenticator is not None
+        header = head.get(b"authorization")
         principal = authenticator.remembered(header)
         if principal is None and header:
-            peer = http.client.host if http.client else "a local client"
+            peer = scope["client"][0] if scope.get("client") else "a local client"
             principal = await _in_thread(
                 self._verifier, lambda: authenticator.principal(header, peer)
             )
@@ -191,57 +200,64 @@ class CimServer:
         """The request in a whole message: its tree is twenty times as large as its bytes, and must
         not wait for a slow client."""
         if len(body) < _LARGE_BODY_BYTES:
-            return read_request(body, self._message_limits)
-        return await _in_thread(self._readers, lambda: read_request(body, self._message_limits))
+            return self._reader.read(body)
+        return await _in_thread(self._readers, lambda: self._reader.read(body))
 
 
 async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result:
     return await asyncio.get_running_loop().run_in_executor(executor, work)
 
 
-class _AnswerResponse(Response):
-    """Sends an answer piece by piece, each as soon as the connection takes it.
+async def _send_answer(send: Send, answer: Answer, headers: Headers, executor: Executor) -> None:
+    """Send an answer piece by piece, each as soon as the connection takes it.
 
     What is not written yet has no known length, so it goes in chunks. When writing it fails, the
     message breaks off, which HTTP tells its client.
     """
-
-    def __init__(self, answer: Answer, headers: Mapping[str, str], executor: Executor) -> None:
-        self._answer = answer
-        self._executor = executor
-        super().__init__(headers=dict(headers), media_type=_MEDIA_TYPE)
-        if answer.rest is None:
-            self.headers["Content-Length"] = str(sum(map(len, answer.pieces)))
-        else:
-            del self.headers["Content-Length"]
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(start)
-        rest = self._answer.rest
-        last = None if rest else len(self._answer.pieces) - 1
-        for number, piece in enumerate(self._answer.pieces):
-            await send(_body(piece, more=number != last))
-        while rest is not None:
-            try:
-                pieces = await _in_thread(self._executor, lambda: [*islice(rest, _PIECES_AT_ONCE)])
-            except Exception as exc:  # noqa: BLE001 - the boundary of what is written late
-                incident("the rest of a reply", exc, show_traceback=False)
-                return
-            for piece in pieces:
-                await send(_body(piece, more=True))
-            if not pieces:
-                await send(_body(b"", more=False))
-                return
+    pieces, rest = answer.pieces, answer.rest
+    sent = list(headers)
+    if rest is None:
+        sent.append((b"content-length", b"%d" % sum(map(len, pieces))))
+    if answer.language:
+        sent.append((b"content-language", answer.language.encode("ascii")))
+    await send({"type": "http.response.start", "status": 200, "headers": sent})
+    last = 0 if rest else len(pieces)
+    for number, piece in enumerate(pieces, start=1):
+        await send({"type": "http.response.body", "body": piece, "more_body": number != last})
+    if rest is None:
+        if not pieces:
+            await send({"type": "http.response.body", "body": b""})
+        return
+    while True:
+        try:
+            further = await _in_thread(executor, lambda: [*islice(rest, _PIECES_AT_ONCE)])
+        except Exception as exc:  # noqa: BLE001 - the boundary of what is written late
+            incident("the rest of a reply", exc, show_traceback=False)
+            return
+        for piece in further:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        if not further:
+            await send({"type": "http.response.body", "body": b""})
+            return
 
 
-def _body(piece: bytes, *, more: bool) -> dict[str, object]:
-    return {"type": "http.response.body", "body": piece, "more_body": more}
-
-
-def _problem_response(problem: HttpProblem) -> Response:
+async def _send_problem(send: Send, problem: HttpProblem) -> None:
     """One line of text for people, and the CIMError header for programs."""
-    headers = dict(problem.headers)
+    headers = [
+        (name.lower().encode("ascii"), value.encode("latin-1"))
+        for name, value in problem.headers.items()
+    ]
     if problem.cim_error:
-        headers["CIMError"] = problem.cim_error
-    return Response(f"{problem.detail}\n", problem.status, headers, media_type=_TEXT)
+        headers.append((b"cimerror", problem.cim_error.encode("ascii")))
+    await _send_text(send, problem.status, problem.detail, headers)
+
+
+async def _send_text(send: Send, status: int, line: str, headers: Headers) -> None:
+    text = f"{line}\n".encode()
+    sent = [
+        *headers,
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(text)),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": text})

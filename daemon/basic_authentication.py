@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 import logging
 import secrets
@@ -41,8 +40,7 @@ class BasicAuthenticator:
     def remembered(self, header: str) -> str | None:
         """The user of a header that was right a moment ago, None where that is not known."""
         user, password = _credentials(header)
-        with self._lock:
-            until = self._remembered.get(self._digest(user, password), 0.0)
+        until = self._remembered.get(self._digest(user, password), 0.0)
         return user if until > self._clock() else None
 
     def principal(self, header: str, peer: str) -> str | None:
@@ -59,7 +57,7 @@ class BasicAuthenticator:
 
     def _digest(self, user: str, password: str) -> bytes:
         text = f"{user}:{password}".encode(errors="surrogatepass")
-        return hmac.new(self._secret, text, hashlib.sha256).digest()
+        return hmac.digest(self._secret, text, "sha256")
 
     def _remember(self, digest: bytes) -> None:
         now = self._clock()

@@ -6,7 +6,7 @@ import asyncio
 
 from virtcim.daemon.asgi import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["BodyRefused", "bounded_bodies"]
+__all__ = ["BodyRefused", "ClientGone", "bounded_bodies", "read_body", "refuse"]
 
 # Longer numbers are larger than any limit, and take long to read.
 _DIGITS = 20
@@ -24,6 +24,25 @@ class BodyRefused(Exception):  # noqa: N818 - an answer rather than an error of 
         self.text = text
 
 
+class ClientGone(Exception):  # noqa: N818 - nobody is left to be told of an error
+    """The client went away before its request was complete."""
+
+
+async def read_body(scope: Scope, receive: Receive, *, most_bytes: int, timeout_s: float) -> bytes:
+    """The whole body of a request. Raises BodyRefused and ClientGone."""
+    body = _Body(scope, receive, most_bytes, timeout_s)
+    message = await body.receive()
+    pieces: list[bytes] = []
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        piece = message.get("body", b"")
+        if not message.get("more_body"):
+            return b"".join((*pieces, piece)) if pieces else piece
+        pieces.append(piece)
+        message = await body.receive()
+
+
 def bounded_bodies(app: ASGIApp, *, most_bytes: int, timeout_s: float) -> ASGIApp:
     """Wrap an ASGI application: requests whose bodies are longer or slower are refused.
 
@@ -39,7 +58,7 @@ def bounded_bodies(app: ASGIApp, *, most_bytes: int, timeout_s: float) -> ASGIAp
         try:
             await app(scope, body.receive, send)
         except BodyRefused as refusal:
-            await _respond(send, refusal)
+            await refuse(send, refusal)
 
     return serve
 
@@ -47,40 +66,75 @@ def bounded_bodies(app: ASGIApp, *, most_bytes: int, timeout_s: float) -> ASGIAp
 class _Body:
     """What arrives of one request."""
 
+    __slots__ = (
+        "_complete",
+        "_is_late",
+        "_most_bytes",
+        "_receive",
+        "_scope",
+        "_size",
+        "_timeout_s",
+        "_until_s",
+    )
+
     def __init__(self, scope: Scope, receive: Receive, most_bytes: int, timeout_s: float) -> None:
-        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._scope = scope
         self._receive = receive
         self._most_bytes = most_bytes
         self._timeout_s = timeout_s
-        self._until_s: float | None = None
+        self._until_s = 0.0
         self._size = 0
         self._complete = False
+        self._is_late = False
 
     async def receive(self) -> Message:
         """Give the next message of the request. Raises BodyRefused."""
         if self._complete:
             return await self._receive()
-        if self._until_s is None:
-            self._until_s = asyncio.get_running_loop().time() + self._timeout_s
-            length = self._headers.get(b"content-length", b"0")
-            if length.isdigit() and int(length[:_DIGITS]) > self._most_bytes:
-                raise self._too_long()
-        try:
-            async with asyncio.timeout_at(self._until_s):
-                message = await self._receive()
-        except TimeoutError as exc:
-            raise BodyRefused(408, "the message did not arrive in time") from exc
+        loop = asyncio.get_running_loop()
+        if not self._until_s:
+            self._until_s = loop.time() + self._timeout_s
+            self._check_declared_size()
+        message = await self._in_time(loop)
         self._size += len(message.get("body", b""))
         if self._size > self._most_bytes:
             raise self._too_long()
         self._complete = not message.get("more_body")
         return message
 
+    async def _in_time(self, loop: asyncio.AbstractEventLoop) -> Message:
+        """As asyncio.timeout_at, which costs five times more: every request comes this way."""
+        task = asyncio.current_task()
+        assert task is not None
+        cancelled_before = task.cancelling()
+        timer = loop.call_at(self._until_s, self._give_up, task)
+        try:
+            return await self._receive()
+        except asyncio.CancelledError as exc:
+            # Whoever else cancels the task is not told that it was for the time.
+            if self._is_late and task.uncancel() <= cancelled_before:
+                raise BodyRefused(408, "the message did not arrive in time") from exc
+            raise
+        finally:
+            timer.cancel()
+
+    def _give_up(self, task: asyncio.Task[object]) -> None:
+        self._is_late = True
+        task.cancel()
+
+    def _check_declared_size(self) -> None:
+        for name, value in self._scope["headers"]:
+            if name == b"content-length":
+                if value.isdigit() and int(value[:_DIGITS]) > self._most_bytes:
+                    raise self._too_long()
+                return
+
     def _too_long(self) -> BodyRefused:
         return BodyRefused(413, f"a message has at most {self._most_bytes} bytes")
 
 
-async def _respond(send: Send, refusal: BodyRefused) -> None:
+async def refuse(send: Send, refusal: BodyRefused) -> None:
+    """Answer a request whose body was refused."""
     text = f"{refusal.text}\n".encode()
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),

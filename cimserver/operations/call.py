@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from virtcim.cim.cimxml.classes import ClassEncoder
@@ -69,21 +69,30 @@ class Context:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """An intrinsic operation: its parameters, which of them it needs, and what it does."""
+    """An intrinsic operation: its parameters, which of them it needs, and what it does.
+
+    ``around`` names the parameter with the one instance that a reading operation is about, empty
+    where it is about more.
+    """
 
     parameters: Mapping[str, ParameterKind]
     required: tuple[str, ...] = ()
     run: Callable[[Context, Arguments], Reply]
+    around: str = ""
+    spelled: Mapping[str, str] = field(init=False)  # the parameters by lower-case name
+
+    def __post_init__(self) -> None:
+        spelled = {name.lower(): name for name in self.parameters}
+        object.__setattr__(self, "spelled", spelled)
 
 
 class Arguments:
     """The parameters of one call, read and typed; names as the operation spells them."""
 
     def __init__(self, call: IntrinsicCall, operation: Operation, reader: ValueReader) -> None:
-        spelled = {name.lower(): name for name in operation.parameters}
         given: dict[str, object] = {}
         for parameter in call.parameters:
-            name = spelled.get(parameter.name.lower())
+            name = operation.spelled.get(parameter.name.lower())
             if name is None:
                 raise wrong_parameters(f"{call.name} has no parameter {shown(parameter.name)}")
             if name in given:

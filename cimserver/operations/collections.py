@@ -218,6 +218,7 @@ def _plain_operation(source: _Source) -> Operation:
         parameters={start: "class" if source.of_class else "object", **source.parameters, **old},
         required=(start,),
         run=run,
+        around="" if source.of_class else start,
     )
 
 

@@ -48,11 +48,13 @@ OPERATIONS: dict[str, Operation] = {
         },
         required=("InstanceName",),
         run=_get_instance,
+        around="InstanceName",
     ),
     "GetProperty": Operation(
         parameters={"InstanceName": "instance", "PropertyName": "string"},
         required=("InstanceName", "PropertyName"),
         run=_get_property,
+        around="InstanceName",
     ),
     "DeleteInstance": Operation(
         parameters={"InstanceName": "instance"}, required=("InstanceName",), run=_delete_instance

@@ -159,10 +159,14 @@ class FixedProviders:
         self.surprises: list[str] = []
         self.failure: Exception | None = None
         self.languages: list[str] = []
+        self.at_once = True
 
     def in_language(self, language: str) -> FixedProviders:
         self.languages.append(language)
         return self
+
+    def reads_at_once(self, path: ObjectPath) -> bool:
+        return self.at_once and bool(path.keys)
 
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
         self._check()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pytest
 import pywbem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cimserver.doubles import FixedProviders, many_systems
+from tests.cimserver.doubles import FixedProviders, host, many_systems
 from tests.cimserver.serving import (
     DEADLINE_S,
     NAMESPACE_PATH,
@@ -22,11 +22,17 @@ from tests.cimserver.serving import (
     method,
     served,
 )
-from virtcim.cim.records import MethodResult, ObjectPath, Value
+from virtcim.cim.records import MethodResult, ObjectPath, Record, Value
 from virtcim.cimserver import CimServer, Limits
 from virtcim.mof import Schema
 
 _CLASS = '<CLASSNAME NAME="VirtCIM_ComputerSystem"/>'
+_SYSTEM_1 = (
+    '<INSTANCENAME CLASSNAME="VirtCIM_ComputerSystem"><KEYBINDING NAME="CreationClassName">'
+    '<KEYVALUE VALUETYPE="string">VirtCIM_ComputerSystem</KEYVALUE></KEYBINDING><KEYBINDING '
+    'NAME="Name"><KEYVALUE VALUETYPE="string">00000000-0000-0000-0000-000000000001</KEYVALUE>'
+    "</KEYBINDING></INSTANCENAME>"
+)
 _NAMES = intrinsic("EnumerateInstanceNames", ClassName=_CLASS)
 
 
@@ -271,6 +277,53 @@ def test_reads_are_answered_while_methods_wait(server: Served, providers: FixedP
     for caller in callers:
         caller.join(DEADLINE_S)
     assert results == [0] * 8
+
+
+def test_one_instance_is_read_while_long_reads_take_all_their_threads(schema: Schema) -> None:
+    entered, leave = threading.Semaphore(0), threading.Event()
+
+    class Slow(FixedProviders):
+        def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
+            entered.release()
+            assert leave.wait(DEADLINE_S)
+            return super().enumerate_instances(namespace, class_name)
+
+    providers = Slow(schema)
+    providers.reset([host(), *many_systems(3)])
+    limits = Limits(read_threads=1)
+    with served(CimServer(providers, schema, authenticate=None, limits=limits)) as server:
+        lists: list[str] = []
+        readers = [
+            threading.Thread(target=lambda: lists.append(server.ask(_NAMES).text), daemon=True)
+            for _ in range(2)
+        ]
+        for reader in readers:
+            reader.start()
+        try:
+            assert entered.acquire(timeout=DEADLINE_S)
+            get = intrinsic("GetInstance", InstanceName=_SYSTEM_1)
+            assert server.ask(get).text.count("<INSTANCE ") == 1
+            assert server.ask(intrinsic("Associators", ObjectName=_SYSTEM_1)).status == 0
+            assert lists == []
+        finally:
+            leave.set()
+        for reader in readers:
+            reader.join(DEADLINE_S)
+        assert [text.count("<INSTANCENAME ") for text in lists] == [3, 3]
+        # What may take long is read in a thread, and gives the same.
+        providers.at_once = False
+        assert server.ask(get).text.count("<INSTANCE ") == 1
+
+
+def test_a_header_that_is_there_twice_counts_as_it_came_first(server: Served) -> None:
+    body = _NAMES.encode()
+    with server.connect() as sock:
+        twice = _head(len(body)).replace(
+            b"CIMOperation: MethodCall\r\n",
+            b"CIMOperation: MethodCall\r\nCIMOperation: Nonsense\r\n",
+        )
+        sock.sendall(twice + body)
+        assert _read_answer(sock).endswith(b"</CIM>\n")
 
 
 def _call_state_change(server: Served) -> object:
