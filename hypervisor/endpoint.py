@@ -96,4 +96,7 @@ class Endpoint(Protocol):
         """Wait until the first connection stands or has failed; False: neither in time."""
 
     def close(self) -> None:
-        """Stop following the hypervisor and give back the session."""
+        """Stop following the hypervisor and give back the session.
+
+        Reads fail from then on, and nobody waits for the end of an operation any more.
+        """

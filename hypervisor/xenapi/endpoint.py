@@ -258,6 +258,12 @@ class XenApiEndpoint:
         self._session.close()
         self._recovery.stop()
         self._follower.join(_JOIN_TIMEOUT_S)
+        # What nobody follows any more soon is not so.
+        self._store.disconnect(
+            from_transport(
+                phase="connect", exception="Closed", message="the endpoint has been closed"
+            )
+        )
 
     def _destroy(self, uuid: str, monitor: Monitor | None) -> None:
         ref = self._vm_ref(uuid)

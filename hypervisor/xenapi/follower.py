@@ -84,6 +84,11 @@ class Follower:
         """Who made the server of the API that is followed; empty before the first connection."""
         return self._vendor
 
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing will be told any more."""
+        return self._stopping.is_set()
+
     def start(self) -> None:
         """Begin to follow."""
         self._thread.start()
@@ -105,12 +110,13 @@ class Follower:
     def wait_task_change(self, ref: str, known: Task | None, timeout_s: float) -> Task | None:
         """Wait until an event tells something else than ``known`` of a task.
 
-        A disconnection ends the wait; without a connection it is short.
+        A disconnection ends the wait, and so does ``stop``; without a connection it is short.
         """
         connected = self._store.connected
 
         def changed() -> bool:
-            return self._tasks.get(ref) != known or self._store.connected != connected
+            ended = self._store.connected != connected or self._stopping.is_set()
+            return ended or self._tasks.get(ref) != known
 
         with self._tasks_changed:
             self._tasks_changed.wait_for(changed, timeout_s if connected else _UNCONNECTED_WAIT_S)

@@ -69,12 +69,19 @@ class TaskRunner:
 
         Raises HypervisorError as ``run`` does, also where the task is not known any more.
         """
-        return self._end(ref, operation, (), monitor)
+        # No event will tell of one that has gone already, or ended before anybody listened.
+        known = self._follower.task(ref) or self._ask(ref, operation)
+        return self._end(ref, operation, (), monitor, known)
 
     def _end(
-        self, ref: str, method: str, params: tuple[object, ...], monitor: Monitor | None
+        self,
+        ref: str,
+        method: str,
+        params: tuple[object, ...],
+        monitor: Monitor | None,
+        known: Task | None = None,
     ) -> str:
-        task = self._wait(ref, method, monitor)
+        task = self._wait(ref, method, monitor, known or self._follower.task(ref))
         try:
             if task.status is not TaskStatus.SUCCESS:
                 fault = task.fault or Fault(source="xapi", operation=method)
@@ -86,8 +93,7 @@ class TaskRunner:
         found = _RESULT.fullmatch(task.result)
         return unescape(found[1]) if found else task.result
 
-    def _wait(self, ref: str, method: str, monitor: Monitor | None) -> Task:
-        known = self._follower.task(ref)
+    def _wait(self, ref: str, method: str, monitor: Monitor | None, known: Task | None) -> Task:
         while True:
             if known is not None:
                 if monitor is not None:
@@ -95,6 +101,8 @@ class TaskRunner:
                 if known.status in _ENDED:
                     return known
             newer = self._follower.wait_task_change(ref, known, _ASK_AFTER_S)
+            if self._follower.stopping:
+                raise HypervisorError(_lost_task(method, "the endpoint has been closed"))
             # No news, or no events at present: ask.
             known = newer if newer is not None and newer != known else self._ask(ref, method)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -200,6 +201,42 @@ def test_a_task_can_be_cancelled(server: XenApiServer, endpoint: XenApiEndpoint)
     server.task("VM.suspend", lambda *_: None)
     with pytest.raises(HypervisorError):
         endpoint.change_power("one", PowerOperation.SUSPEND, _Cancelling())
+
+
+def test_a_task_that_nobody_knows_is_not_waited_for(
+    endpoint: XenApiEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("virtcim.hypervisor.xenapi.operations._ASK_AFTER_S", 2 * DEADLINE_S)
+    failure = _failure_in_time(lambda: endpoint.follow("OpaqueRef:of-nothing", "VM.start"))
+    assert translate(failure.fault).code is ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
+
+
+def test_a_closed_endpoint_waits_for_no_task(
+    server: XenApiServer, endpoint: XenApiEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("virtcim.hypervisor.xenapi.operations._ASK_AFTER_S", 2 * DEADLINE_S)
+    begun = threading.Event()
+    server.task("VM.start", lambda *_: begun.set())
+
+    def close() -> None:
+        assert begun.wait(DEADLINE_S)
+        endpoint.close()
+
+    closing = threading.Thread(target=close)
+    closing.start()
+    failure = _failure_in_time(lambda: endpoint.change_power("one", PowerOperation.START))
+    closing.join(DEADLINE_S)
+    assert translate(failure.fault).code is ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
+    with pytest.raises(HypervisorError, match="closed"):
+        endpoint.inventory()
+
+
+def _failure_in_time(operation: Callable[[], object]) -> HypervisorError:
+    """What an operation raises, if it does before the time is over."""
+    with ThreadPoolExecutor(1) as executor:
+        failure = executor.submit(operation).exception(DEADLINE_S)
+    assert isinstance(failure, HypervisorError)
+    return failure
 
 
 def test_a_machine_that_is_not_there_is_not_found(endpoint: XenApiEndpoint) -> None:

@@ -330,8 +330,15 @@ def _spoiling(application: ASGIApp) -> ASGIApp:
 @contextlib.contextmanager
 def endpoint_of(port: int, **options: Any) -> Iterator[XenApiEndpoint]:
     """An endpoint that has connected, or has failed to."""
+    with endpoint_at(f"xapi+http://127.0.0.1:{port}", **options) as endpoint:
+        yield endpoint
+
+
+@contextlib.contextmanager
+def endpoint_at(url: str, **options: Any) -> Iterator[XenApiEndpoint]:
+    """An endpoint that has connected, or has failed to."""
     endpoint = XenApiEndpoint(
-        parse_endpoint_url(f"xapi+http://127.0.0.1:{port}"),
+        parse_endpoint_url(url),
         credentials=options.pop("credentials", Credentials()),
         connect=connector(connect_timeout_s=2.0, read_timeout_s=DEADLINE_S),
         **options,

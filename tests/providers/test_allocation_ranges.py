@@ -8,14 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.simulated_endpoint import (
-    GIB,
-    HOST,
-    REPOSITORY,
-    SimulatedEndpoint,
-    identity,
-    image,
-)
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import GIB, HOST, REPOSITORY, identity, image
 from virtcim.hypervisor.model import Network, StorageRepository, VirtualSystem
 from virtcim.providers import CimError, MethodResult, ObjectPath, Providers, Record
 

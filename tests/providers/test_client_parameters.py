@@ -10,7 +10,8 @@ import pywbem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.providers.simulated_endpoint import HOST, SimulatedEndpoint
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import HOST
 from virtcim.providers import CimError, ObjectPath, Providers, Record
 from virtcim.providers.parameters.embedded import read_instance
 from virtcim.providers.parameters.setting_reader import SettingReader

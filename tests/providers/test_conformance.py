@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from tests.providers.conftest import MakeProviders
-from tests.providers.simulated_endpoint import SimulatedEndpoint, identity
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import identity
 from tests.providers.waiting import ended, job_of
 from virtcim.errormap import from_qemu, translate
 from virtcim.hypervisor.model import PowerOperation, PowerState, StopReason

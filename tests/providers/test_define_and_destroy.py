@@ -8,12 +8,12 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pytest
 
-from tests.providers.simulated_endpoint import (
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import (
     GIB,
     NETWORK,
     REPOSITORY,
     USER_NETWORK,
-    SimulatedEndpoint,
     identity,
     image,
 )

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.providers.conftest import MakeProviders
-from tests.providers.simulated_endpoint import REPOSITORY, SimulatedEndpoint, identity, image
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import REPOSITORY, identity, image
 from tests.providers.waiting import ended, job_of, wait_for
 from virtcim.errormap import ErrorCode, HypervisorError, from_xapi
 from virtcim.hypervisor.change import AddedDevices, Made
@@ -115,7 +116,7 @@ def test_a_task_that_was_only_one_step_decides_nothing(
 def test_a_job_goes_on_and_can_be_cancelled_while_its_task_goes_on(
     endpoint: SimulatedEndpoint, make_providers: MakeProviders, state: str, left_behind: ObjectPath
 ) -> None:
-    successor = again(endpoint)
+    successor = again(endpoint, known_tasks={TASK: Made()})
     successor.gate.clear()
     providers = make_providers(successor, state=state)
     wait_for(lambda: successor.followed != [])

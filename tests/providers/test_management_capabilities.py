@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.providers.conftest import MakeProviders
-from tests.providers.simulated_endpoint import HOST, SimulatedEndpoint
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import HOST
 from virtcim.errormap import TABLE_VERSION
 from virtcim.hypervisor.xenapi.words import system_types
 from virtcim.mof import Schema

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.providers.conftest import MakeProviders
-from tests.providers.simulated_endpoint import GIB, HOST, REPOSITORY, SimulatedEndpoint, identity
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import GIB, HOST, REPOSITORY, identity
 from virtcim.mof import Schema
 from virtcim.providers import CimError, MethodResult, ObjectPath, Providers, Record, StatusCode
 

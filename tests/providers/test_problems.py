@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.simulated_endpoint import SimulatedEndpoint, identity
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import identity
 from virtcim.errormap import from_xapi, translate
 from virtcim.hypervisor.model import Inventory, PowerState, StopReason
 from virtcim.providers import Providers, Record

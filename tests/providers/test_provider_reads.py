@@ -14,14 +14,8 @@ from typing import NoReturn
 import pytest
 
 from tests.providers.conftest import MakeProviders
-from tests.providers.simulated_endpoint import (
-    HOST,
-    NETWORK,
-    REPOSITORY,
-    STARTED,
-    SimulatedEndpoint,
-    identity,
-)
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import HOST, NETWORK, REPOSITORY, STARTED, identity
 from virtcim.errormap import (
     ErrorCode,
     Fault,

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from tests.providers.conftest import MakeProviders
-from tests.providers.simulated_endpoint import REPOSITORY, SimulatedEndpoint
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import REPOSITORY
 from virtcim.hypervisor.model import Inventory, PowerState, VirtualSystem
 from virtcim.providers import ObjectPath
 from virtcim.providers.engine.record_cache import RecordCache

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.simulated_endpoint import REPOSITORY, SimulatedEndpoint, identity
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import REPOSITORY, identity
 from tests.providers.test_define_and_destroy import RASD, SERVICE
 from virtcim.hypervisor.model import Console, PowerState, VirtualDiskImage, VirtualSystem
 from virtcim.hypervisor.xenapi.words import console_kind

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.providers.conftest import MakeProviders
-from tests.providers.simulated_endpoint import SimulatedEndpoint, identity
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import identity
 from tests.providers.test_conformance import check_scalar
 from tests.providers.waiting import ended, job_of, wait_for
 from virtcim.cim.value_maps import JobState
@@ -416,7 +417,7 @@ def test_jobs_can_be_read_while_the_hypervisor_is_away(
     endpoint.lose_connection()
     endpoint.gate.set()
     failed = ended(slow, job)
-    assert failed.values["ErrorCode"] == ErrorCode.ERR_COMMUNICATION_NOT_ESTABLISHED
+    assert failed.values["ErrorCode"] == ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
     assert list(slow.enumerate_instances("root/virt", "VirtCIM_ConcreteJob")) == [failed]
 
 

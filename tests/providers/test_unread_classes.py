@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.providers.simulated_endpoint import SimulatedEndpoint, identity
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import identity
 from virtcim.errormap import from_transport
 from virtcim.hypervisor.unread import UnreadObjects, UnreadParts
 from virtcim.providers import CimError, ObjectPath, Providers

@@ -1,4 +1,4 @@
-"""A Unix socket between two parts: it knows which requests went through, and can cut the line."""
+"""A Unix socket between two parts: it knows which requests went through, and can lose the line."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -38,13 +39,24 @@ def libvirt_calls(data: bytes) -> list[tuple[int, str]]:
     ]
 
 
+@dataclass(slots=True, kw_only=True)
+class _Loss:
+    """Of the line, at a call that comes after ``others`` such calls; ``client`` has made it."""
+
+    others: int
+    changes: Callable[[str], bool]
+    arrives: bool
+    client: socket.socket | None = None
+
+
 class Relay:
     """Passes requests at the socket `path` on to the socket `target`, and the answers back.
 
-    `calls` counts the requests by method. Open it with a `with` block.
+    A number as `target` is a port of this host. `calls` counts the requests by method. Open it with
+    a `with` block.
     """
 
-    def __init__(self, path: Path, target: Path, *, find: Finder = xml_rpc_calls) -> None:
+    def __init__(self, path: Path, target: Path | int, *, find: Finder = xml_rpc_calls) -> None:
         self.path = path
         self.calls: Counter[str] = Counter()
         self._target = target
@@ -53,14 +65,13 @@ class Relay:
         self._withheld: frozenset[str] = frozenset()
         self._muted: frozenset[str] = frozenset()
         self._is_muted = False
+        self._loss: _Loss | None = None
         self._sockets: set[socket.socket] = set()
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener: socket.socket | None = None
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> Relay:
-        self._listener.bind(str(self.path))
-        self._listener.listen(64)
-        self._run(self._accept)
+        self.restore()
         return self
 
     def __exit__(
@@ -69,13 +80,14 @@ class Relay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.cut()
+        self.lose()
         for thread in self._threads:
             thread.join(DEADLINE_S)
-        self.path.unlink()
+
+    @property
+    def listening(self) -> bool:
+        """Whether anybody can connect."""
+        return self._listener is not None
 
     def withhold_answer(self, *methods: str) -> None:
         """Pass the next call of one of these on, but nothing back on its connection from then on.
@@ -105,6 +117,35 @@ class Relay:
             passed = self._changed.wait_for(lambda: not self._withheld, DEADLINE_S)
         assert passed, f"no call of {set(self._withheld)}, only {dict(self.calls)}"
 
+    def lose_at(self, others: int, changes: Callable[[str], bool], *, arrives: bool) -> None:
+        """Lose the line at a call that `changes` something, after so many others that do.
+
+        It never arrives, or its answer is lost.
+        """
+        with self._changed:
+            self._loss = _Loss(others=others, changes=changes, arrives=arrives)
+
+    def lose(self) -> None:
+        """Close all connections, and let nobody connect any more."""
+        with self._changed:
+            listener, self._listener = self._listener, None
+            self._loss = None
+        if listener is not None:
+            self.path.unlink()
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            listener.close()
+        self.cut()
+
+    def restore(self) -> None:
+        """Let others connect (again)."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(self.path))
+        listener.listen(64)
+        with self._changed:
+            self._listener = listener
+        self._run(self._accept, listener)
+
     def cut(self) -> None:
         """Close all connections."""
         with self._changed:
@@ -118,25 +159,41 @@ class Relay:
         self._threads.append(thread)
         thread.start()
 
-    def _accept(self) -> None:
+    def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                client, _ = self._listener.accept()
+                client, _ = listener.accept()
             except OSError:
                 return
-            server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             try:
-                server.connect(str(self._target))
+                server = self._connect()
             except OSError:
                 client.close()
-                server.close()
                 continue
             muted = threading.Event()
             with self._changed:
-                self._sockets |= {client, server}
+                lost = self._listener is not listener
+                self._sockets |= set() if lost else {client, server}
+            if lost:
+                client.close()
+                server.close()
+                return
             ended = threading.Barrier(2, action=partial(self._forget, client, server))
             self._run(self._pass_requests, client, server, muted, ended)
             self._run(self._pass_answers, server, client, muted, ended)
+
+    def _connect(self) -> socket.socket:
+        if isinstance(self._target, int):
+            server = socket.create_connection(("127.0.0.1", self._target))
+            server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return server
+        server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            server.connect(str(self._target))
+        except OSError:
+            server.close()
+            raise
+        return server
 
     def _forget(self, *sockets: socket.socket) -> None:
         with self._changed:
@@ -161,6 +218,9 @@ class Relay:
                     mute = not self._muted.isdisjoint(methods)
                 if withheld or mute:
                     muted.set()
+                if self._loses(client, methods):
+                    self.lose()
+                    break
                 server.sendall(chunk)
                 with self._changed:
                     self.calls.update(methods)
@@ -172,6 +232,19 @@ class Relay:
             server.shutdown(socket.SHUT_RDWR)
         ended.wait()
 
+    def _loses(self, client: socket.socket, methods: list[str]) -> bool:
+        """Whether the line is lost before these calls pass."""
+        with self._changed:
+            loss = self._loss
+            if loss is None or loss.client is not None:
+                return False
+            for _ in filter(loss.changes, methods):
+                if loss.others == 0:
+                    loss.client = client
+                    return not loss.arrives
+                loss.others -= 1
+            return False
+
     def _pass_answers(
         self,
         server: socket.socket,
@@ -181,7 +254,10 @@ class Relay:
     ) -> None:
         with suppress(OSError):
             while chunk := server.recv(_CHUNK_BYTES):
-                if not muted.is_set():
+                loss = self._loss
+                if loss is not None and loss.client is client:
+                    self.lose()
+                elif not muted.is_set():
                     client.sendall(chunk)
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)

@@ -13,6 +13,7 @@ from tests.toolstack.host import (
     events,
     failure,
     finished,
+    ignore_shutdown,
     only,
     reconcile,
     running_host,
@@ -211,19 +212,6 @@ def failure_or_none(call: Callable[..., Any], *arguments: Any) -> list[str] | No
         details: list[str] = refused.details
         return details
     return None
-
-
-def ignore_shutdown(host: Host) -> None:
-    """Let the guests of this host ignore shutdown: the test driver's own always follow."""
-    connection = host.toolstack._connection
-    call = connection.call
-
-    def deaf(function: Callable[..., Any], *arguments: object) -> Any:
-        if getattr(function, "__name__", "") == "shutdown":
-            return 0
-        return call(function, *arguments)
-
-    connection.call = deaf  # type: ignore[method-assign]
 
 
 def test_many_clients_change_many_machines_at_once(tmp_path_factory: Any) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.providers.simulated_endpoint import HOST, SimulatedEndpoint, identity
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import HOST, identity
 from virtcim.hypervisor.change import VirtualSystemChange
 from virtcim.providers import CimError, ObjectPath, Providers, Record
 from virtcim.registration import registrations
