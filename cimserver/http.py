@@ -53,8 +53,9 @@ _language = lru_cache(maxsize=16)(accepted_language)
 class CimServer:
     """The embedded CIM server.
 
-    ``authenticate`` says whether a user's password is right, None lets everybody in; ``host`` is
-    what object paths name, the machine's own name by default. Run it with any ASGI server, and
+    ``authenticate`` says whether a user's password is right, None lets everybody in; ``user_stamp``
+    gives what is another thing as soon as that is out of date. ``host`` is what object paths name,
+    the machine's own name by default. Run it with any ASGI server, and
     close it with the lifespan protocol or ``close``.
     """
 
@@ -64,6 +65,7 @@ class CimServer:
         schema: Schema,
         *,
         authenticate: Callable[[str, str], bool] | None,
+        user_stamp: Callable[[str], object] = lambda _: None,
         limits: Limits | None = None,
         host: str = "",
         debug_errors: bool = False,
@@ -77,7 +79,9 @@ class CimServer:
             limits=self._limits,
             debug_errors=debug_errors,
         )
-        self._authenticator = None if authenticate is None else BasicAuthenticator(authenticate)
+        self._authenticator = (
+            None if authenticate is None else BasicAuthenticator(authenticate, stamp=user_stamp)
+        )
         # Reads never wait for the hypervisor, methods do: they must not take the reads' threads.
         self._readers = ThreadPoolExecutor(self._limits.read_threads, thread_name_prefix="cim-read")
         self._methods = ThreadPoolExecutor(

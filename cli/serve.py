@@ -197,11 +197,18 @@ def _run(
                 providers,
                 schema,
                 authenticate=serving.access.authenticate,
+                user_stamp=serving.access.user_stamp,
                 limits=serving.limits,
                 debug_errors=serving.debug_errors,
             )
 
-        return run_daemon(application, serving.access.listens, drain=drain)
+        return run_daemon(
+            application,
+            serving.access.listens,
+            drain=drain,
+            refresh=serving.access.refresh,
+            local_only=serving.access.users is None,
+        )
 
 
 async def _await_first_connection(endpoint: Endpoint) -> None:

@@ -78,6 +78,7 @@ def run_toolstack(arguments: Arguments) -> int:
                 state_directory=directory,
                 domain_type=arguments.domain_type.value,
                 authenticate=access.authenticate,
+                user_stamp=access.user_stamp,
                 session_idle_s=arguments.session_idle,
                 shutdown_timeout_s=arguments.shutdown_timeout,
                 reconcile_s=arguments.reconcile,
@@ -110,6 +111,8 @@ def _run(toolstack: Toolstack, access: Access, stop_timeout_s: float) -> int:
             access.listens,
             afterwards=toolstack.load,
             drain=lambda: toolstack.drain(stop_timeout_s),
+            refresh=access.refresh,
+            local_only=access.users is None,
         )
     finally:
         idle = toolstack.stop()

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from virtcim.daemon.listener import Listen, parse_listen, require_authentication
-from virtcim.daemon.users import open_users
+from virtcim.daemon.users import Users, open_users
 
 __all__ = ["Access", "Authentication", "open_access"]
 
@@ -22,10 +22,24 @@ class Authentication(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Where a daemon listens, and who is let in: everybody where ``authenticate`` is None."""
+    """Where a daemon listens, and who is let in: everybody where ``users`` is None."""
 
     listens: Sequence[Listen]
-    authenticate: Callable[[str, str], bool] | None
+    users: Users | None
+
+    @property
+    def authenticate(self) -> Callable[[str, str], bool] | None:
+        """What says whether a user's password is right; None: nobody has to log in."""
+        return None if self.users is None else self.users.verify
+
+    def user_stamp(self, user: str) -> object:
+        """What is another thing as soon as what is known of the user is out of date."""
+        return None if self.users is None else self.users.stamp(user)
+
+    def refresh(self) -> None:
+        """Read anew what says who is let in."""
+        if self.users is not None:
+            self.users.refresh()
 
 
 def open_access(
@@ -46,7 +60,7 @@ def open_access(
     listens = [parse_listen(one, cert_file=tls_cert, key_file=tls_key) for one in listen]
     if auth is Authentication.NONE:
         require_authentication(listens)
-        return Access(listens=listens, authenticate=None)
+        return Access(listens=listens, users=None)
     if trusts_unix and all(one.kind == "unix" for one in listens):
-        return Access(listens=listens, authenticate=None)
-    return Access(listens=listens, authenticate=open_users(users, say).verify)
+        return Access(listens=listens, users=None)
+    return Access(listens=listens, users=open_users(users, say))

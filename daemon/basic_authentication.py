@@ -24,24 +24,30 @@ class BasicAuthenticator:
     """Checks the Authorization header of each request.
 
     ``verify`` says whether a password is right; it may take long, as a good password hash does, so
-    a right one is remembered for a minute under a keyed hash. ``clock`` gives seconds that only
-    grow.
+    a right one is remembered for a minute under a keyed hash, as long as ``stamp`` gives the same
+    of its user. ``clock`` gives seconds that only grow.
     """
 
     def __init__(
-        self, verify: Callable[[str, str], bool], *, clock: Callable[[], float] = time.monotonic
+        self,
+        verify: Callable[[str, str], bool],
+        *,
+        stamp: Callable[[str], object] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._verify = verify
+        self._stamp = stamp
         self._clock = clock
         self._secret = secrets.token_bytes(32)
         self._lock = threading.Lock()
-        self._remembered: dict[bytes, float] = {}  # keyed hash of user and password: until when
+        # By a keyed hash of user and password: until when, and what the user's stamp was.
+        self._remembered: dict[bytes, tuple[float, object]] = {}
 
     def remembered(self, header: str) -> str | None:
         """The user of a header that was right a moment ago, None where that is not known."""
         user, password = _credentials(header)
-        until = self._remembered.get(self._digest(user, password), 0.0)
-        return user if until > self._clock() else None
+        until, stamp = self._remembered.get(self._digest(user, password), (0.0, None))
+        return user if until > self._clock() and stamp == self._stamp(user) else None
 
     def principal(self, header: str, peer: str) -> str | None:
         """The user that a header names with the right password, None otherwise; may block.
@@ -49,8 +55,9 @@ class BasicAuthenticator:
         A refusal is logged with the user and the ``peer``, never with the password.
         """
         user, password = _credentials(header)
+        stamp = self._stamp(user)
         if user and self._verify(user, password):
-            self._remember(self._digest(user, password))
+            self._remember(self._digest(user, password), stamp)
             return user
         _log.warning("refused user %r from %s", user[:_MAX_SHOWN_USER], peer)
         return None
@@ -59,15 +66,15 @@ class BasicAuthenticator:
         text = f"{user}:{password}".encode(errors="surrogatepass")
         return hmac.digest(self._secret, text, "sha256")
 
-    def _remember(self, digest: bytes) -> None:
+    def _remember(self, digest: bytes, stamp: object) -> None:
         now = self._clock()
         with self._lock:
             if len(self._remembered) >= _MAX_REMEMBERED:
                 self._remembered = {
-                    key: until for key, until in self._remembered.items() if until > now
+                    key: known for key, known in self._remembered.items() if known[0] > now
                 }
             if len(self._remembered) < _MAX_REMEMBERED:
-                self._remembered[digest] = now + _REMEMBERED_S
+                self._remembered[digest] = now + _REMEMBERED_S, stamp
 
 
 def _credentials(header: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import h11
@@ -26,7 +27,9 @@ from virtcim.daemon.listener import (
     parse_listen,
     require_authentication,
 )
+from virtcim.daemon.local_hosts import only_local_hosts
 from virtcim.daemon.memory import limit_memory, return_memory
+from virtcim.daemon.tls import CIPHERS, LEAST_VERSION, load_certificate_anew
 
 __all__ = [
     "AppFactory",
@@ -67,6 +70,8 @@ def run_daemon(
     ready: Callable[[str], None] = _print_ready,
     afterwards: Callable[[], None] = lambda: None,
     drain: Drain | None = None,
+    refresh: Callable[[], None] = lambda: None,
+    local_only: bool = False,
 ) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status.
 
@@ -76,14 +81,34 @@ def run_daemon(
     ``app_factory`` is called, and awaited if it is a coroutine, inside the event loop once all
     listeners are bound; it raises StartError when it cannot start. ``ready`` gets the one line
     ``ready <url> [<url> ...]`` when all listeners accept requests. Then ``afterwards`` is called,
-    in a thread of its own, for what can wait so long. Why it could not start is said in one
-    sentence on standard error, and 1 is returned.
+    in a thread of its own, for what can wait so long. SIGHUP reads the certificates of the
+    listeners anew, for connections that come from then on, and calls ``refresh``.
+    ``local_only`` refuses what a browser on this machine sends on behalf of others. Why it could
+    not start is said in one sentence on standard error, and 1 is returned.
     """
+    hooks = _Hooks(
+        ready=ready,
+        afterwards=afterwards,
+        drain=drain,
+        refresh=refresh,
+        wrap=only_local_hosts if local_only else lambda app: app,
+    )
     try:
-        return asyncio.run(_run(app_factory, listens, ready, afterwards, drain))
+        return asyncio.run(_run(app_factory, listens, hooks))
     except (ListenError, StartError) as exc:
         print(f"error: {exc}", file=sys.stderr)  # noqa: T201 - where the administrator looks
         return 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hooks:
+    """What ``run_daemon`` was given besides the application."""
+
+    ready: Callable[[str], None]
+    afterwards: Callable[[], None]
+    drain: Drain | None
+    refresh: Callable[[], None]
+    wrap: Callable[[ASGIApp], ASGIApp]
 
 
 class _Server(uvicorn.Server):
@@ -118,9 +143,7 @@ class _Stop:
 async def _run(
     app_factory: AppFactory,
     listens: Sequence[Listen],
-    ready: Callable[[str], None],
-    afterwards: Callable[[], None],
-    drain: Drain | None,
+    hooks: _Hooks,
 ) -> int:
     gc.set_threshold(*_COLLECTION_THRESHOLDS)
     limit_memory()
@@ -128,6 +151,8 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.signal)
+    # Until everything is read for the first time there is nothing to be read anew.
+    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     async with AsyncExitStack() as stack:
         bound: list[BoundListener] = []
         for listen in listens:
@@ -136,8 +161,16 @@ async def _run(
         made = app_factory()
         app = await made if inspect.isawaitable(made) else made
         await stack.enter_async_context(_lifespan(app))
-        served = _dropping_late_answers(_ending_waits(app, stop.ends_waits))
+        served = hooks.wrap(_dropping_late_answers(_ending_waits(app, stop.ends_waits)))
         servers = [_Server(_config(served, one.listen)) for one in bound]
+
+        def hang_up() -> None:
+            for server, one in zip(servers, bound, strict=True):
+                if server.config.ssl is not None:
+                    load_certificate_anew(server.config.ssl, one.listen)
+            hooks.refresh()
+
+        loop.add_signal_handler(signal.SIGHUP, hang_up)
         tasks = [
             asyncio.create_task(server.serve(sockets=[one.sock]))
             for server, one in zip(servers, bound, strict=True)
@@ -150,11 +183,11 @@ async def _run(
             # requests wait: 70 ms once a thousand virtual machines are known.
             gc.freeze()
             return_memory()
-            ready("ready " + " ".join(one.url for one in bound))
-            loop.run_in_executor(None, afterwards)
+            hooks.ready("ready " + " ".join(one.url for one in bound))
+            loop.run_in_executor(None, hooks.afterwards)
             await _first(stopped, *tasks)
-            if drain is not None:
-                await _drained(drain, stop.at_once)
+            if hooks.drain is not None:
+                await _drained(hooks.drain, stop.at_once)
         stop.ends_waits.set()
         for server in servers:
             server.should_exit = True
@@ -248,9 +281,12 @@ def _config(app: ASGIApp, listen: Listen) -> uvicorn.Config:
         timeout_graceful_shutdown=_GRACEFUL_STOP_S,
         ssl_certfile=listen.cert_file or None,
         ssl_keyfile=listen.key_file or None,
+        ssl_ciphers=CIPHERS,
     )
     try:
         config.load()
+        if config.ssl is not None:
+            config.ssl.minimum_version = LEAST_VERSION
     except (OSError, ssl.SSLError) as exc:
         raise StartError(
             f"cannot use the certificate {listen.cert_file} and key {listen.key_file} "

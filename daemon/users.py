@@ -6,6 +6,7 @@ import base64
 import fcntl
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
@@ -17,11 +18,15 @@ from pathlib import Path
 
 __all__ = ["FIRST_USER", "Users", "UsersError", "open_users"]
 
+_log = logging.getLogger(__name__)
+
 FIRST_USER = "virtcim"
 
 # 16 MiB and some 50 ms per check: OWASP's least for scrypt.
 _COST, _BLOCK_SIZE, _PARALLEL = 2**14, 8, 1
 _MAX_MEMORY_BYTES = 64 * 1024 * 1024
+# Inode, time of change, size and mode of a file.
+_Stamp = tuple[int, int, int, int]
 _LINE = re.compile(r"([^:\s]+):scrypt:(\d+):(\d+):(\d+):([\w+/=]+):([\w+/=]+)")
 
 
@@ -71,39 +76,62 @@ class _Hashed:
 
 
 class Users:
-    """The users of one file, read again whenever the file was replaced; thread-safe."""
+    """The users of one file, read again whenever the file has changed; thread-safe.
+
+    A file that cannot be used, found at the start, raises UsersError; found later it is told to the
+    log once, and the users of before stay as they were.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        self._stamp: tuple[int, int] | None = None
         self._users: dict[str, _Hashed] = {}
         # Checked for an unknown user, so that his refusal takes as long as that of a known one.
         self._nobody = _Hashed.of(secrets.token_hex())
-        self._read()
+        self._told = ""
+        self._stamp: _Stamp = self._read()
 
     def verify(self, user: str, password: str) -> bool:
-        """Whether the password is the user's; takes the time of one scrypt in any case.
-
-        Raises UsersError when the file was replaced by one that cannot be used.
-        """
-        with self._lock:
-            self._read()
-            hashed = self._users.get(user)
+        """Whether the password is the user's; takes the time of one scrypt in any case."""
+        self.refresh()
+        hashed = self._users.get(user)
         known = hashed or self._nobody
-        return hmac.compare_digest(known.derive(password), known.key) and hashed is not None
+        # What C takes for the end of a text is no part of a password.
+        usable = hashed is not None and "\0" not in password
+        return hmac.compare_digest(known.derive(password), known.key) and usable
 
-    def _read(self) -> None:
+    def stamp(self, user: str) -> object:
+        """What is another thing as soon as the user was removed or got another password."""
+        self.refresh()
+        return self._users.get(user)
+
+    def refresh(self) -> None:
+        """Read the file if it has changed."""
+        try:
+            stamp = _stamp(self._path.stat())
+        except OSError:
+            stamp = None
+        if stamp is not None and stamp == self._stamp:
+            return
+        with self._lock:
+            try:
+                self._stamp = self._read()
+            except UsersError as error:
+                if self._told != str(error):
+                    self._told = str(error)
+                    _log.error("%s; the users of before stay as they were", error)
+            else:
+                _log.info("read the users file %s, which has changed", self._path)
+                self._told = ""
+
+    def _read(self) -> _Stamp:
         try:
             with self._path.open(encoding="utf-8") as file:
                 found = os.fstat(file.fileno())
                 if found.st_mode & 0o077:
                     raise UsersError(f"{self._path} can be read by others; run chmod 600 on it")
-                stamp = found.st_ino, found.st_mtime_ns
-                if stamp == self._stamp:
-                    return
                 self._users = dict(map(self._parsed, enumerate(file, start=1)))
-                self._stamp = stamp
+                return _stamp(found)
         except (OSError, UnicodeDecodeError) as exc:
             raise UsersError(f"cannot read the users file {self._path}: {exc}") from exc
 
@@ -120,6 +148,10 @@ class Users:
             key=base64.b64decode(found[6]),
         )
         return found[1], hashed
+
+
+def _stamp(found: os.stat_result) -> _Stamp:
+    return found.st_ino, found.st_mtime_ns, found.st_size, found.st_mode
 
 
 def open_users(path: Path, say: Callable[[str], None]) -> Users:
@@ -167,6 +199,9 @@ def _write(path: Path, text: str) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
+            file.flush()
+            # After a power cut the new name must not stand for a file without contents.
+            os.fsync(file.fileno())
         temporary.replace(path)
     except OSError:
         # A full disk must not be filled with what each start leaves behind.

@@ -18,21 +18,32 @@ __all__ = ["Sessions"]
 class Sessions:
     """The sessions of this process; one that is idle longer than ``idle_s`` ends.
 
-    Beyond ``most`` of them those longest idle give way, as in XAPI.
+    Beyond ``most`` of them those longest idle give way, as in XAPI. ``stamp`` gives what is another
+    thing as soon as a user has to log in again, None for users who need not.
     """
 
     def __init__(
-        self, *, idle_s: float, most: int, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        idle_s: float,
+        most: int,
+        stamp: Callable[[str], object] = lambda _: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._idle_s = idle_s
         self._most = most
+        self.stamp = stamp
         self._clock = clock
         self._lock = threading.Lock()
         self._records: dict[str, Record] = {}
         self._last_active: dict[str, float] = {}
+        self._stamps: dict[str, tuple[str, object]] = {}  # with the user
 
-    def open(self, user: str, originator: str, this_host: str) -> str:
-        """Begin a session and give its reference."""
+    def open(self, user: str, originator: str, this_host: str, stamp: object = None) -> str:
+        """Begin a session and give its reference; it ends as soon as ``stamp`` is out of date.
+
+        ``stamp`` is what ``self.stamp`` gave of the user before he was asked who he is.
+        """
         ref = random_reference()
         record = CLASSES["session"].record(
             {
@@ -52,6 +63,8 @@ class Sessions:
                 self._drop(min(self._last_active, key=self._last_active.__getitem__))
             self._records[ref] = record
             self._last_active[ref] = self._clock()
+            if stamp is not None:
+                self._stamps[ref] = user, stamp
         return ref
 
     def require(self, ref: object) -> str:
@@ -60,6 +73,10 @@ class Sessions:
             raise field_type_error("session_id")
         with self._lock:
             self._expire()
+            if ref in self._stamps:
+                user, stamp = self._stamps[ref]
+                if self.stamp(user) != stamp:
+                    self._drop(ref)
             if ref not in self._records:
                 raise XapiFailure("SESSION_INVALID", ref)
             self._last_active[ref] = self._clock()
@@ -92,3 +109,4 @@ class Sessions:
     def _drop(self, ref: str) -> None:
         self._records.pop(ref, None)
         self._last_active.pop(ref, None)
+        self._stamps.pop(ref, None)

@@ -50,6 +50,7 @@ class ToolstackOptions:
     state_directory: Path | None = None
     domain_type: str = "auto"
     authenticate: Callable[[str, str], bool] | None = None
+    user_stamp: Callable[[str], object] = lambda _: None
     session_idle_s: float = 24 * 60 * 60
     shutdown_timeout_s: float = 120.0
     reconcile_s: float = 10.0
@@ -129,7 +130,11 @@ class Toolstack:
             inventory=self._inventory,
             devices=self._devices,
             publisher=self._publisher,
-            sessions=Sessions(idle_s=options.session_idle_s, most=options.limits.sessions),
+            sessions=Sessions(
+                idle_s=options.session_idle_s,
+                most=options.limits.sessions,
+                stamp=options.user_stamp,
+            ),
             tasks=Tasks(self._database),
             state=self._state,
             provisional=self._provisional,

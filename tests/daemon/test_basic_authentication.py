@@ -72,3 +72,26 @@ def test_what_is_remembered_is_bounded() -> None:
     now[0] = 61.0
     authenticator.principal(headers[-1], "peer")
     assert authenticator.remembered(headers[-1]) == "user1024"
+
+
+def test_a_right_password_counts_only_as_long_as_its_user_is_the_same() -> None:
+    stamps = {"anna": 1, "bert": 1}
+    authenticator = BasicAuthenticator(lambda _user, _password: True, stamp=stamps.__getitem__)
+    anna, bert = _basic("anna", "x"), _basic("bert", "x")
+    for header in (anna, bert):
+        authenticator.principal(header, "peer")
+    stamps["anna"] = 2
+    assert authenticator.remembered(anna) is None
+    assert authenticator.remembered(bert) == "bert"
+
+
+def test_a_user_who_changes_while_his_password_is_checked_is_not_remembered() -> None:
+    stamps = [1]
+
+    def verify(_user: str, _password: str) -> bool:
+        stamps[0] += 1
+        return True
+
+    authenticator = BasicAuthenticator(verify, stamp=lambda _: stamps[0])
+    authenticator.principal(_basic("anna", "x"), "peer")
+    assert authenticator.remembered(_basic("anna", "x")) is None

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from virtcim.daemon.users import FIRST_USER, Users, UsersError, open_users
+from virtcim.daemon.users import FIRST_USER, Users, UsersError, _Hashed, open_users
 
 _OPEN_WITHOUT_SPACE = """
 import resource, signal, sys
@@ -109,12 +110,63 @@ def test_a_line_that_cannot_be_read_is_named(users_path: Path, text: str) -> Non
 
 
 def test_a_file_that_others_can_read_is_refused(users_path: Path) -> None:
-    users = open_users(users_path, lambda _: None)
+    open_users(users_path, lambda _: None)
     users_path.chmod(0o644)
     with pytest.raises(UsersError, match="chmod 600"):
         Users(users_path)
-    with pytest.raises(UsersError, match="chmod 600"):
-        users.verify(FIRST_USER, _password(users_path))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda path: path.chmod(0o644), "run chmod 600 on it"),
+        (lambda path: path.write_text("nonsense\n"), "line 1 of the users file"),
+        (lambda path: path.write_bytes(b"\xff"), "cannot read the users file"),
+        (lambda path: path.unlink(), "No such file"),
+    ],
+)
+def test_a_file_that_is_spoilt_while_running_changes_nothing_and_is_told_once(
+    users_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    spoil: Callable[[Path], object],
+    said: str,
+) -> None:
+    users = open_users(users_path, lambda _: None)
+    password, before = _password(users_path), users_path.read_text()
+    spoil(users_path)
+    for _ in range(3):
+        assert users.verify(FIRST_USER, password)
+        assert not users.verify(FIRST_USER, "wrong")
+    [told] = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert said in told
+    assert "the users of before stay" in told
+    # When it is good again it counts again, and a new fault is told again.
+    users_path.unlink(missing_ok=True)
+    users_path.touch(mode=0o600)
+    users_path.write_text(before.replace(FIRST_USER, "other"))
+    assert not users.verify(FIRST_USER, password)
+    assert users.verify("other", password)
+    spoil(users_path)
+    assert users.verify("other", password)
+    assert sum(record.levelname == "ERROR" for record in caplog.records) == 2
+
+
+def test_what_is_known_of_a_user_changes_with_his_line_alone(users_path: Path) -> None:
+    users = open_users(users_path, lambda _: None)
+    line = users_path.read_text()
+    before = users.stamp(FIRST_USER)
+    users_path.write_text(line + line.replace(FIRST_USER, "other"))
+    assert users.stamp(FIRST_USER) == before
+    assert users.stamp("nobody") is None
+    users_path.write_text(line.replace(FIRST_USER, "other"))
+    assert users.stamp(FIRST_USER) is None
+    assert users.stamp("other") is not None
+
+
+def test_a_password_with_nul_is_refused(users_path: Path) -> None:
+    users = open_users(users_path, lambda _: None)
+    users_path.write_text(_Hashed.of("a\0b").line(FIRST_USER))
+    assert not users.verify(FIRST_USER, "a\0b")
 
 
 def test_a_place_where_no_file_can_be_made_is_named(tmp_path: Path) -> None:

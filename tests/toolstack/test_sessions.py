@@ -207,3 +207,15 @@ def break_calls(host: Host) -> None:
         raise RuntimeError("secret")
 
     host.toolstack._connection.call = broken  # type: ignore[method-assign]
+
+
+def test_a_session_ends_when_its_user_has_to_log_in_again() -> None:
+    stamps: dict[str, object] = {"anna": 1, "bert": 1}
+    sessions = Sessions(idle_s=1000, most=500, stamp=stamps.get)
+    anna, bert = (sessions.open(one, "", NULL, stamps[one]) for one in ("anna", "bert"))
+    trusted = sessions.open("anna", "", NULL)
+    del stamps["anna"]
+    with pytest.raises(XapiFailure, match="SESSION_INVALID"):
+        sessions.require(anna)
+    assert sessions.require(bert) == bert
+    assert sessions.require(trusted) == trusted

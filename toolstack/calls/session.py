@@ -33,16 +33,17 @@ async def login_with_password(
     Raises ``SESSION_AUTHENTICATION_FAILED`` for a wrong name or password.
     """
     services = context.services
-    authenticate = services.authenticate
-    if (
-        authenticate is not None
-        and not context.client.is_unix
-        and not await context.run(authenticate, uname, pwd)
-    ):
-        await asyncio.sleep(_WRONG_PASSWORD_DELAY_S)
-        raise XapiFailure("SESSION_AUTHENTICATION_FAILED", uname, "unknown user or wrong password")
-    host = services.lookup.host_uuid
-    return services.sessions.open(uname, originator, reference("host", host) if host else NULL)
+    authenticate = None if context.client.is_unix else services.authenticate
+    stamp = None
+    if authenticate is not None:
+        stamp = services.sessions.stamp(uname)
+        if not await context.run(authenticate, uname, pwd):
+            await asyncio.sleep(_WRONG_PASSWORD_DELAY_S)
+            raise XapiFailure(
+                "SESSION_AUTHENTICATION_FAILED", uname, "unknown user or wrong password"
+            )
+    host = reference("host", uuid) if (uuid := services.lookup.host_uuid) else NULL
+    return services.sessions.open(uname, originator, host, stamp)
 
 
 @SESSION_CALLS.add("session.logout", "", inline=True, needs_libvirt=False)
