@@ -20,7 +20,7 @@ PATTERNS: dict[str, str] = {
         r"|maximise_memory|has_extension)"
         r"|session\.(?:login_with_password|login|logout|local_logout"
         r"|slave_\w+|local_\w*login\w*)"
-        r"|event\.(?:from|next|register|unregister)"
+        r"|event\.(?:from|next|register|unregister)|connect"
         r"|system\.\w+"
         r"|xend\.domains?|xend\.domains_with_state|xend\.cpu_pool\.list"
         r"|xend\.domain\.(?:get\w+|lookup\w*|\w+_get)"

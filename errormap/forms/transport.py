@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno as _errno
 
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.forms.causes import cause_in
+from virtcim.errormap.forms.causes import bare_libvirt, cause_in
 from virtcim.errormap.forms.transport_words import PHASES, SENT, condition_of, is_plain_answer
 from virtcim.errormap.operations import changes_state
 from virtcim.errormap.patterns import later
+from virtcim.errormap.reading.libvirt_numbers import number_in_message
 from virtcim.errormap.reading.text import as_text
+from virtcim.errormap.reading.translated import recognised
 
 __all__ = ["from_transport"]
 
 _TAG = later(r"<[a-zA-Z/!][^<>]{0,400}>")
+_NUMBERED = later(r"\[(?:Errno|WinError) ([0-9]{1,5})\]")
+_LOOKED_AT = 4096
 _PAGE_LENGTH = 32 * 1024
 _OK = "200"
 
@@ -51,6 +55,9 @@ def from_transport(
     texts = [words, as_text(body)]
     text = "\n".join(part for part in texts if part)
     cause = cause_in((_page(words), _page(as_text(body))), operation)
+    if cause is None and not phase and number_in_message(words):
+        # What libvirt's own client says before there is a connection.
+        cause = bare_libvirt("", "", "", words, "", "", operation)
     return Fault(
         source="transport",
         source_version=version,
@@ -90,6 +97,8 @@ def _inferred(
         return code, "", "", False
     named = _errno.errorcode.get(number or 0, "")
     condition = condition_of(f"{name} {named}".strip(), words)
+    if condition is None and not named and (printed := _printed_errno(words)):
+        condition = condition_of(printed, "")
     if condition is None:
         return code, "", "", False
     if condition.status is not None:
@@ -98,6 +107,13 @@ def _inferred(
     elif condition.code and not named:
         code = condition.code
     return code, condition.phase, status, condition.may_have_left
+
+
+def _printed_errno(words: str) -> str:
+    """The name of the errno that ``words`` in another language than English tell of; or ""."""
+    numbered = _NUMBERED.search(words[:_LOOKED_AT])
+    number = int(numbered[1]) if numbered is not None else recognised(words[:_LOOKED_AT]).errno
+    return _errno.errorcode.get(number, "")
 
 
 def _page(body: str) -> str:

@@ -63,6 +63,8 @@ _STATUSES = (
         r"|status)|indicate success|code)(?: is|=|:|,)? ?[(\"']?([1-5][0-9]{2})\b(?! ?bytes| ?ms)"
     ),
     later(rf"\b([1-5][0-9]{{2}}) (?:(?:client|server) error\b|{_REASON})"),
+    # .NET says the rest in the language of its system.
+    later(r"webexception: [^\n]{1,200}\(([45][0-9]{2})\)"),
 )
 
 _NAMED_STATUS = later(
@@ -93,7 +95,7 @@ _UNRESOLVED = (
     r"|server misbehaving|could not resolve|couldn.t resolve|name could not be resolved"
     r"|\b11001\b|\b11002\b|\b11004\b|failed to resolve|nameresolution|no address associated"
     r"|hostname cannot be resolved|dns (?:lookup|error|resolution)|curl: \((?:5|6)\)"
-    r"|getaddrinfo|resolve host"
+    r"|getaddrinfo|resolve host|remotename konnte nicht"
 )
 # SSH's own words; TLS says the first ones of certificates, and goes on.
 _LOGIN_REFUSED = (
@@ -110,7 +112,7 @@ _TLS = (
     r"|ssl connection could not be established|sslcertverification|certpath|hostname mismatch"
     r"|hostname/ip does not match|doesn.t match|tlsv1 alert|curl: \((?:35|51|58|60|66|77|83"
     r"|90|91)\)"
-    r"|plaintext connection\?"
+    r"|plaintext connection\?|ssl/tls-kanal"
 )
 _DIALLING = (
     r"pooltimeout|too ?many ?redirects|redirects followed|exceeded [0-9]{1,3} redirects"
@@ -123,6 +125,7 @@ _DIALLING = (
     r"|unable to connect"
     r"|couldn.t connect|could not connect|cannot connect|can.t connect|httphostconnect|proxyerror"
     r"|connectionrefused|noroutetohost|connecterror|err_connection_refused|curl: \(7\)"
+    r"|opentimeout|remoteserver kann nicht hergestellt|(?:kex|ssh)_exchange_identification"
     r"|und_err_connect|notconnected|cannot open connection|failed to (?:create|open) .{0,20}socket"
 )
 _REFUSED = (
@@ -175,11 +178,13 @@ _UNSENDABLE = (
     r"|invalid url"
     r"|missingschema|unsupported protocol|malformedurl|err_invalid_url|not json serializable"
     r"|invalid port|invalidschema|unknown protocol scheme|uriformatexception|circular structure"
+    r"|curl: \((?:1|3)\)"
 )
 _UNREADABLE = (
     r"unexpected mimetype|could not be parsed|expaterror|not well-formed|no element found"
     r"|responseerror|jsondecodeerror|saxparse"
     r"|parse error"
+    r"|path '[^'\n]{0,200}', line [0-9]{1,9}, position [0-9]|jsonserialization|jsonreader"
     r"|unexpected token|invalid character|malformed|unmarshal|xmlrpcclientexception|bad ?response"
     r"|root element|root level|unexpected character|not allowed in prolog|protocol violation"
     r"|got more than [0-9]{1,5} headers"
@@ -187,7 +192,7 @@ _UNREADABLE = (
     r"|cannot decode"
 )
 _ABOUT_CONNECTIONS = (
-    r"fetch failed|failed to fetch|connection|socket|network|unreachable|refused|transport|protocol"
+    r"fetch failed|failed to fetch|webexception|httprequestexception|connection|socket|network|unreachable|refused|transport|protocol"
 )
 
 _ROWS: tuple[tuple[re.Pattern[str], Condition], ...] = tuple(
