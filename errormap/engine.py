@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from virtcim.errormap.fault import ErrorCode, Fault
+from virtcim.errormap.operations import native
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import FAMILY, SHARED, SOURCES, Rule, load
 
@@ -224,8 +225,7 @@ def _circumstances_hold(rule: Rule, facts: Facts) -> bool:
 
 
 def _operation_holds(rule: Rule, facts: Facts) -> bool:
-    name = facts.fault.operation.removeprefix("Async.")
-    return name in rule.operation or not facts.groups.isdisjoint(rule.operation)
+    return native(facts.fault.operation) in rule.operation or not facts.groups.isdisjoint(rule.operation)
 
 
 def _default_for(facts: Facts) -> Rule:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from virtcim.errormap.patterns import later
 
-__all__ = ["GROUPS", "PATTERNS", "changes_state", "groups_of"]
+__all__ = ["GROUPS", "PATTERNS", "changes_state", "groups_of", "native"]
 
 # Every pattern is matched against the whole name without "Async.".
 PATTERNS: dict[str, str] = {
@@ -73,7 +73,7 @@ PATTERNS: dict[str, str] = {
         r"|xend\.domain\.(?:save|dump)"
     ),
     "migrate": (
-        r"VM\.(?:pool_migrate\w*|migrate_send|assert_can_migrate\w*)|host\.(?:evacuate|migrate_receive)"
+        r"VM\.(?:pool_migrate\w*|migrate(?:_send)?|assert_can_migrate\w*)|host\.(?:evacuate|migrate_receive)"
         r"|virDomainMigrate\w*|migrate(?:-\w+)?|xend\.domain\.migrate"
     ),
     "boot": (
@@ -85,12 +85,30 @@ PATTERNS: dict[str, str] = {
     "host": r"(?:host|pool|Host|Cluster|Cluster_host)\.\w+",
 }
 
+# Xen Orchestra's and xe's names for the calls of the XenAPI: vm.start, vm-start.
+_TOOL = later(
+    r"(?:xe )?(vm|vbd|vdi|disk|vif|sr|pbd|host|pool|snapshot)[.-]([a-z][\w-]{0,60})"
+)
+_CLASSES = {"disk": "VDI", "snapshot": "VM", "host": "host", "pool": "pool"}
+_CAPITAL = later(r"(?<=[a-z])(?=[A-Z])")
+
 # The group of every call that is not known only to read.
 _CHANGE = "change"
 _QMP = "qmp"
 _COMPILED = {name: later(pattern) for name, pattern in PATTERNS.items()}
 
 GROUPS = frozenset(f"@{name}" for name in (*PATTERNS, _CHANGE))
+
+
+@lru_cache(maxsize=4096)
+def native(operation: str) -> str:
+    """The source's own name of a call, without "Async.": ``VM.start`` for xe's ``vm-start``."""
+    bare = operation.removeprefix("Async.")[:200]
+    tool = _TOOL.fullmatch(bare)
+    if tool is None:
+        return bare
+    method = _CAPITAL.sub("_", tool[2]).replace("-", "_").lower()
+    return f"{_CLASSES.get(tool[1], tool[1].upper())}.{method}"
 
 
 @lru_cache(maxsize=4096)
@@ -102,7 +120,7 @@ def groups_of(operation: str, source: str = "") -> frozenset[str]:
     if not operation:
         # No pattern matches nothing: they need not be compiled to find that out.
         return frozenset((f"@{_CHANGE}",))
-    bare = operation.removeprefix("Async.")[:200]
+    bare = native(operation)
     found = {name for name, pattern in _COMPILED.items() if pattern.fullmatch(bare)}
     if _QMP in found:
         found.discard(_QMP)

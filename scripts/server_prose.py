@@ -3,8 +3,9 @@
 Usage: .venv/bin/python scripts/server_prose.py DIR...
 
 Each DIR holds unpacked sources of one release of xen-api: the files that declare its codes
-(api_errors.ml) and what it says of them (datamodel_errors.ml, or datamodel.ml in older ones).
-Only hashes are kept.
+(api_errors.ml) and what it says of them (datamodel_errors.ml, or datamodel.ml in older ones); or
+those of its storage manager (XE_SR_ERRORCODES.xml). Only hashes are kept, and added to those that
+the table holds.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
+from virtcim.errormap.compiled import content
 from virtcim.errormap.reading.server_prose import PATH, key_of, sentences_of
 from virtcim.errormap.rules import FAMILY, load
 
@@ -47,14 +50,28 @@ def told(folder: Path) -> Iterator[tuple[str, str]]:
                 yield names[match[1]], " ".join(text.split())
 
 
+_STORAGE = re.compile(
+    r"<description>([^<]{1,400})</description>\s*<value>\s*([0-9]{1,4})\s*</value>", re.DOTALL
+)
+
+
+def of_storage(folder: Path) -> Iterator[tuple[str, str]]:
+    """The numbers of the storage manager, each with its description."""
+    for path in sorted(folder.rglob("XE_SR_ERRORCODES.xml")):
+        for match in _STORAGE.finditer(path.read_text("utf-8")):
+            yield f"SR_BACKEND_FAILURE_{match[2]}", " ".join(unescape(match[1]).split())
+
+
 def main() -> None:
-    """Write the table from the releases that are named."""
+    """Write the table from the releases that are named, and from what it holds."""
     codes: dict[str, set[str]] = defaultdict(set)
-    for folder in sys.argv[1:]:
-        for code, text in told(Path(folder)):
+    for code, held in content(PATH)["sentence"].items() if PATH.exists() else ():
+        for key in held:
+            codes[key].add(code)
+    for folder in map(Path, sys.argv[1:]):
+        for code, text in (*told(folder), *of_storage(folder)):
             for sentence in sentences_of(text):
-                key = key_of(sentence)
-                codes[key].add(code)
+                codes[key_of(sentence)].add(code)
     codes.pop("", None)
     known = {code for rule in load("xapi") for code in rule.code if FAMILY not in code}
     keys: dict[str, list[str]] = defaultdict(list)
@@ -63,8 +80,8 @@ def main() -> None:
             keys[next(iter(of))].append(key)
     lines = ["# Made by scripts/server_prose.py: hashes of sentences, by code.", "", "[sentence]"]
     for code in sorted(keys):
-        held = ", ".join(f'"{key}"' for key in keys[code])
-        lines.append(f"{code} = [{held}]")
+        printed = ", ".join(f'"{key}"' for key in keys[code])
+        lines.append(f"{code} = [{printed}]")
     PATH.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{len(keys)} codes, {sum(map(len, keys.values()))} sentences")
 

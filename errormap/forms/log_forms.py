@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.libvirt import from_libvirt
-from virtcim.errormap.forms.logged import from_text
+from virtcim.errormap.forms.logged import STORAGE_RAISED, from_text
 from virtcim.errormap.forms.qemu import from_qemu
 from virtcim.errormap.forms.record import from_record
 from virtcim.errormap.forms.server_errors import known_code, printed_errors
@@ -75,6 +75,10 @@ def _server_prose(text: str, operation: str) -> Iterator[Found]:
             "",
         ]
         yield Found(match.start(), end, from_xapi(words, operation=operation))
+    for match in STORAGE_RAISED.finditer(text):
+        end = _line_end(text, match.end())
+        if printed := text[match.end() : end].strip():
+            yield Found(match.start(), end, from_text("xapi", printed, operation=operation))
 
 
 # --- Tracebacks

@@ -16,7 +16,7 @@ from virtcim.errormap.forms.xend import from_xend
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.server_prose import code_in
 
-__all__ = ["from_text", "last_raised"]
+__all__ = ["STORAGE_RAISED", "from_text", "last_raised"]
 
 _LOOKED_AT = 32 * 1024
 _RAISED = later(
@@ -81,8 +81,14 @@ def last_raised(text: str) -> tuple[str, str]:
 _JSON_RPC = later(r"\s{0,20}(?:Error: )?jsonrpc2: code -?[0-9]{1,6} message: ")
 
 
+# How the storage manager logs what its driver raised.
+STORAGE_RAISED = later(
+    r"\bEXCEPTION,? (?:<(?:class|type) '[\w.]{1,80}'>|[A-Za-z][\w.]{2,80}), ?(?=[^\n])"
+)
+
+
 def _xapi(text: str, operation: str, version: str) -> Fault:
-    head = _JSON_RPC.match(text)
+    head = _JSON_RPC.match(text) or STORAGE_RAISED.search(text[:_LOOKED_AT])
     text = text[head.end() :] if head is not None else text
     first = min(printed_errors(text[:_LOOKED_AT], 1), key=lambda found: found[0], default=None)
     if first is not None:

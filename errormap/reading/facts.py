@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.operations import groups_of
+from virtcim.errormap.operations import groups_of, native
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.errnos import errnos_in, named, without_phrases
 from virtcim.errormap.reading.lines import Message, messages
@@ -111,7 +111,7 @@ class Facts:
             fault = self.fault
             domain = self.arguments[1] if fault.source == "libvirt" and fault.arguments[1:] else ""
             programs = (one[len(_BY) :] for one in fault.arguments if one.startswith(_BY))
-            calls = (fault.operation, fault.code, *(programs if fault.source == "qemu" else ()))
+            calls = (native(fault.operation), fault.code, *(programs if fault.source == "qemu" else ()))
             report = fault.text.lower() if fault.source == "qemu" and "\n" in fault.text else ""
             option = self.message.option
             material = Material(self.words, option, domain, calls, self.errnos, report)

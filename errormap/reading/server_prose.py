@@ -1,8 +1,9 @@
 """The sentences that XAPI's tools print for its codes, recognised without their words.
 
 ``xe`` and the bindings of some languages print what the server's documentation says of a code, and
-not the code. ``server_prose.toml`` holds hashes of those sentences, of all releases since 2010, by
-their codes; ``scripts/server_prose.py`` makes it from the sources of xen-api.
+not the code; the storage manager logs what it says of a number, and not the number.
+``server_prose.toml`` holds hashes of those sentences, of all releases since 2010, by their codes;
+``scripts/server_prose.py`` makes it from the sources of both.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ __all__ = ["PATH", "code_in", "key_of", "sentences_of"]
 
 PATH = Path(__file__).with_name("server_prose.toml")
 _WORD = later(r"[a-z0-9]+")
-_END = later(r"(?<=[.!?])\s")
+_END = later(r"(?<=[.!?])\s|\s(?=\[opterr=)")
+# What a number says is the second of its words.
+_STORAGE = "SR_BACKEND_FAILURE_"
 _FIELD = later(r"([\w -]{1,40}): ?([^\n]{0,4000})")
 # One or two words are what many programs say.
 _FEWEST = 4
@@ -53,6 +56,8 @@ def code_in(text: str) -> list[str]:
     line, _, below = text.strip()[:_LOOKED_AT].partition("\n")
     for sentence in sentences_of(line):
         if (key := key_of(sentence)) and (code := _table().get(key)):
+            if code.startswith(_STORAGE):
+                return [code, "", line, ""]
             rest = line[len(sentence) :].strip()
             fields = (match[2].strip() for match in _FIELD.finditer(below))
             return [code, *([rest] if rest else []), *fields]

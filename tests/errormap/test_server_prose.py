@@ -84,3 +84,28 @@ def test_the_table_is_made_from_what_releases_say(tmp_path: Path) -> None:
     subprocess.run(command, cwd=_ROOT / "scripts", check=True, capture_output=True, timeout=60)
     keys = [key_of("One odd thing happened here. Look."), key_of("One odd thing happened here.")]
     assert sorted(content(made)["sentence"]["SR_FULL"]) == sorted(keys)
+    storage = tmp_path / "storage"
+    storage.mkdir()
+    (storage / "XE_SR_ERRORCODES.xml").write_text(
+        "<code><name>Odd</name><description>The odd &amp; blue disk is</description>\n"
+        " <value>44</value></code>",
+        encoding="utf-8",
+    )
+    command[-1] = str(storage)
+    subprocess.run(command, cwd=_ROOT / "scripts", check=True, capture_output=True, timeout=60)
+    table = content(made)["sentence"]
+    assert table["SR_BACKEND_FAILURE_44"] == [key_of("The odd & blue disk is")]
+    # What it held stays.
+    assert sorted(table["SR_FULL"]) == sorted(keys)
+
+
+def test_a_number_of_the_storage_manager_is_known_by_what_it_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = {key_of("The blue disk is not here"): "SR_BACKEND_FAILURE_46"}
+    monkeypatch.setattr(server_prose, "_table", lambda: known)
+    told = "The blue disk is not here [opterr=disk 7 already attached RW]"
+    assert code_in(told) == ["SR_BACKEND_FAILURE_46", "", told, ""]
+    line = f"Nov  3 10:00:00 n7 SM: [77] ***** vdi_attach: EXCEPTION <class 'SR.SROSError'>, {told}"
+    fault = from_record({"source": "xapi", "operation": "VDI.attach", "raw": {"text": line}})
+    assert (fault.code, fault.arguments[1]) == ("SR_BACKEND_FAILURE_46", told)
