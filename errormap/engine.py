@@ -225,7 +225,8 @@ def _circumstances_hold(rule: Rule, facts: Facts) -> bool:
 
 
 def _operation_holds(rule: Rule, facts: Facts) -> bool:
-    return native(facts.fault.operation) in rule.operation or not facts.groups.isdisjoint(rule.operation)
+    named = native(facts.fault.operation) in rule.operation
+    return named or not facts.groups.isdisjoint(rule.operation)
 
 
 def _default_for(facts: Facts) -> Rule:

@@ -86,9 +86,7 @@ PATTERNS: dict[str, str] = {
 }
 
 # Xen Orchestra's and xe's names for the calls of the XenAPI: vm.start, vm-start.
-_TOOL = later(
-    r"(?:xe )?(vm|vbd|vdi|disk|vif|sr|pbd|host|pool|snapshot)[.-]([a-z][\w-]{0,60})"
-)
+_TOOL = later(r"(?:xe )?(vm|vbd|vdi|disk|vif|sr|pbd|host|pool|snapshot)[.-]([a-z][\w-]{0,60})")
 _CLASSES = {"disk": "VDI", "snapshot": "VM", "host": "host", "pool": "pool"}
 _CAPITAL = later(r"(?<=[a-z])(?=[A-Z])")
 

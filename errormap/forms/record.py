@@ -17,6 +17,7 @@ from virtcim.errormap.forms.server_errors import known_code
 from virtcim.errormap.forms.transport import from_transport
 from virtcim.errormap.forms.xapi import from_xapi
 from virtcim.errormap.forms.xend import from_xend
+from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.text import as_integer, as_text
 
 __all__ = ["from_record"]
@@ -63,7 +64,11 @@ def from_record(record: Mapping[str, object]) -> Fault:
     version = as_text(record.get("version"))
     fault = reader(raw, operation, version)
     if fault is None and (text := as_text(raw.get("text")).strip()):
-        within = _object_in(text)
+        logged = _OF_A_CALL.match(text)
+        if logged is not None:
+            # Xen Orchestra's log: the call, what was given to it, and the error.
+            operation = operation or logged[1]
+        within = _object_in(text if logged is None else text[text.rfind(_LAST_OBJECT) + 1 :])
         fault = reader(within, operation, version) if within is not None else None
         if within is not None and fault is None and source == "libvirt":
             text = _logged_words(within) or text
@@ -97,12 +102,17 @@ def _logged_words(entry: _Raw) -> str:
     return ""
 
 
+_OF_A_CALL = later(r"([a-z]\w{1,40}\.\w{1,60})\s{0,4}\n\{")
+_LAST_OBJECT = "\n{"
+
+
 def _object_in(text: str) -> _Raw | None:
     """The JSON object that ``text`` is, where it is one: programs log what they got."""
     if not text.startswith("{"):
         return None
     try:
-        value = json.loads(text)
+        # What people paste has the line ends of a stack as they are.
+        value = json.loads(text, strict=False)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

@@ -192,7 +192,8 @@ _UNREADABLE = (
     r"|cannot decode"
 )
 _ABOUT_CONNECTIONS = (
-    r"fetch failed|failed to fetch|webexception|httprequestexception|connection|socket|network|unreachable|refused|transport|protocol"
+    r"fetch failed|failed to fetch|webexception|httprequestexception|connection|socket|network"
+    r"|unreachable|refused|transport|protocol"
 )
 
 _ROWS: tuple[tuple[re.Pattern[str], Condition], ...] = tuple(

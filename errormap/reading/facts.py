@@ -111,7 +111,11 @@ class Facts:
             fault = self.fault
             domain = self.arguments[1] if fault.source == "libvirt" and fault.arguments[1:] else ""
             programs = (one[len(_BY) :] for one in fault.arguments if one.startswith(_BY))
-            calls = (native(fault.operation), fault.code, *(programs if fault.source == "qemu" else ()))
+            calls = (
+                native(fault.operation),
+                fault.code,
+                *(programs if fault.source == "qemu" else ()),
+            )
             report = fault.text.lower() if fault.source == "qemu" and "\n" in fault.text else ""
             option = self.message.option
             material = Material(self.words, option, domain, calls, self.errnos, report)
