@@ -161,7 +161,7 @@ async def _run(
         made = app_factory()
         app = await made if inspect.isawaitable(made) else made
         await stack.enter_async_context(_lifespan(app))
-        served = hooks.wrap(_dropping_late_answers(_ending_waits(app, stop.ends_waits)))
+        served = _dropping_late_answers(hooks.wrap(_ending_waits(app, stop.ends_waits)))
         servers = [_Server(_config(served, one.listen)) for one in bound]
 
         def hang_up() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,3 +112,17 @@ def test_without_authentication_a_page_of_another_site_is_refused(
         assert (answer.status_code, "is not this machine" in answer.text) == (status, True)
     answer = requests.post(daemon.url, data=b"<x/>", timeout=_TIMEOUT_S)
     assert answer.status_code not in (421, 403)
+
+
+def test_a_refused_request_with_a_bad_body_leaves_no_traceback(
+    start: Callable[..., Daemon],
+) -> None:
+    daemon = start("serve", "--auth", "none")
+    head = b"POST / HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: chunked\r\n\r\n"
+    address = ("127.0.0.1", int(daemon.url.rpartition(":")[2]))
+    for _ in range(20):
+        with socket.create_connection(address, _TIMEOUT_S) as client:
+            client.sendall(head + b"no size\r\n")
+            while client.recv(65536):
+                pass
+    assert "Traceback" not in daemon.log.read_text()
