@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import islice
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.libvirt import from_libvirt
@@ -98,7 +99,7 @@ def _xapi(text: str, operation: str, version: str) -> Fault:
         rest = text[coded.end() :].strip()
         words = bare_words(rest) if rest.count(",") and "\n" not in rest else [rest] if rest else []
         return from_xapi([coded[1], *words], operation=operation, version=version, text=text)
-    words = code_in(last_raised(text)[1].removeprefix("Error: "))
+    words = _told(text)
     if words:
         return from_xapi(words, operation=operation, version=version, text=text)
     for within in _CODE_WITHIN.finditer(text[:_LOOKED_AT]):
@@ -108,6 +109,21 @@ def _xapi(text: str, operation: str, version: str) -> Fault:
             return from_xapi(words, operation=operation, version=version, text=text)
     fault = from_xapi(["", text], operation=operation, version=version)
     return replace(fault, cause=_lost(text, operation)) if fault.cause is None else fault
+
+
+# Where a tool's own words end and the server's begin.
+_PART = later(r"(?:: | - )(?=[A-Z])")
+_MOST_PARTS = 4
+_HEAD_LENGTH = 400
+
+
+def _told(text: str) -> list[str]:
+    """Code and arguments of the error whose sentence ``text`` holds; empty for none."""
+    said = last_raised(text)[1].removeprefix("Error: ")
+    words = code_in(said)
+    for part in islice(_PART.finditer(said[:_HEAD_LENGTH]), _MOST_PARTS):
+        words = words or code_in(said[part.end() :])
+    return words
 
 
 # What a client's library says of its connection to the server; each is an error of its own.
@@ -123,15 +139,25 @@ _CONNECTION = later(
 )
 
 
+# The same behind what a program writes before each line of its log.
+_RAISED_WITHIN = later(
+    r"\b((?:System\.Net|java\.net|javax\.net\.ssl|org\.apache\.(?:http|xmlrpc)|requests\.exceptions"
+    r"|urllib3\.exceptions|http\.client|xmlrpc\.client)\.[\w.]{2,60}): ([^\n]{1,2000})"
+)
+
+
 def _lost(text: str, operation: str) -> Fault | None:
     """The failed connection that a client's log tells of instead of an answer; None for no such."""
-    if _CONNECTION.match(text) is None:
+    raised = _RAISED_WITHIN.search(text[:_LOOKED_AT])
+    if _CONNECTION.match(text) is None and raised is None:
         return None
     exception, words = last_raised(text)
+    if raised is not None and not exception:
+        exception, words = raised[1], raised[2]
     fault = from_transport(
         phase="", exception=exception, message=words or text, operation=operation
     )
-    return fault if fault.arguments[0] or fault.sent else None
+    return fault if raised is not None or fault.arguments[0] or fault.sent else None
 
 
 def _xend(text: str, operation: str, version: str) -> Fault:

@@ -112,7 +112,7 @@ _TLS = (
     r"|ssl connection could not be established|sslcertverification|certpath|hostname mismatch"
     r"|hostname/ip does not match|doesn.t match|tlsv1 alert|curl: \((?:35|51|58|60|66|77|83"
     r"|90|91)\)"
-    r"|plaintext connection\?|ssl/tls-kanal"
+    r"|plaintext connection\?|ssl/tls-kanal|tls confirmation"
 )
 _DIALLING = (
     r"pooltimeout|too ?many ?redirects|redirects followed|exceeded [0-9]{1,3} redirects"
@@ -178,7 +178,7 @@ _UNSENDABLE = (
     r"|invalid url"
     r"|missingschema|unsupported protocol|malformedurl|err_invalid_url|not json serializable"
     r"|invalid port|invalidschema|unknown protocol scheme|uriformatexception|circular structure"
-    r"|curl: \((?:1|3)\)"
+    r"|curl: \((?:1|3)\)|invalid uri\b"
 )
 _UNREADABLE = (
     r"unexpected mimetype|could not be parsed|expaterror|not well-formed|no element found"
