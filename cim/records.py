@@ -20,10 +20,18 @@ __all__ = ["CimError", "MethodResult", "ObjectPath", "Record", "Scalar", "Status
 class ObjectPath:
     """The name of an instance, or of a class where it has no keys (DSP0004 "Object Paths").
 
-    Class and key names compare without regard to case, as DSP0004 demands; hashable.
+    Class and key names compare without regard to case, as DSP0004 demands; hashable. A path is
+    never changed after it was made; whoever writes it may keep the texts with it.
     """
 
-    __slots__ = ("_identity", "class_name", "keys", "namespace")
+    __slots__ = (
+        "_identity",
+        "class_name",
+        "encoded_name",
+        "encoded_reference",
+        "keys",
+        "namespace",
+    )
 
     class_name: str
     keys: tuple[tuple[str, KeyValue], ...]
@@ -37,6 +45,7 @@ class ObjectPath:
         self.namespace = namespace
         # Most paths are only written, never compared.
         self._identity: tuple[object, ...] = ()
+        self.encoded_name = self.encoded_reference = ""
 
     def key(self, name: str) -> KeyValue | None:
         """The value of the key ``name`` (in any case), None where there is no such key."""
@@ -64,8 +73,8 @@ class ObjectPath:
 class Record:
     """One CIM instance: its class, its name, and its property values by declared property name.
 
-    Properties without an entry are NULL. A record is never changed after it was made; a host may
-    keep in ``encoded`` what it made of it.
+    Properties without an entry are NULL. A record is never changed after it was made; whoever
+    writes it may keep the texts in ``encoded``, by the writer.
     """
 
     __slots__ = ("class_name", "encoded", "path", "values")
@@ -76,7 +85,7 @@ class Record:
         self.class_name = class_name
         self.values = values
         self.path = path
-        self.encoded: object = None
+        self.encoded: dict[object, bytes] | None = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.values)

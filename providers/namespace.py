@@ -12,7 +12,7 @@ from virtcim.providers.associations.job_ends import named_elements
 from virtcim.providers.associations.table import ASSOCIATIONS
 from virtcim.providers.engine.association_engine import AssociationEngine, Filters, Link
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel
-from virtcim.providers.engine.record_cache import RecordCache, path_of
+from virtcim.providers.engine.record_cache import RecordCache
 from virtcim.providers.engine.view import Derived, View
 from virtcim.providers.errors import failure, not_found, rejected
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
@@ -144,7 +144,7 @@ class Namespace:
 
     def instance_name(self, link: Link) -> ObjectPath:
         """The name of the instance at the other end."""
-        return path_of(link.target, self.name)
+        return link.target.path(self.name)
 
     def reference(self, link: Link) -> Record:
         """The association itself."""

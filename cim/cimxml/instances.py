@@ -5,19 +5,25 @@ Every element is written with an end tag of its own: wbemcli cannot read ``<PROP
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from virtcim.cim.cimxml.escape import escape, escape_string
+from virtcim.cim.cimxml.paths import class_path, instance_name, instance_path, reference
 from virtcim.cim.data_types import DATA_TYPES
 from virtcim.cim.declarations import Declared, DeclaredClasses
-from virtcim.cim.errors import EncodingError
-from virtcim.cim.records import KeyValue, ObjectPath, Record
+from virtcim.cim.errors import EncodingError, OutOfRange
+from virtcim.cim.records import ObjectPath, Record
 
-__all__ = ["Encoder", "Layout", "Selection", "class_path", "instance_name", "instance_path"]
+__all__ = ["Encoder", "Form", "InstanceWriter", "Selection"]
 
+# The elements in which an instance is written.
+Form = Literal["INSTANCE", "VALUE.NAMEDINSTANCE", "VALUE.OBJECTWITHPATH", "VALUE.INSTANCEWITHPATH"]
+
+_MAX_WRITERS = 512
 _MAX_LAYOUTS = 512
+_MAX_TEMPLATES = 16
 _MAX_TEXTS_PER_RECORD = 8
 
 
@@ -34,47 +40,175 @@ class Selection:
     class_origin: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Layout:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Property:
+    """How one property is written: for NULL, and around the value that ``write`` gives."""
+
+    name: str
+    null: str
+    before: str
+    after: str
+    write: Callable[[object], str]
+
+
+# The text of an instance with a place for each value, and what writes the values.
+_Template = tuple[str, tuple[tuple[str, Callable[[object], str]], ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layout:
     """How the instances of one class are written for one selection.
 
-    ``properties`` holds name, the text for NULL, what stands before and after a value, and the
-    function that writes the value; compared by identity.
+    ``templates`` are those of instances that have values for the same properties.
     """
 
     class_name: str
     declared_names: frozenset[str]
-    properties: tuple[tuple[str, str, str, str, Callable[[object], str]], ...]
+    properties: tuple[_Property, ...]
+    templates: dict[tuple[str, ...], _Template] = field(default_factory=dict)
+
+    def text(self, record: Record) -> str:
+        """``<!ELEMENT INSTANCE (QUALIFIER*, (PROPERTY | PROPERTY.ARRAY |
+        PROPERTY.REFERENCE)*)>``"""
+        values = record.values
+        text, writers = self.templates.get(tuple(values)) or self._template(values)
+        try:
+            return text % tuple([write(values[name]) for name, write in writers])
+        except EncodingError:
+            # NULL where others have a value, or something that must be told by its name.
+            text, writers = self._template(values)
+            return text % tuple([self._named(name, write, values[name]) for name, write in writers])
+
+    def _named(self, name: str, write: Callable[[object], str], value: object) -> str:
+        try:
+            return write(value)
+        except EncodingError as exc:
+            raise type(exc)(f"{self.class_name}.{name}: {exc}") from exc
+
+    def _template(self, values: Mapping[str, object]) -> _Template:
+        """The template for instances like one with these values."""
+        if not self.declared_names >= values.keys():
+            unknown = ", ".join(sorted(values.keys() - self.declared_names))
+            raise EncodingError(f"{self.class_name} declares no property {unknown}")
+        parts = [f'<INSTANCE CLASSNAME="{self.class_name}">']
+        for one in self.properties:
+            if values.get(one.name) is None:
+                parts.append(one.null.replace("%", "%%"))
+            else:
+                parts += (one.before.replace("%", "%%"), "%s", one.after.replace("%", "%%"))
+        parts.append("</INSTANCE>")
+        writers = tuple(
+            (one.name, one.write) for one in self.properties if values.get(one.name) is not None
+        )
+        template = "".join(parts), writers
+        if not any(value is None for value in values.values()):
+            if len(self.templates) >= _MAX_TEMPLATES:
+                self.templates.clear()
+            self.templates[tuple(values)] = template
+        return template
+
+
+class InstanceWriter:
+    """Writes records in one form for one selection, each once: it keeps the text with the record.
+
+    Thread-safe: two threads may at worst write the same text twice. Raises EncodingError for a
+    record that its class does not declare, OutOfRange for an odd value in one.
+    """
+
+    __slots__ = ("_form", "_last", "_layout", "_left_out", "_name")
+
+    def __init__(
+        self,
+        form: Form,
+        name: Callable[[ObjectPath], str] | None,
+        layout: Callable[[str], _Layout],
+        left_out: Callable[[str], None],
+    ) -> None:
+        self._form = form
+        self._name = name
+        self._layout = layout
+        self._left_out = left_out
+        # Of the record before, which mostly is of the same class.
+        self._last: _Layout | None = None
+
+    def __call__(self, record: Record) -> bytes:
+        """The element of one record."""
+        kept = record.encoded
+        text = None if kept is None else kept.get(self)
+        return self._written(record) if text is None else text
+
+    def in_list(self, record: Record) -> bytes:
+        """The same where there are others: one instance with an odd value costs only itself."""
+        kept = record.encoded
+        text = None if kept is None else kept.get(self)
+        if text is not None:
+            return text
+        try:
+            return self._written(record)
+        except OutOfRange as exc:
+            self._left_out(str(exc))
+            return b""
+
+    def _written(self, record: Record) -> bytes:
+        layout = self._last
+        if layout is None or layout.class_name != record.class_name:
+            layout = self._last = self._layout(record.class_name)
+        text = layout.text(record)
+        if self._name is not None:
+            if record.path is None:
+                raise EncodingError(f"an instance of {record.class_name} has no path")
+            text = f"<{self._form}>{self._name(record.path)}{text}</{self._form}>"
+        encoded = text.encode()
+        kept = record.encoded
+        if kept is None or len(kept) >= _MAX_TEXTS_PER_RECORD:
+            record.encoded = {self: encoded}
+        else:
+            kept[self] = encoded
+        return encoded
 
 
 class Encoder:
-    """Writes records; the text of a record is kept in ``Record.encoded``, per layout and form.
+    """Writes what operations give, by the declarations of its classes; safe in many threads.
 
-    Thread-safe: two threads may at worst write the same text twice. EncodingError tells of a
-    record that its class does not declare.
+    ``host`` is what paths name; ``left_out`` learns of an instance that a list does without.
     """
 
-    def __init__(self, declarations: DeclaredClasses, host: str) -> None:
+    def __init__(
+        self,
+        declarations: DeclaredClasses,
+        host: str,
+        *,
+        left_out: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._declarations = declarations
         self._host = escape(host)
-        self._layouts: dict[tuple[str, Selection], Layout] = {}
+        self._left_out = left_out
+        self._writers: dict[tuple[Form, Selection], InstanceWriter] = {}
+        self._layouts: dict[tuple[str, Selection], _Layout] = {}
+
+    def writer(self, form: Form, selection: Selection) -> InstanceWriter:
+        """What writes instances in a form for a selection.
+
+        ``<!ELEMENT VALUE.NAMEDINSTANCE (INSTANCENAME, INSTANCE)>``
+        ``<!ELEMENT VALUE.OBJECTWITHPATH (INSTANCEPATH, INSTANCE)>``
+        ``<!ELEMENT VALUE.INSTANCEWITHPATH (INSTANCEPATH, INSTANCE)>``
+        """
+        writer = self._writers.get((form, selection))
+        if writer is None:
+            if len(self._writers) >= _MAX_WRITERS:
+                self._writers = {}
+            name = instance_name if form == "VALUE.NAMEDINSTANCE" else self.instance_path
+            writer = self._writers[form, selection] = InstanceWriter(
+                form,
+                None if form == "INSTANCE" else name,
+                lambda class_name: self._layout(class_name, selection),
+                self._left_out,
+            )
+        return writer
 
     def instance(self, record: Record, selection: Selection) -> bytes:
-        """``<!ELEMENT INSTANCE (QUALIFIER*, (PROPERTY | PROPERTY.ARRAY |
-        PROPERTY.REFERENCE)*)>``"""
-        return self._kept(record, selection, "INSTANCE")
-
-    def named_instance(self, record: Record, selection: Selection) -> bytes:
-        """``<!ELEMENT VALUE.NAMEDINSTANCE (INSTANCENAME, INSTANCE)>``"""
-        return self._kept(record, selection, "VALUE.NAMEDINSTANCE")
-
-    def object_with_path(self, record: Record, selection: Selection) -> bytes:
-        """``<!ELEMENT VALUE.OBJECTWITHPATH (INSTANCEPATH, INSTANCE)>``"""
-        return self._kept(record, selection, "VALUE.OBJECTWITHPATH")
-
-    def instance_with_path(self, record: Record, selection: Selection) -> bytes:
-        """``<!ELEMENT VALUE.INSTANCEWITHPATH (INSTANCEPATH, INSTANCE)>``"""
-        return self._kept(record, selection, "VALUE.INSTANCEWITHPATH")
+        """The INSTANCE of one record."""
+        return self.writer("INSTANCE", selection)(record)
 
     def instance_path(self, path: ObjectPath) -> str:
         """The INSTANCEPATH of an instance on this host."""
@@ -89,50 +223,15 @@ class Encoder:
         before, after, write = self._value_form(declared)
         return before + write(value) + after
 
-    def _kept(self, record: Record, selection: Selection, form: str) -> bytes:
-        layout = self._layouts.get((record.class_name, selection))
+    def _layout(self, class_name: str, selection: Selection) -> _Layout:
+        layout = self._layouts.get((class_name, selection))
         if layout is None:
-            layout = self._compile(record.class_name, selection)
-        kept = record.encoded
-        if not isinstance(kept, dict):
-            kept = record.encoded = {}
-        text: bytes | None = kept.get((layout, form))
-        if text is None:
-            if len(kept) >= _MAX_TEXTS_PER_RECORD:
-                kept = record.encoded = {}
-            text = self._form(record, layout, form).encode()
-            kept[layout, form] = text
-        return text
+            if len(self._layouts) >= _MAX_LAYOUTS:
+                self._layouts = {}
+            layout = self._layouts[class_name, selection] = self._compile(class_name, selection)
+        return layout
 
-    def _form(self, record: Record, layout: Layout, form: str) -> str:
-        instance = self._instance(record, layout)
-        if form == "INSTANCE":
-            return instance
-        if record.path is None:
-            raise EncodingError(f"an instance of {record.class_name} has no path")
-        name = instance_name if form == "VALUE.NAMEDINSTANCE" else self.instance_path
-        return f"<{form}>{name(record.path)}{instance}</{form}>"
-
-    def _instance(self, record: Record, layout: Layout) -> str:
-        values = record.values
-        parts = [f'<INSTANCE CLASSNAME="{layout.class_name}">']
-        append, get = parts.append, values.get
-        for name, null, before, after, write in layout.properties:
-            value = get(name)
-            if value is None:
-                append(null)
-                continue
-            try:
-                append(before + write(value) + after)
-            except EncodingError as exc:
-                raise type(exc)(f"{layout.class_name}.{name}: {exc}") from exc
-        if not layout.declared_names >= values.keys():
-            unknown = ", ".join(sorted(values.keys() - layout.declared_names))
-            raise EncodingError(f"{layout.class_name} declares no property {unknown}")
-        append("</INSTANCE>")
-        return "".join(parts)
-
-    def _compile(self, class_name: str, selection: Selection) -> Layout:
+    def _compile(self, class_name: str, selection: Selection) -> _Layout:
         canonical = self._declarations.canonical(class_name)
         if canonical is None:
             raise EncodingError(f"there is no class {class_name!r}")
@@ -142,7 +241,7 @@ class Encoder:
             visible &= set(self._declarations.properties(selection.as_class))
         if selection.property_list is not None:
             visible &= selection.property_list
-        layout = Layout(
+        return _Layout(
             class_name=canonical,
             declared_names=frozenset(one.name for one in declared.values()),
             properties=tuple(
@@ -151,14 +250,8 @@ class Encoder:
                 if name in visible
             ),
         )
-        if len(self._layouts) >= _MAX_LAYOUTS:
-            self._layouts = {}
-        self._layouts[class_name, selection] = layout
-        return layout
 
-    def _property(
-        self, one: Declared, *, class_origin: bool
-    ) -> tuple[str, str, str, str, Callable[[object], str]]:
+    def _property(self, one: Declared, *, class_origin: bool) -> _Property:
         tag, attributes = "PROPERTY", f' NAME="{one.name}"'
         if one.type_name == "reference":
             tag = "PROPERTY.REFERENCE"
@@ -174,7 +267,13 @@ class Encoder:
             # It says how to read a value. On NULL it would only keep wbemcli, whose parser does not
             # know it, from reading any setting data (CIM_SettingData.ComponentSetting).
             attributes += ' EmbeddedObject="instance"'
-        return one.name, null, f"<{tag}{attributes}>{before}", after + closing, write
+        return _Property(
+            name=one.name,
+            null=null,
+            before=f"<{tag}{attributes}>{before}",
+            after=after + closing,
+            write=write,
+        )
 
     def _value_form(self, one: Declared) -> tuple[str, str, Callable[[object], str]]:
         """What stands before and after a value, and the function that writes it."""
@@ -193,7 +292,7 @@ class Encoder:
     def _embedded(self, value: object) -> str:
         if not isinstance(value, Record):
             raise EncodingError(f"{value!r} is no embedded instance")
-        return escape(self._kept(value, Selection(), "INSTANCE").decode())
+        return escape(self.instance(value, Selection()).decode())
 
 
 def _writer(type_name: str) -> Callable[[object], str]:
@@ -218,56 +317,4 @@ def _array_writer(tag: str, write: Callable[[object], str]) -> Callable[[object]
 def _reference(value: object) -> str:
     if not isinstance(value, ObjectPath):
         raise EncodingError(f"{value!r} is no reference")
-    # wbemcli misprints a reference with a host, and one without a namespace loses it.
-    name = instance_name(value) if value.keys else f'<CLASSNAME NAME="{value.class_name}"/>'
-    if not value.namespace:
-        return name
-    tag = "LOCALINSTANCEPATH" if value.keys else "LOCALCLASSPATH"
-    return f"<{tag}>{_local_namespace_path(value.namespace)}{name}</{tag}>"
-
-
-def instance_name(path: ObjectPath) -> str:
-    """``<!ELEMENT INSTANCENAME (KEYBINDING* | KEYVALUE? | VALUE.REFERENCE?)>``"""
-    bindings = "".join([_key_binding(name, value) for name, value in path.keys])
-    return f'<INSTANCENAME CLASSNAME="{escape(path.class_name)}">{bindings}</INSTANCENAME>'
-
-
-def _key_binding(name: str, value: KeyValue) -> str:
-    if isinstance(value, ObjectPath):
-        text = f"<VALUE.REFERENCE>{_reference(value)}</VALUE.REFERENCE>"
-    elif isinstance(value, bool):
-        text = f'<KEYVALUE VALUETYPE="boolean">{"TRUE" if value else "FALSE"}</KEYVALUE>'
-    elif isinstance(value, int):
-        text = f'<KEYVALUE VALUETYPE="numeric">{int(value)}</KEYVALUE>'
-    else:
-        text = f'<KEYVALUE VALUETYPE="string">{escape(value)}</KEYVALUE>'
-    return f'<KEYBINDING NAME="{escape(name)}">{text}</KEYBINDING>'
-
-
-def instance_path(path: ObjectPath, host: str) -> str:
-    """``<!ELEMENT INSTANCEPATH (NAMESPACEPATH, INSTANCENAME)>``"""
-    return (
-        f"<INSTANCEPATH>{_namespace_path(path.namespace, host)}{instance_name(path)}</INSTANCEPATH>"
-    )
-
-
-def class_path(class_name: str, namespace: str, host: str) -> str:
-    """``<!ELEMENT CLASSPATH (NAMESPACEPATH, CLASSNAME)>``"""
-    name = f'<CLASSNAME NAME="{class_name}"/>'
-    return f"<CLASSPATH>{_namespace_path(namespace, host)}{name}</CLASSPATH>"
-
-
-@lru_cache(maxsize=256)
-def _namespace_path(namespace: str, host: str) -> str:
-    place = _local_namespace_path(namespace)
-    return f"<NAMESPACEPATH><HOST>{host}</HOST>{place}</NAMESPACEPATH>"
-
-
-@lru_cache(maxsize=256)
-def _local_namespace_path(namespace: str) -> str:
-    names = _namespaces(namespace.split("/"))
-    return f"<LOCALNAMESPACEPATH>{names}</LOCALNAMESPACEPATH>"
-
-
-def _namespaces(names: Iterable[str]) -> str:
-    return "".join(f'<NAMESPACE NAME="{escape(name)}"/>' for name in names)
+    return reference(value)

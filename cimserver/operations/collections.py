@@ -6,16 +6,15 @@ enumeration (DSP0200 "Pulled Enumeration Operations"), which writes the same obj
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
-from virtcim.cim.cimxml.instances import Selection, instance_name
+from virtcim.cim.cimxml.instances import Selection
+from virtcim.cim.cimxml.paths import instance_name
 from virtcim.cim.cimxml.responses import Reply
 from virtcim.cim.cimxml.values import shown
-from virtcim.cim.errors import EncodingError, OutOfRange
+from virtcim.cim.errors import EncodingError
 from virtcim.cim.records import ObjectPath, Record
 from virtcim.cimserver.boundary import AssociatorFilters, ReferenceFilters
 from virtcim.cimserver.enumerations import PullKind
@@ -30,8 +29,6 @@ from virtcim.cimserver.operations.class_associations import (
 from virtcim.cimserver.operations.pull import OPEN_PARAMETERS, opened
 
 __all__ = ["OPERATIONS", "selection"]
-
-_log = logging.getLogger(__name__)
 
 Writer = Callable[[Any], bytes]
 
@@ -81,7 +78,7 @@ def _instances(context: Context, arguments: Arguments, start: str) -> Iterable[R
 
 
 def _instance_names(context: Context, arguments: Arguments, start: str) -> Iterable[ObjectPath]:
-    return (_path(one) for one in _instances(context, arguments, start))
+    return map(_path, _instances(context, arguments, start))
 
 
 def _path(record: Record) -> ObjectPath:
@@ -182,25 +179,6 @@ _SOURCES = (
 )
 
 
-@lru_cache(maxsize=256)
-def _report(what: str) -> None:
-    """Say once what is left out."""
-    _log.error("an instance is left out of lists: %s", what)
-
-
-def _leaving_out_the_odd(write: Writer) -> Writer:
-    """One instance with an odd value costs only itself; GetInstance says why."""
-
-    def write_or_leave_out(one: Any) -> bytes:
-        try:
-            return write(one)
-        except OutOfRange as exc:
-            _report(str(exc))
-            return b""
-
-    return write_or_leave_out
-
-
 def _plain_operation(source: _Source) -> Operation:
     start = "ClassName" if source.of_class else "ObjectName"
 
@@ -208,10 +186,8 @@ def _plain_operation(source: _Source) -> Operation:
         if not source.of_class and not arguments.path(start).keys:
             return _of_class(source, context, arguments)
         found = source.find(context, arguments, start)
-        write = _leaving_out_the_odd(
-            _plain_writer(source, context, _selection(source, context, arguments, start))
-        )
-        return Reply(result=(write(one) for one in found))
+        write = _plain_writer(source, context, _selection(source, context, arguments, start))
+        return Reply(result=map(write, found))
 
     old = {} if source.gives_paths else _OLD_VIEW
     return Operation(
@@ -230,9 +206,7 @@ def _open_operation(source: _Source) -> Operation:
         def find() -> Sequence[Record | ObjectPath]:
             return list(source.find(context, arguments, start))
 
-        write = _leaving_out_the_odd(
-            _pull_writer(source, context, _selection(source, context, arguments, start))
-        )
+        write = _pull_writer(source, context, _selection(source, context, arguments, start))
         return opened(context, arguments, kind, find, write)
 
     return Operation(
@@ -267,19 +241,23 @@ def _of_class(source: _Source, context: Context, arguments: Arguments) -> Reply:
 def _plain_writer(source: _Source, context: Context, wanted: Selection) -> Writer:
     encoder = context.services.encoder
     if source.of_class and source.gives_paths:
-        return lambda path: instance_name(path).encode()
+        return _written_name
     if source.of_class:
-        return lambda record: encoder.named_instance(record, wanted)
+        return encoder.writer("VALUE.NAMEDINSTANCE", wanted).in_list
     if source.gives_paths:
         return lambda path: f"<OBJECTPATH>{encoder.instance_path(path)}</OBJECTPATH>".encode()
-    return lambda record: encoder.object_with_path(record, wanted)
+    return encoder.writer("VALUE.OBJECTWITHPATH", wanted).in_list
 
 
 def _pull_writer(source: _Source, context: Context, wanted: Selection) -> Writer:
     encoder = context.services.encoder
     if source.gives_paths:
         return lambda path: encoder.instance_path(path).encode()
-    return lambda record: encoder.instance_with_path(record, wanted)
+    return encoder.writer("VALUE.INSTANCEWITHPATH", wanted).in_list
+
+
+def _written_name(path: ObjectPath) -> bytes:
+    return (path.encoded_name or instance_name(path)).encode()
 
 
 OPERATIONS: dict[str, Operation] = {

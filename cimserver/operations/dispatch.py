@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from virtcim.cim.cimxml.classes import ClassEncoder
 from virtcim.cim.cimxml.instances import Encoder
@@ -50,6 +51,12 @@ _AT_ONCE = frozenset(
 )
 
 
+@lru_cache(maxsize=256)
+def _report(what: str) -> None:
+    """Say once what is left out."""
+    _log.error("an instance is left out of lists: %s", what)
+
+
 class Operations:
     """All operations over one set of providers and one schema; safe to use from many threads."""
 
@@ -71,7 +78,7 @@ class Operations:
             providers=providers,
             schema=schema,
             declarations=declarations,
-            encoder=Encoder(declarations, host),
+            encoder=Encoder(declarations, host, left_out=_report),
             classes=ClassEncoder(schema.classes.__getitem__),
             enumerations=Enumerations(limits, clock),
             limits=limits,

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from virtcim.cim.records import ObjectPath, Record, Value
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel
 from virtcim.providers.engine.reach import Reach
-from virtcim.providers.engine.record_cache import path_of
 from virtcim.providers.engine.view import View
 
 __all__ = ["Association", "AssociationEngine", "End", "Filters", "Link"]
@@ -111,8 +110,9 @@ class AssociationEngine:
 
     def record(self, link: Link) -> Record:
         """The association instance of a link."""
-        nodes = (link.source, link.target) if link.near == 0 else (link.target, link.source)
-        return self._make(link.association, nodes)
+        if link.near == 0:
+            return self._make(link.association, link.source, link.target)
+        return self._make(link.association, link.target, link.source)
 
     def enumerate(self, view: View, name: str) -> Iterator[Record]:
         """Every instance of one association class."""
@@ -122,7 +122,7 @@ class AssociationEngine:
             for found in instance_class.all(view):
                 source = found.at(near.namespace) if near.namespace else found
                 for target in near.reach(view, source):
-                    yield self._make(association, (source, target))
+                    yield self._make(association, source, target)
 
     def find(self, view: View, name: str, nodes: tuple[AnyNode, AnyNode]) -> Record | None:
         """The association instance between two instances, None where they are not associated."""
@@ -135,7 +135,7 @@ class AssociationEngine:
         # From the second end, where there are few to be reached.
         for target in far.reach(view, second):
             if self._key(target) == wanted:
-                return self._make(association, (target, second))
+                return self._make(association, target, second)
         return None
 
     def roles(self, name: str) -> tuple[str, str]:
@@ -143,15 +143,16 @@ class AssociationEngine:
         first, second = self._by_name[name].ends
         return first.role, second.role
 
-    def _make(self, association: Association, nodes: tuple[AnyNode, AnyNode]) -> Record:
-        keys = {
-            end.role: path_of(node, self._namespace)
-            for end, node in zip(association.ends, nodes, strict=True)
-        }
-        path = ObjectPath(association.name, keys, namespace=self._namespace)
-        values = association.values(*nodes).items()
-        known = {name: value for name, value in values if value is not None}
-        return Record(association.name, {**keys, **known}, path)
+    def _make(self, association: Association, first: AnyNode, second: AnyNode) -> Record:
+        near, far = association.ends
+        here = self._namespace
+        keys = {near.role: first.path(here), far.role: second.path(here)}
+        path = ObjectPath(association.name, keys, namespace=here)
+        if association.values is not _no_values:
+            values = association.values(first, second).items()
+            known = {name: value for name, value in values if value is not None}
+            return Record(association.name, {**keys, **known}, path)
+        return Record(association.name, keys, path)
 
     def _key(self, node: AnyNode) -> tuple[str, AnyClass, str]:
         """What tells instances apart."""

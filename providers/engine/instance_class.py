@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, TypeGuard, TypeVar
 
-from virtcim.cim.records import Value
+from virtcim.cim.records import ObjectPath, Value
 from virtcim.providers.engine.key_shapes import INSTANCE_ID, KeyShape
 from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
@@ -101,7 +101,7 @@ class Node(Generic[S_co]):
     ``namespace`` is where it is, empty where that is where one looks.
     """
 
-    __slots__ = ("_class", "_identity", "instance_class", "namespace", "sources")
+    __slots__ = ("_class", "_identity", "_path", "instance_class", "namespace", "sources")
 
     instance_class: ServedClass[S_co]
 
@@ -113,6 +113,7 @@ class Node(Generic[S_co]):
         self.sources = sources
         self.namespace = namespace
         self._identity = ""
+        self._path: ObjectPath | None = None
 
     @property
     def identity(self) -> str:
@@ -124,6 +125,13 @@ class Node(Generic[S_co]):
     def keys(self) -> dict[str, str]:
         """Its key properties."""
         return self._class.shape.keys(self.identity)
+
+    def path(self, here: str) -> ObjectPath:
+        """Its name, for whoever looks from the namespace ``here``; the same object every time."""
+        namespace, path = self.namespace or here, self._path
+        if path is None or path.namespace != namespace:
+            path = self._path = ObjectPath(self._class.name, self.keys(), namespace=namespace)
+        return path
 
     def values(self) -> Mapping[str, Value]:
         """Its properties without the keys, computed now."""

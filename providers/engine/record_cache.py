@@ -20,7 +20,7 @@ from virtcim.providers.engine.instance_class import AnyClass, AnyNode
 from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
 
-__all__ = ["RecordCache", "path_of"]
+__all__ = ["RecordCache"]
 
 _log = logging.getLogger(__name__)
 
@@ -161,11 +161,6 @@ def _values(node: AnyNode) -> Mapping[str, Value]:
 def _report(what: str, error: str) -> None:
     """Say once what cannot be shown."""
     _log.error("only the keys of %s can be shown: %s", what, error)
-
-
-def path_of(node: AnyNode, namespace: str) -> ObjectPath:
-    """The name of an instance, without computing the instance."""
-    return ObjectPath(node.instance_class.name, node.keys(), namespace=node.namespace or namespace)
 
 
 def _unchanged(before: Sources, now: Sources) -> bool:

@@ -13,7 +13,6 @@ from virtcim.cim.path_text import path_text
 from virtcim.cim.records import MethodResult, ObjectPath
 from virtcim.errormap import ErrorCode
 from virtcim.providers.engine.instance_class import InstanceClass, Node
-from virtcim.providers.engine.record_cache import path_of
 from virtcim.providers.engine.sources import Sources
 from virtcim.providers.errors import failure, rejected
 from virtcim.providers.host.devices import DISK_IMAGE, OfImage
@@ -52,7 +51,7 @@ def _create_child_pool(call: Call) -> MethodResult:
     def create(monitor: Operation) -> MethodResult:
         uuid = call.endpoint.storage.create_repository(spec, monitor)
         made = call.endpoint.inventory().storage_repositories[uuid]
-        pool = path_of(STORAGE_POOL.node(OfRepository(made)), call.view.namespace)
+        pool = STORAGE_POOL.node(OfRepository(made)).path(call.view.namespace)
         return MethodResult(return_value=SUCCESS, output={"Pool": pool})
 
     return call.run("CreateChildResourcePool", create)
@@ -82,7 +81,7 @@ def _create_in_pool(call: Call) -> MethodResult:
         uuid = call.endpoint.storage.create_image(spec, monitor)
         inventory = call.endpoint.inventory()
         made = DISK_IMAGE.node(OfImage(inventory.disk_images[uuid], min(inventory.hosts)))
-        image = path_of(made, call.view.namespace)
+        image = made.path(call.view.namespace)
         return MethodResult(return_value=SUCCESS, output={"Resource": image})
 
     return call.run("CreateResourceInPool", create, affected=[element_of(node)])

@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cimserver.doubles import extended_schema, system
-from virtcim.cim.cimxml.instances import Encoder, Selection, instance_name
+from virtcim.cim.cimxml.instances import Encoder, Selection
+from virtcim.cim.cimxml.paths import instance_name
 from virtcim.cim.data_types import INTEGER_RANGES
 from virtcim.cim.declarations import Declared
-from virtcim.cim.errors import EncodingError
+from virtcim.cim.errors import EncodingError, OutOfRange
 from virtcim.cim.records import KeyValue, ObjectPath, Record, Value
 from virtcim.cimserver.declarations import Declarations
 from virtcim.mof.pywbem_reading import read_element
@@ -122,8 +123,8 @@ def test_text_that_xml_cannot_carry_never_breaks_the_document(text: str) -> None
     record.path = ObjectPath(
         "VirtCIM_ComputerSystem", {"Name": text, "CreationClassName": text}, namespace="root/virt"
     )
-    for form in (_ENCODER.named_instance, _ENCODER.object_with_path):
-        assert _parsed(form(record, Selection())) is not None
+    for form in ("VALUE.NAMEDINSTANCE", "VALUE.OBJECTWITHPATH"):
+        assert _parsed(_ENCODER.writer(form, Selection())(record)) is not None
 
 
 @pytest.mark.parametrize(
@@ -147,6 +148,10 @@ def test_a_value_that_does_not_fit_its_declaration_is_never_written(name: str, v
         _ENCODER.instance(system(1, **{name: value}), Selection())
 
 
+def _named_instance(record: Record, selection: Selection) -> bytes:
+    return _ENCODER.writer("VALUE.NAMEDINSTANCE", selection)(record)
+
+
 def test_a_record_of_an_unknown_class_is_never_written() -> None:
     with pytest.raises(EncodingError, match="No_Such"):
         _ENCODER.instance(Record("No_Such", {}), Selection())
@@ -154,16 +159,16 @@ def test_a_record_of_an_unknown_class_is_never_written() -> None:
 
 def test_a_record_without_a_path_cannot_stand_where_paths_are_needed() -> None:
     with pytest.raises(EncodingError, match="no path"):
-        _ENCODER.named_instance(Record("VirtCIM_ComputerSystem", {}), Selection())
+        _named_instance(Record("VirtCIM_ComputerSystem", {}), Selection())
 
 
 def test_the_text_of_a_record_is_kept_per_form_and_selection() -> None:
     record = system(1)
     some = Selection(property_list=frozenset({"elementname"}))
-    first = _ENCODER.named_instance(record, Selection())
-    assert _ENCODER.named_instance(record, Selection()) is first
-    assert _ENCODER.named_instance(record, some) is _ENCODER.named_instance(record, some)
-    assert _ENCODER.named_instance(record, some) is not first
+    first = _named_instance(record, Selection())
+    assert _named_instance(record, Selection()) is first
+    assert _named_instance(record, some) is _named_instance(record, some)
+    assert _named_instance(record, some) is not first
 
 
 def test_a_record_keeps_a_bounded_number_of_texts() -> None:
@@ -213,6 +218,57 @@ def test_keys_of_every_kind_are_written_with_their_kind() -> None:
     assert read.keybindings["N"] == 7
     assert read.keybindings["S"] == "<"
     assert read.keybindings["R"] == pywbem.CIMInstanceName("C", {"N": 1})
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"Name": "100 %s", "Id": "a%%b"},
+        {"Name": "a", "Id": "<&>"},
+        {"Name": "a", "Number": 7},
+        {"Number": 7, "Name": "a"},
+        {"R": ObjectPath("C", {"N": "%"}, namespace="a/b"), "Name": "a"},
+        {"R": ObjectPath("C", {"N": "a"}), "Q": ObjectPath("D", {"N": True}, namespace="c")},
+        {"Name": ""},
+        {"Name": "\u00e4\u4e2d\U0001f600"},
+    ],
+)
+def test_a_path_is_read_back_as_it_was_written(keys: dict[str, KeyValue]) -> None:
+    path = ObjectPath("Test_Class", keys, namespace="root/virt")
+    first = instance_name(path)
+    assert instance_name(path) is first
+    read = _parsed(first.encode())
+    assert read.classname == "Test_Class"
+    for name, value in keys.items():
+        if isinstance(value, ObjectPath):
+            assert read.keybindings[name].keybindings == dict(value.keys)
+            assert read.keybindings[name].namespace == (value.namespace or None)
+        else:
+            assert read.keybindings[name] == value
+
+
+def test_names_with_percent_signs_are_names_like_others() -> None:
+    """The texts of paths and instances are made with places for the values."""
+    read = _parsed(instance_name(ObjectPath("C%s", {"N%d": "%"}, namespace="x")).encode())
+    assert (read.classname, dict(read.keybindings)) == ("C%s", {"N%d": "%"})
+    shown = _parsed(_ENCODER.instance(system(1, ElementName="50 % of %s"), Selection()))
+    assert shown["ElementName"] == "50 % of %s"
+
+
+def test_null_is_written_where_others_of_the_same_properties_have_values() -> None:
+    values = [("a", "b"), (None, "b"), ("a", None), (None, None), ("a", "b")]
+    for name, caption in values:
+        record = system(1, ElementName=name, Caption=caption)
+        read = _parsed(_ENCODER.instance(record, Selection()))
+        assert (read["ElementName"], read["Caption"]) == (name, caption)
+
+
+def test_a_value_that_does_not_fit_is_named_also_where_others_fitted() -> None:
+    _ENCODER.instance(system(1), Selection())
+    with pytest.raises(EncodingError, match=r"VirtCIM_ComputerSystem\.HealthState: 'x'"):
+        _ENCODER.instance(system(1, HealthState="x"), Selection())
+    with pytest.raises(OutOfRange, match=r"VirtCIM_ComputerSystem\.HealthState: "):
+        _ENCODER.instance(system(1, HealthState=2**16), Selection())
 
 
 def test_a_reference_to_a_class_keeps_its_namespace() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.cimserver.doubles import extended_schema
 from virtcim.cim.cimxml.elements import Element, MessageLimits, read_element
-from virtcim.cim.cimxml.instances import Encoder, Selection, instance_name, instance_path
+from virtcim.cim.cimxml.instances import Encoder, Selection
+from virtcim.cim.cimxml.paths import instance_name, instance_path
 from virtcim.cim.cimxml.values import ValueReader
 from virtcim.cim.data_types import INTEGER_RANGES
 from virtcim.cim.declarations import Declared

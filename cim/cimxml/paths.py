@@ -1,0 +1,124 @@
+"""Writing object paths as CIM-XML.
+
+The texts of a path are kept with it: the keys of an association are its properties, too, and the
+names of instances are asked for again and again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from virtcim.cim.cimxml.escape import escape, is_plain
+from virtcim.cim.records import KeyValue, ObjectPath
+
+__all__ = ["class_path", "instance_name", "instance_path", "reference"]
+
+_STRING = '<KEYVALUE VALUETYPE="string">%s</KEYVALUE>'
+_REFERENCE = "<VALUE.REFERENCE>%s</VALUE.REFERENCE>"
+_MAX_FORMS = 256
+
+
+def instance_name(path: ObjectPath) -> str:
+    """``<!ELEMENT INSTANCENAME (KEYBINDING* | KEYVALUE? | VALUE.REFERENCE?)>``"""
+    text = path.encoded_name
+    if not text:
+        text = path.encoded_name = _of_one_kind(path) or _of_any_kinds(path)
+    return text
+
+
+def _of_one_kind(path: ObjectPath) -> str:
+    """The text where all keys are strings without markup or all are references, as nearly always;
+    else empty."""
+    if not path.keys:
+        return ""
+    names, values = zip(*path.keys, strict=True)
+    if isinstance(values[0], str):
+        try:
+            if not is_plain("".join(values)):
+                return ""
+        except TypeError:
+            return ""
+        return _form(path.class_name, names, _STRING) % values
+    texts = [reference(value) for value in values if isinstance(value, ObjectPath)]
+    if len(texts) != len(names):
+        return ""
+    return _form(path.class_name, names, _REFERENCE) % tuple(texts)
+
+
+@lru_cache(maxsize=_MAX_FORMS)
+def _form(class_name: str, names: tuple[str, ...], value: str) -> str:
+    """The INSTANCENAME of a class with these keys, with a place for each value."""
+    text = "".join(f'<KEYBINDING NAME="{_literal(name)}">{value}</KEYBINDING>' for name in names)
+    return f'<INSTANCENAME CLASSNAME="{_literal(class_name)}">{text}</INSTANCENAME>'
+
+
+def _literal(text: str) -> str:
+    return escape(text).replace("%", "%%")
+
+
+def _of_any_kinds(path: ObjectPath) -> str:
+    text = "".join([_key_binding(name, value) for name, value in path.keys])
+    return f'<INSTANCENAME CLASSNAME="{escape(path.class_name)}">{text}</INSTANCENAME>'
+
+
+def _key_binding(name: str, value: KeyValue) -> str:
+    if isinstance(value, ObjectPath):
+        text = _REFERENCE % reference(value)
+    elif isinstance(value, bool):
+        text = f'<KEYVALUE VALUETYPE="boolean">{"TRUE" if value else "FALSE"}</KEYVALUE>'
+    elif isinstance(value, int):
+        text = f'<KEYVALUE VALUETYPE="numeric">{int(value)}</KEYVALUE>'
+    else:
+        text = _STRING % escape(value)
+    return f'<KEYBINDING NAME="{escape(name)}">{text}</KEYBINDING>'
+
+
+def reference(path: ObjectPath) -> str:
+    """What a VALUE.REFERENCE holds: the path of an instance or a class, without a host.
+
+    wbemcli misprints a reference with a host, and one without a namespace loses it.
+    """
+    text = path.encoded_reference
+    if not text:
+        text = path.encoded_reference = _reference(path)
+    return text
+
+
+def _reference(path: ObjectPath) -> str:
+    name = instance_name(path) if path.keys else f'<CLASSNAME NAME="{path.class_name}"/>'
+    if not path.namespace:
+        return name
+    place = _local_namespace_path(path.namespace)
+    if path.keys:
+        return f"<LOCALINSTANCEPATH>{place}{name}</LOCALINSTANCEPATH>"
+    return f"<LOCALCLASSPATH>{place}{name}</LOCALCLASSPATH>"
+
+
+def instance_path(path: ObjectPath, host: str) -> str:
+    """``<!ELEMENT INSTANCEPATH (NAMESPACEPATH, INSTANCENAME)>``"""
+    return (
+        f"<INSTANCEPATH>{_namespace_path(path.namespace, host)}{instance_name(path)}</INSTANCEPATH>"
+    )
+
+
+def class_path(class_name: str, namespace: str, host: str) -> str:
+    """``<!ELEMENT CLASSPATH (NAMESPACEPATH, CLASSNAME)>``"""
+    name = f'<CLASSNAME NAME="{class_name}"/>'
+    return f"<CLASSPATH>{_namespace_path(namespace, host)}{name}</CLASSPATH>"
+
+
+@lru_cache(maxsize=_MAX_FORMS)
+def _namespace_path(namespace: str, host: str) -> str:
+    place = _local_namespace_path(namespace)
+    return f"<NAMESPACEPATH><HOST>{host}</HOST>{place}</NAMESPACEPATH>"
+
+
+@lru_cache(maxsize=_MAX_FORMS)
+def _local_namespace_path(namespace: str) -> str:
+    names = _namespaces(namespace.split("/"))
+    return f"<LOCALNAMESPACEPATH>{names}</LOCALNAMESPACEPATH>"
+
+
+def _namespaces(names: Iterable[str]) -> str:
+    return "".join(f'<NAMESPACE NAME="{escape(name)}"/>' for name in names)
