@@ -14,7 +14,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["Progress", "as_json", "print_lines", "print_table"]
+__all__ = ["Progress", "as_json", "machine", "print_lines", "print_table"]
 
 # Wide enough for every table, so that in a pipe each measurement is one line.
 _PIPE_WIDTH = 160
@@ -44,7 +44,7 @@ class Progress:
             self._console.print(f"benchmark: {text}", soft_wrap=True)
 
 
-def _machine() -> dict[str, str]:
+def machine() -> dict[str, str]:
     """The machine and the moment, for whoever reads the figures later."""
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -88,7 +88,7 @@ def print_table(title: str, measurements: Sequence[Measurement]) -> None:
             _target(one),
         )
     console.print(title, style="bold")
-    console.print(", ".join(f"{name} {value}" for name, value in _machine().items()))
+    console.print(", ".join(f"{name} {value}" for name, value in machine().items()))
     console.print(table)
 
 
@@ -113,7 +113,7 @@ def as_json(measurements: Sequence[Measurement], **more: Mapping[str, object]) -
     """Everything as one JSON object; times are in seconds."""
     return json.dumps(
         {
-            "machine": _machine(),
+            "machine": machine(),
             **more,
             "measurements": [
                 {

@@ -38,6 +38,7 @@ __all__ = [
     "simulated_host_xml",
     "system_name",
     "system_uuid",
+    "thread_time_s",
 ]
 
 # Of the virtual machines that simulated_host_xml describes.
@@ -179,6 +180,12 @@ def processor_time_s(daemon: Daemon) -> float:
     fields = Path(f"/proc/{daemon.pid}/stat").read_text().rpartition(")")[2].split()
     user, system = fields[11:13]
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def thread_time_s(pid: int) -> float:
+    """The processor time of the threads that a process has, to the microsecond, from proc(5)."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((one / "schedstat").read_text().split()[0]) for one in threads) / 1e9
 
 
 def _kibibytes(text: str) -> int:
