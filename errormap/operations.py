@@ -74,7 +74,7 @@ PATTERNS: dict[str, str] = {
     ),
     "migrate": (
         r"VM\.(?:pool_migrate\w*|migrate(?:_send)?|assert_can_migrate\w*)|host\.(?:evacuate|migrate_receive)"
-        r"|virDomainMigrate\w*|migrate(?:-\w+)?|xend\.domain\.migrate"
+        r"|virDomainMigrate\w*|migrate(?:[-_][\w-]+)?|xend\.domain\.migrate"
     ),
     "boot": (
         r"VM\.(?:start|start_on|resume|resume_on|power_state_reset|hard_reboot|clean_reboot|provision"

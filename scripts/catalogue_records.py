@@ -49,6 +49,9 @@ _PATH_WORD = re.compile(
     r"|owner|mode|remove|mkdir|chown|chmod|mount|rename|ownership of|label on)"
     r"(?: of| on| at| from| to| in| for)?\W*$"
 )
+# What describes emulators, their firmware and helpers to libvirt.
+_DESCRIPTION = "/usr/share/qemu/firmware/60-edk2-x86_64.json"
+_DESCRIPTIONS = re.compile(r"qemu_(?:firmware|interop_config|vhost_user)\.c$")
 _STORAGE = re.compile(r"storage|^block|blockdev|qemu-img|vdi|luks|vbox")
 _NUMBERS = "diuxXoc"
 _NAMES: tuple[tuple[str, str], ...] = (
@@ -87,6 +90,8 @@ def _value(message: SourceMessage, text: str, place: re.Match[str]) -> str:
     before = text[max(0, place.start() - 40) : place.start()].lower()
     # Values of other places are no words of the message.
     before = PLACE.sub("", before)
+    if _DESCRIPTIONS.search(message.file) and re.search(r"\b(?:in|from|file) '$", before):
+        return _DESCRIPTION
     if _PATH_WORD.search(before):
         return _path(message, before, text.lower())
     if place.end() == len(text) and before.rstrip().endswith(":"):
