@@ -6,7 +6,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-__all__ = ["Declared", "DeclaredClasses", "DeclaredMethod"]
+__all__ = ["Declared", "DeclaredClasses", "DeclaredMethod", "DeclaredProperties", "DeclaredType"]
+
+
+class DeclaredType(Protocol):
+    """What reading a value needs to know of a property, however a host keeps its classes."""
+
+    @property
+    def name(self) -> str:
+        """The name as it is declared."""
+
+    @property
+    def type_name(self) -> str:
+        """The CIM type, or "reference"."""
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it is an array of the type."""
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the type is a string that holds an instance."""
+
+
+class DeclaredProperties(Protocol):
+    """The properties of the classes that a host knows, looked up in any case."""
+
+    def canonical(self, class_name: str) -> str | None:
+        """The name as it is declared, None where the class is not known."""
+
+    def properties(self, class_name: str) -> Mapping[str, DeclaredType]:
+        """The properties of a known class by lower-case name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

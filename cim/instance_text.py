@@ -1,12 +1,15 @@
 """One instance as text, in CIM-XML or in MOF: how an embedded instance travels in a string.
 
-The text says which class it is of, and in CIM-XML of which type each value is.
+The text says which class it is of. Where that class is known, its declaration says of which type
+each value is; where it is not, CIM-XML does, and MOF says as much as its literals do.
 """
 
 from __future__ import annotations
 
 from virtcim.cim.cimxml.elements import Element, ElementReader, MessageLimits
 from virtcim.cim.data_types import read_value
+from virtcim.cim.declarations import DeclaredProperties
+from virtcim.cim.declared_values import MisfitError, declared_value
 from virtcim.cim.errors import CimXmlError
 from virtcim.cim.mof_text import MofError, parse_mof_instance
 from virtcim.cim.records import Record, Scalar, Value
@@ -16,6 +19,8 @@ __all__ = ["MAX_TEXT_LENGTH", "InstanceTextError", "read_instance_text"]
 MAX_TEXT_LENGTH = 256 * 1024
 _LIMITS = MessageLimits(size_bytes=4 * MAX_TEXT_LENGTH)
 _SHOWN_CHARACTERS = 80
+# Instances within instances; each one is quoted once more in what is around it.
+_MAX_DEPTH = 8
 
 
 class InstanceTextError(ValueError):
@@ -27,16 +32,55 @@ class InstanceTextError(ValueError):
         self.place = place
 
 
-def read_instance_text(text: str) -> Record:
-    """The instance that ``text`` holds. Raises InstanceTextError."""
+def read_instance_text(text: str, classes: DeclaredProperties | None = None) -> Record:
+    """The instance that ``text`` holds. Raises InstanceTextError.
+
+    The values of one whose class is among ``classes`` are of the declared types, references are
+    object paths, and embedded instances are records. A property that the class does not have is as
+    the text has it, and the caller's to refuse.
+    """
+    return _read(text, classes, _MAX_DEPTH)
+
+
+def _read(text: str, classes: DeclaredProperties | None, depth: int) -> Record:
     if len(text) > MAX_TEXT_LENGTH:
         raise InstanceTextError(f"the text is longer than {MAX_TEXT_LENGTH} characters")
     if text.lstrip().startswith("<"):
-        return _instance(_root(text.strip()))
-    try:
-        return parse_mof_instance(text)
-    except MofError as error:
-        raise InstanceTextError(f"the text is no MOF instance: {error}") from error
+        record = _instance(_root(text.strip()))
+    else:
+        try:
+            record = parse_mof_instance(text)
+        except MofError as error:
+            raise InstanceTextError(f"the text is no MOF instance: {error}") from error
+    if classes is None or classes.canonical(record.class_name) is None:
+        return record
+    return _declared(record, classes, depth)
+
+
+def _declared(record: Record, classes: DeclaredProperties, depth: int) -> Record:
+    """The instance with its values as the class declares them."""
+
+    def read_embedded(text: str, place: str) -> Record:
+        if not depth:
+            raise InstanceTextError("instances are nested too deeply", place=place)
+        try:
+            return _read(text, classes, depth - 1)
+        except InstanceTextError as error:
+            inner = f"{place}.{error.place}" if error.place else place
+            raise InstanceTextError(error.why, place=inner) from error
+
+    properties = classes.properties(record.class_name)
+    values: dict[str, Value] = {}
+    for name, value in record.values.items():
+        declared = properties.get(name.lower())
+        if declared is None:
+            values[name] = value
+            continue
+        try:
+            values[declared.name] = declared_value(value, declared, read_embedded)
+        except MisfitError as error:
+            raise InstanceTextError(error.why, place=error.place) from error
+    return Record(record.class_name, values)
 
 
 def _root(text: str) -> Element:

@@ -3,7 +3,8 @@
 DSP0004 "MOF Syntax Grammar Description".
 
 MOF text does not say of which type a property is: a number is read as the widest that can hold it,
-and a datetime stays the text that it is in quotes.
+and a datetime stays the text that it is in quotes. The declaration of the class says more, see
+declared_values.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from pywbem import CIMClass, CIMMethod, CIMParameter, CIMProperty
+from pywbem import CIMClass, CIMParameter, CIMProperty
 
 from virtcim.cim.declarations import Declared, DeclaredMethod
-from virtcim.mof import Schema
+from virtcim.mof import Schema, is_embedded
 
 __all__ = ["Declarations"]
 
@@ -64,7 +64,7 @@ class Declarations:
                 returns=Declared(
                     name="ReturnValue",
                     type_name=method.return_type,
-                    is_embedded=_is_embedded(method),
+                    is_embedded=is_embedded(method),
                 ),
                 parameters={one.name.lower(): _declared(one) for one in method.parameters.values()},
             )
@@ -79,16 +79,12 @@ def _declared(one: CIMProperty | CIMParameter) -> Declared:
         name=one.name,
         type_name=one.type,
         is_array=bool(one.is_array),
-        is_embedded=_is_embedded(one),
+        is_embedded=is_embedded(one),
         reference_class=one.reference_class or "",
         class_origin=getattr(one, "class_origin", None) or "",
         is_input=_qualifier(one, "In", default=True),
         is_output=_qualifier(one, "Out", default=False),
     )
-
-
-def _is_embedded(one: CIMProperty | CIMParameter | CIMMethod) -> bool:
-    return "EmbeddedInstance" in one.qualifiers or "EmbeddedObject" in one.qualifiers
 
 
 def _qualifier(one: CIMProperty | CIMParameter, name: str, *, default: bool) -> bool:

@@ -6,9 +6,21 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from pywbem import CIMClass, CIMQualifierDeclaration
+from pywbem import CIMClass, CIMMethod, CIMParameter, CIMProperty, CIMQualifierDeclaration
 
-__all__ = ["ClassOutline", "Schema", "outline"]
+__all__ = ["ClassOutline", "PropertyType", "Schema", "is_embedded", "outline"]
+
+
+class PropertyType(NamedTuple):
+    """What a property holds; ``type_name`` is the CIM type or "reference".
+
+    An embedded instance is a string to CIM.
+    """
+
+    name: str
+    type_name: str
+    is_array: bool
+    is_embedded: bool
 
 
 class ClassOutline(NamedTuple):
@@ -51,6 +63,7 @@ class Schema:
         )
         self._ancestors: dict[str, frozenset[str]] = {}
         self._children: dict[str, list[str]] = {}
+        self._properties: dict[str, Mapping[str, PropertyType]] = {}
         for name, each in self.outlines.items():
             self._ancestors[name] = frozenset(self._lineage(name))
             self._children.setdefault(each.superclass.lower(), []).append(each.name)
@@ -84,6 +97,21 @@ class Schema:
         """Whether the class is ``ancestor`` or one of its subclasses; False for unknown classes."""
         return ancestor.lower() in self._ancestors.get(class_name.lower(), ())
 
+    def properties(self, class_name: str) -> Mapping[str, PropertyType]:
+        """The properties of a known class by lower-case name; looked at once per class."""
+        name = class_name.lower()
+        found = self._properties.get(name)
+        if found is None:
+            found = self._properties[name] = MappingProxyType(
+                {
+                    one.name.lower(): PropertyType(
+                        one.name, one.type, bool(one.is_array), is_embedded(one)
+                    )
+                    for one in self.classes[name].properties.values()
+                }
+            )
+        return found
+
     def superclass(self, class_name: str) -> str | None:
         """The name of the superclass, None for a class without one and for an unknown class."""
         known = self.outlines.get(class_name.lower())
@@ -104,6 +132,11 @@ class Schema:
 
 def _by_name(classes: Iterable[CIMClass]) -> dict[str, CIMClass]:
     return {declared.classname.lower(): declared for declared in classes}
+
+
+def is_embedded(one: CIMProperty | CIMParameter | CIMMethod) -> bool:
+    """Whether a string is declared to hold an instance."""
+    return "EmbeddedInstance" in one.qualifiers or "EmbeddedObject" in one.qualifiers
 
 
 def outline(declared: CIMClass) -> ClassOutline:

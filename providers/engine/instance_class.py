@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Generic, Protocol, TypeGuard, TypeVar
 
+from virtcim.cim.declarations import DeclaredProperties
 from virtcim.cim.records import ObjectPath, Value
 from virtcim.providers.engine.key_shapes import INSTANCE_ID, KeyShape
 from virtcim.providers.engine.sources import Sources
@@ -24,11 +25,8 @@ S = TypeVar("S", bound=Sources)
 S_co = TypeVar("S_co", bound=Sources, covariant=True)
 
 
-class ClassModel(Protocol):
+class ClassModel(DeclaredProperties, Protocol):
     """What the providers must know of the schema; class names in any case."""
-
-    def canonical(self, class_name: str) -> str | None:
-        """The name as it is declared, None where the class is not known."""
 
     def is_a(self, class_name: str, ancestor: str) -> bool:
         """Whether the class is ``ancestor`` or a subclass of it."""

@@ -37,7 +37,7 @@ def read_pool_settings(
     items: list[Any] = settings if isinstance(settings, list) else [settings]
     if settings is None or len(items) != 1:
         raise rejected("Settings: one setting is needed, which says what directory the pool is")
-    reader = _reader(classes, read_instance(items[0], "Settings[0]"), "Settings[0]")
+    reader = _reader(classes, read_instance(classes, items[0], "Settings[0]"), "Settings[0]")
     location = _location(reader)
     kind = reader.text("ResourceSubType")
     if kind not in ("", DIRECTORY):
@@ -61,7 +61,7 @@ def read_image_settings(
     view: View, classes: ClassModel, settings: Value, pool: StorageRepository
 ) -> DiskImageSpec:
     """The disk image that the parameters of CreateResourceInPool describe. Raises CimError."""
-    record = read_instance(settings, "Settings")
+    record = read_instance(classes, settings, "Settings")
     reader = _reader(classes, record, "Settings")
     named_pool = read_repository(reader, view)
     if named_pool is not None and named_pool is not pool:

@@ -45,7 +45,7 @@ def resource_records(
     if len(items) > _MAX_RESOURCES:
         raise rejected(f"ResourceSettings: more than {_MAX_RESOURCES} settings")
     records = [
-        (read_instance(item, f"ResourceSettings[{index}]"), f"ResourceSettings[{index}]")
+        (read_instance(classes, item, f"ResourceSettings[{index}]"), f"ResourceSettings[{index}]")
         for index, item in enumerate(items)
     ]
     for record, where in records:

@@ -58,7 +58,7 @@ def read_definition(
 
     What they do not say is as in ``reference``.
     """
-    system = read_instance(system_settings, "SystemSettings")
+    system = read_instance(classes, system_settings, "SystemSettings")
     check_class(classes, system, "SystemSettings", SYSTEM)
     resources = resource_records(classes, resource_settings)
     if reference is not None:

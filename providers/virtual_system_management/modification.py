@@ -70,7 +70,7 @@ def read_modified_system(
 ) -> tuple[str, VirtualSystemChange]:
     """The system that ModifySystemSettings is about (its UUID), and the change of it."""
     where = "SystemSettings"
-    given = read_instance(system_settings, where)
+    given = read_instance(classes, system_settings, where)
     check_class(classes, given, where, SYSTEM)
     system = _named_system(view, SettingReader(given, where))
     reader = SettingReader(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from tests.providers.simulated_population import HOST
+from tests.providers.unknown_classes import UNKNOWN
 from virtcim.providers import CimError, ObjectPath, Providers, Record
 from virtcim.providers.parameters.embedded import read_instance
 from virtcim.providers.parameters.setting_reader import SettingReader
@@ -48,14 +49,14 @@ def instance(values: dict[str, Any], absent: str = "") -> pywbem.CIMInstance:
 
 @given(PROPERTIES)
 def test_what_pywbem_writes_as_xml_is_read_as_it_was(values: dict[str, Any]) -> None:
-    record = read_instance(instance(values).tocimxmlstr(), "Settings")
+    record = read_instance(UNKNOWN, instance(values).tocimxmlstr(), "Settings")
     assert record.class_name == "CIM_ResourceAllocationSettingData"
     assert record.values == {"Nothing": None, **values}
 
 
 @given(PROPERTIES)
 def test_what_pywbem_writes_as_mof_is_read_as_it_was(values: dict[str, Any]) -> None:
-    record = read_instance(instance(values).tomof(), "Settings")
+    record = read_instance(UNKNOWN, instance(values).tomof(), "Settings")
     assert record.values == {"Nothing": None, **values}
 
 
@@ -70,7 +71,7 @@ def test_xml_with_all_that_clients_put_around_it_is_read() -> None:
         f'<?xml version="1.0" encoding="utf-8"?>\n{named.tocimxmlstr()}',
         named.tocimxmlstr().replace("5</VALUE>", "<![CDATA[5]]></VALUE>"),
     ):
-        assert read_instance(text, "Settings").values["VirtualQuantity"] == 5
+        assert read_instance(UNKNOWN, text, "Settings").values["VirtualQuantity"] == 5
 
 
 @pytest.mark.parametrize(
@@ -83,15 +84,15 @@ def test_xml_with_all_that_clients_put_around_it_is_read() -> None:
     ],
 )
 def test_mof_as_people_write_it_is_read(text: str) -> None:
-    record = read_instance(text.format(name=SETTING), "Settings")
+    record = read_instance(UNKNOWN, text.format(name=SETTING), "Settings")
     assert (record.class_name, record.values) == (SETTING, {"VirtualQuantity": 5})
 
 
 @pytest.mark.parametrize("text", ["as {{ }};", "as 5 {{ }};", "$m {{ }};", "as $m $n {{ }};"])
 def test_an_alias_in_the_wrong_place_is_refused(text: str) -> None:
+    written = f"instance of {SETTING} {text}".replace("{{", "{").replace("}}", "}")
     with pytest.raises(CimError, match="ERR_BAD_PARAMETER: Settings: the text is no MOF instance"):
-        read_instance(f"instance of {SETTING} {text}".replace("{{", "{").replace("}}", "}"),
-                      "Settings")  # fmt: skip
+        read_instance(UNKNOWN, written, "Settings")
 
 
 @pytest.mark.parametrize(
@@ -106,10 +107,10 @@ def test_an_alias_in_the_wrong_place_is_refused(text: str) -> None:
 def test_null_and_absent_are_told_apart_and_neither_asks_for_anything(
     null: str | Record, absent: str | Record
 ) -> None:
-    assert read_instance(null, "Settings").values == {"Limit": None}
-    assert read_instance(absent, "Settings").values == {}
+    assert read_instance(UNKNOWN, null, "Settings").values == {"Limit": None}
+    assert read_instance(UNKNOWN, absent, "Settings").values == {}
     for given_value in (null, absent):
-        reader = SettingReader(read_instance(given_value, "Settings"), "Settings")
+        reader = SettingReader(read_instance(UNKNOWN, given_value, "Settings"), "Settings")
         assert reader.number("Limit") is None
         reader.finish()
 

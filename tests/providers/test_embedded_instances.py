@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.providers.unknown_classes import UNKNOWN
 from virtcim.cim.instance_text import MAX_TEXT_LENGTH
+from virtcim.mof import Schema
 from virtcim.providers import CimError, Record
 from virtcim.providers.parameters.embedded import read_instance
 
@@ -16,7 +20,7 @@ ANY_TEXT = st.text(st.characters(codec="utf-8"))
 def refusal(text: str, parameter: str) -> str:
     """Why a text is refused; empty where it is read."""
     try:
-        read_instance(text, parameter)
+        read_instance(UNKNOWN, text, parameter)
     except CimError as refused:
         return refused.description
     return ""
@@ -84,7 +88,7 @@ EXTERNAL = (
 )
 def test_hostile_and_malformed_text_is_refused_by_the_name_of_the_parameter(text: str) -> None:
     with pytest.raises(CimError) as refused:
-        read_instance(text, "ResourceSettings[3]")
+        read_instance(UNKNOWN, text, "ResourceSettings[3]")
     assert refused.value.description.startswith("ERR_BAD_PARAMETER: ResourceSettings[3]")
     assert len(refused.value.description) < 500
 
@@ -92,9 +96,59 @@ def test_hostile_and_malformed_text_is_refused_by_the_name_of_the_parameter(text
 def test_a_property_that_cannot_be_read_is_named() -> None:
     text = "<INSTANCE CLASSNAME='C'><PROPERTY NAME='Weight' TYPE='uint32'><VALUE>heavy</VALUE>"
     with pytest.raises(CimError, match=r"SystemSettings\.Weight: 'heavy' is no uint32"):
-        read_instance(text + "</PROPERTY></INSTANCE>", "SystemSettings")
+        read_instance(UNKNOWN, text + "</PROPERTY></INSTANCE>", "SystemSettings")
 
 
 def test_a_record_is_taken_as_it_is() -> None:
     record = Record("C", {})
-    assert read_instance(record, "x") is record
+    assert read_instance(UNKNOWN, record, "x") is record
+
+
+@pytest.mark.parametrize(
+    ("name", "type_name", "literal", "refusal"),
+    [
+        (
+            "ResourceType",
+            "uint32",
+            "70000",
+            "ResourceType: .?70000.? is no uint16: a uint16 is between",
+        ),
+        (
+            "virtualquantity",
+            "sint64",
+            "-1",
+            "VirtualQuantity: .?-1.? is no uint64: a uint64 is between",
+        ),
+        (
+            "HostResource",
+            "uint8",
+            "5",
+            r"HostResource\[0\]: .?5.? is no string: a text in quotes is",
+        ),
+        ("Weight", "string", "heavy", "Weight: 'heavy' is no uint32: a uint32 is expected"),
+    ],
+)
+def test_a_value_that_the_class_does_not_declare_is_refused_by_name_in_mof_and_in_xml(
+    schema: Schema, name: str, type_name: str, literal: str, refusal: str
+) -> None:
+    class_name = "VirtCIM_MemoryResourceAllocationSettingData"
+    in_mof = f'"{literal}"' if type_name == "string" else literal
+    in_xml = f"<PROPERTY NAME='{name}' TYPE='{type_name}'><VALUE>{literal}</VALUE></PROPERTY>"
+    for text in (
+        f"instance of {class_name} {{ {name} = {in_mof}; }};",
+        f"<INSTANCE CLASSNAME='{class_name}'>{in_xml}</INSTANCE>",
+    ):
+        with pytest.raises(CimError, match=rf"ERR_BAD_PARAMETER: Settings\.{refusal}"):
+            read_instance(schema, text, "Settings")
+
+
+def test_values_are_of_the_types_that_the_class_declares(schema: Schema) -> None:
+    text = """instance of VirtCIM_VirtualSystemSettingData {
+        elementname = "a"; CreationTime = "20261120104557.000000+000"; Notes = "one";
+        ChangeableType = "0"; };"""
+    assert read_instance(schema, text, "SystemSettings").values == {
+        "ElementName": "a",
+        "CreationTime": datetime(2026, 11, 20, 10, 45, 57, tzinfo=UTC),
+        "Notes": ["one"],
+        "ChangeableType": 0,
+    }
