@@ -16,6 +16,9 @@ __all__ = [
     "wrong_parameters",
 ]
 
+# Descriptions are cut off after 2,000 characters.
+_SHOWN_TRACEBACK = 1800
+
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -58,5 +61,11 @@ def incident(what: str, error: BaseException, *, show_traceback: bool) -> CimErr
     """
     text = incidents.incident(what, error)
     if show_traceback:
-        text += "\n" + "".join(traceback.format_exception(error))
+        text += "\n" + _end_of_traceback(error)
     return failure(ErrorCode.ERR_UNKNOWN, text)
+
+
+def _end_of_traceback(error: BaseException) -> str:
+    """What it was and where stand last, which is what must not be cut off."""
+    text = "".join(traceback.format_exception(error))
+    return text if len(text) <= _SHOWN_TRACEBACK else f"...{text[-_SHOWN_TRACEBACK:]}"

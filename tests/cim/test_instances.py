@@ -12,7 +12,7 @@ import pywbem
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cimserver.doubles import extended_schema, system
+from tests.cim.everything import extended_schema, system
 from virtcim.cim.cimxml.instances import Encoder, Selection
 from virtcim.cim.cimxml.paths import instance_name
 from virtcim.cim.data_types import INTEGER_RANGES

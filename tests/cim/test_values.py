@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.cimserver.doubles import extended_schema
+from tests.cim.everything import extended_schema
 from virtcim.cim.cimxml.elements import Element, MessageLimits, read_element
 from virtcim.cim.cimxml.instances import Encoder, Selection
 from virtcim.cim.cimxml.paths import instance_name, instance_path

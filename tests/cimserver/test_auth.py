@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import pywbem
 
-from tests.cimserver.doubles import FixedProviders
+from tests.cimserver.interposed import Interposed
 from tests.cimserver.serving import Served, intrinsic, served
 from virtcim.cimserver import CimServer
 from virtcim.mof import Schema
@@ -34,7 +34,7 @@ class _Verifier:
 
 
 @pytest.fixture
-def guarded(providers: FixedProviders, schema: Schema) -> Iterator[Served]:
+def guarded(providers: Interposed, schema: Schema) -> Iterator[Served]:
     application = CimServer(providers, schema, authenticate=_Verifier())
     with served(application, user="anna", password=_PASSWORD) as running:
         yield running
@@ -102,7 +102,7 @@ def test_a_refusal_is_logged_without_the_password(
 
 
 def test_a_verifier_that_fails_lets_nobody_in(
-    providers: FixedProviders, schema: Schema, caplog: pytest.LogCaptureFixture
+    providers: Interposed, schema: Schema, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(_user: str, _password: str) -> bool:
         raise OSError("the users file is gone")

@@ -5,42 +5,47 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.cimserver.doubles import FixedProviders, system
+from tests.cimserver.interposed import Interposed
 from tests.cimserver.serving import DEADLINE_S, Served
-from virtcim.cim.records import CimError, MethodResult, ObjectPath, Record, Value
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.simulated_population import HOST
+from virtcim.errormap import HypervisorError, from_xapi
 from virtcim.mof import Schema
 
 _SYSTEM = "VirtCIM_ComputerSystem"
 _UUID = "00000000-0000-0000-0000-000000000001"
 _PATH = f'{_SYSTEM}.CreationClassName="{_SYSTEM}",Name="{_UUID}"'
 _SERVICE = (
-    "VirtCIM_VirtualSystemManagementService.SystemCreationClassName=x,SystemName=x,"
-    "CreationClassName=x,Name=x"
-).replace("=x", '="x"')
+    'VirtCIM_VirtualSystemManagementService.SystemCreationClassName="VirtCIM_HostSystem",'
+    f'SystemName="{HOST.uuid}",CreationClassName="VirtCIM_VirtualSystemManagementService",'
+    'Name="VirtualSystemManagementService"'
+)
 _EMBEDDED = (
     '<INSTANCE CLASSNAME="VirtCIM_VirtualSystemSettingData">'
     '<PROPERTY NAME="ElementName" TYPE="string"><VALUE>new</VALUE></PROPERTY></INSTANCE>'
 )
-_ESCAPED = _EMBEDDED.replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+_MEMORY = (
+    '<INSTANCE CLASSNAME="CIM_ResourceAllocationSettingData">'
+    '<PROPERTY NAME="ResourceType" TYPE="uint16"><VALUE>4</VALUE></PROPERTY>'
+    '<PROPERTY NAME="VirtualQuantity" TYPE="uint64"><VALUE>268435456</VALUE></PROPERTY>'
+    '<PROPERTY NAME="AllocationUnits" TYPE="string"><VALUE>byte</VALUE></PROPERTY></INSTANCE>'
+)
 
 
-@pytest.fixture(autouse=True)
-def _methods(providers: FixedProviders) -> None:
-    def define(_path: ObjectPath, _given: Mapping[str, Value]) -> MethodResult:
-        return MethodResult(return_value=0, output={"ResultingSystem": system(1).path, "Job": None})
+def _escaped(text: str) -> str:
+    return text.replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
 
-    def change_state(_path: ObjectPath, given: Mapping[str, Value]) -> MethodResult:
-        if given["RequestedState"] == 3:
-            error = Record("VirtCIM_Error", {"MessageID": "ERR_WRONG_STATE_FOR_OP"})
-            raise CimError(1, "ERR_WRONG_STATE_FOR_OP: <it> is halted", errors=(error,))
-        return MethodResult(return_value=0, output={"Job": None})
 
-    providers.methods |= {"DefineSystem": define, "RequestStateChange": change_state}
+@pytest.fixture
+def refusing(server: Served, endpoint: SimulatedEndpoint) -> Served:
+    """A server whose hypervisor refuses the next operation, with words that must be escaped."""
+    description = ["OTHER_OPERATION_IN_PROGRESS", "VM", "<it> is halted"]
+    endpoint.refusal = HypervisorError(from_xapi(description, operation="VM.clean_shutdown"))
+    return server
 
 
 def test_wbemcli_reads_instances_names_and_associations(server: Served) -> None:
@@ -49,7 +54,7 @@ def test_wbemcli_reads_instances_names_and_associations(server: Served) -> None:
     assert server.wbemcli("ein", "CIM_System").stdout.count("\n") == 4
     assert 'ElementName="vm-1"' in server.wbemcli("gi", _PATH).stdout
     assert "VirtCIM_HostSystem" in server.wbemcli("ain", _PATH).stdout
-    assert 'ElementName="host"' in server.wbemcli("ai", _PATH).stdout
+    assert f'ElementName="{HOST.name_label}"' in server.wbemcli("ai", _PATH).stdout
     assert "VirtCIM_HostedDependency.Antecedent=" in server.wbemcli("rin", _PATH).stdout
     assert "Dependent=" in server.wbemcli("ri", _PATH).stdout
 
@@ -60,15 +65,9 @@ def test_wbemcli_reads_every_class(server: Served, schema: Schema) -> None:
         assert got.returncode == 0, (declared.classname, got.stderr)
 
 
-def test_wbemcli_reads_settings_whose_embedded_properties_are_null(
-    server: Served, providers: FixedProviders
-) -> None:
-    keys = {"InstanceID": "VirtCIM:x"}
-    name = "VirtCIM_VirtualSystemSettingData"
-    path = ObjectPath(name, keys, namespace="root/virt")
-    providers.records.append(Record(name, {**keys, "ElementName": "new"}, path))
+def test_wbemcli_reads_settings_whose_embedded_properties_are_null(server: Served) -> None:
     answer = server.wbemcli("ei", "CIM_SettingData")
-    assert 'ElementName="new"' in answer.stdout, answer.stderr
+    assert 'ElementName="vm-1"' in answer.stdout, answer.stderr
 
 
 def test_wbemcli_reads_an_empty_answer(server: Served) -> None:
@@ -76,23 +75,28 @@ def test_wbemcli_reads_an_empty_answer(server: Served) -> None:
     assert (answer.returncode, answer.stdout) == (0, "")
 
 
-def test_wbemcli_calls_methods_without_types(server: Served, providers: FixedProviders) -> None:
-    changed = server.wbemcli("cm", _PATH, "RequestStateChange.RequestedState=2")
+def test_wbemcli_calls_methods_without_types(server: Served, providers: Interposed) -> None:
+    changed = server.wbemcli("cm", _PATH, "RequestStateChange.RequestedState=9")
     assert changed.stdout.strip().endswith("RequestStateChange: 0")
-    assert providers.calls[-1][2] == {"RequestedState": 2}
+    assert providers.calls[-1][2] == {"RequestedState": 9}
     refused = server.wbemcli("cm", _PATH, "RequestStateChange.RequestedState=x")
     assert "ERR_BAD_PARAMETER: RequestedState cannot be 'x'" in refused.stderr
 
 
 def test_wbemcli_sends_escaped_embedded_instances(
-    server: Served, providers: FixedProviders
+    server: Served, endpoint: SimulatedEndpoint, providers: Interposed
 ) -> None:
-    defined = server.wbemcli("cm", _SERVICE, f'DefineSystem.SystemSettings="{_ESCAPED}"')
+    settings = _escaped(_EMBEDDED)
+    defined = server.wbemcli("cm", _SERVICE, f'DefineSystem.SystemSettings="{settings}"')
     assert "ResultingSystem (reference): " in defined.stdout, defined.stderr
     assert providers.calls[-1][2]["SystemSettings"] == _EMBEDDED
-    both = f'DefineSystem.SystemSettings="{_ESCAPED}",ResourceSettings="{_ESCAPED}"'
-    assert server.wbemcli("cm", _SERVICE, both).returncode == 0
-    assert providers.calls[-1][2]["ResourceSettings"] == [_EMBEDDED]
+    settings = _escaped(_EMBEDDED.replace("new", "newer"))
+    both = f'DefineSystem.SystemSettings="{settings}",ResourceSettings="{_escaped(_MEMORY)}"'
+    answer = server.wbemcli("cm", _SERVICE, both)
+    assert answer.returncode == 0, answer.stderr
+    assert providers.calls[-1][2]["ResourceSettings"] == [_MEMORY]
+    labels = {one.name_label: one.memory_static_max_bytes for one in endpoint.systems}
+    assert labels["newer"] == 268435456 != labels["new"]
 
 
 def test_wbemcli_is_told_to_escape_what_it_did_not(server: Served) -> None:
@@ -101,17 +105,20 @@ def test_wbemcli_is_told_to_escape_what_it_did_not(server: Served) -> None:
     assert "must be escaped" in answer.stderr
 
 
-def test_wbemcli_shows_the_standard_error(server: Served) -> None:
+def test_wbemcli_shows_the_standard_error(refusing: Served) -> None:
     """It cannot read the CIM_Error instances that the error has for other clients."""
-    answer = server.wbemcli("cm", _PATH, "RequestStateChange.RequestedState=3")
+    answer = refusing.wbemcli("cm", _PATH, "RequestStateChange.RequestedState=4")
     assert answer.returncode == 16
-    assert "ERR_WRONG_STATE_FOR_OP: <it> is halted" in answer.stderr
+    assert "ERR_WRONG_STATE_FOR_OP: " in answer.stderr
+    assert "[xapi OTHER_OPERATION_IN_PROGRESS VM <it> is halted]" in answer.stderr
 
 
-def test_wbemcli_deletes_an_instance(server: Served, providers: FixedProviders) -> None:
-    assert server.wbemcli("di", _PATH).returncode == 0
-    assert len(providers.records) == 3
-    assert "CIM_ERR_NOT_FOUND" in server.wbemcli("di", _PATH).stderr
+def test_wbemcli_deletes_an_instance(server_with_jobs: Served) -> None:
+    first, second = server_with_jobs.wbemcli("ein", "CIM_Job").stdout.split()
+    job = first.partition("root/virt:")[2]
+    assert server_with_jobs.wbemcli("di", job).returncode == 0
+    assert server_with_jobs.wbemcli("ein", "CIM_Job").stdout.split() == [second]
+    assert "CIM_ERR_NOT_FOUND" in server_with_jobs.wbemcli("di", job).stderr
 
 
 def _pywbemcli(server: Served, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -141,13 +148,18 @@ def test_pywbemcli_follows_associations(server: Served) -> None:
     assert "instance of VirtCIM_HostSystem" in answer.stdout
 
 
-def test_pywbemcli_calls_methods_and_shows_the_standard_error(server: Served) -> None:
+def test_pywbemcli_calls_methods(server: Served) -> None:
     path, call = f"root/virt:{_PATH}", ("instance", "invokemethod")
-    changed = _pywbemcli(server, *call, path, "RequestStateChange", "-p", "RequestedState=2")
+    changed = _pywbemcli(server, *call, path, "RequestStateChange", "-p", "RequestedState=9")
     assert "ReturnValue=0" in changed.stdout, changed.stderr
-    refused = _pywbemcli(server, *call, path, "RequestStateChange", "-p", "RequestedState=3")
+
+
+def test_pywbemcli_shows_the_standard_error(refusing: Served) -> None:
+    path, call = f"root/virt:{_PATH}", ("instance", "invokemethod")
+    refused = _pywbemcli(refusing, *call, path, "RequestStateChange", "-p", "RequestedState=4")
     assert refused.returncode == 1
-    assert "ERR_WRONG_STATE_FOR_OP: <it> is halted" in refused.stderr
+    assert "ERR_WRONG_STATE_FOR_OP: " in refused.stderr
+    assert "OTHER_OPERATION_IN_PROGRESS VM <it> is halted" in refused.stderr
 
 
 def test_pywbemcli_shows_a_class(server: Served) -> None:

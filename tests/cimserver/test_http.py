@@ -12,7 +12,9 @@ import pywbem
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cimserver.doubles import FixedProviders, host, many_systems
+from tests.cimserver.conftest import MakeProviders
+from tests.cimserver.interposed import Interposed
+from tests.cimserver.population import populate, system_uuid
 from tests.cimserver.serving import (
     DEADLINE_S,
     NAMESPACE_PATH,
@@ -22,7 +24,9 @@ from tests.cimserver.serving import (
     method,
     served,
 )
-from virtcim.cim.records import MethodResult, ObjectPath, Record, Value
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.waiting import wait_for
+from virtcim.cim.records import ObjectPath, Record
 from virtcim.cimserver import CimServer, Limits
 from virtcim.mof import Schema
 
@@ -185,7 +189,7 @@ def test_a_message_that_is_too_long_is_refused(server: Served, chunked: bool) ->
 
 
 def test_a_message_that_does_not_arrive_in_time_is_given_up(
-    providers: FixedProviders, schema: Schema
+    providers: Interposed, schema: Schema
 ) -> None:
     application = CimServer(providers, schema, authenticate=None, limits=Limits(body_timeout_s=0.2))
     with served(application) as server, server.connect() as sock:
@@ -203,16 +207,9 @@ def test_a_client_that_goes_away_harms_nobody(server: Served) -> None:
 
 
 def test_more_requests_than_the_limit_are_refused_and_the_rest_served(
-    providers: FixedProviders, schema: Schema
+    endpoint: SimulatedEndpoint, providers: Interposed, schema: Schema
 ) -> None:
-    entered, leave = threading.Event(), threading.Event()
-
-    def wait(_path: ObjectPath, _parameters: Mapping[str, Value]) -> MethodResult:
-        entered.set()
-        assert leave.wait(DEADLINE_S)
-        return MethodResult(return_value=0)
-
-    providers.methods["RequestStateChange"] = wait
+    endpoint.gate.clear()
     limits = Limits(concurrent_requests=1)
     with served(CimServer(providers, schema, authenticate=None, limits=limits)) as server:
         calls: list[object] = []
@@ -220,9 +217,9 @@ def test_more_requests_than_the_limit_are_refused_and_the_rest_served(
             target=lambda: calls.append(_call_state_change(server)), daemon=True
         )
         caller.start()
-        assert entered.wait(DEADLINE_S)
+        wait_for(lambda: endpoint.held == 1)
         refused = server.post(_NAMES)
-        leave.set()
+        endpoint.gate.set()
         caller.join(DEADLINE_S)
         assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
         assert calls == [0]
@@ -230,16 +227,15 @@ def test_more_requests_than_the_limit_are_refused_and_the_rest_served(
 
 
 def test_many_clients_at_once_get_their_own_answers(
-    server: Served, providers: FixedProviders
+    server: Served, endpoint: SimulatedEndpoint
 ) -> None:
-    providers.reset(many_systems(40))
+    populate(endpoint, range(40))
     wrong: list[str] = []
 
     def ask(first: int) -> None:
         connection = server.pywbem()
         for number in range(first, 40, 4):
-            uuid = f"00000000-0000-0000-0000-{number:012}"
-            keys = {"CreationClassName": "VirtCIM_ComputerSystem", "Name": uuid}
+            keys = {"CreationClassName": "VirtCIM_ComputerSystem", "Name": system_uuid(number)}
             got = connection.GetInstance(pywbem.CIMInstanceName("VirtCIM_ComputerSystem", keys))
             if got["ElementName"] != f"vm-{number}":
                 wrong.append(got["ElementName"])
@@ -253,43 +249,48 @@ def test_many_clients_at_once_get_their_own_answers(
     assert wrong == []
 
 
-def test_reads_are_answered_while_methods_wait(server: Served, providers: FixedProviders) -> None:
-    entered, leave = threading.Semaphore(0), threading.Event()
-
-    def wait(_path: ObjectPath, _parameters: Mapping[str, Value]) -> MethodResult:
-        entered.release()
-        assert leave.wait(DEADLINE_S)
-        return MethodResult(return_value=0)
-
-    providers.methods["RequestStateChange"] = wait
+def test_reads_are_answered_while_methods_wait(server: Served, endpoint: SimulatedEndpoint) -> None:
+    populate(endpoint, range(8))
+    endpoint.gate.clear()
     results: list[object] = []
     callers = [
-        threading.Thread(target=lambda: results.append(_call_state_change(server)), daemon=True)
-        for _ in range(8)
+        threading.Thread(
+            target=lambda number=number: results.append(_call_state_change(server, number)),
+            daemon=True,
+        )
+        for number in range(8)
     ]
     for caller in callers:
         caller.start()
     try:
-        assert all(entered.acquire(timeout=DEADLINE_S) for _ in callers)
+        wait_for(lambda: endpoint.held == 8)
         assert server.post(_NAMES).status_code == 200
     finally:
-        leave.set()
+        endpoint.gate.set()
     for caller in callers:
         caller.join(DEADLINE_S)
     assert results == [0] * 8
 
 
-def test_one_instance_is_read_while_long_reads_take_all_their_threads(schema: Schema) -> None:
+def test_one_instance_is_read_while_long_reads_take_all_their_threads(
+    make_providers: MakeProviders, schema: Schema
+) -> None:
     entered, leave = threading.Semaphore(0), threading.Event()
 
-    class Slow(FixedProviders):
+    class Slow(Interposed):
+        at_once = True
+
+        def reads_at_once(self, path: ObjectPath) -> bool:
+            return self.at_once and super().reads_at_once(path)
+
         def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
             entered.release()
             assert leave.wait(DEADLINE_S)
             return super().enumerate_instances(namespace, class_name)
 
-    providers = Slow(schema)
-    providers.reset([host(), *many_systems(3)])
+    endpoint = SimulatedEndpoint(0)
+    populate(endpoint, (1, 2, 3))
+    providers = Slow(make_providers(endpoint), schema)
     limits = Limits(read_threads=1)
     with served(CimServer(providers, schema, authenticate=None, limits=limits)) as server:
         lists: list[str] = []
@@ -326,16 +327,14 @@ def test_a_header_that_is_there_twice_counts_as_it_came_first(server: Served) ->
         assert _read_answer(sock).endswith(b"</CIM>\n")
 
 
-def _call_state_change(server: Served) -> object:
-    keys = 'CreationClassName="VirtCIM_ComputerSystem",Name="00000000-0000-0000-0000-000000000001"'
+def _call_state_change(server: Served, number: int = 1) -> object:
+    keys = f'CreationClassName="VirtCIM_ComputerSystem",Name="{system_uuid(number)}"'
     path = pywbem.CIMInstanceName.from_wbem_uri(f"root/virt:VirtCIM_ComputerSystem.{keys}")
-    return int(server.pywbem().InvokeMethod("RequestStateChange", path)[0])
+    state = pywbem.Uint16(9)
+    return int(server.pywbem().InvokeMethod("RequestStateChange", path, RequestedState=state)[0])
 
 
-def test_the_class_that_the_headers_name_must_be_the_target(
-    server: Served, providers: FixedProviders
-) -> None:
-    providers.unknown.add("RequestStateChange")
+def test_the_class_that_the_headers_name_must_be_the_target(server: Served) -> None:
     call = method("RequestStateChange", _CLASS)
     wrong = server.post(call, CIMObject="root%2Fvirt%3AVirtCIM_HostSystem.Name%3D%22a%22")
     assert wrong.headers["CIMError"] == "header-mismatch"

@@ -5,22 +5,20 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.cimserver.doubles import FixedProviders
+from tests.cimserver.interposed import Interposed
 from tests.cimserver.serving import Served, intrinsic
-from virtcim.errormap import from_libvirt, translate
-from virtcim.providers import ObjectPath
-from virtcim.providers.errors import from_hypervisor
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from virtcim.errormap import HypervisorError, from_libvirt
 
 _NAMES = intrinsic("EnumerateInstanceNames", ClassName='<CLASSNAME NAME="VirtCIM_ComputerSystem"/>')
-_PATH = ObjectPath("VirtCIM_ComputerSystem", {"Name": "1"}, namespace="root/virt")
 
 
 @pytest.fixture
-def failing(server: Served, providers: FixedProviders) -> Served:
+def failing(server: Served, endpoint: SimulatedEndpoint) -> Served:
     fault = from_libvirt(
         code=38, message="Cannot access storage file '/d/a.img': No such file or directory", int1=2
     )
-    providers.failure = from_hypervisor(translate(fault), _PATH)
+    endpoint.reads_fail_with = HypervisorError(fault)
     return server
 
 
@@ -54,7 +52,7 @@ def test_an_error_is_english_otherwise(failing: Served, accepted: str) -> None:
 
 
 def test_providers_are_asked_in_the_language_of_the_reader(
-    server: Served, providers: FixedProviders
+    server: Served, providers: Interposed
 ) -> None:
     for accepted in ("de", "fr", ""):
         _ask(server, accepted)
@@ -82,9 +80,9 @@ def test_what_the_server_refuses_itself_is_told_in_german_too(server: Served) ->
 
 
 def test_a_failure_of_the_server_itself_is_told_in_german_too(
-    server: Served, providers: FixedProviders
+    server: Served, endpoint: SimulatedEndpoint
 ) -> None:
-    providers.failure = RuntimeError("a bug")
+    endpoint.reads_fail_with = RuntimeError("a bug")
     response = _ask(server, "de")
     assert response.headers["Content-Language"] == "de"
     assert "ERR_UNKNOWN: Die Antwort" in response.text

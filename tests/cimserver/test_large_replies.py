@@ -5,22 +5,30 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.cimserver.doubles import FixedProviders, many_systems, system
+from tests.cim.everything import system
+from tests.cimserver.interposed import Interposed
+from tests.cimserver.population import populate
 from tests.cimserver.serving import intrinsic, served
+from tests.providers.simulated_endpoint import SimulatedEndpoint
 from virtcim.cimserver import CimServer, Limits
 from virtcim.mof import Schema
 
-_SYSTEMS = 1500
+_SYSTEMS = 600
 _ALL = intrinsic("EnumerateInstances", ClassName='<CLASSNAME NAME="VirtCIM_ComputerSystem"/>')
 
 
-def _server(providers: FixedProviders, schema: Schema, *, held_bytes: int) -> CimServer:
+@pytest.fixture
+def endpoint(endpoint: SimulatedEndpoint) -> SimulatedEndpoint:
+    populate(endpoint, range(_SYSTEMS))
+    return endpoint
+
+
+def _server(providers: Interposed, schema: Schema, *, held_bytes: int) -> CimServer:
     limits = Limits(held_reply_bytes=held_bytes)
     return CimServer(providers, schema, authenticate=None, limits=limits, host="host")
 
 
-def test_a_reply_is_the_same_however_it_is_sent(schema: Schema) -> None:
-    providers = FixedProviders(schema, many_systems(_SYSTEMS))
+def test_a_reply_is_the_same_however_it_is_sent(providers: Interposed, schema: Schema) -> None:
     with served(_server(providers, schema, held_bytes=2**30)) as server:
         whole = server.post(_ALL)
     assert int(whole.headers["Content-Length"]) == len(whole.content) > 2**20
@@ -36,10 +44,9 @@ def test_a_reply_is_the_same_however_it_is_sent(schema: Schema) -> None:
 
 
 def test_a_reply_that_cannot_be_completed_breaks_off_and_is_no_shorter_list(
-    schema: Schema,
+    providers: Interposed, schema: Schema
 ) -> None:
-    broken = system(_SYSTEMS, NoSuchProperty="x")
-    providers = FixedProviders(schema, [*many_systems(_SYSTEMS), broken])
+    providers.also.append(system(_SYSTEMS, NoSuchProperty="x"))
     with served(_server(providers, schema, held_bytes=2**19)) as server:
         with pytest.raises(httpx.RemoteProtocolError):
             server.post(_ALL)

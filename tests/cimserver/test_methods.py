@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import pywbem
 
-from tests.cimserver.doubles import FixedProviders, system
+from tests.cim.everything import system
+from tests.cimserver.interposed import Interposed
 from tests.cimserver.serving import Served, method
 from virtcim.cim.records import MethodResult, ObjectPath, Record, StatusCode, Value
 
@@ -42,7 +43,7 @@ def _reference(path: str = _SYSTEM_NAME) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _echo(providers: FixedProviders) -> None:
+def _echo(providers: Interposed) -> None:
     def echo(_path: ObjectPath, _parameters: Mapping[str, Value]) -> MethodResult:
         return MethodResult(return_value=0)
 
@@ -82,7 +83,7 @@ def _echo(providers: FixedProviders) -> None:
     ],
 )
 def test_values_get_the_types_that_the_schema_declares(
-    server: Served, providers: FixedProviders, name: str, sent: str, received: Any
+    server: Served, providers: Interposed, name: str, sent: str, received: Any
 ) -> None:
     answer = server.ask(method("echo", _TARGET, **{name: sent}))
     assert answer.status == 0, answer.text
@@ -119,7 +120,7 @@ def test_values_get_the_types_that_the_schema_declares(
     ],
 )
 def test_values_that_do_not_fit_are_refused_with_parameter_and_value(
-    server: Served, providers: FixedProviders, name: str, sent: str, said: str | None
+    server: Served, providers: Interposed, name: str, sent: str, said: str | None
 ) -> None:
     answer = server.ask(method("Echo", _TARGET, **{name: sent}))
     if said is None:
@@ -145,7 +146,7 @@ def test_a_parameter_given_twice_is_refused(server: Served) -> None:
 
 
 def test_references_keep_the_namespace_that_they_name(
-    server: Served, providers: FixedProviders
+    server: Served, providers: Interposed
 ) -> None:
     place = '<LOCALNAMESPACEPATH><NAMESPACE NAME="a"/><NAMESPACE NAME="b"/></LOCALNAMESPACEPATH>'
     local = f"<LOCALINSTANCEPATH>{place}{_SYSTEM_NAME}</LOCALINSTANCEPATH>"
@@ -160,17 +161,13 @@ def test_references_keep_the_namespace_that_they_name(
         assert reference.namespace == "a/b"
 
 
-def test_a_method_of_a_class_is_called_on_the_class(
-    server: Served, providers: FixedProviders
-) -> None:
+def test_a_method_of_a_class_is_called_on_the_class(server: Served, providers: Interposed) -> None:
     server.pywbem().InvokeMethod("Echo", "Test_Everything", S_uint8=pywbem.Uint8(1))
     path = providers.calls[0][0]
     assert (path.class_name, path.keys) == ("Test_Everything", ())
 
 
-def test_what_pywbem_sends_for_every_type_arrives(
-    server: Served, providers: FixedProviders
-) -> None:
+def test_what_pywbem_sends_for_every_type_arrives(server: Served, providers: Interposed) -> None:
     embedded = pywbem.CIMInstance("CIM_ComputerSystem", {"ElementName": "a<b"})
     server.pywbem().InvokeMethod(
         "Echo",
@@ -192,7 +189,7 @@ def test_what_pywbem_sends_for_every_type_arrives(
     assert len(received["A_embedded"]) == 2
 
 
-def test_results_are_read_back_by_pywbem(server: Served, providers: FixedProviders) -> None:
+def test_results_are_read_back_by_pywbem(server: Served, providers: Interposed) -> None:
     output: dict[str, Value] = {
         "S_uint64": 2**64 - 1,
         "A_string": ["a<", "\x00"],
@@ -228,13 +225,13 @@ def test_results_are_read_back_by_pywbem(server: Served, providers: FixedProvide
     ],
 )
 def test_keys_have_the_type_that_their_class_declares(
-    server: Served, providers: FixedProviders, target: str
+    server: Served, providers: Interposed, target: str
 ) -> None:
     assert server.ask(method("Echo", target)).status == 0
     assert providers.calls[0][0] == _PATH
 
 
-def test_a_method_may_return_nothing(server: Served, providers: FixedProviders) -> None:
+def test_a_method_may_return_nothing(server: Served, providers: Interposed) -> None:
     providers.methods["Numbered"] = lambda _path, _given: MethodResult(return_value=None)
     assert server.pywbem().InvokeMethod("Numbered", _NAME)[0] is None
 
@@ -249,7 +246,7 @@ def test_a_method_may_return_nothing(server: Served, providers: FixedProviders) 
     ],
 )
 def test_a_result_that_does_not_fit_its_declaration_is_an_incident(
-    server: Served, providers: FixedProviders, result: MethodResult
+    server: Served, providers: Interposed, result: MethodResult
 ) -> None:
     providers.methods["Echo"] = lambda _path, _given: result
     with pytest.raises(pywbem.CIMError, match="ERR_UNKNOWN"):
@@ -265,7 +262,7 @@ def test_an_output_parameter_cannot_be_given(server: Served) -> None:
 
 
 def test_a_method_that_is_declared_but_not_served_says_so(
-    server: Served, providers: FixedProviders
+    server: Served, providers: Interposed
 ) -> None:
     providers.unknown.add("Numbered")
     with pytest.raises(pywbem.CIMError) as caught:

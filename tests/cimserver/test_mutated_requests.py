@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.cimserver.doubles import FixedProviders
+from tests.cimserver.interposed import Interposed
 from tests.cimserver.serving import Served, intrinsic, method
 from virtcim.cim.records import MethodResult, StatusCode
 
@@ -103,7 +103,7 @@ _MUTATIONS: list[Callable[[Element, st.DataObject], None]] = [
 )
 @given(st.data())
 def test_every_mutated_request_is_answered_with_a_reason_of_its_own(
-    server: Served, providers: FixedProviders, data: st.DataObject
+    server: Served, providers: Interposed, data: st.DataObject
 ) -> None:
     providers.methods["Echo"] = lambda _path, _given: MethodResult(return_value=0)
     request = copy.deepcopy(data.draw(st.sampled_from(_REQUESTS)))

@@ -9,17 +9,20 @@ from typing import Any
 import pytest
 import pywbem
 
-from tests.cimserver.doubles import FixedProviders, system
+from tests.cim.everything import system
+from tests.cimserver.interposed import Interposed
+from tests.cimserver.population import SYSTEM, system_uuid
 from tests.cimserver.serving import NAMESPACE_PATH, Served, intrinsic, served
+from tests.providers.simulated_endpoint import SimulatedEndpoint
 from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode
 from virtcim.cimserver import CimServer
 from virtcim.mof import Schema
 
-_SYSTEM = "VirtCIM_ComputerSystem"
+_SYSTEM = SYSTEM
 
 
 def _path(number: int = 1, class_name: str = _SYSTEM) -> pywbem.CIMInstanceName:
-    keys = {"CreationClassName": _SYSTEM, "Name": f"00000000-0000-0000-0000-{number:012}"}
+    keys = {"CreationClassName": _SYSTEM, "Name": system_uuid(number)}
     return pywbem.CIMInstanceName(class_name, keys, namespace="root/virt")
 
 
@@ -81,24 +84,42 @@ def test_class_origin_is_given_on_request(server: Served) -> None:
 def test_associations_are_followed_with_their_filters(server: Served) -> None:
     connection = server.pywbem()
     host = connection.EnumerateInstances("VirtCIM_HostSystem")[0].path
-    assert len(connection.Associators(host)) == 3
-    assert [one["Name"] for one in connection.AssociatorNames(_path(2))] == [host["Name"]]
+    hosted = {"AssocClass": "VirtCIM_HostedDependency"}
+    systems = [system_uuid(number) for number in (1, 2, 3)]
+    assert [one["Name"] for one in connection.Associators(host, **hosted)] == systems
+    assert [one["Name"] for one in connection.AssociatorNames(_path(2), **hosted)] == [host["Name"]]
+    everything = connection.Associators(host)
+    assert [one["Name"] for one in everything if one.classname == _SYSTEM] == systems
+    assert [one.path for one in everything] == connection.AssociatorNames(host)
     link = connection.References(_path(2), ResultClass="CIM_HostedDependency")[0]
     assert link["Dependent"] == _path(2)
-    assert connection.ReferenceNames(_path(2), Role="antecedent") == []
-    assert len(connection.ReferenceNames(host, Role="Antecedent")) == 3
-    assert connection.Associators(host, ResultClass="CIM_ResourcePool") == []
-    assert connection.Associators(host, AssocClass="CIM_HostedService") == []
-    only_names = connection.Associators(host, PropertyList=["ElementName"])
+    dependency = {"ResultClass": "CIM_HostedDependency"}
+    assert connection.ReferenceNames(_path(2), Role="antecedent", **dependency) == []
+    hosts = connection.ReferenceNames(host, Role="Antecedent", **dependency)
+    assert [
+        one["Dependent"]["Name"] for one in hosts if one["Dependent"].classname == _SYSTEM
+    ] == systems
+    assert connection.Associators(_path(2), ResultClass="CIM_ResourcePool") == []
+    assert connection.Associators(_path(2), AssocClass="CIM_HostedService") == []
+    only_names = connection.Associators(host, **hosted, PropertyList=["ElementName"])
     assert [list(one.keys()) for one in only_names] == [["ElementName"]] * 3
 
 
 def test_an_association_instance_is_got_by_the_path_that_was_given(server: Served) -> None:
     connection = server.pywbem()
-    name = connection.ReferenceNames(_path(1))[0]
-    with pytest.raises(pywbem.CIMError) as caught:  # the double holds no association instances
-        connection.GetInstance(name)
-    assert caught.value.status_code == pywbem.CIM_ERR_NOT_FOUND
+    for reference in connection.References(_path(1)):
+        got = connection.GetInstance(reference.path)
+        assert (got.classname, got.path) == (reference.classname, _without_host(reference.path))
+        assert dict(got.items()) == dict(reference.items())
+    gone = connection.ReferenceNames(_path(1), ResultClass="CIM_HostedDependency")[0]
+    gone["Dependent"] = _path(99)
+    assert _code(connection.GetInstance, gone) == StatusCode.NOT_FOUND
+
+
+def _without_host(path: pywbem.CIMInstanceName) -> pywbem.CIMInstanceName:
+    local = path.copy()
+    local.host = None
+    return local
 
 
 def test_associations_of_a_class_come_from_the_schema(server: Served) -> None:
@@ -157,9 +178,13 @@ def test_qualifiers_are_read(server: Served, schema: Schema) -> None:
     assert len(connection.EnumerateQualifiers()) == len(schema.qualifiers)
 
 
-def test_an_instance_is_deleted(server: Served, providers: FixedProviders) -> None:
-    server.pywbem().DeleteInstance(_path(2))
-    assert [one.values["ElementName"] for one in providers.records[1:]] == ["vm-1", "vm-3"]
+def test_an_instance_is_deleted(server_with_jobs: Served) -> None:
+    connection = server_with_jobs.pywbem()
+    [first, second] = connection.EnumerateInstanceNames("CIM_Job")
+    connection.DeleteInstance(first)
+    assert connection.EnumerateInstanceNames("CIM_Job") == [second]
+    assert _code(connection.DeleteInstance, first) == StatusCode.NOT_FOUND
+    assert _code(connection.DeleteInstance, _path(1)) == StatusCode.NOT_SUPPORTED
 
 
 def test_one_property_is_read(server: Served) -> None:
@@ -298,8 +323,9 @@ def test_a_parameter_given_twice_is_refused(server: Served) -> None:
 
 
 def test_an_error_carries_its_instances_to_clients_that_read_them(
-    server: Served, providers: FixedProviders
+    server: Served, providers: Interposed
 ) -> None:
+    """Whatever is in them; the real ones of real failures are in test_language.py."""
     record = Record("VirtCIM_Error", {"MessageID": "ERR_FILE_IN_USE", "Message": "a<b>&\x01"})
     providers.failure = CimError(1, "ERR_FILE_IN_USE: locked <by> another", errors=(record,))
     with pytest.raises(pywbem.CIMError) as caught:
@@ -310,9 +336,9 @@ def test_an_error_carries_its_instances_to_clients_that_read_them(
 
 
 def test_a_failure_nobody_foresaw_has_an_incident_that_the_log_explains(
-    server: Served, providers: FixedProviders, caplog: pytest.LogCaptureFixture
+    server: Served, endpoint: SimulatedEndpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    providers.failure = ZeroDivisionError("the secret detail")
+    endpoint.reads_fail_with = ZeroDivisionError("the secret detail")
     with caplog.at_level(logging.ERROR), pytest.raises(pywbem.CIMError) as caught:
         server.pywbem().EnumerateInstances(_SYSTEM)
     description = caught.value.status_description
@@ -333,9 +359,9 @@ def test_a_failure_is_logged_on_one_line(server: Served, caplog: pytest.LogCaptu
 
 
 def test_the_traceback_goes_to_the_client_only_on_demand(
-    providers: FixedProviders, schema: Schema
+    endpoint: SimulatedEndpoint, providers: Interposed, schema: Schema
 ) -> None:
-    providers.failure = ZeroDivisionError("detail")
+    endpoint.reads_fail_with = ZeroDivisionError("detail")
     application = CimServer(providers, schema, authenticate=None, debug_errors=True)
     with served(application) as server, pytest.raises(pywbem.CIMError) as caught:
         server.pywbem().EnumerateInstances(_SYSTEM)
@@ -352,23 +378,23 @@ def test_the_traceback_goes_to_the_client_only_on_demand(
     ],
 )
 def test_a_record_that_does_not_fit_its_class_is_an_incident(
-    server: Served, providers: FixedProviders, record: Record
+    server: Served, providers: Interposed, record: Record
 ) -> None:
-    providers.records.append(record)
+    providers.also.append(record)
     with pytest.raises(pywbem.CIMError, match="ERR_UNKNOWN"):
         server.pywbem().EnumerateInstances(_SYSTEM)
 
 
 def test_an_instance_without_a_path_has_no_name_to_enumerate(
-    server: Served, providers: FixedProviders
+    server: Served, providers: Interposed
 ) -> None:
-    providers.records.append(Record(_SYSTEM, {"Name": "pathless"}))
+    providers.also.append(Record(_SYSTEM, {"Name": "pathless"}))
     with pytest.raises(pywbem.CIMError, match="ERR_UNKNOWN"):
         server.pywbem().EnumerateInstanceNames(_SYSTEM)
 
 
 def test_errors_that_cannot_be_written_are_an_incident_too(
-    server: Served, providers: FixedProviders
+    server: Served, providers: Interposed
 ) -> None:
     providers.failure = CimError(1, "ERR_X: x", errors=(Record("VirtCIM_Error", {"No": 1}),))
     with pytest.raises(pywbem.CIMError, match="ERR_UNKNOWN"):

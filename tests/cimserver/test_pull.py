@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import pywbem
 
-from tests.cimserver.doubles import FixedProviders, host, many_systems, system
+from tests.cimserver.interposed import Interposed
+from tests.cimserver.population import populate, system_path
 from tests.cimserver.serving import Served, intrinsic, served
-from virtcim.cim.records import CimError, StatusCode
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from virtcim.cim.records import CimError, Record, StatusCode
 from virtcim.cimserver import CimServer, Limits
 from virtcim.cimserver.enumerations import Enumeration, Enumerations
 from virtcim.mof import Schema
@@ -19,8 +21,8 @@ _SYSTEM = "VirtCIM_ComputerSystem"
 
 
 @pytest.fixture
-def connection(server: Served, providers: FixedProviders) -> pywbem.WBEMConnection:
-    providers.reset([host(), *many_systems(7)])
+def connection(server: Served, endpoint: SimulatedEndpoint) -> pywbem.WBEMConnection:
+    populate(endpoint, range(7))
     return server.pywbem()
 
 
@@ -52,15 +54,19 @@ def test_paths_are_pulled_piece_by_piece(connection: pywbem.WBEMConnection) -> N
 
 def test_associations_are_pulled_too(connection: pywbem.WBEMConnection) -> None:
     start = connection.EnumerateInstanceNames("VirtCIM_HostSystem")[0]
-    for open_instances in (connection.OpenAssociatorInstances, connection.OpenReferenceInstances):
-        got = open_instances(start, MaxObjectCount=5)
+    hosted = "VirtCIM_HostedDependency"
+    for open_instances, filters in (
+        (connection.OpenAssociatorInstances, {"AssocClass": hosted}),
+        (connection.OpenReferenceInstances, {"ResultClass": hosted}),
+    ):
+        got = open_instances(start, **filters, MaxObjectCount=5)
         rest = connection.PullInstancesWithPath(got.context, MaxObjectCount=5)
         assert (len(got.instances), len(rest.instances), rest.eos) == (5, 2, True)
-    for open_paths in (
-        connection.OpenAssociatorInstancePaths,
-        connection.OpenReferenceInstancePaths,
+    for open_paths, filters in (
+        (connection.OpenAssociatorInstancePaths, {"AssocClass": hosted}),
+        (connection.OpenReferenceInstancePaths, {"ResultClass": hosted}),
     ):
-        got = open_paths(start, MaxObjectCount=5)
+        got = open_paths(start, **filters, MaxObjectCount=5)
         rest = connection.PullInstancePaths(got.context, MaxObjectCount=5)
         assert (len(got.paths), len(rest.paths), rest.eos) == (5, 2, True)
 
@@ -71,10 +77,11 @@ def test_pywbem_iterates_over_pulls(connection: pywbem.WBEMConnection) -> None:
 
 
 def test_an_enumeration_shows_the_moment_when_it_was_opened(
-    connection: pywbem.WBEMConnection, providers: FixedProviders
+    connection: pywbem.WBEMConnection, endpoint: SimulatedEndpoint
 ) -> None:
     got = connection.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=1)
-    providers.records.clear()
+    populate(endpoint, ())
+    assert connection.EnumerateInstanceNames(_SYSTEM) == []
     assert len(connection.PullInstancesWithPath(got.context, MaxObjectCount=99).instances) == 6
 
 
@@ -132,8 +139,7 @@ def test_what_an_enumeration_cannot_do_has_its_own_status(
 
 
 @pytest.fixture
-def guarded(providers: FixedProviders, schema: Schema) -> Iterator[Served]:
-    providers.reset(many_systems(3))
+def guarded(providers: Interposed, schema: Schema) -> Iterator[Served]:
     application = CimServer(
         providers,
         schema,
@@ -204,11 +210,15 @@ def test_expired_enumerations_make_room_for_new_ones() -> None:
 
 
 def test_an_instance_that_cannot_be_written_costs_no_list_the_others(
-    server: Served, providers: FixedProviders
+    connection: pywbem.WBEMConnection, providers: Interposed
 ) -> None:
-    odd = system(3, HealthState=2**16)
-    providers.reset([host(), *(odd if one.path == odd.path else one for one in many_systems(7))])
-    client = server.pywbem()
+    def odd(record: Record) -> Record:
+        if record.path != system_path(3):
+            return record
+        return Record(record.class_name, {**record.values, "HealthState": 2**16}, record.path)
+
+    providers.odd = odd
+    client = connection
     start = client.EnumerateInstanceNames("VirtCIM_HostSystem")[0]
     for found in (
         client.EnumerateInstances(_SYSTEM),

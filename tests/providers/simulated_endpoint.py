@@ -79,8 +79,9 @@ class SimulatedEndpoint:
     """An Endpoint over a hypervisor in memory, its own one or one that it has with others.
 
     ``gate`` holds operations back until it is set; ``refusal`` is raised by the next operation;
-    ``disconnected`` makes everything fail as a lost connection does. It keeps the contract that
-    tests/hypervisor/contract asks of every endpoint.
+    ``disconnected`` makes everything fail as a lost connection does, ``reads_fail_with`` is raised
+    by every read when it is set. ``held`` is how many operations wait at the gate. It keeps the
+    contract that tests/hypervisor/contract asks of every endpoint.
     """
 
     def __init__(self, systems: int = 4, name: str = "", host: SimulatedHost | None = None) -> None:
@@ -91,6 +92,8 @@ class SimulatedEndpoint:
         self.gate.set()
         self.refusal: Exception | None = None
         self.disconnected = False
+        self.reads_fail_with: Exception | None = None
+        self.held = 0
         self.task_ref = "OpaqueRef:task"
         self.decisive = True
         self.cancelled: list[str] = []
@@ -118,6 +121,8 @@ class SimulatedEndpoint:
     def inventory(self) -> Inventory:
         self.inventories_read += 1
         self._check_connection()
+        if self.reads_fail_with is not None:
+            raise self.reads_fail_with
         return self.current
 
     def change_power(
@@ -349,8 +354,14 @@ class SimulatedEndpoint:
         )
 
     def _pass_gate(self) -> None:
-        if not self.gate.wait(timeout=120):
-            raise AssertionError("the test forgot to open the gate")
+        with self.host.changed:
+            self.held += 1
+        try:
+            if not self.gate.wait(timeout=120):
+                raise AssertionError("the test forgot to open the gate")
+        finally:
+            with self.host.changed:
+                self.held -= 1
         if self.refusal is not None:
             refusal, self.refusal = self.refusal, None
             raise refusal
