@@ -85,8 +85,12 @@ PATTERNS: dict[str, str] = {
     "host": r"(?:host|pool|Host|Cluster|Cluster_host)\.\w+",
 }
 
-# Xen Orchestra's and xe's names for the calls of the XenAPI: vm.start, vm-start.
-_TOOL = later(r"(?:xe )?(vm|vbd|vdi|disk|vif|sr|pbd|host|pool|snapshot)[.-]([a-z][\w-]{0,60})")
+# Xen Orchestra's and xe's names for the calls of the XenAPI: vm.start, vm-start. QMP has commands
+# that begin like one of them.
+_TOOL = later(
+    r"(?:xe )?(vm|vbd|vdi|disk|vif|sr|pbd|host|pool|snapshot(?!-(?:save|load|delete)\b))"
+    r"[.-]([a-z][\w-]{0,60})"
+)
 _CLASSES = {"disk": "VDI", "snapshot": "VM", "host": "host", "pool": "pool"}
 _CAPITAL = later(r"(?<=[a-z])(?=[A-Z])")
 
