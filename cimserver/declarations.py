@@ -26,6 +26,19 @@ class Declarations:
         """The name as it is declared, None where the class is not known."""
         return self.schema.canonical(class_name)
 
+    def is_a(self, class_name: str, ancestor: str) -> bool:
+        """Whether a class is ``ancestor`` or one of its subclasses."""
+        return self.schema.is_a(class_name, ancestor)
+
+    def value_map(self, class_name: str, property_name: str) -> Mapping[str, str]:
+        """The values of a property by their names (DSP0004 "ValueMap" and "Values"), as texts."""
+        qualifiers = self._class(class_name.lower()).properties[property_name].qualifiers
+        if "Values" not in qualifiers:
+            return {}
+        words = qualifiers["Values"].value
+        values = qualifiers["ValueMap"].value if "ValueMap" in qualifiers else range(len(words))
+        return {str(word): str(value) for word, value in zip(words, values, strict=False)}
+
     def properties(self, class_name: str) -> Mapping[str, Declared]:
         """The properties of a known class by lower-case name, in the order of declaration."""
         name = class_name.lower()

@@ -30,7 +30,7 @@ OPTIONS_HEADERS: Headers = (
     (b"cimprotocolversion", b"1.0"),
     (
         b"cimsupportedfunctionalgroups",
-        b"basic-read, association-traversal, qualifier-declaration",
+        b"basic-read, association-traversal, query-execution, qualifier-declaration",
     ),
     (b"cimvalidation", b"loosely-validating"),
 )

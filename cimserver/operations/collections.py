@@ -26,7 +26,7 @@ from virtcim.cimserver.operations.class_associations import (
     written_class_names,
     written_classes,
 )
-from virtcim.cimserver.operations.pull import OPEN_PARAMETERS, opened
+from virtcim.cimserver.operations.pull import OPEN_PARAMETERS, opened, refuse_filters
 
 __all__ = ["OPERATIONS", "selection"]
 
@@ -203,6 +203,8 @@ def _open_operation(source: _Source) -> Operation:
     kind: PullKind = "PullInstancePaths" if source.gives_paths else "PullInstancesWithPath"
 
     def run(context: Context, arguments: Arguments) -> Reply:
+        refuse_filters(arguments)
+
         def find() -> Sequence[Record | ObjectPath]:
             return list(source.find(context, arguments, start))
 

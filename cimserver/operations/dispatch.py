@@ -19,7 +19,7 @@ from virtcim.cimserver.declarations import Declarations
 from virtcim.cimserver.enumerations import Enumerations
 from virtcim.cimserver.errors import incident, invalid_parameter
 from virtcim.cimserver.limits import Limits
-from virtcim.cimserver.operations import classes, collections, instances, pull
+from virtcim.cimserver.operations import classes, collections, instances, pull, queries
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, Services
 from virtcim.cimserver.operations.methods import invoke_method
 from virtcim.mof import Schema
@@ -39,6 +39,7 @@ _OPERATIONS: Mapping[str, Operation] = {
         instances.OPERATIONS,
         collections.OPERATIONS,
         pull.OPERATIONS,
+        queries.OPERATIONS,
     )
     for name, operation in table.items()
 }

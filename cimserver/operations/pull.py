@@ -12,7 +12,7 @@ from virtcim.cimserver.enumerations import Enumeration, PullKind
 from virtcim.cimserver.errors import invalid_parameter
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, ParameterKind
 
-__all__ = ["OPEN_PARAMETERS", "OPERATIONS", "opened"]
+__all__ = ["OPEN_PARAMETERS", "OPERATIONS", "opened", "refuse_filters"]
 
 OPEN_PARAMETERS: dict[str, ParameterKind] = {
     "FilterQueryLanguage": "string",
@@ -33,7 +33,10 @@ def opened(
     write: Callable[[Any], bytes],
 ) -> Reply:
     """Open an enumeration of what ``find`` gives, and answer with its first objects."""
-    _refuse_filters(arguments)
+    if arguments.flag("ContinueOnError", default=False):
+        raise CimError(
+            StatusCode.CONTINUATION_ON_ERROR_NOT_SUPPORTED, "ContinueOnError is not supported"
+        )
     count = _object_count(context, arguments)
     timeout_s = context.services.enumerations.timeout_s(arguments.number("OperationTimeout"))
     enumeration = Enumeration(
@@ -50,7 +53,8 @@ def opened(
     return _answer(texts, context.services.enumerations.add(enumeration))
 
 
-def _refuse_filters(arguments: Arguments) -> None:
+def refuse_filters(arguments: Arguments) -> None:
+    """Refuse to open an enumeration of what a query lets through. Raises CimError."""
     language, query = arguments.text("FilterQueryLanguage"), arguments.text("FilterQuery")
     if language and language.lower() not in _FILTER_LANGUAGES:
         raise CimError(
@@ -60,10 +64,6 @@ def _refuse_filters(arguments: Arguments) -> None:
     if language or query:
         raise CimError(
             StatusCode.FILTERED_ENUMERATION_NOT_SUPPORTED, "FilterQuery is not supported"
-        )
-    if arguments.flag("ContinueOnError", default=False):
-        raise CimError(
-            StatusCode.CONTINUATION_ON_ERROR_NOT_SUPPORTED, "ContinueOnError is not supported"
         )
 
 

@@ -249,7 +249,6 @@ def test_what_is_not_supported_says_so(server: Served) -> None:
     assert _code(connection.CreateInstance, instance) == StatusCode.NOT_SUPPORTED
     assert _code(connection.ModifyInstance, instance) == StatusCode.NOT_SUPPORTED
     assert _code(connection.DeleteClass, _SYSTEM) == StatusCode.NOT_SUPPORTED
-    assert _code(connection.ExecQuery, "WQL", "SELECT *") == StatusCode.NOT_SUPPORTED
     assert server.ask(intrinsic("NoSuchOperation")).status == StatusCode.NOT_SUPPORTED
 
 
