@@ -1,4 +1,4 @@
-"""Changing virtual systems and their resources, with parameters as real clients send them."""
+"""Changing virtual systems and their resources through the management service."""
 
 from __future__ import annotations
 
@@ -7,52 +7,34 @@ from typing import Any
 
 import pytest
 
+from tests.providers.changing import (
+    EIGHT,
+    FIVE,
+    ISO,
+    OTHER,
+    call,
+    modified,
+    rasd,
+    setting,
+)
 from tests.providers.conftest import MakeProviders
+from tests.providers.management import RASD, VSSD, mof, xml
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from tests.providers.simulated_population import (
     GIB,
-    NETWORK,
-    REPOSITORY,
-    USER_NETWORK,
     identity,
-    image,
 )
-from tests.providers.test_define_and_destroy import RASD, SERVICE, VSSD, mof, xml
 from tests.providers.waiting import ended, job_of
 from virtcim.errormap import ErrorCode, Fault, HypervisorError, from_xapi
 from virtcim.hypervisor.change import (
     DiskChange,
-    ImageSize,
-    MediumChange,
     NetworkPortChange,
     RolledBackError,
     VirtualSystemChange,
 )
-from virtcim.hypervisor.model import DiskKind, DiskSpec, NetworkPortSpec
-from virtcim.providers import CimError, MethodResult, ObjectPath, Providers, Record, StatusCode
+from virtcim.providers import CimError, MethodResult, Providers, Record
 
-# Of the population: halted with two disks, an empty drive and a port; halted with a disk, a
-# medium in the drive, a floppy and a port; running; with a second port that is on no known network.
-FIVE, THIRTEEN, EIGHT, TEN = (identity("vm", number) for number in (5, 13, 8, 10))
-ISO = image("tools.iso")
 PROCESSOR = "VirtCIM_ProcessorResourceAllocationSettingData"
-
-
-def call(providers: Providers, method: str, **parameters: Any) -> MethodResult:
-    return providers.invoke_method(SERVICE, method, parameters)
-
-
-def rasd(setting: str, uuid: str = FIVE, **values: Any) -> Record:
-    return Record(RASD, {"InstanceID": f"VirtCIM:{uuid}/{setting}", **values})
-
-
-def modified(providers: Providers, endpoint: SimulatedEndpoint, *settings: Any) -> Any:
-    result = call(providers, "ModifyResourceSettings", ResourceSettings=list(settings))
-    assert result.return_value == 0
-    references = result.output["ResultingResourceSettings"]
-    assert isinstance(references, list)
-    assert [providers.get_instance(each).path for each in references] == references  # type: ignore[arg-type]
-    return endpoint.modified[-1][1]
 
 
 @pytest.mark.parametrize("form", [lambda record: record, xml, mof], ids=["typed", "xml", "mof"])
@@ -225,124 +207,6 @@ def test_memory_is_changed_in_the_units_that_clients_send(
     assert change == VirtualSystemChange(**expected)
 
 
-OTHER = image("vm8-1.qcow2")
-ON_OTHER = {"image": DiskSpec(image_uuid=OTHER.uuid)}
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({"HostResource": [OTHER.location]}, ON_OTHER),
-        (
-            {"HostResource": [f"file://{OTHER.location}"], "Address": "/images/vm5-0.qcow2"},
-            ON_OTHER,
-        ),
-        ({"Address": OTHER.uuid}, ON_OTHER),
-        ({"HostResource": ["vm8-1.qcow2"], "PoolID": "DiskPool/default"}, ON_OTHER),
-        ({"HostExtentName": "/elsewhere/x"}, {"image": DiskSpec(path="/elsewhere/x")}),
-        (
-            {"HostExtentName": "/elsewhere/x", "ResourceSubType": "raw"},
-            {"image": DiskSpec(path="/elsewhere/x", format="raw")},
-        ),
-        ({"Access": 1}, {"read_only": True}),
-        ({"BusType": "scsi"}, {"bus": "scsi"}),
-        ({"ResourceSubType": "raw"}, {"format": "raw"}),
-        ({"Access": 1, "BusType": "SCSI"}, {"read_only": True, "bus": "scsi"}),
-        (
-            {"HostResource": [OTHER.location], "Access": 1, "BusType": "usb"},
-            {**ON_OTHER, "read_only": True, "bus": "usb"},
-        ),
-        (
-            {"Address": OTHER.location, "VirtualQuantity": 10 * GIB, "AllocationUnits": "byte"},
-            ON_OTHER,
-        ),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_a_disk_is_changed_in_place(
-    endpoint: SimulatedEndpoint,
-    providers: Providers,
-    values: Mapping[str, Any],
-    expected: Mapping[str, Any],
-) -> None:
-    change = modified(providers, endpoint, rasd("disk/vda", **values))
-    assert change == VirtualSystemChange(changed_disks=(DiskChange(id="vda", **expected),))
-
-
-def test_an_image_grows_to_the_size_that_is_asked_for(
-    endpoint: SimulatedEndpoint, providers: Providers
-) -> None:
-    bigger = {"VirtualQuantity": 20, "AllocationUnits": "GigaBytes"}
-    change = modified(providers, endpoint, rasd("disk/vda", **bigger))
-    assert change == VirtualSystemChange(image_size=ImageSize(id="vda", size_bytes=20 * GIB))
-
-
-@pytest.mark.parametrize(
-    ("uuid", "values", "medium"),
-    [
-        (FIVE, {"HostResource": [ISO.location]}, ISO.uuid),
-        (THIRTEEN, {"HostResource": [OTHER.location]}, OTHER.uuid),
-        (THIRTEEN, {"HostResource": []}, None),
-        (THIRTEEN, {"HostResource": [""]}, None),
-        (THIRTEEN, {"Address": ""}, None),
-        (FIVE, {"Address": ""}, "nothing"),
-        (THIRTEEN, {"HostResource": None}, "nothing"),
-    ],
-)
-def test_media_are_inserted_exchanged_and_ejected(
-    endpoint: SimulatedEndpoint,
-    providers: Providers,
-    uuid: str,
-    values: Mapping[str, Any],
-    medium: str | None,
-) -> None:
-    change = modified(providers, endpoint, rasd("disk/sda", uuid, **values))
-    wanted = None
-    if medium is not None:
-        wanted = DiskSpec(kind=DiskKind.CD, image_uuid=medium, read_only=True)
-    media = () if medium == "nothing" else (MediumChange(id="sda", medium=wanted),)
-    assert change == VirtualSystemChange(media=media)
-
-
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({"PoolID": USER_NETWORK.uuid}, {"network_uuid": USER_NETWORK.uuid}),
-        (
-            {"NetworkType": "user", "Connection": [f"VirtCIM:{NETWORK.uuid}/NetworkPool"]},
-            {"network_uuid": USER_NETWORK.uuid},
-        ),
-        ({"Address": "02-00-00-00-00-0A"}, {"mac_address": "02:00:00:00:00:0a"}),
-        ({"ResourceSubType": "e1000"}, {"model": "e1000"}),
-    ],
-    ids=str,
-)
-def test_a_network_port_is_changed_in_place(
-    endpoint: SimulatedEndpoint,
-    providers: Providers,
-    values: Mapping[str, Any],
-    expected: Mapping[str, Any],
-) -> None:
-    change = modified(providers, endpoint, rasd("network/0", **values))
-    assert change == VirtualSystemChange(
-        changed_network_ports=(NetworkPortChange(id="0", **expected),)
-    )
-
-
-def test_a_port_on_no_network_that_is_known_is_changed_without_naming_one(
-    endpoint: SimulatedEndpoint, providers: Providers
-) -> None:
-    change = modified(providers, endpoint, rasd("network/1", TEN, ResourceSubType="e1000"))
-    assert change.changed_network_ports == (NetworkPortChange(id="1", model="e1000"),)
-
-
-def test_the_same_network_by_another_name_is_no_change(
-    endpoint: SimulatedEndpoint, providers: Providers
-) -> None:
-    change = modified(providers, endpoint, rasd("network/0", PoolID="NetworkPool/default"))
-    assert change.is_empty
-
-
 def test_one_call_changes_all_kinds_of_resources(
     endpoint: SimulatedEndpoint, providers: Providers
 ) -> None:
@@ -451,132 +315,6 @@ def test_settings_that_name_nothing_to_change_are_refused(
     assert endpoint.modified == []
 
 
-def configuration(uuid: str = FIVE) -> ObjectPath:
-    return ObjectPath(VSSD, {"InstanceID": f"VirtCIM:{uuid}"}, namespace="root/virt")
-
-
-def test_devices_are_added_and_referred_to_in_their_order(
-    endpoint: SimulatedEndpoint, providers: Providers
-) -> None:
-    settings = [
-        Record(RASD, {"ResourceType": 10, "PoolID": "default"}),
-        Record(RASD, {"ResourceType": 17, "Address": OTHER.location, "BusType": "SCSI"}),
-        Record(RASD, {"ResourceType": 10, "PoolID": "default", "AddressOnParent": "5"}),
-        Record(RASD, {"ResourceType": 15, "AddressOnParent": "sdz"}),
-    ]
-    result = call(
-        providers,
-        "AddResourceSettings",
-        AffectedConfiguration=configuration(),
-        ResourceSettings=settings,
-    )
-    references = result.output["ResultingResourceSettings"]
-    assert isinstance(references, list)
-    identities = [
-        str(each.key("InstanceID")) for each in references if isinstance(each, ObjectPath)
-    ]
-    parts = ("network/9", "disk/new0", "network/5", "disk/sdz")
-    assert identities == [f"VirtCIM:{FIVE}/{part}" for part in parts]
-    uuid, change = endpoint.modified[-1]
-    assert uuid == FIVE
-    assert change == VirtualSystemChange(
-        added_disks=(
-            DiskSpec(image_uuid=OTHER.uuid, bus="scsi"),
-            DiskSpec(id="sdz", kind=DiskKind.CD, read_only=True),
-        ),
-        added_network_ports=(
-            NetworkPortSpec(network_uuid=NETWORK.uuid),
-            NetworkPortSpec(id="5", network_uuid=NETWORK.uuid),
-        ),
-    )
-
-
-@pytest.mark.parametrize(
-    ("affected", "settings", "code", "named"),
-    [
-        (None, [], "ERR_BAD_PARAMETER", "AffectedConfiguration"),
-        (configuration("gone"), [], "ERR_VM_NOT_FOUND", "AffectedConfiguration"),
-        (
-            ObjectPath(RASD, {"InstanceID": f"VirtCIM:{FIVE}/memory"}, namespace="root/virt"),
-            [],
-            "ERR_BAD_PARAMETER",
-            "AffectedConfiguration",
-        ),
-        (configuration(), [], "ERR_BAD_PARAMETER", "ResourceSettings"),
-        (
-            configuration(),
-            [Record(RASD, {"ResourceType": 4, "VirtualQuantity": 1})],
-            "ERR_ALREADY_EXIST",
-            "ModifyResourceSettings",
-        ),
-        (
-            configuration(),
-            [Record(RASD, {"ResourceType": 10, "PoolID": "default", "PortVID": 1})],
-            "ERR_BAD_PARAMETER",
-            "ResourceSettings[0].PortVID: 1",
-        ),
-        (configuration(), [Record(RASD, {"ResourceType": 17})], "ERR_BAD_PARAMETER", "Host"),
-    ],
-    ids=str,
-)  # fmt: skip
-def test_devices_that_cannot_be_added_are_refused_by_name(
-    endpoint: SimulatedEndpoint,
-    providers: Providers,
-    affected: Any,
-    settings: Any,
-    code: str,
-    named: str,
-) -> None:
-    with pytest.raises(CimError) as refused:
-        call(
-            providers,
-            "AddResourceSettings",
-            AffectedConfiguration=affected,
-            ResourceSettings=settings,
-        )
-    assert refused.value.description.startswith(f"{code}: ")
-    assert named in refused.value.description
-    assert endpoint.modified == []
-
-
-def setting(part: str, uuid: str = FIVE, class_name: str = RASD) -> ObjectPath:
-    return ObjectPath(class_name, {"InstanceID": f"VirtCIM:{uuid}/{part}"}, namespace="root/virt")
-
-
-def test_devices_are_removed(endpoint: SimulatedEndpoint, providers: Providers) -> None:
-    disk = setting("disk/vdb", class_name="VirtCIM_DiskResourceAllocationSettingData")
-    paths = [setting("network/0"), disk, setting("disk/sda")]
-    result = call(providers, "RemoveResourceSettings", ResourceSettings=paths)
-    assert result == MethodResult(return_value=0)
-    change = VirtualSystemChange(removed_disks=("vdb", "sda"), removed_network_ports=("0",))
-    assert endpoint.modified == [(FIVE, change)]
-
-
-@pytest.mark.parametrize(
-    ("paths", "code", "named"),
-    [
-        (None, "ERR_BAD_PARAMETER", "ResourceSettings"),
-        ([], "ERR_BAD_PARAMETER", "ResourceSettings"),
-        (["text"], "ERR_BAD_PARAMETER", "ResourceSettings[0]"),
-        ([setting("disk/vdz")], "ERR_BAD_PARAMETER", "disk/vdz"),
-        ([configuration()], "ERR_BAD_PARAMETER", "ResourceSettings[0]"),
-        ([setting("memory")], "ERR_OPERATION_FAILED", "only disks, drives and network ports"),
-        ([setting("console/rfb-0", EIGHT)], "ERR_OPERATION_FAILED", "only disks"),
-        ([setting("disk/vda"), setting("disk/vda", EIGHT)], "ERR_BAD_PARAMETER", "another"),
-        ([setting("disk/vda"), setting("disk/vda")], "ERR_BAD_PARAMETER", "twice"),
-    ],
-    ids=str,
-)
-def test_what_cannot_be_removed_is_refused_by_name(
-    endpoint: SimulatedEndpoint, providers: Providers, paths: Any, code: str, named: str
-) -> None:
-    with pytest.raises(CimError) as refused:
-        call(providers, "RemoveResourceSettings", ResourceSettings=paths)
-    assert refused.value.description.startswith(f"{code}: ")
-    assert named in refused.value.description
-    assert endpoint.modified == []
-
-
 def test_a_change_that_was_taken_back_says_that_nothing_remains(
     endpoint: SimulatedEndpoint, providers: Providers
 ) -> None:
@@ -613,108 +351,3 @@ def test_a_change_that_takes_long_ends_in_its_job(
     assert failed.values["ErrorCode"] == ErrorCode.ERR_OUT_OF_DISK_SPACE
     description = str(failed.values["ErrorDescription"])
     assert description.endswith("; nothing of what was asked for remains")
-
-
-def test_a_system_is_defined_after_another_one(
-    endpoint: SimulatedEndpoint, providers: Providers
-) -> None:
-    name = Record(VSSD, {"ElementName": "copy", "Description": "mine"})
-    memory = Record(RASD, {"ResourceType": 4, "VirtualQuantity": 3 * GIB})
-    disk = Record(RASD, {"ResourceType": 17, "AddressOnParent": "vda", "Address": "/elsewhere/x"})
-    result = call(
-        providers,
-        "DefineSystem",
-        SystemSettings=name,
-        ResourceSettings=[memory, disk],
-        ReferenceConfiguration=configuration(),
-    )
-    assert result.return_value == 0
-    spec = endpoint.defined[-1]
-    assert (spec.name_label, spec.name_description, spec.uuid) == ("copy", "mine", "")
-    assert (spec.vcpus_at_startup, spec.vcpus_max) == (2, 4)
-    assert (spec.memory_dynamic_max_bytes, spec.memory_static_max_bytes) == (3 * GIB, 3 * GIB)
-    assert (spec.boot_order, spec.actions_after_crash) == ("cdn", "restart")
-    disks = {each.id: each for each in spec.disks}
-    assert disks["vda"].path == "/elsewhere/x"
-    assert disks["vdb"] == DiskSpec(
-        id="vdb", image_uuid=image("vm5-1.qcow2").uuid, format="qcow2", read_only=True
-    )
-    assert (disks["sda"].kind, disks["sda"].image_uuid) == (DiskKind.CD, "")
-    (port,) = spec.network_ports
-    assert (port.id, port.network_uuid, port.mac_address) == ("0", NETWORK.uuid, "")
-
-
-@pytest.mark.parametrize(("number", "place"), [("0", "vda"), ("1", "vdb"), ("2", "sda")])
-def test_the_number_of_a_disk_stands_for_its_place_in_the_reference(
-    endpoint: SimulatedEndpoint, providers: Providers, number: str, place: str
-) -> None:
-    disk = {"ResourceType": 17, "AddressOnParent": number, "Address": "/elsewhere/x"}
-    call(
-        providers,
-        "DefineSystem",
-        SystemSettings=Record(VSSD, {"ElementName": "copy"}),
-        ResourceSettings=[Record(RASD, disk)],
-        ReferenceConfiguration=configuration(),
-    )
-    assert {each.id for each in endpoint.defined[-1].disks} == {"vda", "vdb", "sda", number} - {
-        place
-    }
-
-
-def test_a_disk_without_a_place_takes_that_of_no_disk_of_the_reference(
-    endpoint: SimulatedEndpoint, providers: Providers
-) -> None:
-    call(
-        providers,
-        "DefineSystem",
-        SystemSettings=Record(VSSD, {"ElementName": "copy"}),
-        ResourceSettings=[Record(RASD, {"ResourceType": 17, "Address": "/elsewhere/x"})],
-        ReferenceConfiguration=configuration(THIRTEEN),
-    )
-    reference = endpoint.current.virtual_systems[THIRTEEN]
-    assert "" in {disk.number for disk in reference.disks}
-    expected = {"", *(disk.id for disk in reference.disks)}
-    assert {each.id for each in endpoint.defined[-1].disks} == expected
-
-
-def test_a_disk_that_is_written_is_not_shared_with_the_copy(
-    endpoint: SimulatedEndpoint, providers: Providers
-) -> None:
-    call(
-        providers,
-        "DefineSystem",
-        SystemSettings=Record(VSSD, {"ElementName": "copy"}),
-        ReferenceConfiguration=configuration(),
-    )
-    disk = endpoint.defined[-1].disks[0]
-    assert (disk.id, disk.image_uuid, disk.path) == ("vda", "", "")
-    assert (disk.sr_uuid, disk.size_bytes, disk.format) == (REPOSITORY.uuid, 10 * GIB, "qcow2")
-
-
-@pytest.mark.parametrize(
-    ("reference", "system", "code"),
-    [
-        (configuration("gone"), {"ElementName": "copy"}, "ERR_VM_NOT_FOUND"),
-        ("text", {"ElementName": "copy"}, "ERR_BAD_PARAMETER"),
-        (setting("memory"), {"ElementName": "copy"}, "ERR_BAD_PARAMETER"),
-        (configuration(), {"Description": "no name"}, "ERR_BAD_PARAMETER"),
-    ],
-    ids=str,
-)
-def test_a_reference_that_cannot_be_used_is_refused(
-    endpoint: SimulatedEndpoint,
-    providers: Providers,
-    reference: Any,
-    system: Mapping[str, Any],
-    code: str,
-) -> None:
-    with pytest.raises(CimError) as refused:
-        call(
-            providers,
-            "DefineSystem",
-            SystemSettings=Record(VSSD, system),
-            ReferenceConfiguration=reference,
-        )
-    assert refused.value.description.startswith(f"{code}: ")
-    assert refused.value.status_code in (StatusCode.INVALID_PARAMETER, StatusCode.NOT_FOUND)
-    assert endpoint.defined == []

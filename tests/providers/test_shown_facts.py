@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from tests.providers.management import RASD, SERVICE
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from tests.providers.simulated_population import REPOSITORY, identity
-from tests.providers.test_define_and_destroy import RASD, SERVICE
 from virtcim.hypervisor.model import Console, PowerState, VirtualDiskImage, VirtualSystem
 from virtcim.hypervisor.xenapi.words import console_kind
 from virtcim.providers import CimError, Providers, Record
