@@ -125,6 +125,9 @@ LIBVIRT_NUMBERS: dict[str, int] = {
     "VIR_ERR_NO_HOSTNAME": 108,
     "VIR_ERR_CHECKPOINT_INCONSISTENT": 109,
     "VIR_ERR_MULTIPLE_DOMAINS": 110,
+    "VIR_ERR_NO_NETWORK_METADATA": 111,
+    "VIR_ERR_AGENT_COMMAND_TIMEOUT": 112,
+    "VIR_ERR_AGENT_COMMAND_FAILED": 113,
 }
 
 # Messages without a fixed beginning (35, 38 and others) are not among them.
@@ -135,6 +138,8 @@ BEGINNINGS: dict[str, int] = {
     "no connection driver available": 5,
     "out of memory:": 2,
     "this function is not supported by the connection driver:": 3,
+    # Up to release 0.9.
+    "this function is not supported by the hypervisor:": 3,
     "invalid argument:": 8,
     "operation failed:": 9,
     "get operation failed:": 10,
@@ -173,6 +178,7 @@ BEGINNINGS: dict[str, int] = {
     "failed to make domain persistent after migration:": 69,
     "hook script execution failed:": 70,
     "invalid domain snapshot:": 71,
+    "invalid snapshot:": 71,
     "domain snapshot not found:": 72,
     "argument unsupported:": 74,
     "storage pool probe failed:": 75,
@@ -209,6 +215,8 @@ BEGINNINGS: dict[str, int] = {
     "no hostname found:": 108,
     "checkpoint inconsistent:": 109,
     "multiple matching domains found:": 110,
+    "guest agent command timed out:": 112,
+    "guest agent command failed:": 113,
     "invalid connection pointer in": 6,
     "invalid domain pointer in": 7,
     "invalid network pointer in": 36,
@@ -219,12 +227,46 @@ BEGINNINGS: dict[str, int] = {
     "invalid secret pointer": 65,
     "unknown procedure: ": 39,
 }
+# What is left of messages of which there is nothing more to tell, where it is no beginning.
+_WHOLE: dict[str, int] = {
+    "unknown host": 4,
+    "unknown os type": 16,
+    "missing root device information": 18,
+    "missing source information for device": 19,
+    "missing target information for device": 20,
+    "missing name information": 21,
+    "missing operating system information": 22,
+    "missing devices information": 23,
+    "too many drivers registered": 25,
+    "library call failed, possibly not supported": 26,
+    "xml description is invalid or not well formed": 27,
+    "this domain exists already": 28,
+    "operation forbidden for read only access": 29,
+    "failed to open configuration file for reading": 30,
+    "failed to read configuration file": 31,
+    "failed to parse configuration file": 32,
+    "this network exists already": 37,
+    "this storage volume exists already": 90,
+}
+# What errno says in the same words.
+_OF_ERRNO = ("invalid argument", "operation not supported")
+_BARE = _WHOLE | {
+    beginning[:-1]: number
+    for beginning, number in BEGINNINGS.items()
+    if beginning.endswith(":") and beginning[:-1] not in _OF_ERRNO
+}
 _LINES = 20
 _SYSTEM_ERROR = "38"
 # How Go's and other bindings print an error.
 _PRINTED = later(r"\bvirError\(Code=([1-9]\d{0,2}), ?Domain=")
 _IN_MESSAGE = later(
     r"(?:^|: '?|\n|=')(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE
+)
+
+# A line that is one of them, also behind the name of what it is or of what tells it.
+_BARE_LINE = later(
+    r"^(?:[^\n]{0,120}(?:error|failed) ?: )?(" + "|".join(map(re.escape, _BARE)) + r")\.?\s*$",
+    re.IGNORECASE | re.MULTILINE,
 )
 
 
@@ -239,6 +281,9 @@ def number_in_message(message: str) -> str:
     match = _IN_MESSAGE.search(message[:20_000])
     if match is not None:
         return str(BEGINNINGS[match[1].lower()])
+    bare = _BARE_LINE.search(message[:20_000])
+    if bare is not None:
+        return str(_BARE[bare[1].lower()])
     numbers = (recognised(line).number for line in message.splitlines()[:_LINES])
     number = next((str(number) for number in numbers if number), "")
     if not number and ends_in_errno(message.rstrip()[-200:].lower()):
