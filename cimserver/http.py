@@ -32,6 +32,7 @@ from virtcim.cimserver.operations import Operations
 from virtcim.daemon.asgi import Receive, Scope, Send
 from virtcim.daemon.basic_authentication import BasicAuthenticator
 from virtcim.daemon.bodies import BodyRefused, ClientGone, read_body, refuse
+from virtcim.daemon.logins import Logins, TooManyLogins
 from virtcim.mof import Schema
 from virtcim.providers import accepted_language
 
@@ -79,16 +80,15 @@ class CimServer:
             limits=self._limits,
             debug_errors=debug_errors,
         )
+        self._logins = None if authenticate is None else Logins(authenticate)
         self._authenticator = (
-            None if authenticate is None else BasicAuthenticator(authenticate, stamp=user_stamp)
+            None if self._logins is None else BasicAuthenticator(self._logins, stamp=user_stamp)
         )
         # Reads never wait for the hypervisor, methods do: they must not take the reads' threads.
         self._readers = ThreadPoolExecutor(self._limits.read_threads, thread_name_prefix="cim-read")
         self._methods = ThreadPoolExecutor(
             self._limits.method_threads, thread_name_prefix="cim-method"
         )
-        # One thread, as checking a password is made to cost a processor's time.
-        self._verifier = ThreadPoolExecutor(1, thread_name_prefix="cim-verify")
         self._running = 0
         self._router = Router(lifespan=self._lifespan)
 
@@ -102,8 +102,10 @@ class CimServer:
 
     def close(self) -> None:
         """Give back the threads; requests that run are finished."""
-        for executor in (self._readers, self._methods, self._verifier):
+        for executor in (self._readers, self._methods):
             executor.shutdown(wait=False, cancel_futures=True)
+        if self._logins is not None:
+            self._logins.close()
 
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
@@ -113,14 +115,21 @@ class CimServer:
             self.close()
 
     async def _endpoint(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] == "OPTIONS":
+            await _send_answer(send, Answer(pieces=()), OPTIONS_HEADERS, self._readers)
+            return
         try:
+            _check_method(scope["method"])
+            head = Head(scope["headers"])
+            # Whoever waits until his password is checked takes nobody's place.
+            principal = "" if self._authenticator is None else await self._principal(head, scope)
             if self._running >= self._limits.concurrent_requests:
                 raise HttpProblem(
                     status=503, detail="too many requests at once", headers={"Retry-After": "1"}
                 )
             self._running += 1
             try:
-                answer, headers, executor = await self._answer(scope, receive)
+                answer, headers, executor = await self._answer(scope, receive, head, principal)
             finally:
                 self._running -= 1
         except HttpProblem as problem:
@@ -142,21 +151,11 @@ class CimServer:
         else:
             await _send_answer(send, answer, headers, executor)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> tuple[Answer, Headers, Executor]:
+    async def _answer(
+        self, scope: Scope, receive: Receive, head: Head, principal: str
+    ) -> tuple[Answer, Headers, Executor]:
         """The answer to one request, its headers, and who writes the rest of it."""
-        method: str = scope["method"]
-        if method == "OPTIONS":
-            return Answer(pieces=()), OPTIONS_HEADERS, self._readers
-        if method not in ("POST", "M-POST"):
-            status = 405 if method in ("GET", "HEAD", "PUT", "DELETE", "PATCH") else 501
-            raise HttpProblem(
-                status=status,
-                detail="CIM operations are sent with POST or M-POST",
-                headers={"Allow": "POST, M-POST, OPTIONS"},
-            )
-        head = Head(scope["headers"])
-        principal = "" if self._authenticator is None else await self._principal(head, scope)
-        if method == "M-POST":
+        if scope["method"] == "M-POST":
             head.extend()
         check_request(head)
         body = await read_body(
@@ -189,9 +188,14 @@ class CimServer:
         principal = authenticator.remembered(header)
         if principal is None and header:
             peer = scope["client"][0] if scope.get("client") else "a local client"
-            principal = await _in_thread(
-                self._verifier, lambda: authenticator.principal(header, peer)
-            )
+            try:
+                principal = await authenticator.principal(header, peer)
+            except TooManyLogins:
+                raise HttpProblem(
+                    status=429,
+                    detail="too many logins of this address wait to be checked",
+                    headers={"Retry-After": "5"},
+                ) from None
         if principal is None:
             raise HttpProblem(
                 status=401,
@@ -206,6 +210,18 @@ class CimServer:
         if len(body) < _LARGE_BODY_BYTES:
             return self._reader.read(body)
         return await _in_thread(self._readers, lambda: self._reader.read(body))
+
+
+def _check_method(method: str) -> None:
+    """Refuse what carries no CIM operation. Raises HttpProblem."""
+    if method in ("POST", "M-POST"):
+        return
+    status = 405 if method in ("GET", "HEAD", "PUT", "DELETE", "PATCH") else 501
+    raise HttpProblem(
+        status=status,
+        detail="CIM operations are sent with POST or M-POST",
+        headers={"Allow": "POST, M-POST, OPTIONS"},
+    )
 
 
 async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result:

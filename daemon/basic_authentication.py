@@ -5,37 +5,35 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-import logging
 import secrets
 import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["BasicAuthenticator"]
+from virtcim.daemon.logins import Logins
 
-_log = logging.getLogger(__name__)
+__all__ = ["BasicAuthenticator"]
 
 _REMEMBERED_S = 60.0
 _MAX_REMEMBERED = 1024
-_MAX_SHOWN_USER = 64
 
 
 class BasicAuthenticator:
     """Checks the Authorization header of each request.
 
-    ``verify`` says whether a password is right; it may take long, as a good password hash does, so
+    ``logins`` says whether a password is right; that takes long, as a good password hash does, so
     a right one is remembered for a minute under a keyed hash, as long as ``stamp`` gives the same
     of its user. ``clock`` gives seconds that only grow.
     """
 
     def __init__(
         self,
-        verify: Callable[[str, str], bool],
+        logins: Logins,
         *,
         stamp: Callable[[str], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._verify = verify
+        self._logins = logins
         self._stamp = stamp
         self._clock = clock
         self._secret = secrets.token_bytes(32)
@@ -49,18 +47,19 @@ class BasicAuthenticator:
         until, stamp = self._remembered.get(self._digest(user, password), (0.0, None))
         return user if until > self._clock() and stamp == self._stamp(user) else None
 
-    def principal(self, header: str, peer: str) -> str | None:
-        """The user that a header names with the right password, None otherwise; may block.
+    async def principal(self, header: str, peer: str) -> str | None:
+        """The user that a header names with the right password, None otherwise.
 
-        A refusal is logged with the user and the ``peer``, never with the password.
+        Raises TooManyLogins where too many of that ``peer`` wait.
         """
         user, password = _credentials(header)
+        if not user:
+            return None
         stamp = self._stamp(user)
-        if user and self._verify(user, password):
-            self._remember(self._digest(user, password), stamp)
-            return user
-        _log.warning("refused user %r from %s", user[:_MAX_SHOWN_USER], peer)
-        return None
+        if not await self._logins.is_right(user, password, peer):
+            return None
+        self._remember(self._digest(user, password), stamp)
+        return user
 
     def _digest(self, user: str, password: str) -> bytes:
         text = f"{user}:{password}".encode(errors="surrogatepass")

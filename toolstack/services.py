@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from virtcim.daemon.logins import Logins
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.following.inventory import Inventory
 from virtcim.toolstack.images.fence import Fence
@@ -28,7 +28,7 @@ __all__ = ["Services"]
 class Services:
     """One toolstack's parts.
 
-    ``authenticate`` decides about user name and password on TCP; None lets everybody in.
+    ``logins`` decides about user name and password on TCP; None lets everybody in.
     """
 
     connection: LibvirtConnection
@@ -44,7 +44,7 @@ class Services:
     formats: RecordedFormats
     made_pools: MadePools
     statistics: Statistics
-    authenticate: Callable[[str, str], bool] | None
+    logins: Logins | None
     shutdown_timeout_s: float
     domain_type: str
 

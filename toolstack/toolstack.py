@@ -29,6 +29,7 @@ from virtcim.toolstack.statistics import Statistics
 
 if TYPE_CHECKING:
     from virtcim.daemon.asgi import ASGIApp
+    from virtcim.daemon.logins import Logins
     from virtcim.toolstack.dispatcher import Dispatcher
     from virtcim.toolstack.services import Services
 
@@ -113,17 +114,21 @@ class Toolstack:
         self._connection.on_opened = self._finish_operations
         self._connection.on_lost = self._connection_lost
         self._dispatcher: Dispatcher | None = None
+        self._logins: Logins | None = None
         self._application: ASGIApp | None = None
 
     # libvirt is read while what answers calls is loaded.
 
     @cached_property
     def _services(self) -> Services:
+        from virtcim.daemon.logins import Logins
         from virtcim.toolstack.services import Services
         from virtcim.toolstack.sessions import Sessions
         from virtcim.toolstack.tasks import Tasks
 
         options = self._options
+        if options.authenticate is not None:
+            self._logins = Logins(options.authenticate)
         return Services(
             connection=self._connection,
             database=self._database,
@@ -142,7 +147,7 @@ class Toolstack:
             formats=self._formats,
             made_pools=self._made_pools,
             statistics=self._statistics,
-            authenticate=options.authenticate,
+            logins=self._logins,
             shutdown_timeout_s=options.shutdown_timeout_s,
             domain_type=options.domain_type,
         )
@@ -210,6 +215,8 @@ class Toolstack:
         self._follower.stop()
         self._connection.close()
         self._follower.join()
+        if self._logins is not None:
+            self._logins.close()
         idle = self._dispatcher is None or self._dispatcher.close()
         self._devices.close()
         self._state.close()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import logging
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 import pywbem
 
 from tests.cimserver.interposed import Interposed
-from tests.cimserver.serving import Served, intrinsic, served
-from virtcim.cimserver import CimServer
+from tests.cimserver.serving import DEADLINE_S, Served, intrinsic, served
+from virtcim.cimserver import CimServer, Limits
 from virtcim.mof import Schema
 
 _PASSWORD = "corréct:horse"
@@ -113,3 +115,34 @@ def test_a_verifier_that_fails_lets_nobody_in(
     assert response.text.startswith("ERR_UNKNOWN: ")
     assert "users file" not in response.text
     assert "the users file is gone" in caplog.text
+
+
+def test_passwords_that_are_being_checked_keep_nobody_else_from_being_served(
+    providers: Interposed, schema: Schema
+) -> None:
+    checking, let_go = threading.Event(), threading.Event()
+
+    def verify(user: str, password: str) -> bool:
+        if user != "anna":
+            checking.set()
+            let_go.wait(DEADLINE_S)
+        return (user, password) == ("anna", _PASSWORD)
+
+    # A request that waits until its password is checked would take the only place.
+    application = CimServer(
+        providers, schema, authenticate=verify, limits=Limits(concurrent_requests=1)
+    )
+    with served(application) as server, ThreadPoolExecutor(20) as clients:
+        right = _basic("anna", _PASSWORD)
+        assert server.post(_NAMES, Authorization=right).status_code == 200
+        guesses = [
+            clients.submit(server.post, _NAMES, Authorization=_basic(f"user{number}", "guess"))
+            for number in range(20)
+        ]
+        assert checking.wait(DEADLINE_S)
+        for _ in range(3):
+            assert server.post(_NAMES, Authorization=right).status_code == 200
+        # What does not even wait is told so, the others when they had their turn.
+        sent_away = next(as_completed(guesses)).result()
+        assert (sent_away.status_code, sent_away.headers["Retry-After"]) == (429, "5")
+        let_go.set()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-
+from virtcim.daemon.logins import TooManyLogins
 from virtcim.toolstack.accessors import setter_calls
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
@@ -13,9 +12,6 @@ from virtcim.toolstack.refs import NULL, reference
 __all__ = ["SESSION_CALLS"]
 
 SESSION_CALLS = CallTable()
-
-# Whoever guesses passwords is slowed down; XAPI waits five.
-_WRONG_PASSWORD_DELAY_S = 1.0
 
 
 @SESSION_CALLS.add(
@@ -33,15 +29,18 @@ async def login_with_password(
     Raises ``SESSION_AUTHENTICATION_FAILED`` for a wrong name or password.
     """
     services = context.services
-    authenticate = None if context.client.is_unix else services.authenticate
+    logins = None if context.client.is_unix else services.logins
     stamp = None
-    if authenticate is not None:
+    if logins is not None:
         stamp = services.sessions.stamp(uname)
-        if not await context.run(authenticate, uname, pwd):
-            await asyncio.sleep(_WRONG_PASSWORD_DELAY_S)
-            raise XapiFailure(
-                "SESSION_AUTHENTICATION_FAILED", uname, "unknown user or wrong password"
-            )
+        try:
+            right = await logins.is_right(uname, pwd, context.client.address)
+        except TooManyLogins:
+            why = "too many logins of this address wait to be checked; try again later"
+            raise XapiFailure("SESSION_AUTHENTICATION_FAILED", uname, why) from None
+        if not right:
+            why = "unknown user or wrong password"
+            raise XapiFailure("SESSION_AUTHENTICATION_FAILED", uname, why)
     host = reference("host", uuid) if (uuid := services.lookup.host_uuid) else NULL
     return services.sessions.open(uname, originator, host, stamp)
 

@@ -1,0 +1,143 @@
+"""Checking passwords, which costs a processor's time: out of the way of everything else.
+
+One thread checks. Nobody has more than one check in it at a time, whoever fails again and again
+waits longer each time, and only so many wait from one address: the rest are sent away at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+__all__ = ["Logins", "TooManyLogins"]
+
+_log = logging.getLogger(__name__)
+
+_MOST_WAITING = 16
+# Tries that cost nothing: people mistype, and programs start with an old password.
+_FREE_TRIES = 3
+_FREE_TRIES_OF_A_PEER = 20
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
+# After so long a time without a failure nothing is held against anybody.
+_FORGET_S = 60.0
+_MOST_REMEMBERED = 4096
+_MOST_SHOWN = 64
+
+
+class TooManyLogins(Exception):  # noqa: N818 - the client is to come back later
+    """So many logins of one address wait already that this one must come back later."""
+
+
+@dataclass(slots=True)
+class _Record:
+    """What is held against an address, or a user at one."""
+
+    failures: int = 0
+    failed_s: float = 0.0
+    waiting: int = 0
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def pause_s(self, free: int, now_s: float) -> float:
+        """How long the next try has to wait."""
+        if now_s - self.failed_s > _FORGET_S:
+            self.failures = 0
+        if self.failures < free:
+            return 0.0
+        return min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self.failures - free, 16))
+
+
+class Logins:
+    """Asks ``verify`` whether passwords are right; to be used from one event loop.
+
+    ``clock`` gives seconds that only grow, ``pause`` lets them pass. ``failed`` counts wrong
+    passwords, ``sent_away`` the logins that were not looked at.
+    """
+
+    def __init__(
+        self,
+        verify: Callable[[str, str], bool],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        self._verify = verify
+        self._clock = clock
+        self._pause = pause
+        self._records: dict[tuple[str, str], _Record] = {}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="verify")
+        self.failed = 0
+        self.sent_away = 0
+
+    def close(self) -> None:
+        """Check nothing any more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def is_right(self, user: str, password: str, peer: str) -> bool:
+        """Whether a password is the user's. Raises TooManyLogins, and what ``verify`` raises.
+
+        A refusal is logged with the user and the peer, never with the password.
+        """
+        address = _address(peer)
+        of_peer, of_user = self._record(address, ""), self._record(address, user)
+        if of_peer.waiting >= _MOST_WAITING:
+            self.sent_away += 1
+            raise TooManyLogins
+        of_peer.waiting += 1
+        of_user.waiting += 1
+        try:
+            async with of_user.turn:
+                now_s = self._clock()
+                pause_s = max(
+                    of_user.pause_s(_FREE_TRIES, now_s),
+                    of_peer.pause_s(_FREE_TRIES_OF_A_PEER, now_s),
+                )
+                if pause_s:
+                    await self._pause(pause_s)
+                right = await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._verify, user, password
+                )
+        finally:
+            of_peer.waiting -= 1
+            of_user.waiting -= 1
+        if right:
+            of_user.failures = 0
+        else:
+            self.failed += 1
+            for record in (of_peer, of_user):
+                record.failures += 1
+                record.failed_s = self._clock()
+            _log.warning("refused user %r from %s", user[:_MOST_SHOWN], peer)
+        return right
+
+    def _record(self, address: str, user: str) -> _Record:
+        key = (address, user)
+        found = self._records.get(key)
+        if found is None:
+            if len(self._records) >= _MOST_REMEMBERED:
+                self._forget()
+            found = self._records[key] = _Record()
+        return found
+
+    def _forget(self) -> None:
+        """Forget those of whom nobody waits, all that is old first."""
+        now_s = self._clock()
+        idle = [key for key, one in self._records.items() if not one.waiting]
+        old = [key for key in idle if now_s - self._records[key].failed_s > _FORGET_S]
+        for key in old or idle[: _MOST_REMEMBERED // 2]:
+            del self._records[key]
+
+
+def _address(peer: str) -> str:
+    """What one client can have many of is one: the first half of an IPv6 address."""
+    try:
+        address = ipaddress.ip_address(peer)
+    except ValueError:
+        return peer
+    if address.version == 4:
+        return peer
+    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)).network_address)
