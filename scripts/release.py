@@ -17,7 +17,14 @@ from pathlib import Path
 
 from package_description import relative_links
 
-__all__ = ["ReleaseError", "check_address", "check_built", "give_version", "join_unreleased"]
+__all__ = [
+    "ReleaseError",
+    "check_address",
+    "check_built",
+    "give_version",
+    "join_unreleased",
+    "main",
+]
 
 _ROOT = Path(__file__).resolve().parent.parent
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:(?:a|b|rc)[0-9]+)?")

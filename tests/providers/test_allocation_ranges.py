@@ -420,8 +420,8 @@ def test_sizes_of_images_are_in_range_wherever_they_are_given(
     endpoint: SimulatedEndpoint, providers: Providers
 ) -> None:
     small = image("vm5-0.qcow2")
-    system = next(each for each in endpoint.systems if any(d.image is small for d in each.disks))
-    disk = next(each for each in system.disks if each.image is small)
+    system = next(each for each in endpoint.systems if any(d.image == small for d in each.disks))
+    disk = next(each for each in system.disks if each.image == small)
     identity_of_disk = f"VirtCIM:{system.uuid}/disk/{disk.id}"
     odd = small.virtual_size_bytes + 1
     said = refusal(

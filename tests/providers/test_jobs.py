@@ -231,6 +231,7 @@ def test_jobs_can_be_read_while_the_hypervisor_is_away(
     endpoint: SimulatedEndpoint, slow: Providers
 ) -> None:
     job = job_of(change(slow, 1, 2))
+    wait_for(lambda: endpoint.held > 0)
     endpoint.lose_connection()
     endpoint.gate.set()
     failed = ended(slow, job)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -162,9 +163,12 @@ def test_the_interop_namespace_tells_the_namespaces(make_providers: MakeProvider
     assert [value(each, "Name") for each in names] == list(providers.namespaces)
 
 
-def test_two_hypervisors_of_one_name_are_refused(make_providers: MakeProviders) -> None:
+def test_two_hypervisors_of_one_name_are_refused_and_hold_no_state(
+    make_providers: MakeProviders, tmp_path: Path
+) -> None:
     with pytest.raises(ValueError, match="same name"):
-        make_providers(SimulatedEndpoint(1), SimulatedEndpoint(1))
+        make_providers(SimulatedEndpoint(1), SimulatedEndpoint(1), state=str(tmp_path))
+    make_providers(SimulatedEndpoint(1), state=str(tmp_path))
 
 
 def test_without_a_connection_everything_fails_and_nothing_is_empty(

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
-from release import ReleaseError, check_address, check_built, give_version, join_unreleased
+from release import (
+    ReleaseError,
+    check_address,
+    check_built,
+    give_version,
+    join_unreleased,
+    main,
+)
 
 _ROOT = Path(__file__).parents[2]
 _SOURCES = ("tests/conftest.py", "docs/architecture.md", "scripts/test", "changes/README.md")
@@ -26,6 +36,28 @@ def _pyproject(directory: Path, repository: str) -> Path:
 def test_a_release_without_an_address_is_refused(tmp_path: Path, repository: str) -> None:
     with pytest.raises(ReleaseError, match="must be the https address"):
         check_address(_pyproject(tmp_path, repository))
+
+
+def test_nothing_is_changed_where_the_address_is_missing(tmp_path: Path) -> None:
+    shutil.copytree(_ROOT / "scripts", tmp_path / "scripts", ignore=shutil.ignore_patterns("__*"))
+    pyproject = _pyproject(tmp_path, "")
+    before = pyproject.read_bytes()
+    done = subprocess.run(
+        [sys.executable, tmp_path / "scripts" / "release.py", "0.1.0"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("release: repository in [tool.virtcim.address] of pyproject.toml")
+    assert done.stdout == ""
+    assert pyproject.read_bytes() == before
+
+
+@pytest.mark.parametrize("version", ["1", "1.2", "1.2.3.dev0", "v1.2.3", "1.2.3 "])
+def test_what_is_no_version_of_a_release_is_refused(version: str) -> None:
+    with pytest.raises(ReleaseError, match="is no version of a release"):
+        main([version, "--draft"])
 
 
 def test_an_address_is_taken(tmp_path: Path) -> None:
