@@ -197,7 +197,11 @@ def test_a_closed_endpoint_waits_for_no_task(
 ) -> None:
     monkeypatch.setattr("virtcim.hypervisor.xenapi.operations._ASK_AFTER_S", 2 * DEADLINE_S)
     begun = threading.Event()
-    server.task("VM.start", lambda *_: begun.set())
+    server.task("VM.start", lambda *_: None)
+
+    class Begun(_Witness):
+        def task(self, ref: str, *, decisive: bool = False) -> None:
+            begun.set()
 
     def close() -> None:
         assert begun.wait(DEADLINE_S)
@@ -205,7 +209,7 @@ def test_a_closed_endpoint_waits_for_no_task(
 
     closing = threading.Thread(target=close)
     closing.start()
-    failure = _failure_in_time(lambda: endpoint.change_power("one", PowerOperation.START))
+    failure = _failure_in_time(lambda: endpoint.change_power("one", PowerOperation.START, Begun()))
     closing.join(DEADLINE_S)
     assert translate(failure.fault).code is ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
     with pytest.raises(HypervisorError, match="closed"):

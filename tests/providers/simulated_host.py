@@ -96,7 +96,7 @@ class SimulatedHost:
 
     def _wait_for_guest(self, task: SimulatedTask, uuid: str, operation: PowerOperation) -> None:
         with self._in_transition(uuid, operation):
-            self.wait_for(lambda: task.cancelled or not self._is_running(uuid))
+            self.wait_for(lambda: task.cancelled or self._is_off(uuid))
         if task.cancelled:
             fault = from_xapi(
                 ["TASK_CANCELLED", task.ref], operation=f"VM.{operation}", task_status="cancelled"
@@ -116,6 +116,6 @@ class SimulatedHost:
             if transition is not None:
                 yield
 
-    def _is_running(self, uuid: str) -> bool:
+    def _is_off(self, uuid: str) -> bool:
         system = self.inventory.virtual_systems.get(uuid)
-        return system is not None and system.power_state is PowerState.RUNNING
+        return system is None or system.power_state is PowerState.HALTED

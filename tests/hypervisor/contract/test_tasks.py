@@ -137,6 +137,23 @@ def test_a_cancelled_operation_ends_at_once_and_nothing_is_done(
     assert system.power_state is PowerState.RUNNING
 
 
+def test_an_operation_goes_on_whatever_else_becomes_of_the_system_meanwhile(
+    endpoint: Endpoint, shutting_down: ShuttingDown
+) -> None:
+    uuid = shutting_down.uuid
+    for operation, state in (
+        (PowerOperation.PAUSE, PowerState.PAUSED),
+        (PowerOperation.UNPAUSE, PowerState.RUNNING),
+    ):
+        endpoint.change_power(uuid, operation)
+        system = system_of(endpoint, uuid)
+        assert (system.power_state, system.transition) == (state, PowerOperation.CLEAN_SHUTDOWN)
+    cancel(endpoint, shutting_down.begun.task)
+    with pytest.raises(HypervisorError) as raised:
+        shutting_down.begun.result()
+    assert endpoint.is_cancellation(raised.value.fault)
+
+
 def test_a_task_whose_end_was_seen_cannot_be_cancelled_any_more(
     endpoint: Endpoint, uuid: str
 ) -> None:
