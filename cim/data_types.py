@@ -75,6 +75,8 @@ def _integer(name: str) -> DataType:
         return value
 
     def write(value: object) -> str:
+        if type(value) is int and lowest <= value <= highest:
+            return f"{value}"
         if not isinstance(value, int) or isinstance(value, bool):
             raise EncodingError(f"{value!r} is no {name}")
         if not lowest <= value <= highest:

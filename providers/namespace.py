@@ -55,7 +55,7 @@ class Namespace:
         table = tuple(
             row for row in ASSOCIATIONS if any(own.intersection(end.classes) for end in row.ends)
         )
-        self._associations = AssociationEngine(name, classes, table)
+        self._associations = AssociationEngine(name, classes, table, self._cache.path)
 
     def view(self, language: str = ENGLISH) -> View:
         """What one operation sees; what is told in words is told in ``language``."""
@@ -144,7 +144,7 @@ class Namespace:
 
     def instance_name(self, link: Link) -> ObjectPath:
         """The name of the instance at the other end."""
-        return link.target.path(self.name)
+        return self._cache.path(link.target)
 
     def reference(self, link: Link) -> Record:
         """The association itself."""

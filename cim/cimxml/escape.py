@@ -47,7 +47,12 @@ def escape_string(value: object) -> str:
 
     Raises EncodingError for a value that is no string.
     """
-    return escape(value if type(value) is str else DATA_TYPES["string"].write(value))
+    if type(value) is not str:
+        return escape(DATA_TYPES["string"].write(value))
+    # As is_plain, which this is asked too often for.
+    if value.isprintable() and not ("&" in value or "<" in value or ">" in value or '"' in value):
+        return value
+    return escape(value)
 
 
 def escape_attribute(text: str) -> str:

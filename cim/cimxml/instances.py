@@ -306,10 +306,13 @@ def _writer(type_name: str) -> Callable[[object], str]:
 
 
 def _array_writer(tag: str, write: Callable[[object], str]) -> Callable[[object], str]:
+    before, after = f"<{tag}>", f"</{tag}>"
+    between = after + before
+
     def write_array(value: object) -> str:
         if not isinstance(value, list | tuple):
             raise EncodingError(f"{value!r} is no array")
-        return "".join([f"<{tag}>{write(one)}</{tag}>" for one in value])
+        return f"{before}{between.join(map(write, value))}{after}" if value else ""
 
     return write_array
 

@@ -16,6 +16,8 @@ __all__ = ["class_path", "instance_name", "instance_path", "reference"]
 
 _STRING = '<KEYVALUE VALUETYPE="string">%s</KEYVALUE>'
 _REFERENCE = "<VALUE.REFERENCE>%s</VALUE.REFERENCE>"
+_ALL_STRINGS = {str}
+_ALL_REFERENCES = {ObjectPath}
 _MAX_FORMS = 256
 
 
@@ -33,17 +35,12 @@ def _of_one_kind(path: ObjectPath) -> str:
     if not path.keys:
         return ""
     names, values = zip(*path.keys, strict=True)
-    if isinstance(values[0], str):
-        try:
-            if not is_plain("".join(values)):
-                return ""
-        except TypeError:
-            return ""
-        return _form(path.class_name, names, _STRING) % values
-    texts = [reference(value) for value in values if isinstance(value, ObjectPath)]
-    if len(texts) != len(names):
-        return ""
-    return _form(path.class_name, names, _REFERENCE) % tuple(texts)
+    kinds = {*map(type, values)}
+    if kinds == _ALL_STRINGS:
+        return _form(path.class_name, names, _STRING) % values if is_plain("".join(values)) else ""
+    if kinds == _ALL_REFERENCES:
+        return _form(path.class_name, names, _REFERENCE) % tuple(map(reference, values))
+    return ""
 
 
 @lru_cache(maxsize=_MAX_FORMS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 
 from virtcim.cim.cimxml.escape import escape_attribute
 from virtcim.cim.cimxml.instances import Encoder, Selection
@@ -22,6 +22,7 @@ _TAIL = "</{kind}></SIMPLERSP></MESSAGE></CIM>\n"
 # A message is kept in pieces of this size, so that a large one is never there twice. The C library
 # asks the system for each larger block, and the processor's caches never see it again.
 _PIECE_BYTES = 96 * 1024
+_PARTS_AT_ONCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,13 +99,14 @@ def _message(request: Request, parts: Iterable[bytes]) -> Iterator[bytes]:
         id=escape_attribute(request.message_id), kind=kind, name=escape_attribute(request.name)
     )
     tail = _TAIL.format(kind=kind).encode()
-    piece: list[bytes] = []
-    size = 0
-    for part in chain((head.encode(),), parts, (tail,)):
-        piece.append(part)
-        size += len(part)
+    # Several at a time: a list of thousands is long since written, and only put together.
+    waiting = chain((head.encode(),), parts, (tail,))
+    piece = [*islice(waiting, _PARTS_AT_ONCE)]
+    size = sum(map(len, piece))
+    while further := [*islice(waiting, _PARTS_AT_ONCE)]:
         if size >= _PIECE_BYTES:
             yield b"".join(piece)
             piece, size = [], 0
-    if piece:
-        yield b"".join(piece)
+        piece += further
+        size += sum(map(len, further))
+    yield b"".join(piece)

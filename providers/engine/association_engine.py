@@ -73,12 +73,21 @@ class Link:
 class AssociationEngine:
     """Evaluates the table in one namespace; safe to use from many threads.
 
+    ``path`` gives the name of an instance as it is seen from there.
+
     Association instances are not kept: they are cheap, and there are more of them than of
     anything else.
     """
 
-    def __init__(self, namespace: str, classes: ClassModel, table: tuple[Association, ...]) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        classes: ClassModel,
+        table: tuple[Association, ...],
+        path: Callable[[AnyNode], ObjectPath],
+    ) -> None:
         self._namespace = namespace
+        self._path = path
         self._classes = classes
         self._by_name = {each.name: each for each in table}
         # The associations that an instance of each class can have, and at which end it is.
@@ -145,9 +154,8 @@ class AssociationEngine:
 
     def _make(self, association: Association, first: AnyNode, second: AnyNode) -> Record:
         near, far = association.ends
-        here = self._namespace
-        keys = {near.role: first.path(here), far.role: second.path(here)}
-        path = ObjectPath(association.name, keys, namespace=here)
+        keys = {near.role: self._path(first), far.role: self._path(second)}
+        path = ObjectPath(association.name, keys, namespace=self._namespace)
         if association.values is not _no_values:
             values = association.values(first, second).items()
             known = {name: value for name, value in values if value is not None}

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["instance_id", "parse_instance_id"]
+__all__ = ["PREFIX", "instance_id", "parse_instance_id"]
 
-_PREFIX = "VirtCIM:"
+PREFIX = "VirtCIM:"
 
 
 def instance_id(uuid: str, part: str = "") -> str:
     """The InstanceID of ``part`` of the object ``uuid``."""
-    return f"{_PREFIX}{uuid}/{part}" if part else f"{_PREFIX}{uuid}"
+    return f"{PREFIX}{uuid}/{part}" if part else f"{PREFIX}{uuid}"
 
 
 def parse_instance_id(text: str) -> tuple[str, str] | None:
     """The UUID (in lower case) and the part in an InstanceID; None where it is none of ours."""
-    if not text.startswith(_PREFIX):
+    if not text.startswith(PREFIX):
         return None
-    uuid, _, part = text.removeprefix(_PREFIX).partition("/")
+    uuid, _, part = text.removeprefix(PREFIX).partition("/")
     return uuid.lower(), part

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from virtcim.cim.path_text import path_text
 from virtcim.cim.records import CimError, ObjectPath
-from virtcim.providers.engine.identities import instance_id, parse_instance_id
+from virtcim.providers.engine.identities import PREFIX, instance_id, parse_instance_id
 from virtcim.providers.errors import rejected
 
 __all__ = ["INSTANCE_ID", "KeyShape", "device_keys", "service_keys", "system_keys"]
@@ -85,7 +85,8 @@ class KeyShape:
         if not self.has_parts:
             return lambda uuid, _: uuid
         if self.scope:
-            return lambda uuid, part: f"{uuid} {instance_id(uuid, part)}"
+            # As instance_id gives it, for what there is most of.
+            return lambda uuid, part: f"{uuid} {PREFIX}{uuid}/{part}"
         return instance_id
 
     def parse(self, identity: str) -> tuple[str, str] | None:

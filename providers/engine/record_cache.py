@@ -92,6 +92,13 @@ class RecordCache:
                     self._make_room(known)
         return entry
 
+    def path(self, node: AnyNode) -> ObjectPath:
+        """The name of one instance: that of its record where there is one, text and all."""
+        known = None if node.namespace else self._classes.get(node.instance_class.name)
+        entry = None if known is None else known.entries.get(node.identity)
+        path = None if entry is None else entry[1].path
+        return node.path(self._namespace) if path is None else path
+
     def enumerate(self, instance_class: AnyClass, view: View) -> list[Record]:
         """The records of every instance of one class (without its subclasses)."""
         known = self._classes[instance_class.name]

@@ -112,6 +112,26 @@ def test_what_belongs_to_one_system_is_found_without_looking_at_the_others(
             assert providers.get_instance(reference).path == reference
 
 
+def test_what_is_associated_is_named_by_the_name_of_its_record(providers: Providers) -> None:
+    """The texts of a name are kept with it, so there shall be one of each."""
+    system = providers.get_instance(system_path(0))
+    for record in providers.associators(system_path(0)):
+        assert record.path is not None
+        if record.path.namespace != "root/virt":
+            continue
+        names = providers.associator_names(record.path)
+        assert [path for path in names if path is system.path] == (
+            [path for path in names if path == system.path]
+        )
+        references = [
+            value
+            for link in providers.references(record.path)
+            for value in link.values.values()
+            if value == system.path
+        ]
+        assert all(value is system.path for value in references)
+
+
 @pytest.mark.parametrize(
     "class_name",
     [VM, "VirtCIM_VirtualSystemSettingData", "VirtCIM_LogicalDisk", "VirtCIM_Processor"],
