@@ -8,13 +8,22 @@ looks it up there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from virtcim.errormap import ENGLISH
 
-__all__ = ["CimError", "MethodResult", "ObjectPath", "Record", "Scalar", "StatusCode", "Value"]
+__all__ = [
+    "CimError",
+    "MethodResult",
+    "ObjectPath",
+    "Record",
+    "RecordList",
+    "Scalar",
+    "StatusCode",
+    "Value",
+]
 
 
 class ObjectPath:
@@ -92,6 +101,20 @@ class Record:
 
     def __repr__(self) -> str:
         return f"Record({self.path or self.class_name!r})"
+
+
+class RecordList(list[Record]):
+    """The instances of a class at one moment, in one list as long as they stay the same.
+
+    It is never changed after it was made; whoever writes it may keep the text in ``encoded``, by
+    the writer.
+    """
+
+    __slots__ = ("encoded",)
+
+    def __init__(self, records: Iterable[Record]) -> None:
+        super().__init__(records)
+        self.encoded: dict[object, Sequence[bytes]] = {}
 
 
 KeyValue = bool | int | str | ObjectPath

@@ -11,6 +11,7 @@ from virtcim.cim.records import (
     MethodResult,
     ObjectPath,
     Record,
+    RecordList,
     StatusCode,
     Value,
 )
@@ -147,9 +148,13 @@ class Providers:
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
         """The instances of a class and of its subclasses (DSP0200 "EnumerateInstances").
 
-        They are made as they are taken, so that a host need not hold all of them at once.
+        Those of one class come as a RecordList, the same as long as nothing changes. Others are
+        made as they are taken, so that a host need not hold all of them at once.
         """
-        found = self._namespace(namespace, class_name).enumerate(class_name, self._language)
+        with translated():
+            found = self._namespace(namespace, class_name).enumerate(class_name, self._language)
+        if isinstance(found, RecordList):
+            return found
         records = _translated(found)
         # What fails for want of a connection fails here, not later.
         first = next(records, None)

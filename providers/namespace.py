@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from virtcim.cim.path_text import path_text
-from virtcim.cim.records import CimError, MethodResult, ObjectPath, Record, StatusCode, Value
+from virtcim.cim.records import (
+    CimError,
+    MethodResult,
+    ObjectPath,
+    Record,
+    RecordList,
+    StatusCode,
+    Value,
+)
 from virtcim.errormap import ENGLISH, ErrorCode
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.associations.job_ends import named_elements
@@ -85,14 +93,25 @@ class Namespace:
         found = self._instance_classes.get(path.class_name)
         return found is not None and found.within_system and bool(path.keys)
 
-    def enumerate(self, class_name: str, language: str) -> Iterator[Record]:
-        """The instances of a class and its subclasses, of one moment; made one after another."""
+    def enumerate(self, class_name: str, language: str) -> RecordList | Iterator[Record]:
+        """The instances of a class and its subclasses, of one moment: those of one class as a list,
+        others made one after another."""
         view = self.view(language)
-        for instance_class in self._subclasses(class_name):
+        classes = self._subclasses(class_name)
+        associations = [
+            name for name in self._associations.names if self._classes.is_a(name, class_name)
+        ]
+        if len(classes) == 1 and not associations:
+            return self._cache.enumerate(classes[0], view)
+        return self._one_after_another(view, classes, associations)
+
+    def _one_after_another(
+        self, view: View, classes: Sequence[AnyClass], associations: Sequence[str]
+    ) -> Iterator[Record]:
+        for instance_class in classes:
             yield from self._cache.enumerate(instance_class, view)
-        for name in self._associations.names:
-            if self._classes.is_a(name, class_name):
-                yield from self._associations.enumerate(view, name)
+        for name in associations:
+            yield from self._associations.enumerate(view, name)
 
     def get(self, path: ObjectPath, language: str) -> Record:
         """The instance ``path``."""

@@ -5,7 +5,8 @@ Every element is written with an end tag of its own: wbemcli cannot read ``<PROP
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,7 +15,7 @@ from virtcim.cim.cimxml.paths import class_path, instance_name, instance_path, r
 from virtcim.cim.data_types import DATA_TYPES
 from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.errors import EncodingError, OutOfRange
-from virtcim.cim.records import ObjectPath, Record
+from virtcim.cim.records import ObjectPath, Record, RecordList
 
 __all__ = ["Encoder", "Form", "InstanceWriter", "Selection"]
 
@@ -24,6 +25,11 @@ Form = Literal["INSTANCE", "VALUE.NAMEDINSTANCE", "VALUE.OBJECTWITHPATH", "VALUE
 _MAX_WRITERS = 512
 _MAX_LAYOUTS = 512
 _MAX_TEMPLATES = 16
+# Of lists that are asked for again and again: 16 MB of text at most.
+_MAX_LISTS = 4
+_MAX_TEXTS_PER_LIST = 8
+_MAX_LIST_BYTES = 4 * 1024 * 1024
+_LIST_PIECE_BYTES = 1024 * 1024
 _MAX_TEXTS_PER_RECORD = 8
 
 
@@ -108,6 +114,35 @@ class _Layout:
         return template
 
 
+class _KeptLists:
+    """The lists that have their text with them: no more than a few."""
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[RecordList, InstanceWriter]] = deque()
+
+    def keep(self, writer: InstanceWriter, records: RecordList, pieces: Sequence[bytes]) -> None:
+        """Keep the text of one list, and forget that of the one that was kept first."""
+        records.encoded[writer] = pieces
+        self._kept.append((records, writer))
+        while len(self._kept) > _MAX_LISTS:
+            forgotten, by = self._kept.popleft()
+            forgotten.encoded.pop(by, None)
+
+
+def _joined(texts: Iterator[bytes]) -> Sequence[bytes]:
+    """The same text in pieces of about a megabyte, as each costs something to send."""
+    pieces: list[bytes] = []
+    piece: list[bytes] = []
+    size = 0
+    for text in texts:
+        piece.append(text)
+        size += len(text)
+        if size >= _LIST_PIECE_BYTES:
+            pieces.append(b"".join(piece))
+            piece, size = [], 0
+    return [*pieces, b"".join(piece)]
+
+
 class InstanceWriter:
     """Writes records in one form for one selection, each once: it keeps the text with the record.
 
@@ -115,7 +150,7 @@ class InstanceWriter:
     record that its class does not declare, OutOfRange for an odd value in one.
     """
 
-    __slots__ = ("_form", "_last", "_layout", "_left_out", "_name")
+    __slots__ = ("_form", "_last", "_layout", "_left_out", "_lists", "_name")
 
     def __init__(
         self,
@@ -123,7 +158,9 @@ class InstanceWriter:
         name: Callable[[ObjectPath], str] | None,
         layout: Callable[[str], _Layout],
         left_out: Callable[[str], None],
+        lists: _KeptLists,
     ) -> None:
+        self._lists = lists
         self._form = form
         self._name = name
         self._layout = layout
@@ -148,6 +185,24 @@ class InstanceWriter:
         except OutOfRange as exc:
             self._left_out(str(exc))
             return b""
+
+    def all_of(self, records: RecordList) -> Iterable[bytes]:
+        """The elements of a whole list, in fewer pieces where it is asked for again.
+
+        Only the text of the few lists that were asked for last is kept, and not where it is long.
+        """
+        kept = records.encoded.get(self)
+        if kept:
+            return kept
+        if kept is None:
+            if len(records.encoded) >= _MAX_TEXTS_PER_LIST:
+                records.encoded.clear()
+            records.encoded[self] = ()
+            return map(self.in_list, records)
+        pieces = _joined(map(self.in_list, records))
+        if sum(map(len, pieces)) <= _MAX_LIST_BYTES:
+            self._lists.keep(self, records, pieces)
+        return pieces
 
     def _written(self, record: Record) -> bytes:
         layout = self._last
@@ -185,6 +240,7 @@ class Encoder:
         self._left_out = left_out
         self._writers: dict[tuple[Form, Selection], InstanceWriter] = {}
         self._layouts: dict[tuple[str, Selection], _Layout] = {}
+        self._lists = _KeptLists()
 
     def writer(self, form: Form, selection: Selection) -> InstanceWriter:
         """What writes instances in a form for a selection.
@@ -203,6 +259,7 @@ class Encoder:
                 None if form == "INSTANCE" else name,
                 lambda class_name: self._layout(class_name, selection),
                 self._left_out,
+                self._lists,
             )
         return writer
 

@@ -101,12 +101,20 @@ def _message(request: Request, parts: Iterable[bytes]) -> Iterator[bytes]:
     tail = _TAIL.format(kind=kind).encode()
     # Several at a time: a list of thousands is long since written, and only put together.
     waiting = chain((head.encode(),), parts, (tail,))
-    piece = [*islice(waiting, _PARTS_AT_ONCE)]
-    size = sum(map(len, piece))
+    piece: list[bytes] = []
+    size = 0
     while further := [*islice(waiting, _PARTS_AT_ONCE)]:
+        longest = max(map(len, further))
+        if longest >= _PIECE_BYTES:
+            # Long since put together, and not to be copied.
+            yield b"".join(piece)
+            yield from further
+            piece, size = [], 0
+            continue
+        piece += further
+        size += sum(map(len, further))
         if size >= _PIECE_BYTES:
             yield b"".join(piece)
             piece, size = [], 0
-        piece += further
-        size += sum(map(len, further))
-    yield b"".join(piece)
+    if piece:
+        yield b"".join(piece)

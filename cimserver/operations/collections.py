@@ -15,7 +15,7 @@ from virtcim.cim.cimxml.paths import instance_name
 from virtcim.cim.cimxml.responses import Reply
 from virtcim.cim.cimxml.values import shown
 from virtcim.cim.errors import EncodingError
-from virtcim.cim.records import ObjectPath, Record
+from virtcim.cim.records import ObjectPath, Record, RecordList
 from virtcim.cimserver.boundary import AssociatorFilters, ReferenceFilters
 from virtcim.cimserver.enumerations import PullKind
 from virtcim.cimserver.errors import invalid_parameter
@@ -186,8 +186,11 @@ def _plain_operation(source: _Source) -> Operation:
         if not source.of_class and not arguments.path(start).keys:
             return _of_class(source, context, arguments)
         found = source.find(context, arguments, start)
-        write = _plain_writer(source, context, _selection(source, context, arguments, start))
-        return Reply(result=map(write, found))
+        wanted = _selection(source, context, arguments, start)
+        if isinstance(found, RecordList) and source.of_class:
+            writer = context.services.encoder.writer("VALUE.NAMEDINSTANCE", wanted)
+            return Reply(result=writer.all_of(found))
+        return Reply(result=map(_plain_writer(source, context, wanted), found))
 
     old = {} if source.gives_paths else _OLD_VIEW
     return Operation(

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from itertools import islice
 
-from virtcim.cim.records import ObjectPath, Record, Value
+from virtcim.cim.records import ObjectPath, Record, RecordList, Value
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode
 from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
@@ -39,7 +39,7 @@ class _ClassRecords:
     def __init__(self) -> None:
         self.entries: dict[str, _Entry] = {}
         # All records, and the state of everything that they belong to.
-        self.listed: tuple[object, list[Record]] | None = None
+        self.listed: tuple[object, RecordList] | None = None
         self.limit = _FEW
         self.used = 0
         # Held while something is added, and while all of them are gone through. Reading takes none:
@@ -99,7 +99,7 @@ class RecordCache:
         path = None if entry is None else entry[1].path
         return node.path(self._namespace) if path is None else path
 
-    def enumerate(self, instance_class: AnyClass, view: View) -> list[Record]:
+    def enumerate(self, instance_class: AnyClass, view: View) -> RecordList:
         """The records of every instance of one class (without its subclasses)."""
         known = self._classes[instance_class.name]
         state = None if instance_class.volatile else view.state
@@ -116,7 +116,7 @@ class RecordCache:
                 if entry is None or not _unchanged(entry[0], node.sources):
                     entry = self._made(identity, node)
                 entries[identity] = entry
-            records = [record for _, record in entries.values()]
+            records = RecordList(record for _, record in entries.values())
             with known.lock:
                 known.entries = entries
                 known.limit = 2 * len(entries) + _FEW

@@ -18,7 +18,7 @@ from virtcim.cim.cimxml.paths import instance_name
 from virtcim.cim.data_types import INTEGER_RANGES
 from virtcim.cim.declarations import Declared
 from virtcim.cim.errors import EncodingError, OutOfRange
-from virtcim.cim.records import KeyValue, ObjectPath, Record, Value
+from virtcim.cim.records import KeyValue, ObjectPath, Record, RecordList, Value
 from virtcim.cimserver.declarations import Declarations
 from virtcim.mof.pywbem_reading import read_element
 
@@ -177,6 +177,50 @@ def test_a_record_keeps_a_bounded_number_of_texts() -> None:
         _ENCODER.instance(record, Selection(property_list=frozenset({name})))
     assert isinstance(record.encoded, dict)
     assert len(record.encoded) <= 8
+
+
+def _systems(count: int) -> RecordList:
+    return RecordList(system(number) for number in range(count))
+
+
+def _text_of(records: RecordList, encoder: Encoder = _ENCODER) -> tuple[bytes, int]:
+    """The text of a whole list, and in how many pieces it came."""
+    pieces = [*encoder.writer("VALUE.NAMEDINSTANCE", Selection()).all_of(records)]
+    return b"".join(pieces), len(pieces)
+
+
+def test_a_list_that_is_asked_for_again_comes_in_fewer_pieces_of_the_same_text() -> None:
+    records = _systems(30)
+    expected = b"".join(_named_instance(one, Selection()) for one in records)
+    assert [_text_of(records) for _ in range(4)] == [(expected, 30), *[(expected, 1)] * 3]
+    other = RecordList([*records, system(99)])
+    assert _text_of(other) == (expected + _named_instance(system(99), Selection()), 31)
+
+
+def test_no_more_lists_keep_their_text_than_fit() -> None:
+    encoder = Encoder(_DECLARATIONS, "host")
+    lists = [_systems(number) for number in range(1, 9)]
+    for records in lists:
+        for _ in range(3):
+            _text_of(records, encoder)
+    assert [any(one.encoded.values()) for one in lists] == [False] * 4 + [True] * 4
+    long = RecordList([system(number, Description="x" * 100_000) for number in range(50)])
+    texts = {_text_of(long, encoder)[0] for _ in range(4)}
+    assert len(texts) == 1
+    assert not any(long.encoded.values())
+
+
+def test_a_list_remembers_few_of_those_who_asked_for_it() -> None:
+    encoder = Encoder(_DECLARATIONS, "host")
+    records = _systems(2)
+    for name in _DECLARATIONS.properties("VirtCIM_ComputerSystem"):
+        wanted = Selection(property_list=frozenset({name}))
+        assert [*encoder.writer("INSTANCE", wanted).all_of(records)]
+    assert len(records.encoded) <= 8
+
+
+def test_an_empty_list_has_no_text() -> None:
+    assert [_text_of(RecordList([]))[0] for _ in range(3)] == [b""] * 3
 
 
 def test_a_property_list_selects_and_unknown_names_are_ignored() -> None:

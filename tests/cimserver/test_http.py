@@ -6,6 +6,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pytest
 import pywbem
@@ -314,6 +315,22 @@ def test_one_instance_is_read_while_long_reads_take_all_their_threads(
         # What may take long is read in a thread, and gives the same.
         providers.at_once = False
         assert server.ask(get).text.count("<INSTANCE ") == 1
+
+
+def test_a_list_is_answered_the_same_however_often_until_something_changes(
+    make_providers: MakeProviders, schema: Schema
+) -> None:
+    # More than one piece of a message, with the list's text and without.
+    endpoint = SimulatedEndpoint(systems=400)
+    enumerate_all = intrinsic("EnumerateInstances", ClassName=_CLASS)
+    with served(CimServer(make_providers(endpoint), schema, authenticate=None)) as server:
+        answers = [server.ask(enumerate_all).text for _ in range(4)]
+        assert answers[0].count("<INSTANCE ") == 400
+        assert answers[1:] == answers[:1] * 3
+        endpoint.replace(replace(endpoint.systems[3], name_label="another name"))
+        changed = server.ask(enumerate_all).text
+        assert changed.count("<VALUE>another name</VALUE>") == 2
+        assert changed.count("<INSTANCE ") == 400
 
 
 def test_a_header_that_is_there_twice_counts_as_it_came_first(server: Served) -> None:

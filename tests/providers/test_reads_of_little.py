@@ -132,6 +132,23 @@ def test_what_is_associated_is_named_by_the_name_of_its_record(providers: Provid
         assert all(value is system.path for value in references)
 
 
+def test_a_list_of_one_class_is_the_same_one_until_something_changes(
+    endpoint: SimulatedEndpoint, providers: Providers
+) -> None:
+    first = providers.enumerate_instances("root/virt", VM)
+    assert providers.enumerate_instances("ROOT/virt", "virtcim_computersystem") is first
+    system = endpoint.systems[3]
+    endpoint.replace(replace(system, name_label="renamed"))
+    second = providers.enumerate_instances("root/virt", VM)
+    assert second is not first
+    labels = [value(one, "ElementName") for one in second]
+    assert labels.count("renamed") == 1
+    # What belongs to several classes, or is an association, is made as it is taken.
+    for name in ("CIM_ComputerSystem", "VirtCIM_SystemDevice"):
+        found = providers.enumerate_instances("root/virt", name)
+        assert iter(found) is found
+
+
 @pytest.mark.parametrize(
     "class_name",
     [VM, "VirtCIM_VirtualSystemSettingData", "VirtCIM_LogicalDisk", "VirtCIM_Processor"],
