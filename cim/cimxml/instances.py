@@ -6,7 +6,7 @@ Every element is written with an end tag of its own: wbemcli cannot read ``<PROP
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -129,7 +129,7 @@ class _KeptLists:
             forgotten.encoded.pop(by, None)
 
 
-def _joined(texts: Iterator[bytes]) -> Sequence[bytes]:
+def _joined(texts: Iterable[bytes]) -> Sequence[bytes]:
     """The same text in pieces of about a megabyte, as each costs something to send."""
     pieces: list[bytes] = []
     piece: list[bytes] = []
@@ -199,9 +199,12 @@ class InstanceWriter:
                 records.encoded.clear()
             records.encoded[self] = ()
             return map(self.in_list, records)
-        pieces = _joined(map(self.in_list, records))
-        if sum(map(len, pieces)) <= _MAX_LIST_BYTES:
-            self._lists.keep(self, records, pieces)
+        # All of them are written, and kept with their records.
+        texts = [*map(self.in_list, records)]
+        if sum(map(len, texts)) > _MAX_LIST_BYTES:
+            return texts
+        pieces = _joined(texts)
+        self._lists.keep(self, records, pieces)
         return pieces
 
     def _written(self, record: Record) -> bytes:
