@@ -96,12 +96,14 @@ def decide(fault: Fault, depth: int = 0) -> Decision:
     own, weak = stages(fault.source, fault.code)
     # What a page or a printed fault in an answer says is more than that an answer came.
     answered = fault.source == "transport" and fault.cause and fault.cause.source != "transport"
-    rule = None if answered else _first(own, facts)
+    # Without its number the words around a printed fault are whatever handed it on.
+    around = answered or (fault.cause is not None and not fault.code)
+    rule = None if answered else _first(_codeless(own) if around else own, facts)
     if rule is None and fault.cause is not None and depth < _DEEPEST:
         nested = decide(fault.cause, depth + 1)
         if not nested.by_default:
             return nested
-    if answered:
+    if around and rule is None:
         rule = _first(own, facts)
     if rule is not None:
         return Decision(rule=rule, facts=facts)
@@ -112,6 +114,10 @@ def decide(fault: Fault, depth: int = 0) -> Decision:
         if rule is not None:
             return Decision(rule=rule, facts=one)
     return Decision(rule=_first(weak, facts) or _default_for(facts), facts=facts)
+
+
+def _codeless(own: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    return tuple(rule for rule in own if not rule.code)
 
 
 def shared_for(fault: Fault) -> tuple[Rule, ...]:

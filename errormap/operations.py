@@ -41,7 +41,7 @@ PATTERNS: dict[str, str] = {
         r"(?:VM|VM_\w+|VBD|VBD_\w+|VIF|VIF_\w+|VGPU|VUSB|VTPM|VMPP|VMSS|VM_group|console|PCI)\.\w+"
         r"|xend\.domains?(?:\.\w+)?"
         r"|virDomain\w+"
-        r"|\((?:start|event)\)"
+        r"|\((?:start|event|running|stop|shutdown|resume)\)"
     ),
     "qmp": r"(?!block|nbd-|transaction|query-)[a-z][a-z_-]+",
     "request": (

@@ -212,7 +212,9 @@ _CHILD = later(
     r"|fatal signal) ([0-9]{1,4})(?:: ?|\b)",
     re.IGNORECASE,
 )
-_EMULATOR = later(r"(?:^|/| )(?:qemu-system-\w{1,20}|qemu-kvm|kvm|qemu-img|qemu-nbd)(?: |$)")
+_EMULATOR = later(
+    r"(?:^|[/ '])(?:qemu-system-\w{1,20}|qemu-kvm|kvm|qemu-img|qemu-nbd)(?:[ ',]|$)", re.MULTILINE
+)
 
 
 def _child(text: str, operation: str) -> Iterator[Found]:
@@ -224,6 +226,26 @@ def _child(text: str, operation: str) -> Iterator[Found]:
             yield from _helper(match.start(), printed, operation, command, status)
 
 
+# How Python's wrappers of programs print one that failed: VDSM's, and OpenStack's.
+_RAN = later(
+    r"(?:\bfailed with rc=\d{1,4}\b.{0,4000}?\berr=|\bExit code: -?\d{1,4}\s.{0,4000}?\bStderr: )"
+    r"[bu]?(?=['\"])",
+    re.DOTALL,
+)
+
+
+def _ran(text: str, operation: str) -> Iterator[Found]:
+    for match in _RAN.finditer(text):
+        string = _STRING.match(text, match.end())
+        printed = unquoted(string[0]) if string is not None else ""
+        command = text[max(0, match.start() - _COMMAND_LINE) : match.start()]
+        if _EMULATOR.search(command):
+            yield from _qemu(match.start(), "exit", printed, operation)
+        else:
+            yield from _helper(match.start(), printed, operation, "", "")
+
+
+_COMMAND_LINE = 2000
 _STDERR = later(r"\bstderr=\s?")
 
 
@@ -337,6 +359,8 @@ _FINDERS: tuple[tuple[str, Callable[[str, str], Iterator[Found]]], ...] = (
     ("save:", _job),
     ("dump:", _job),
     ("hild process (", _child),
+    (" rc=", _ran),
+    ("Exit code: ", _ran),
     ("stderr", _stderr),
     ("stderr", _plugin_output),
     ("returncode", _plugin_output),

@@ -35,12 +35,12 @@ _CODE_WITHIN = later(
 # The words beside it say more, and are held against its rules anyway.
 _SAYS_NOTHING = "INTERNAL_ERROR"
 _LIBVIRT_RAISED = later(r"\b(?:libvirtError|LibvirtException): ")
-# How bindings (Go's, Perl's) and Nova print an error: its number, its domain, its message.
+# How bindings (Go's, Perl's, Rust's) and Nova print an error: its number, its domain, its message.
 _LIBVIRT_PRINTED = (
     later(
         r"\b(?:virError|LibvirtError)\("
         r"Code=(?P<number>[1-9]\d{0,2}), ?Domain=(?P<domain>\d{1,3}), ?"
-        r"Message=['\"]{1,2}(?P<message>.{1,8000}?)['\"]{1,2}\)",
+        r"Message=(?P<quote>['\"]{1,2})(?P<message>.{1,8000}?)(?P=quote)\)",
         re.DOTALL,
     ),
     later(
@@ -48,6 +48,12 @@ _LIBVIRT_PRINTED = (
         r"|\[Error Code (?P<number2>[1-9]\d{0,2})\] |\bCode=(?P<number3>[1-9]\d{0,2}) Error=)"
         r"(?P<message>[^\n]{1,8000}?)(?: ?\)|$)",
         re.MULTILINE,
+    ),
+    # The names of Rust's for the numbers are its own.
+    later(
+        r"\bError \{ code: \w{1,60}, domain: \w{1,60}, "
+        r"message: \"(?P<message>.{1,8000}?)\", level: ",
+        re.DOTALL,
     ),
 )
 _LIBVIRT_CALLED = later(r"\bCall to vir[A-Z]\w{1,60} failed: ")
@@ -185,8 +191,9 @@ def _libvirt(text: str, operation: str, version: str) -> Fault:
         printed = form.search(message[-_LOOKED_AT:])
         if printed is not None:
             found = printed.groupdict()
-            number = next(found[name] for name in found if name[:6] == "number" and found[name])
-            domain, message = found["domain"] or "", found["message"]
+            numbers = (found[name] for name in found if name[:6] == "number" and found[name])
+            number = next(numbers, None)
+            domain, message = found.get("domain") or "", found["message"]
             break
     return from_libvirt(
         code=None if number is None else int(number),

@@ -10,16 +10,18 @@ from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.lines import image_tool
 from virtcim.errormap.reading.text import as_text
 
-__all__ = ["KNOWN_FIELDS", "from_qemu"]
+__all__ = ["KNOWN_FIELDS", "REPORTED", "from_qemu"]
 
 _QUERIES = ("query-migrate", "query-jobs", "query-block-jobs", "query-status", "query-block")
 _IO_STATUS = "io-status"
 _HUMAN = later(r"^\s*Error: ")
 _TEXTS = ("reason", "error-desc", "error", "desc", "msg", "message")
 
-KNOWN_FIELDS = frozenset(
-    (*_QUERIES, *_TEXTS, _IO_STATUS, "class", "event", "data", "exit_status", "stderr", "status")
+# What only QEMU calls so, or what was printed when it ended.
+REPORTED = frozenset(
+    (*_QUERIES, _IO_STATUS, "class", "desc", "event", "exit_status", "stderr", "error-desc")
 )
+KNOWN_FIELDS = REPORTED | frozenset((*_TEXTS, "data", "status", "exitstatus"))
 
 
 def from_qemu(raw: Mapping[str, object], *, operation: str = "", version: str = "") -> Fault:

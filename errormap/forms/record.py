@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from errno import errorcode
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import cause_in
+from virtcim.errormap.forms.enclosing import errors_in, object_in, words_in
 from virtcim.errormap.forms.libvirt import from_libvirt, from_libvirt_event
 from virtcim.errormap.forms.logged import from_text
 from virtcim.errormap.forms.printed import listed
-from virtcim.errormap.forms.qemu import KNOWN_FIELDS, from_qemu
+from virtcim.errormap.forms.qemu import KNOWN_FIELDS, REPORTED, from_qemu
 from virtcim.errormap.forms.server_errors import known_code
 from virtcim.errormap.forms.transport import from_transport
 from virtcim.errormap.forms.xapi import from_xapi
@@ -62,60 +62,47 @@ def from_record(record: Mapping[str, object]) -> Fault:
         raise ValueError("raw is not an object")
     operation = as_text(record.get("operation"))
     version = as_text(record.get("version"))
-    fault = reader(raw, operation, version)
-    if fault is None and (text := as_text(raw.get("text")).strip()):
-        logged = _OF_A_CALL.match(text)
-        if logged is not None:
-            # Xen Orchestra's log: the call, what was given to it, and the error.
-            operation = operation or logged[1]
-        within = _object_in(text if logged is None else text[text.rfind(_LAST_OBJECT) + 1 :])
-        fault = reader(within, operation, version) if within is not None else None
-        if within is not None and fault is None and source == "libvirt":
-            text = _logged_words(within) or text
-        fault = fault or from_text(source, text, operation=operation, version=version)
-    if fault is None and (words := _words_of(raw)):
-        fault = from_text(source, words, operation=operation, version=version)
+    fault = reader(raw, operation, version) or _enclosed(source, raw, operation, version, _DEEPEST)
     if fault is None:
         raise ValueError(f"no form of raw is known for {source}; expected: {EXPECTED[source]}")
     return fault
 
 
-# Where programs put an error's words when they have nothing else.
-_WORDS = ("message", "error", "faultString", "fault_string", "stderr", "stack")
+_DEEPEST = 4
 
 
-def _words_of(raw: _Raw) -> str:
-    """The words that stand alone in a record; "" for none."""
-    for field in _WORDS:
-        words = raw.get(field)
-        if isinstance(words, str) and words.strip():
-            return words
-    return ""
-
-
-def _logged_words(entry: _Raw) -> str:
-    """What an entry of a log in JSON says went wrong: the reason before what was done; or ""."""
-    for field in ("reason", "stderr", "msg"):
-        words = entry.get(field)
-        if isinstance(words, str) and words.strip():
-            return words
-    return ""
+def _enclosed(source: str, raw: _Raw, operation: str, version: str, levels: int) -> Fault | None:
+    """The fault of an object in which a program keeps what its source reported; None for none."""
+    reader = _READERS[source]
+    text = as_text(raw.get("text")).strip()
+    if text:
+        logged = _OF_A_CALL.match(text)
+        if logged is not None:
+            # Xen Orchestra's log: the call, what was given to it, and the error.
+            operation = operation or logged[1]
+        within = object_in(text if logged is None else text[text.rfind(_LAST_OBJECT) + 1 :])
+        fault = reader(within, operation, version) if within is not None else None
+        if fault is None and within is not None and levels:
+            fault = _enclosed(source, within, operation, version, levels - 1)
+        return fault or from_text(source, text, operation=operation, version=version)
+    fault = _within(source, raw, operation, version, levels)
+    words = words_in(raw) if fault is None else ""
+    return from_text(source, words, operation=operation, version=version) if words else fault
 
 
 _OF_A_CALL = later(r"([a-z]\w{1,40}\.\w{1,60})\s{0,4}\n\{")
 _LAST_OBJECT = "\n{"
 
 
-def _object_in(text: str) -> _Raw | None:
-    """The JSON object that ``text`` is, where it is one: programs log what they got."""
-    if not text.startswith("{"):
-        return None
-    try:
-        # What people paste has the line ends of a stack as they are.
-        value = json.loads(text, strict=False)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
+def _within(source: str, raw: _Raw, operation: str, version: str, levels: int) -> Fault | None:
+    """The first fault with a code in the objects inside ``raw``: words alone are read together."""
+    for inner in errors_in(raw) if levels else ():
+        fault = _READERS[source](inner, operation, version)
+        if fault is None or not fault.code:
+            fault = _within(source, inner, operation, version, levels - 1)
+        if fault is not None:
+            return fault
+    return None
 
 
 def _has(raw: _Raw, *fields: str) -> bool:
@@ -184,7 +171,7 @@ _CALLS_FAIL = frozenset((*errorcode.values(), "ENOTFOUND", "EAI_AGAIN", "ERR_SOC
 def _coded(raw: _Raw, operation: str, version: str) -> Fault | None:
     """``code`` and ``params`` of a client's log, or ``code``, ``message``, ``data`` of JSON-RPC."""
     code, rest = as_text(raw.get("code")), raw.get("params")
-    if code in _CALLS_FAIL and "params" not in raw and (said := _words_of(raw)):
+    if code in _CALLS_FAIL and "params" not in raw and (said := words_in(raw)):
         # A system call of the client's failed: node has its errno as the code.
         return from_text("xapi", said, operation=operation, version=version)
     data = raw.get("data")
@@ -192,6 +179,11 @@ def _coded(raw: _Raw, operation: str, version: str) -> Fault | None:
         # Xen Orchestra has a number and words of its own, and the server's code within.
         object_id = [data["objectId"]] if data.get("objectId") else []
         code, rest = as_text(data["code"]), data.get("params", object_id)
+    elif isinstance(data, Mapping) and (said := words_in(data)):
+        # A number and words of its own, and what it got within.
+        return from_text(
+            "xapi", f"{words_in(raw, 0)}\n{said}", operation=operation, version=version
+        )
     elif as_integer(raw.get("code")) is not None or not _has(raw, "params"):
         # JSON-RPC has a number, and the code itself as the message.
         code = as_text(raw.get("message")) if as_integer(raw.get("code")) is not None else code
@@ -265,6 +257,15 @@ def _libvirt(raw: _Raw, operation: str, version: str) -> Fault | None:
     message = as_text(raw.get("message"))
     if not message.strip() and _has(raw, "text"):
         message = as_text(raw["text"])
+    if _is_of_others(raw, number, name):
+        # The words alone are libvirt's: what printed them has numbers of its own, or none.
+        words = words_in(raw) or message
+        if words.strip() != message.strip() or _PRINTED in words:
+            inner = _within("libvirt", raw, operation, version, 1)
+            return inner or from_text("libvirt", words, operation=operation, version=version)
+        if not words.strip() and number is None and len(raw) > 1:
+            return None
+        number = number if not words.strip() else None
     return from_libvirt(
         code=number,
         code_name=name,
@@ -275,6 +276,24 @@ def _libvirt(raw: _Raw, operation: str, version: str) -> Fault | None:
         operation=operation,
         version=version,
     )
+
+
+def _is_of_others(raw: _Raw, number: int | None, name: str) -> bool:
+    """Whether an error with a message is of a program around libvirt, by what it calls its parts.
+
+    Managers have numbers of HTTP and of their own, and words where libvirt has none.
+    """
+    if _has(raw, "code_name", "domain", "str1", "int1") or name:
+        return False
+    if number is None:
+        return True
+    # As HTTP writes it: longer ones may be anything, and are told.
+    return len(as_text(raw.get("code"))) == _DIGITS_OF_HTTP and number >= _FIRST_OF_HTTP
+
+
+_FIRST_OF_HTTP, _DIGITS_OF_HTTP = 200, 3
+# How bindings print an error, whatever they call its class.
+_PRINTED = "Error(Code="
 
 
 # --- QEMU
@@ -288,6 +307,12 @@ def _qemu(raw: _Raw, operation: str, version: str) -> Fault | None:
         return from_qemu({"return": answer}, operation=operation, version=version)
     if not _has(raw, *KNOWN_FIELDS):
         return None
+    if not _has(raw, *REPORTED):
+        if words := words_in(raw, 0):
+            # A manager's words, with nothing of QEMU's own beside them.
+            return from_text("qemu", words, operation=operation, version=version)
+        if not _has(raw, "data", "status"):
+            return None
     return from_qemu(raw, operation=operation, version=version)
 
 
@@ -300,9 +325,14 @@ def _transport(raw: _Raw, operation: str, version: str) -> Fault | None:
         return None
     named = as_text(raw.get("errno"))
     words = [raw.get("message"), raw.get("text")]
+    if isinstance(cause := raw.get("cause"), Mapping):
+        # What node's fetch says of itself is that it failed; why, stands in its cause.
+        words += [cause.get("message"), cause.get("syscall"), cause.get("code")]
     # node gives the name of the errno, and the call that failed beside it.
     words += [raw.get("syscall"), raw.get("code"), None if as_integer(named) is not None else named]
     texts = dict.fromkeys(filter(None, map(as_text, words)))
+    if not texts and not any(as_text(raw.get(field)) for field in (*known, "http_reason")):
+        return None
     return from_transport(
         phase=as_text(raw.get("phase")),
         exception=as_text(raw.get("exception")),

@@ -152,7 +152,10 @@ def _messages(fault: Fault) -> tuple[Message, ...]:
         return (Message("\n".join(fault.arguments), ""),)
     text = fault.text
     if fault.cause is not None and fault.cause.text:
-        text = text.replace(fault.cause.text, " ")
+        nested = fault.cause.text
+        # Printed with quotes around it, its ends of lines are others.
+        for said in [nested] if nested in text else nested.splitlines():
+            text = text.replace(said, " ") if said.strip() else text
     if fault.source not in _PRINTED:
         return (Message(text, ""),)
     found = messages(text)

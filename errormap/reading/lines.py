@@ -28,6 +28,7 @@ _IMAGE_TOOL = later(r"(?:^|[\s/'\"])(qemu-(?:img|nbd|io|storage-daemon))(?:\.exe
 # A line of a configuration file that the emulator reads its options from.
 _PLACE = later(r"qemu[\w.+-]{0,60}:([^\s:]{1,300}):\d{1,6}: ")
 _OPTION = later(r"--?([a-z][a-z0-9_-]{0,40})(?: |=)")
+_WRAPPED = later(r"--?[a-z][a-z0-9_-]{0,40} (?:(?!: ).){1,1000}:\s*")
 _NOTICE = later(
     r"(?:warning|info|note|notice|debug|trace|hint)\b ?:"
     r"|[^:\n]{0,80}-(?:warning|message|info|debug) \*\*"
@@ -38,7 +39,13 @@ _NOTICE = later(
     r"|alsa lib |libegl|mesa|pulseaudio|failed to create secure directory"
     r"|\(process:\d+\)|main-loop: |audio: "
     r"|cpu feature \w+ not found$"
+    # Where in its files Terraform was.
+    r"|on [^\n]{1,200} line \d{1,6}, in |with (?:module\.)?[\w.\[\]\"-]{1,200},$"
+    r"|\d{1,6}: (?:resource|data|module|provider) \""
 )
+# The frame around it.
+_FRAME = str.maketrans("", "", "\u2502\u2575\u2577")
+
 _HINT = later(
     r"(?:use|try|see|please|check|you (?:can|may|should|need)|run|valid|perhaps|maybe|consider"
     r"|possible|did you|the (?:valid|supported|available)|for more|this (?:usually|may|might))\b"
@@ -71,6 +78,7 @@ def messages(text: str) -> tuple[Message, ...]:
     spoken: list[str] = []
     unsigned: list[str] = []
     kept: list[str] = []
+    text = text.translate(_FRAME) if "\u2502" in text else text
     for line in text.splitlines() or [""]:
         bare, signed = _unsigned(line)
         if not bare.strip():
@@ -79,6 +87,10 @@ def messages(text: str) -> tuple[Message, ...]:
         if said and bare.startswith(": "):
             # What was printed into the message ended with a line.
             said[-1] += bare
+            continue
+        if spoken and not signed and _WRAPPED.fullmatch(spoken[-1]):
+            # A long line that was broken behind its option when it was pasted.
+            spoken[-1] = f"{spoken[-1].rstrip()} {bare.strip()}"
             continue
         bare = bare.lstrip(" :")
         lowered = _without_option(bare).text.lower()

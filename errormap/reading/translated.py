@@ -89,9 +89,18 @@ def key_of(text: str) -> bytes:
     return hashlib.blake2b(plain.encode("utf-8", "replace"), digest_size=_KEY).digest()
 
 
+# How virt-manager hands a message on in its own words; what is quoted within one does not count.
+_HANDED_ON = later(
+    r"[^'\"\u00ab\u201e\u201c:\uff1a\n]{2,80}[:\uff1a]\s?"
+    r"['\"\u00ab\u201e\u201c](.{8,4000})['\"\u00bb\u201c\u201d]\s*"
+)
+
+
 @lru_cache(maxsize=512)
 def recognised(message: str) -> Translated:
     """What is known of a message, one line in any language but English."""
+    handed = _HANDED_ON.fullmatch(message[:_LONGEST])
+    message = handed[1] if handed is not None else message
     number = errno = 0
     rules: frozenset[str] = frozenset()
     segments = _segments(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -187,6 +188,116 @@ def test_a_number_of_no_error_that_stands_alone_is_success() -> None:
     assert _translated("libvirt", {"code": 0, "message": ""}) == "ERR_SUCCESS"
 
 
+_NO_MACHINE = "Domain not found: no domain with matching name 'a'"
+_PRINTED = f"virError(Code=42, Domain=10, Message='{_NO_MACHINE}')"
+_OF_KUBERNETES = {"type": "Synchronized", "status": "False", "reason": "x", "message": _PRINTED}
+_LINE_OF_A_LOG = {"level": "error", "msg": "it did not start", "reason": _PRINTED}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"code": 500, "created": "2024", "message": "no host", "details": f"x\n{_PRINTED}"},
+        {"fault": {"code": 500, "created": "2024", "message": _NO_MACHINE}},
+        {"itemNotFound": {"code": 404, "message": _NO_MACHINE}},
+        {"fault": {"detail": f"[{_PRINTED}]", "reason": "Operation Failed"}},
+        _OF_KUBERNETES,
+        {"conditions": [{"type": "Ready", "status": "True", "message": "fine"}, _OF_KUBERNETES]},
+        {"kind": "Status", "status": "Failure", "message": _NO_MACHINE, "code": 422},
+        _LINE_OF_A_LOG,
+        {"text": json.dumps(_LINE_OF_A_LOG)},
+        {"text": f'time="2024" level=error msg="no start" error="{_NO_MACHINE}"'},
+        {"changed": False, "msg": _NO_MACHINE, "rc": 1},
+        {"text": f"fatal: [h]: FAILED! => {json.dumps({'changed': False, 'msg': _NO_MACHINE})}"},
+        {"text": str({"code": 42, "message": _NO_MACHINE})},
+        {"@level": "error", "diagnostic": {"summary": f"Error: {_NO_MACHINE}", "detail": ""}},
+        {"severity": "error", "summary": f"no machine: {_NO_MACHINE}"},
+        {"name": "org.libvirt.Error", "message": _NO_MACHINE},
+        {"description": f"VM a is down with error. Exit message: {_NO_MACHINE}"},
+        {"status": {"code": 1, "message": _NO_MACHINE}},
+        {"errorcode": 530, "errortext": _NO_MACHINE},
+        {"timestamp": 1, "status": 500, "error": "Internal Server Error", "message": _NO_MACHINE},
+        {"name": "AggregateError", "message": "", "errors": [{"code": 42, "message": "x"}]},
+        {"text": f'Error {{ code: X, domain: Qemu, message: "{_NO_MACHINE}", level: Error }}'},
+        {"stack": f"Error: {_NO_MACHINE}\n    at x"},
+    ],
+    ids=str,
+)
+def test_what_a_program_wraps_around_an_error_of_libvirts_is_taken_off(raw: dict[str, Any]) -> None:
+    fault = from_record({"source": "libvirt", "operation": "virDomainCreate", "raw": raw})
+    assert fault.code == "42"
+    assert translate(fault).code.name == "ERR_VM_NOT_FOUND"
+
+
+_LOST_IMAGE = "qemu-system-x86_64: -drive file=/a.qcow2: Could not open '/a.qcow2': No such file"
+_UNREACHED = "connect ECONNREFUSED 10.0.0.1:443"
+
+
+@pytest.mark.parametrize(
+    ("source", "raw", "expected"),
+    [
+        ("xapi", {"errors": [f"h1: {_STATE_TEXT}"], "message": "", "name": "Error"}, _WRONG_STATE),
+        (
+            "xapi",
+            {"name": "AggregateError", "errors": [{"code": _STATE[0], "params": _STATE[1:]}]},
+            _WRONG_STATE,
+        ),
+        (
+            "xapi",
+            {"code": 10, "message": "the peer failed", "data": {"message": _STATE_TEXT}},
+            _WRONG_STATE,
+        ),
+        (
+            "xapi",
+            {"id": "0", "status": "failure", "result": {"code": _STATE[0], "params": _STATE[1:]}},
+            _WRONG_STATE,
+        ),
+        ("xapi", {"changed": False, "msg": f"it failed: {_STATE!r}"}, _WRONG_STATE),
+        (
+            "qemu",
+            {"type": "error", "error": _LOST_IMAGE, "error_code": 500},
+            "CANNOT_ACCESS_DISK_FILE",
+        ),
+        ("qemu", {"metadata": {"err": _LOST_IMAGE}, "type": "sync"}, "CANNOT_ACCESS_DISK_FILE"),
+        (
+            "qemu",
+            {"level": "fatal", "msg": "ends", "error": _LOST_IMAGE},
+            "CANNOT_ACCESS_DISK_FILE",
+        ),
+        (
+            "qemu",
+            {"exitstatus": "start failed: it exited with code 1", "status": "stopped"},
+            "VM_CONTROL_OP_FAILED",
+        ),
+        (
+            "qemu",
+            {"data": None, "errors": {"memory": "too small"}, "message": "wrong"},
+            "VM_CONTROL_OP_FAILED",
+        ),
+        (
+            "transport",
+            {"message": "fetch failed", "cause": {"code": "ECONNREFUSED", "message": _UNREACHED}},
+            _NO_CONNECTION,
+        ),
+        ("transport", {"error": {"message": _UNREACHED}}, _NO_CONNECTION),
+        ("xend", {"error": {"faultCode": 3, "faultString": "nope"}}, "VM_NOT_FOUND"),
+    ],
+    ids=str,
+)
+def test_what_a_program_wraps_around_any_error_is_taken_off(
+    source: str, raw: dict[str, Any], expected: str
+) -> None:
+    assert _translated(source, raw, "(start)" if source == "qemu" else "VM.start") == (
+        f"ERR_{expected}"
+    )
+
+
+def test_words_of_wrappers_are_kept_from_the_general_to_the_special() -> None:
+    raw = {"detail": "no room", "reason": "Operation Failed", "errors": {"memory": "too small"}}
+    fault = from_record({"source": "libvirt", "operation": "virDomainCreate", "raw": raw})
+    assert fault.text == "Operation Failed\nno room\nmemory: too small"
+
+
 _UNKNOWN_FORMS: list[dict[str, Any]] = [
     {},
     {"foo": 1},
@@ -195,6 +306,9 @@ _UNKNOWN_FORMS: list[dict[str, Any]] = [
     {"Status": "Success", "Value": "OpaqueRef:1"},
     {"return": {}},
     {"code": None, "params": None, "message": None, "desc": None},
+    {"name": "Error", "message": ""},
+    {"level": "error", "time": "2024"},
+    {"conditions": [{"type": "Ready", "status": "True", "message": "fine"}]},
 ]
 
 
