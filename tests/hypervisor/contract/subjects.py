@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -137,18 +136,20 @@ def _over_libvirt(
     uri: str, new_image: Callable[[], str], new_directory: Callable[[], str], **options: bool
 ) -> Iterator[Subject]:
     simulated = uri.startswith("test:")
-    # Sockets have short names.
-    sockets = Path(tempfile.mkdtemp(prefix="virtcim-"))
 
     @contextmanager
     def another() -> Iterator[tuple[Endpoint, Line]]:
         with (
-            Relay(sockets / f"{uuid4().hex[:8]}.sock", port) as relay,
+            Relay(Path(sockets) / f"{uuid4().hex[:8]}.sock", port) as relay,
             endpoint_at(f"xapi+unix://{relay.path}", **options) as endpoint,
         ):
             yield endpoint, _RelayedLine(relay)
 
-    with running_host(uri, domain_type="test" if simulated else "qemu") as host:
+    with (
+        # Paths of sockets are short.
+        tempfile.TemporaryDirectory(prefix="virtcim-") as sockets,
+        running_host(uri, domain_type="test" if simulated else "qemu") as host,
+    ):
         if simulated:
             ignore_shutdown(host)
         port = int(host.url.rpartition(":")[2])
@@ -161,7 +162,6 @@ def _over_libvirt(
                 resizes_images=not simulated,
                 keeps_files=not simulated,
             )
-    shutil.rmtree(sockets)
 
 
 @contextmanager
