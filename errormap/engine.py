@@ -158,6 +158,9 @@ def stages(source: str, code: str) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
     if source not in SOURCES:
         return (), ()
     exact, families, everywhere = _by_code(source)
+    if source == "xapi" and code in _STUMBLING:
+        # What clients say of a request are no words of a server that stumbled.
+        everywhere = [item for item in everywhere if item[1].err not in _BLAMING]
     found = [*exact.get(code, ()), *everywhere]
     found += [item for item in families if any(_is_of(code, one) for one in item[1].code)]
     if not code:
