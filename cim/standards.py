@@ -18,7 +18,7 @@ __all__ = ["STANDARDS", "Standard"]
 class Standard:
     """One version of a document; ``clauses`` holds the titles of the clauses that are cited.
 
-    A clause on an operation, a method, a class, an element or a header has its name as title.
+    A clause on an operation, method, class, qualifier, element or header has its name as title.
     """
 
     title: str
@@ -39,6 +39,8 @@ STANDARDS: Mapping[str, Standard] = MappingProxyType(
                     "Object Paths",
                     "Standard Qualifiers",
                     "Units",
+                    "ValueMap",
+                    "Values",
                 }
             ),
         ),
@@ -57,12 +59,14 @@ STANDARDS: Mapping[str, Standard] = MappingProxyType(
                     "Determining CIM Server Capabilities",
                     "EnumerateInstances",
                     "Errors and Status Codes",
+                    "ExecQuery",
                     "Extrinsic Method Invocation",
                     "GetClass",
                     "GetInstance",
                     "GetProperty",
                     "GetQualifier",
                     "HTTP Requirements and Usage",
+                    "OpenQueryInstances",
                     "Pulled Enumeration Operations",
                     "ReferenceNames",
                     "References",

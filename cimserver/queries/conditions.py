@@ -1,7 +1,7 @@
 """Conditions over records, with the types that the classes declare.
 
 A condition is true, false or unknown (None): whatever is compared with NULL is unknown, and what is
-not true is not selected (DSP0202 "Null").
+not true is not selected (DSP0202).
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Symbol:
-    """The value of a property that its Values qualifier calls so (DSP0202 "symbolic constant")."""
+    """The value of a property that its Values qualifier calls so (a symbolic constant)."""
 
     chain: Chain
     text: str
