@@ -7,6 +7,7 @@ those before it are kept for when it says nothing.
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from virtcim.errormap.patterns import later
@@ -17,14 +18,27 @@ _MOST = 12
 _STAMP = later(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*(?:Z|[+-]\d\d:?\d\d)?:? ?")
 # The name of the program that speaks; libvirt's tools and threads among them.
 _PROGRAM = later(
-    r"(?:[\w./+-]{0,200}/)?(?:qemu(?:-[\w.+-]{1,40})?|kvm|virsh|virt-\w{1,20}|libvirtd?|error)"
-    r"(?:\[\d{1,9}\])?: "
+    r"(?:[\w./+-]{0,200}/)?(?:qemu(?:-[\w.+-]{1,40})?|kvm|virsh|virt-\w{1,20}|libvirtd?|emulator|error|ERROR)"
+    r"(?:\[\w{1,9}\])?: "
+)
+# An emulator that is quoted by somebody's log.
+_QUOTED = later(
+    r"[:\]\">=\\]\s{0,2}(?:[^\s\"':]{0,200}/)?qemu-(?:system-[\w.+-]{1,40}?|kvm|img|nbd)"
+    r"(?:\.exe)?: "
+)
+# Who asked the emulator, and says that it failed; that no answer came is the message.
+_REPORTER = later(
+    r"(?:agent error|genericerror|qemu stderr"
+    r"|(?:vm [0-9]{1,9} )?q[mg][pa] command '?[\w-]{1,60}'? failed(?: -)?)[:;]? "
+    r"(?:genericerror[:;] )?(?!-|got |unable to connect|time)",
+    re.IGNORECASE,
 )
 _LIBVIRT_PROGRAM = later(
     r"(?:\d{1,9}: )?(?:libvirt: )? ?(?:[\w ]{1,30} )?error ?: (?:\w{1,80}:\d{1,6} : )?"
 )
 # What makes, copies and serves images without running a machine.
 _IMAGE_TOOL = later(r"(?:^|[\s/'\"])(qemu-(?:img|nbd|io|storage-daemon))(?:\.exe)?: ")
+_EMULATOR = "qemu-system-"
 # A line of a configuration file that the emulator reads its options from.
 _PLACE = later(r"qemu[\w.+-]{0,60}:([^\s:]{1,300}):\d{1,6}: ")
 _OPTION = later(r"--?([a-z][a-z0-9_-]{0,40})(?: |=)")
@@ -34,7 +48,7 @@ _NOTICE = later(
     r"|[^:\n]{0,80}-(?:warning|message|info|debug) \*\*"
     r"|[^\n]{0,300}\b(?:warning|deprecat\w{0,6})\b[^\n]{0,200}(?:use |instead|removed|ignored|:)"
     r"|char device redirected to"
-    r"|falling back to "
+    r"|falling back to |authorization required, but|no protocol specified"
     r"|[^\n]{0,200}\bis deprecated\b"
     r"|alsa lib |libegl|mesa|pulseaudio|failed to create secure directory"
     r"|\(process:\d+\)|main-loop: |audio: "
@@ -47,17 +61,28 @@ _NOTICE = later(
 _FRAME = str.maketrans("", "", "\u2502\u2575\u2577")
 
 _HINT = later(
-    r"(?:use|try|see|please|check|you (?:can|may|should|need)|run|valid|perhaps|maybe|consider"
-    r"|possible|did you|the (?:valid|supported|available)|for more|this (?:usually|may|might))\b"
+    r"(?:use|try|see|please|check|if you|you (?:can|may|should|need)|run|valid|perhaps|maybe"
+    r"|consider|possible|did you|the (?:valid|supported|available)|for more"
+    r"|this (?:usually|may|might))\b"
 )
 # What a program says when it gives up; the reason stands before it.
 _EMPTY = later(
     r"(?:device )?(?:'[^']{0,200}' )?(?:device )?could not be initiali"
     r"|(?:device )?initiali\w{3,6} failed\.?$"
+    r"|(?:[\w-]{1,30}: )?could not cleanly shut|could not connect .{1,60} to character backend"
     r"|(?:exiting|aborting|aborted|terminating on signal)\b"
     r"|(?:load of migration failed|error while loading state|failed to load )"
     r"|(?:failed|error|unknown error)\.?$"
 )
+
+
+# A line of prose that is as long as this and ends in no punctuation goes on in the next.
+_FULL_LINE = 60
+# No message ends with such a word: it was wrapped.
+_UNFINISHED = later(r" (?:an?|the|to|of|get|for|with|by|not|in|on|at|from|is|are|and|or|be) *$")
+# An identifier is no word, whatever it begins with.
+_GOING_ON = later(r"(?![0-9a-f]{8})[a-z]")
+_KEPT, _DROPPED = "kept", "dropped"
 
 
 class Message(NamedTuple):
@@ -68,8 +93,13 @@ class Message(NamedTuple):
 
 
 def image_tool(text: str) -> str:
-    """Which of QEMU's programs for images speaks in ``text``, as ``qemu-img``; else nothing."""
-    match = _IMAGE_TOOL.search(text) if "qemu-" in text else None
+    """Which of QEMU's programs for images speaks in ``text``, as ``qemu-img``; else nothing.
+
+    Where an emulator speaks, too, it is the one that failed.
+    """
+    if "qemu-" not in text or _EMULATOR in text:
+        return ""
+    match = _IMAGE_TOOL.search(text)
     return match[1] if match else ""
 
 
@@ -79,6 +109,7 @@ def messages(text: str) -> tuple[Message, ...]:
     unsigned: list[str] = []
     kept: list[str] = []
     text = text.translate(_FRAME) if "\u2502" in text else text
+    going_on = ""
     for line in text.splitlines() or [""]:
         bare, signed = _unsigned(line)
         if not bare.strip():
@@ -92,16 +123,27 @@ def messages(text: str) -> tuple[Message, ...]:
             # A long line that was broken behind its option when it was pasted.
             spoken[-1] = f"{spoken[-1].rstrip()} {bare.strip()}"
             continue
+        if not signed and said and _UNFINISHED.search(said[-1]):
+            said[-1] += f" {bare.strip()}"
+            continue
         bare = bare.lstrip(" :")
+        if not signed and going_on and _GOING_ON.match(bare):
+            # Prose that is wrapped: it says nothing by itself.
+            if going_on == _KEPT:
+                unsigned[-1] += f" {bare}"
+            going_on = going_on if _wrapped(bare) else ""
+            continue
+        going_on = ""
         lowered = _without_option(bare).text.lower()
         if _NOTICE.match(lowered):
             continue
         if signed:
             spoken.append(bare)
         elif _HINT.match(lowered) and (spoken or unsigned):
-            continue
+            going_on = _DROPPED if _wrapped(bare) else ""
         else:
             unsigned.append(bare)
+            going_on = _KEPT if _wrapped(bare) else ""
     kept = [*reversed(spoken), *reversed(unsigned)][:_MOST]
     if not kept:
         # Nothing but notices: then one of them is all that is known.
@@ -109,6 +151,10 @@ def messages(text: str) -> tuple[Message, ...]:
     found = [_without_option(line) for line in kept]
     telling = [one for one in found if not _EMPTY.match(one.text.lower().strip())]
     return (*telling, *(one for one in found if one not in telling))
+
+
+def _wrapped(line: str) -> bool:
+    return len(line) >= _FULL_LINE and line.rstrip()[-1:].isalnum()
 
 
 def _unsigned(line: str) -> tuple[str, bool]:
@@ -123,6 +169,10 @@ def _unsigned(line: str) -> tuple[str, bool]:
         while match is not None and match.end() > at:
             at, signed = match.end(), True
             match = _PROGRAM.match(line, at)
+    if not signed and "qemu-" in line and (quoted := _QUOTED.search(line, at)):
+        at, signed = quoted.end(), True
+    if reporter := _REPORTER.match(line, at):
+        at, signed = reporter.end(), True
     return line[at:], signed
 
 

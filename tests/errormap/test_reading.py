@@ -221,3 +221,48 @@ def test_the_hashes_of_messages_name_rules_that_exist() -> None:
     content = PATH.read_bytes()
     head = json.loads(content[4 : 4 + int.from_bytes(content[:4], "little")])
     assert {name for one in head for name in one} <= {rule.id for rule in rules()}
+
+
+@pytest.mark.parametrize(
+    "logged",
+    [
+        "qemu[stderr]: {}",
+        'time="2021-12-21T00:01:26+08:00" level=error msg="{}" subsystem=qemu',
+        "docker: failed to launch qemu: exit status 1, error messages from qemu log: {}",
+        r"C:\Program Files\qemu\{}",
+    ],
+)
+def test_what_a_log_writes_around_an_emulators_line_is_no_part_of_it(logged: str) -> None:
+    line = "qemu-system-x86_64: -device e1000,netdev=n0: Property 'e1000.netdev' can't find value"
+    (found,) = messages(logged.format(line))
+    assert found.option == "device e1000,netdev=n0"
+    assert found.text.startswith("Property 'e1000.netdev' can't find value")
+
+
+def test_a_program_that_is_only_named_is_no_speaker() -> None:
+    (found,) = messages("failed to spawn qemu-system-arm: No such file or directory")
+    assert found.text == "failed to spawn qemu-system-arm: No such file or directory"
+
+
+@pytest.mark.parametrize(
+    "reporter",
+    ["GenericError: ", "QMP command device_add failed: GenericError; ", "Agent error: "],
+)
+def test_who_asked_the_emulator_is_no_part_of_the_message(reporter: str) -> None:
+    (found,) = messages(f"{reporter}Bus 'pcie.9' not found")
+    assert found.text == "Bus 'pcie.9' not found"
+
+
+def test_prose_that_is_wrapped_says_nothing_by_itself() -> None:
+    text = (
+        "KVM: entry failed, hardware error 0x80000021\n\n"
+        "If you're running a guest on an Intel machine without unrestricted mode\n"
+        "support, the failure can be most likely due to the guest entering an invalid\n"
+        "state for Intel VT."
+    )
+    assert [one.text for one in messages(text)] == ["KVM: entry failed, hardware error 0x80000021"]
+
+
+def test_a_message_that_ends_in_the_middle_goes_on_in_the_next_line() -> None:
+    (found,) = messages('qemu-system-arm: -device nvme,drive=d: Failed to get\n"write" lock')
+    assert found.text == 'Failed to get "write" lock'
