@@ -58,7 +58,10 @@ _LIBVIRT_PRINTED = (
 )
 _LIBVIRT_CALLED = later(r"\bCall to vir[A-Z]\w{1,60} failed: ")
 _LIBVIRT_HEAD = later(
-    r"^[\d :.TZ+-]{19,40}: \d{1,9}: error : (?:\w{1,80}:\d{1,6} : )?", re.MULTILINE
+    r"^[\d :.TZ+-]{19,40}: \d{1,9}: error : (?:\w{1,80}:\d{1,6} : )?"
+    # What a program that uses the library prints of it, also in a journal.
+    r"|\A\s{0,20}(?:[^\n]{0,120}\]: )?libvirt: {0,2}[A-Za-z0-9 ./_-]{0,60}? ?error : ",
+    re.MULTILINE,
 )
 _HUMAN = later(r"\s{0,20}Error: ")
 _EMULATOR = later(r"^[^\n]{0,60}\b(?:qemu|kvm)[\w.-]{0,40}: ", re.MULTILINE)
