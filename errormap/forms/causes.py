@@ -247,11 +247,14 @@ def _ran(text: str, operation: str) -> Iterator[Found]:
 
 _COMMAND_LINE = 2000
 _STDERR = later(r"\bstderr=\s?")
+# The errno behind it is of the connection to the program that spoke.
+_OF_THE_CALLER = later(r"\n ?: [^\n]{1,200}\s*\Z")
 
 
 def _stderr(text: str, operation: str) -> Iterator[Found]:
     for match in _STDERR.finditer(text):
-        yield from _helper(match.start(), text[match.end() :], operation, "", "")
+        printed = _OF_THE_CALLER.sub("", text[match.end() :])
+        yield from _helper(match.start(), printed, operation, "", "")
 
 
 _LOGGED = later(r"libvirt: {0,2}([A-Za-z0-9 ./_-]{0,60}?) ?error : ")

@@ -27,6 +27,7 @@ UNKNOWN = ""
 # A connection that broke in a way that no errno names.
 FAILED = "connection_failed"
 LOGIN_REFUSED = "authentication_failed"
+NO_CREDENTIALS = "no_credentials"
 _LOOKED_AT = 8 * 1024
 
 
@@ -97,6 +98,18 @@ _UNRESOLVED = (
     r"|hostname cannot be resolved|dns (?:lookup|error|resolution)|curl: \((?:5|6)\)"
     r"|getaddrinfo|resolve host|remotename konnte nicht"
 )
+# Nothing that could be shown to SSH.
+_NO_CREDENTIALS = (
+    r"could not configure ssh authentication|ssh.agent requested but"
+    r"|\bno (?:ssh |usable |supported |suitable )?authentication methods? "
+    r"(?:are |is |was |were )?(?:available|configured|given|found|provided|specified)"
+    r"|authentication agent\b.{0,40}(?:not running|unavailable)"
+    r"|connection to your authentication agent|attempted methods \[none\]"
+    r"|\bagent (?:has|contains|holds) no (?:identities|keys)"
+    r"|\bno (?:ssh |private |public ){0,2}(?:identit(?:y|ies)|keys?) "
+    r"(?:was |were |are |is )?(?:found|available|given|configured|provided|loaded)\b"
+    r"|\b(?:read|open|load|find) (?:the )?(?:ssh |private ){1,2}key\b.{0,400}no such file"
+)
 # SSH's own words; TLS says the first ones of certificates, and goes on.
 _LOGIN_REFUSED = (
     r"unable to authenticate|no supported methods remain|\bauthentication failed\W?$"
@@ -120,7 +133,9 @@ _DIALLING = (
     r"|ion attempt)?\b.{0,60}(?:econn|etimedout|eacces|enoent|ehost|enet|timed out"
     r"|timeout)|newconnectionerror|failed to establish a new connection|connecttimeout"
     r"|dial (?:tcp|unix|udp)"
-    r"|host key verification|connectexception|connect timeout|connection attempt failed"
+    r"|host key verification|identification has changed|badhostkey|no matching host key"
+    r"|knownhosts: key|\bhost key\b.{0,200}(?:does not match|mismatch|not known|is unknown)"
+    r"|not (?:found )?in known_hosts|connectexception|connect timeout|connection attempt failed"
     r"|failed to connect"
     r"|unable to connect"
     r"|couldn.t connect|could not connect|cannot connect|can.t connect|httphostconnect|proxyerror"
@@ -204,6 +219,7 @@ _ROWS: tuple[tuple[re.Pattern[str], Condition], ...] = tuple(
         (_NO_PORTS, Condition(CONNECT, "EADDRNOTAVAIL")),
         (_UNRESOLVED, Condition(CONNECT, "gaierror")),
         (_UNSENDABLE, Condition(UNSENT, "")),
+        (_NO_CREDENTIALS, Condition(CONNECT, NO_CREDENTIALS)),
         (_LOGIN_REFUSED, Condition(CONNECT, LOGIN_REFUSED)),
         (_TLS, Condition(TLS, "")),
         (_REFUSED, Condition(CONNECT, "ECONNREFUSED")),

@@ -57,6 +57,12 @@ _NOTICE = later(
     r"|on [^\n]{1,200} line \d{1,6}, in |with (?:module\.)?[\w.\[\]\"-]{1,200},$"
     r"|\d{1,6}: (?:resource|data|module|provider) \""
 )
+# How a message goes on that was broken into lines when it was pasted.
+_CONTINUED = later(r"too (?:big|long|large|small|many) |(?:is|was|does|do|has) not ")
+# Another program that hands on what the emulator printed, in brackets.
+_HANDED_ON = later(
+    r".{0,400}?\bexited with (?:exit )?(?:code|status) \d{1,3} \((?=\S{0,100}(?:qemu|kvm))"
+)
 # The frame around it.
 _FRAME = str.maketrans("", "", "\u2502\u2575\u2577")
 
@@ -123,11 +129,12 @@ def messages(text: str) -> tuple[Message, ...]:
             # A long line that was broken behind its option when it was pasted.
             spoken[-1] = f"{spoken[-1].rstrip()} {bare.strip()}"
             continue
-        if not signed and said and _UNFINISHED.search(said[-1]):
+        if not signed and said and (_UNFINISHED.search(said[-1]) or _CONTINUED.match(bare)):
             said[-1] += f" {bare.strip()}"
             continue
+        stamped = len(bare) < len(line)
         bare = bare.lstrip(" :")
-        if not signed and going_on and _GOING_ON.match(bare):
+        if not stamped and going_on and _GOING_ON.match(bare):
             # Prose that is wrapped: it says nothing by itself.
             if going_on == _KEPT:
                 unsigned[-1] += f" {bare}"
@@ -161,6 +168,8 @@ def _unsigned(line: str) -> tuple[str, bool]:
     """``line`` without stamp and program, and whether a program was named."""
     stamp = _STAMP.match(line)
     at = stamp.end() if stamp else 0
+    if "exited with " in line and (frame := _HANDED_ON.match(line, at)):
+        at = frame.end()
     if place := _PLACE.match(line, at):
         return f"-readconfig {place[1]}: {line[place.end() :]}", True
     signed = False
