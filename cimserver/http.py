@@ -56,8 +56,8 @@ class CimServer:
 
     ``authenticate`` says whether a user's password is right, None lets everybody in; ``user_stamp``
     gives what is another thing as soon as that is out of date. ``host`` is what object paths name,
-    the machine's own name by default. Run it with any ASGI server, and
-    close it with the lifespan protocol or ``close``.
+    the machine's own name by default. Run it with any ASGI server, and close it with the lifespan
+    protocol or ``close``.
     """
 
     def __init__(

@@ -98,8 +98,8 @@ def _serve(
 
     Prints one line `ready URL ...` when it accepts requests, logs to standard error, and stops on
     SIGTERM: it takes no new operations and lets running ones end; a second SIGTERM stops it at
-    once. A hypervisor that cannot be reached does not keep it from starting: requests fail
-    with ERR_COMMUNICATION_NOT_ESTABLISHED until it can.
+    once. SIGHUP reads users and certificates anew. A hypervisor that cannot be reached does not
+    keep it from starting: requests fail with ERR_COMMUNICATION_NOT_ESTABLISHED until it can.
 
     Example: virtcim serve --hypervisor xapi+unix:///run/virtcim/toolstack.sock
     --listen http://127.0.0.1:5988

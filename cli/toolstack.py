@@ -95,9 +95,9 @@ def _toolstack(
 
     Prints one line `ready URL ...` when it accepts requests, logs to standard error, and stops on
     SIGTERM: it takes no new operations and lets running ones end; a second SIGTERM stops it at
-    once. A libvirt that cannot be reached does not keep it from starting: calls fail with its
-    error until it can. Clients log in on TCP; on a Unix socket everybody who can open it is
-    trusted.
+    once. SIGHUP reads users and certificates anew. A libvirt that cannot be reached does not keep
+    it from starting: calls fail with its error until it can. Clients log in on TCP; on a Unix
+    socket everybody who can open it is trusted.
 
     Example: virtcim toolstack --libvirt qemu:///system --listen unix:/run/virtcim/toolstack.sock
     --image-directory /var/lib/libvirt/images --image-source https://images.example/debian

@@ -112,6 +112,7 @@ class Users:
         except OSError:
             stamp = None
         if stamp is not None and stamp == self._stamp:
+            self._told = ""  # it was spoilt for a while, and the next time is news again
             return
         with self._lock:
             try:

@@ -151,6 +151,17 @@ def test_a_file_that_is_spoilt_while_running_changes_nothing_and_is_told_once(
     assert sum(record.levelname == "ERROR" for record in caplog.records) == 2
 
 
+def test_the_same_fault_is_told_again_when_it_comes_again(
+    users_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    users = open_users(users_path, lambda _: None)
+    for _ in range(2):
+        for mode in (0o644, 0o600):
+            users_path.chmod(mode)
+            users.refresh()
+    assert sum(record.levelname == "ERROR" for record in caplog.records) == 2
+
+
 def test_what_is_known_of_a_user_changes_with_his_line_alone(users_path: Path) -> None:
     users = open_users(users_path, lambda _: None)
     line = users_path.read_text()
