@@ -19,14 +19,16 @@ from virtcim.providers.boundary import IMPLEMENTATION_CLASSES, INTEROP_CLASSES, 
 from virtcim.providers.engine.association_engine import Association
 from virtcim.providers.engine.instance_class import ClassModel, InstanceClass
 from virtcim.providers.errors import failure
+from virtcim.providers.indications import INDICATION_CLASSES, Indication, IndicationSink
 from virtcim.providers.interop.object_manager import INTEROP
 from virtcim.providers.jobs.invocation import Method
 from virtcim.providers.method_table import METHODS
-from virtcim.providers.state.database import StateError
+from virtcim.providers.state.database import StateDatabase, StateError
 
 __all__ = [
     "ASSOCIATIONS",
     "IMPLEMENTATION_CLASSES",
+    "INDICATION_CLASSES",
     "INTEROP",
     "INTEROP_CLASSES",
     "METHODS",
@@ -35,6 +37,8 @@ __all__ = [
     "CimError",
     "ClassModel",
     "ErrorCode",
+    "Indication",
+    "IndicationSink",
     "InstanceClass",
     "Method",
     "MethodResult",
@@ -42,6 +46,7 @@ __all__ = [
     "Providers",
     "Record",
     "Scalar",
+    "StateDatabase",
     "StateError",
     "StatusCode",
     "Value",

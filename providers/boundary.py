@@ -24,6 +24,7 @@ from virtcim.providers.errors import translated
 from virtcim.providers.host.devices import HOST_DEVICES
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.host.power_management import POWER_SERVICE
+from virtcim.providers.indications import IndicationSink
 from virtcim.providers.interop.object_manager import INTEROP, NAMESPACE, OBJECT_MANAGER
 from virtcim.providers.interop.profiles import REGISTERED_PROFILE
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
@@ -38,6 +39,7 @@ from virtcim.providers.resources.allocation_capabilities import (
     CAPABILITY_SETTINGS,
 )
 from virtcim.providers.resources.registry import ALLOCATIONS, DEVICES, POOLS
+from virtcim.providers.state.database import StateDatabase
 from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.state.undo_store import UndoStore
 from virtcim.providers.virtual_system.capabilities import SYSTEM_CAPABILITIES
@@ -101,6 +103,7 @@ class Providers:
             names = ", ".join(map(_namespace_name, endpoints))
             raise ValueError(f"two hypervisors have the same name: {names}")
         self._jobs = JobStore(state)
+        self._sink: IndicationSink | None = None
         for name, endpoint in endpoint_of.items():
             endpoint.keep_undo_steps(UndoStore(self._jobs.database, name))
         self._operations = Operations(
@@ -227,6 +230,25 @@ class Providers:
         """Invoke an extrinsic method on an instance, or on a class where it has no keys."""
         with translated(path):
             return self._of(path).invoke(path, method_name, parameters, self._language)
+
+    @property
+    def state(self) -> StateDatabase:
+        """The database that this server keeps its state in."""
+        return self._jobs.database
+
+    def start_indications(self, sink: IndicationSink) -> None:
+        """Begin to tell ``sink`` what happens (``providers.indications``).
+
+        Nothing is computed before, nor while nobody wants it.
+        """
+        self._sink = sink
+
+    def subscriptions_changed(self) -> None:
+        """To be called when the sink may want something else than before."""
+
+    def stop_indications(self) -> None:
+        """Tell the sink nothing any more; it is not in use when this returns."""
+        self._sink = None
 
     def drain(self, timeout_s: float) -> None:
         """Begin no operation any more, and wait up to ``timeout_s`` until those that run ended.

@@ -1,0 +1,26 @@
+"""What happened becomes indications: of changed instances, and alerts.
+
+Whoever delivers them is an ``IndicationSink``, which the host of the providers gives.
+"""
+
+from __future__ import annotations
+
+from virtcim.providers.indications.indication import (
+    ALERT,
+    CREATION,
+    DELETION,
+    INDICATION_CLASSES,
+    MODIFICATION,
+    Indication,
+    IndicationSink,
+)
+
+__all__ = [
+    "ALERT",
+    "CREATION",
+    "DELETION",
+    "INDICATION_CLASSES",
+    "MODIFICATION",
+    "Indication",
+    "IndicationSink",
+]

@@ -1,0 +1,57 @@
+"""An indication, and what the sources of indications ask of whoever delivers them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import sqlalchemy as sa
+
+from virtcim.cim.records import Record
+
+__all__ = [
+    "ALERT",
+    "CREATION",
+    "DELETION",
+    "INDICATION_CLASSES",
+    "MODIFICATION",
+    "Indication",
+    "IndicationSink",
+    "Remember",
+]
+
+CREATION = "VirtCIM_InstCreation"
+MODIFICATION = "VirtCIM_InstModification"
+DELETION = "VirtCIM_InstDeletion"
+ALERT = "VirtCIM_AlertIndication"
+INDICATION_CLASSES = (CREATION, MODIFICATION, DELETION, ALERT)
+
+Remember = Callable[[sa.Connection], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indication:
+    """One event (DSP1054): ``record`` is of one of INDICATION_CLASSES and has no path.
+
+    ``namespace`` is where what it tells of happened. SourceInstance and PreviousInstance are
+    embedded records, the same objects that reads give where these are as new.
+    SequenceContext, SequenceNumber and IndicationFilterName are not set: they belong to a delivery.
+    """
+
+    namespace: str
+    record: Record
+
+
+class IndicationSink(Protocol):
+    """Keeps indications for whoever subscribed; safe to use from many threads."""
+
+    def tell(self, indications: Sequence[Indication], remember: Remember) -> None:
+        """Keep the indications for whoever subscribed, and what was told of, in one transaction.
+
+        Raises StateError where that cannot be: nothing is kept then, and the same is told again.
+        What ``remember`` raises is passed on, and nothing is kept either.
+        """
+
+    def wanted(self, namespace: str) -> Collection[str]:
+        """Which of INDICATION_CLASSES somebody subscribes to in a namespace; asked often."""
