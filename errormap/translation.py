@@ -15,7 +15,7 @@ from virtcim.errormap.telling.messages import message
 
 __all__ = ["REASONS", "TABLE_VERSION", "Explanation", "Lost", "explain", "translate"]
 
-TABLE_VERSION = "2.0.0"
+TABLE_VERSION = "3.0.0"
 
 _KEPT_LENGTH = 2048
 _KEPT_LEVELS = 8

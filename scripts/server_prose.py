@@ -3,9 +3,9 @@
 Usage: .venv/bin/python scripts/server_prose.py DIR...
 
 Each DIR holds unpacked sources of one release of xen-api: the files that declare its codes
-(api_errors.ml) and what it says of them (datamodel_errors.ml, or datamodel.ml in older ones); or
-those of its storage manager (XE_SR_ERRORCODES.xml). Only hashes are kept, and added to those that
-the table holds.
+(api_errors.ml) and what it says of them (datamodel_errors.ml, or datamodel.ml in older ones); those
+of its storage manager (XE_SR_ERRORCODES.xml); or those of XenCenter (FriendlyErrorNames.resx).
+Only hashes are kept, and added to those that the table holds.
 """
 
 from __future__ import annotations
@@ -18,8 +18,14 @@ from html import unescape
 from pathlib import Path
 
 from virtcim.errormap.compiled import content
-from virtcim.errormap.reading.server_prose import PATH, key_of, sentences_of
-from virtcim.errormap.rules import FAMILY, load
+from virtcim.errormap.reading.server_prose import (
+    PATH,
+    beginning_of,
+    ending_of,
+    key_of,
+    sentences_of,
+)
+from virtcim.errormap.rules import load
 
 _NAMED = re.compile(r'let\s+(\w+)\s*=\s*(?:add_error\s+)?"([A-Z0-9_]+)"')
 _JOINED = re.compile(
@@ -62,22 +68,69 @@ def of_storage(folder: Path) -> Iterator[tuple[str, str]]:
             yield f"SR_BACKEND_FAILURE_{match[2]}", " ".join(unescape(match[1]).split())
 
 
+_FRIENDLY = re.compile(
+    r'<data name="([A-Z0-9_]{3,80})"[^>]*>\s*<value>([^<]{1,2000})</value>', re.DOTALL
+)
+_PLACE = re.compile(r"['\"(]{0,2}\{[0-9]\}['\")]{0,2}")
+# The codes of older servers that one code stands for now.
+_FEATURE = "VM_LACKS_FEATURE"
+
+
+def keys_of(text: str) -> Iterator[str]:
+    """What a sentence is known by: the whole, or what stands before and behind its values."""
+    parts = _PLACE.split(text)
+    if len(parts) == 1:
+        yield from map(key_of, sentences_of(text))
+        return
+    first, *_, last = parts
+    whole = first.strip().endswith((".", "!", "?"))
+    yield from map(key_of, sentences_of(first.strip())) if whole else (beginning_of(first),)
+    yield ending_of(re.split(r"(?<=[.!?])\s", last.strip(), maxsplit=1)[0])
+
+
+def of_center(folder: Path) -> Iterator[tuple[str, str]]:
+    """The codes that XenCenter has sentences for, each with what the sentence is known by."""
+    for path in sorted(folder.rglob("FriendlyErrorNames.resx")):
+        for match in _FRIENDLY.finditer(path.read_text("utf-8-sig")):
+            code = _FEATURE if match[1].startswith(f"{_FEATURE}_") else match[1]
+            for key in keys_of(" ".join(unescape(match[2]).split())):
+                yield code, key
+
+
+def _one_of(codes: set[str], held: str, known: dict[str, set[str]]) -> str:
+    """The code that a sentence stands for: that which it was ``held`` for, or the only one.
+
+    Several must mean the same.
+    """
+    if held in codes:
+        return held
+    codes = codes & set(known)
+    meant = {frozenset(known[code]) for code in codes}
+    return min(codes) if len(meant) == 1 else ""
+
+
 def main() -> None:
     """Write the table from the releases that are named, and from what it holds."""
+    table = content(PATH)["sentence"] if PATH.exists() else {}
+    held = {key: code for code, keys in table.items() for key in keys}
     codes: dict[str, set[str]] = defaultdict(set)
-    for code, held in content(PATH)["sentence"].items() if PATH.exists() else ():
-        for key in held:
-            codes[key].add(code)
+    for key, code in held.items():
+        codes[key].add(code)
     for folder in map(Path, sys.argv[1:]):
         for code, text in (*told(folder), *of_storage(folder)):
             for sentence in sentences_of(text):
                 codes[key_of(sentence)].add(code)
+        for code, key in of_center(folder):
+            codes[key].add(code)
     codes.pop("", None)
-    known = {code for rule in load("xapi") for code in rule.code if FAMILY not in code}
+    known: dict[str, set[str]] = defaultdict(set)
+    for rule in load("xapi"):
+        for code in rule.code:
+            known[code].add(rule.err.name)
     keys: dict[str, list[str]] = defaultdict(list)
     for key, of in sorted(codes.items()):
-        if len(of) == 1 and of <= known:
-            keys[next(iter(of))].append(key)
+        if code := _one_of(of, held.get(key, ""), known):
+            keys[code].append(key)
     lines = ["# Made by scripts/server_prose.py: hashes of sentences, by code.", "", "[sentence]"]
     for code in sorted(keys):
         printed = ", ".join(f'"{key}"' for key in keys[code])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["as_server_error"]
+__all__ = ["NAMES", "as_server_error"]
 
 _INTERNAL = "INTERNAL_ERROR"
 _GONE = "Object with type {} and id {} does not exist in xenopsd"
@@ -95,6 +95,8 @@ _MEANINGS: dict[str, tuple[str, ...]] = {
 # Those that carry a whole error: its code, then its arguments.
 _CARRIERS = frozenset(("Backend_error", "Backend_error_with_backtrace", "Storage_backend_error"))
 _WITH_BACKTRACE = "Backend_error_with_backtrace"
+_OF_A_KIND = "Does_not_exist"
+NAMES = frozenset((*_MEANINGS, *_CARRIERS, _OF_A_KIND))
 # Code, empty, message and output of a back end.
 _BACK_END_ARGUMENTS = 3
 _GONE_MACHINES = ("vm", "domain")
@@ -116,7 +118,7 @@ def as_server_error(name: str, arguments: Sequence[str]) -> tuple[str, list[str]
         if name == _WITH_BACKTRACE and len(rest) > _BACK_END_ARGUMENTS:
             del rest[0]
         return code, rest
-    if name == "Does_not_exist":
+    if name == _OF_A_KIND:
         return _gone(arguments)
     meaning = _MEANINGS.get(name)
     if meaning is None:

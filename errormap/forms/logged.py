@@ -121,9 +121,9 @@ def _xapi(text: str, operation: str, version: str) -> Fault:
 
 
 # Where a tool's own words end and the server's begin.
-_PART = later(r"(?:: | - )(?=[A-Z])")
-_MOST_PARTS = 4
-_HEAD_LENGTH = 400
+_PART = later(r"(?:: | - | due to | because |[\[\"'>] ?|\n\s{0,40})(?=[A-Z])")
+_MOST_PARTS = 12
+_HEAD_LENGTH = 2000
 
 
 def _told(text: str) -> list[str]:
@@ -136,15 +136,21 @@ def _told(text: str) -> list[str]:
 
 
 # What a client's library says of its connection to the server; each is an error of its own.
-_CONNECTION = later(
-    r"^(?:[^\w\n]{0,4} ?)?"
-    r"(?:(?:\w{1,60}\.){0,6}\w{0,40}(?:Error|Exception|Timeout|Disconnected): )?"
+_LOST = (
     r"(?:(?:connect|read|write|getaddrinfo) E[A-Z_]{3,20}\b|socket hang up"
     r"|HTTP connection (?:has|abrupt)"
     r"|Client network socket disconnected|other side closed|fetch failed"
     r"|unable to verify the first certificate|self[- ]signed certificate|certificate has expired"
     r"|HTTPS?ConnectionPool\(|<ProtocolError for |Hostname/IP does not match|\[SSL: "
     r"|\[Errno (?:32|104|110|111|113|101|-2|-3)\] |<urlopen error )"
+)
+_CONNECTION = later(
+    r"^(?:[^\w\n]{0,4} ?)?"
+    rf"(?:(?:\w{{1,60}}\.){{0,6}}\w{{0,40}}(?:Error|Exception|Timeout|Disconnected): )?{_LOST}"
+)
+# Behind a level of a log, or as a value in what a program prints.
+_CONNECTION_WITHIN = later(
+    rf"\b(?:[Ee]rr(?:or)?|ERROR|cause|reason|message)['\"]?[:=] ?['\"]?{_LOST}"
 )
 
 
@@ -158,7 +164,8 @@ _RAISED_WITHIN = later(
 def _lost(text: str, operation: str) -> Fault | None:
     """The failed connection that a client's log tells of instead of an answer; None for no such."""
     raised = _RAISED_WITHIN.search(text[:_LOOKED_AT])
-    if _CONNECTION.match(text) is None and raised is None:
+    within = _CONNECTION_WITHIN.search(text[:_LOOKED_AT]) if raised is None else None
+    if _CONNECTION.match(text) is None and raised is None and within is None:
         return None
     exception, words = last_raised(text)
     if raised is not None and not exception:

@@ -9,7 +9,16 @@ import re
 
 from virtcim.errormap.patterns import later
 
-__all__ = ["LONGEST", "Constructed", "bare_words", "closing", "constructed", "listed", "unquoted"]
+__all__ = [
+    "LONGEST",
+    "Constructed",
+    "bare_words",
+    "closing",
+    "constructed",
+    "listed",
+    "symbolic",
+    "unquoted",
+]
 
 # How much of a text one printed value may take.
 LONGEST = 16 * 1024
@@ -98,6 +107,32 @@ def bare_words(inner: str) -> list[str]:
                 break
     words.append(unquoted(inner[begin:].strip()))
     return words
+
+
+# An atom of a symbolic expression or of JSON, or what opens and closes its lists.
+_ATOM = later(r"\"((?:[^\"\\]|\\.)*)\"|([\[(])|([\])])|([^\s()\[\],\":]+)|[\s,:]+", re.DOTALL)
+
+
+def symbolic(text: str, at: int) -> tuple[list[str], int] | None:
+    """The atoms of the list that begins at ``at``, whatever their depth, and where it ends.
+
+    ``["Name", ["a", 3]]`` and ``(Name (a 3))``; one that was cut off ends with the text.
+    """
+    words: list[str] = []
+    depth, last = 0, min(len(text), at + LONGEST)
+    while at < last:
+        match = _ATOM.match(text, at, last)
+        if match is None:
+            break
+        at = match.end()
+        if match[1] is not None:
+            words.append(unquoted(f'"{match[1]}"'))
+        elif match[4]:
+            words.append(match[4])
+        depth += bool(match[2]) - bool(match[3])
+        if not depth or len(words) >= _MOST_WORDS:
+            break
+    return (words, at) if words else None
 
 
 def closing(text: str, at: int) -> int:

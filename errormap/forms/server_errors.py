@@ -12,8 +12,15 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain, islice
 
-from virtcim.errormap.forms.constructors import as_server_error
-from virtcim.errormap.forms.printed import LONGEST, closing, constructed, listed, unquoted
+from virtcim.errormap.forms.constructors import NAMES, as_server_error
+from virtcim.errormap.forms.printed import (
+    LONGEST,
+    closing,
+    constructed,
+    listed,
+    symbolic,
+    unquoted,
+)
 from virtcim.errormap.patterns import later
 from virtcim.errormap.rules import FAMILY, load
 
@@ -66,6 +73,10 @@ _CONSTRUCTOR = later(
     r"|Vdi_does_not_exist|Illegal_transition|Not_enough_space|Activated_on_another_host"
     r"|Content_ids_do_not_match|No_storage_plugin_for_sr"
     r"|Backend_error(?:_with_backtrace)?) ?(?=[(\[])"
+)
+# A variant as JSON has it, or as a symbolic expression: its name, and what it carries.
+_VARIANT = later(
+    r'\[\s{0,8}"([A-Z][a-z][A-Za-z_]{2,60})"\s{0,8}[,\]]|(?<!S)\(([A-Z][a-z]\w{0,40}_\w{1,40})(?=[\s()])'
 )
 _FAILURE = later(r'\bFailure(?: |\()\s{0,4}(?=")')
 _OCAML_STRING = later(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
@@ -203,6 +214,15 @@ def _exception(text: str, begin: int, at: int) -> Printed | None:
     return begin, end + 1 if end > 0 else at + len(name), [error[0], *error[1]]
 
 
+def _variant(text: str, match: re.Match[str]) -> Printed | None:
+    name = match[1] or match[2]
+    found = symbolic(text, match.start()) if name in NAMES else None
+    if found is None:
+        return None
+    error = as_server_error(name, found[0][1:])
+    return (match.start(), found[1], [error[0], *error[1]]) if error is not None else None
+
+
 def _java(_: str, match: re.Match[str]) -> Printed | None:
     code, said = _WORD_BEGINS.sub("_", match[1]).upper(), match[2] or ""
     numbered = _BACK_END.match(said)
@@ -226,6 +246,7 @@ _ORCHESTRAS = _reading(_ORCHESTRA, _orchestra)
 _SERVER_ERRORS = _reading(_SERVER_ERROR, _server_error)
 _PARTS = _reading(_PART, _part)
 _NAMEDS = _reading(_CONSTRUCTOR, _named)
+_VARIANTS = _reading(_VARIANT, _variant)
 _FAILURES = _reading(_FAILURE, _failure)
 _TOOLS = _reading(_TOOL, _tool)
 _WIRES = _reading(_WIRE, _wire)
@@ -276,6 +297,8 @@ def printed_errors(text: str, most: int) -> Iterator[Printed]:
                 break
     if (bracket or "(" in text) and _SHOUTED.search(text) is not None:
         finders |= {_CLIENTS: None, _HANDLERS: None}
+    if '["' in text or ("_" in text and "(" in text):
+        finders[_VARIANTS] = None
     for word, finder in _IN_WORDS:
         if word in text:
             finders[finder] = None

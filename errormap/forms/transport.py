@@ -6,7 +6,13 @@ import errno as _errno
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import bare_libvirt, cause_in
-from virtcim.errormap.forms.transport_words import PHASES, SENT, condition_of, is_plain_answer
+from virtcim.errormap.forms.transport_words import (
+    PHASES,
+    SENT,
+    UNREADABLE,
+    condition_of,
+    is_plain_answer,
+)
 from virtcim.errormap.operations import changes_state
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.libvirt_numbers import number_in_message
@@ -104,7 +110,7 @@ def _inferred(
     if condition.status is not None:
         status = str(condition.status)
         code = _code(name, None, status)
-    elif condition.code and not named:
+    elif condition.code and not named and not (code and condition.code == UNREADABLE):
         code = condition.code
     return code, condition.phase, status, condition.may_have_left
 

@@ -15,6 +15,7 @@ __all__ = [
     "PHASES",
     "SENT",
     "TLS",
+    "UNREADABLE",
     "UNSENT",
     "Condition",
     "condition_of",
@@ -28,6 +29,8 @@ UNKNOWN = ""
 FAILED = "connection_failed"
 LOGIN_REFUSED = "authentication_failed"
 NO_CREDENTIALS = "no_credentials"
+# An answer came that is none.
+UNREADABLE = "unreadable_reply"
 _LOOKED_AT = 8 * 1024
 
 
@@ -113,6 +116,7 @@ _NO_CREDENTIALS = (
 # SSH's own words; TLS says the first ones of certificates, and goes on.
 _LOGIN_REFUSED = (
     r"unable to authenticate|no supported methods remain|\bauthentication failed\W?$"
+    r"|winrmauthorizationerror"
     r"|permission denied \((?:publickey|password|keyboard|gssapi)"
 )
 _TLS = (
@@ -137,7 +141,7 @@ _DIALLING = (
     r"|knownhosts: key|\bhost key\b.{0,200}(?:does not match|mismatch|not known|is unknown)"
     r"|not (?:found )?in known_hosts|connectexception|connect timeout|connection attempt failed"
     r"|failed to connect"
-    r"|unable to connect"
+    r"|unable to connect|(?:trying|attempting) to (?:connect|log ?in) to"
     r"|couldn.t connect|could not connect|cannot connect|can.t connect|httphostconnect|proxyerror"
     r"|connectionrefused|noroutetohost|connecterror|err_connection_refused|curl: \(7\)"
     r"|opentimeout|remoteserver kann nicht hergestellt|(?:kex|ssh)_exchange_identification"
@@ -234,7 +238,7 @@ _ROWS: tuple[tuple[re.Pattern[str], Condition], ...] = tuple(
         (_ABORTED, Condition(SENT, "ECONNABORTED", may_have_left=True)),
         (_ENDED, Condition(SENT, FAILED, may_have_left=True)),
         (_TIMEOUT, Condition(UNKNOWN, "ETIMEDOUT", may_have_left=True)),
-        (_UNREADABLE, Condition(SENT, "", may_have_left=True)),
+        (_UNREADABLE, Condition(SENT, UNREADABLE, may_have_left=True)),
         (_ABOUT_CONNECTIONS, Condition(UNKNOWN, FAILED, may_have_left=True)),
     )
 )

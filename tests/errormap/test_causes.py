@@ -257,7 +257,9 @@ _CONSTRUCTORS = [
 
 
 @pytest.mark.parametrize(("name", "arguments", "code"), _CONSTRUCTORS)
-@pytest.mark.parametrize("interface", ["Storage_error", "Xenopsd_error", "rpc", "exception"])
+@pytest.mark.parametrize(
+    "interface", ["Storage_error", "Xenopsd_error", "rpc", "exception", "json", "log", "symbolic"]
+)
 def test_exceptions_of_the_servers_parts_get_the_code_that_the_server_has_for_them(
     name: str, arguments: list[str], code: str, interface: str
 ) -> None:
@@ -272,9 +274,27 @@ def test_exceptions_of_the_servers_parts_get_the_code_that_the_server_has_for_th
         "Xenopsd_error": f"xenopsd internal error: Xenops_interface.Xenopsd_error({value})",
         "rpc": f"Storage_interface.Storage_error({value})",
         "exception": f"Xenops_interface.{name}({quoted})",
+        "json": json.dumps(["Storage_error", [name, arguments]]),
+        "log": f"cannot go on: {json.dumps([name, *arguments])}: cleaning up",
+        "symbolic": f"raised ({name} ({' '.join(arguments)}))",
     }[interface]
+    found = _causes(from_xapi(["INTERNAL_ERROR", text]))
+    if interface == "symbolic" and "_" not in name:
+        # A single word in brackets may be anybody's.
+        assert found == []
+    else:
+        assert (found[0].code, found[0].operation) == (code, "")
+
+
+def test_what_an_exception_in_json_carries_are_the_arguments_of_the_error() -> None:
+    text = '7|server] cannot transmit it: ["Bad_power_state",["Halted","Running"]]'
+    fault = from_record({"source": "xapi", "operation": "VM.start", "raw": {"text": text}})
+    assert (fault.code, fault.arguments) == ("VM_BAD_POWER_STATE", ("", "Running", "Halted"))
+    text = '["Storage_error",["Backend_error",["SR_BACKEND_FAILURE_44",["","It is full",""]]]]'
     (cause, *_) = _causes(from_xapi(["INTERNAL_ERROR", text]))
-    assert cause.code == code
+    assert (cause.code, cause.arguments[:2]) == ("SR_BACKEND_FAILURE_44", ("", "It is full"))
+    cut_off = text[: text.index("It is")]
+    assert _causes(from_xapi(["INTERNAL_ERROR", cut_off]))[0].code == "SR_BACKEND_FAILURE_44"
 
 
 def test_an_exception_that_no_code_stands_for_decides_nothing() -> None:
@@ -291,6 +311,8 @@ def test_an_exception_that_no_code_stands_for_decides_nothing() -> None:
         "ioctl(KVM_CREATE_VM) failed: 16 Device or resource busy",
         "this QEMU binary lacks 'vga': it is old",
         "Failed to open file 'stderr.log': no job",
+        'the members ["Running", "Cancel_all"] of it',
+        "it is gone (Cancelled by nobody_known) or not (Some_thing else)",
     ],
 )
 def test_what_only_looks_like_a_printed_error_is_none(text: str) -> None:
@@ -317,7 +339,8 @@ _BEGINNINGS = [
     "job 'a", "unable to execute QEMU command 'a-b", "QEMU 'a-b': ", '(xend.err "', '(Failure "',
     "Traceback (most recent call last)\n", "Error code: ", "<name>ErrorDescription</name>",
     "ErrorDescription: [", '"code": "VDI_IN_USE", "params": [', "libvirtError('", "{", "[", "(",
-    '"stderr": "', "\\", "QMP_Error(1, \"", "Backend_error(",
+    '"stderr": "', "\\", "QMP_Error(1, \"", "Backend_error(", '["Bad_power_state",["',
+    '["Bad_power_state" ', "(Bad_power_state (", '(Bad_power_state "',
 ]  # fmt: skip
 
 

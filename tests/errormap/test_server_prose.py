@@ -11,7 +11,13 @@ import pytest
 from virtcim.errormap import from_record
 from virtcim.errormap.compiled import content
 from virtcim.errormap.reading import server_prose
-from virtcim.errormap.reading.server_prose import PATH, code_in, key_of
+from virtcim.errormap.reading.server_prose import (
+    PATH,
+    beginning_of,
+    code_in,
+    ending_of,
+    key_of,
+)
 from virtcim.errormap.rules import FAMILY, load
 
 _ROOT = Path(__file__).parents[2]
@@ -42,6 +48,41 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_a_sentence_stands_for_its_code(text: str, words: list[str]) -> None:
     assert code_in(text) == words
+
+
+def test_what_stands_around_a_value_is_known_whatever_the_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = {
+        beginning_of("The blue disk cannot be read by"): "VDI_MISSING",
+        ending_of("is blue and cannot be had"): "SR_FULL",
+    }
+    monkeypatch.setattr(server_prose, "_table", lambda: known)
+    told = "The blue disk cannot be read by vm-7, whoever asks."
+    assert code_in(told) == ["VDI_MISSING", told]
+    assert code_in("Store 12 (local) is blue and cannot be had.")[0] == "SR_FULL"
+    assert code_in("The blue disk cannot be") == []
+    assert code_in("is blue and cannot be had by anybody") == []
+
+
+def test_few_words_around_a_value_are_known_to_nobody() -> None:
+    assert beginning_of("The blue disk is") == ""
+    assert ending_of(" ".join(["blue"] * 21)) == ""
+
+
+@pytest.mark.usefixtures("odd")
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"ERROR [c.c.h.Wrapper] (ctx-1) Class: class Types$Exception due to {_SAID}",
+        f"Failed to start it: [{_SAID}]",
+        f"The machine did not start\n  {_SAID}",
+        f"{_BEGINNING[:-1]}: one, two",
+    ],
+)
+def test_the_sentence_is_found_behind_what_a_program_writes_before_it(text: str) -> None:
+    fault = from_record({"source": "xapi", "operation": "VM.start", "raw": {"text": text}})
+    assert fault.code == "VM_MISSING"
 
 
 @pytest.mark.usefixtures("odd")
@@ -95,6 +136,21 @@ def test_the_table_is_made_from_what_releases_say(tmp_path: Path) -> None:
     subprocess.run(command, cwd=_ROOT / "scripts", check=True, capture_output=True, timeout=60)
     table = content(made)["sentence"]
     assert table["SR_BACKEND_FAILURE_44"] == [key_of("The odd & blue disk is")]
+    center = tmp_path / "center"
+    center.mkdir()
+    (center / "FriendlyErrorNames.resx").write_text(
+        '<data name="VM_IS_TEMPLATE" xml:space="preserve">\n<value>The odd &quot;{0}&quot; is no'
+        " machine that starts. Look.</value></data>\n"
+        '<data name="SR_NOT_EMPTY"><value>One odd thing too many is in {0} here.</value></data>'
+        '<data name="ODD_THING"><value>Nobody has such a code.</value></data>',
+        encoding="utf-8",
+    )
+    command[-1] = str(center)
+    subprocess.run(command, cwd=_ROOT / "scripts", check=True, capture_output=True, timeout=60)
+    table = content(made)["sentence"]
+    assert table["VM_IS_TEMPLATE"] == [ending_of("is no machine that starts")]
+    assert table["SR_NOT_EMPTY"] == [beginning_of("One odd thing too many is in")]
+    assert "ODD_THING" not in table
     # What it held stays.
     assert sorted(table["SR_FULL"]) == sorted(keys)
 

@@ -150,7 +150,7 @@ def test_where_a_host_would_do_by_now_nothing_is_made_up(
 ) -> None:
     hosts_answer(server, {NORTH: NO_MEMORY, SOUTH: NO_MEMORY})
     fault = failed_start(server, endpoint, "NO_HOSTS_AVAILABLE")
-    assert code(fault) is ErrorCode.ERR_HOST_NOT_FOUND
+    assert code(fault) is ErrorCode.ERR_VM_CONTROL_OP_FAILED
     assert fault.cause is None
     assert "west: can run it" in fault.text
 
