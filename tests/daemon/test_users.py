@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -10,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from virtcim.daemon.users import FIRST_USER, Users, UsersError, _Hashed, open_users
+from virtcim.daemon.passwords import HashedPassword
+from virtcim.daemon.roles import EVERYTHING, NOTHING
+from virtcim.daemon.users import FIRST_USER, Users, UsersError, open_users
+from virtcim.daemon.users_file import User, change_users, read_users
 
 _OPEN_WITHOUT_SPACE = """
 import resource, signal, sys
@@ -100,6 +104,12 @@ def test_a_replaced_file_counts_from_then_on(users_path: Path, tmp_path: Path) -
         "virtcim:scrypt:16384:8:1:c2FsdA==\n",
         "\n",
         "virtcim:md5:1:1:1:c2FsdA==:a2V5\n",
+        "virtcim:scrypt:16385:8:1:c2FsdA==:a2V5\n",
+        "virtcim:scrypt:16777216:8:1:c2FsdA==:a2V5\n",
+        "virtcim:scrypt:16384:8:0:c2FsdA==:a2V5\n",
+        "virtcim:scrypt:16384:8:1:c2FsdA=:a2V5\n",
+        "virtcim:external:owner@*\n",
+        "virtcim:external:read@*:more\n",
     ],
 )
 def test_a_line_that_cannot_be_read_is_named(users_path: Path, text: str) -> None:
@@ -176,7 +186,9 @@ def test_what_is_known_of_a_user_changes_with_his_line_alone(users_path: Path) -
 
 def test_a_password_with_nul_is_refused(users_path: Path) -> None:
     users = open_users(users_path, lambda _: None)
-    users_path.write_text(_Hashed.of("a\0b").line(FIRST_USER))
+    users_path.write_text(
+        str(User(name=FIRST_USER, password=HashedPassword.of("a\0b"), rights=EVERYTHING))
+    )
     assert not users.verify(FIRST_USER, "a\0b")
 
 
@@ -199,3 +211,66 @@ def test_a_full_disk_leaves_nothing_behind(users_path: Path) -> None:
     assert list(users_path.parent.iterdir()) == []
     users = open_users(users_path, lambda _: None)
     assert users.verify(FIRST_USER, _password(users_path))
+
+
+def test_a_user_of_before_there_were_roles_may_do_everything(users_path: Path) -> None:
+    hashed = HashedPassword.of("secret")
+    users_path.parent.mkdir()
+    users_path.touch(0o600)
+    users_path.write_text(
+        f"old:{hashed}\nann:{hashed}:read@*\nnobody:{hashed}:\neve:external:operate@toolstack\n"
+    )
+    users = Users(users_path)
+    told = {name: str(users.rights(name)) for name in ("old", "ann", "nobody", "eve")}
+    assert told == {
+        "old": "administer@*",
+        "ann": "read@*",
+        "nobody": "",
+        "eve": "operate@toolstack",
+    }
+    assert users.rights("unknown") is NOTHING
+    assert users.verify("ann", "secret")
+    # Somebody else says who he is, and that is not whoever knows no password.
+    assert not users.verify("eve", "secret")
+    assert not users.verify("eve", "")
+
+
+def test_another_role_counts_at_once_and_keeps_the_login(users_path: Path) -> None:
+    users = open_users(users_path, lambda _: None)
+    before = users.stamp(FIRST_USER)
+    users_path.write_text(users_path.read_text().replace("administer@*", "read@*"))
+    assert str(users.rights(FIRST_USER)) == "read@*"
+    assert users.stamp(FIRST_USER) == before
+
+
+def test_a_changed_file_stays_private_and_its_owners_and_a_link_stays_one(
+    tmp_path: Path,
+) -> None:
+    file, link = tmp_path / "file", tmp_path / "link"
+    file.touch(0o600)
+    link.symlink_to(file)
+    os.chown(file, 12345, 12346)
+    umask = os.umask(0o777)
+    try:
+        change_users(link, lambda users: users.update(ann=_user("ann")))
+    finally:
+        os.umask(umask)
+    found = file.stat()
+    assert (found.st_mode & 0o777, found.st_uid, found.st_gid) == (0o600, 12345, 12346)
+    assert link.is_symlink()
+    assert list(read_users(file)[0]) == ["ann"]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a b", "a:b", "a\nb", "a\x1bb", "\u202eann", "a" * 129, "a\u2028"]
+)
+def test_a_name_that_would_be_another_line_is_refused(users_path: Path, name: str) -> None:
+    change_users(users_path, lambda users: users.update(ann=_user("ann")))
+    before = users_path.read_bytes()
+    with pytest.raises(UsersError, match="is no name of a user"):
+        change_users(users_path, lambda users: users.update({name: _user(name)}))
+    assert users_path.read_bytes() == before
+
+
+def _user(name: str) -> User:
+    return User(name=name, password=None, rights=EVERYTHING)
