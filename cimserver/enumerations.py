@@ -89,13 +89,16 @@ class Enumerations:
             self._open[context] = enumeration
         return context
 
-    def find(self, context: str, principal: str, namespace: str) -> Enumeration:
-        """The enumeration of a context of this principal and namespace. Raises CimError."""
+    def find(self, context: str, principal: str | None, namespace: str) -> Enumeration:
+        """The enumeration of a context of this principal and namespace. Raises CimError.
+
+        None: of whoever has opened it.
+        """
         now = self._clock()
         with self._lock:
             self._forget_expired(now)
             found = self._open.get(context)
-            if found is None or found.principal != principal:
+            if found is None or principal not in (None, found.principal):
                 raise CimError(
                     StatusCode.INVALID_ENUMERATION_CONTEXT,
                     "there is no such open enumeration; it may have expired",

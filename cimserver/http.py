@@ -30,9 +30,12 @@ from virtcim.cimserver.headers import (
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import Operations
 from virtcim.daemon.asgi import Receive, Scope, Send
+from virtcim.daemon.audit import Audit
 from virtcim.daemon.basic_authentication import BasicAuthenticator
 from virtcim.daemon.bodies import BodyRefused, ClientGone, read_body, refuse
 from virtcim.daemon.logins import Logins, TooManyLogins
+from virtcim.daemon.requester import Requester, peer_of
+from virtcim.daemon.roles import EVERYTHING, Rights
 from virtcim.mof import Schema
 from virtcim.providers import accepted_language
 
@@ -55,9 +58,10 @@ class CimServer:
     """The embedded CIM server.
 
     ``authenticate`` says whether a user's password is right, None lets everybody in; ``user_stamp``
-    gives what is another thing as soon as that is out of date. ``host`` is what object paths name,
-    the machine's own name by default. Run it with any ASGI server, and close it with the lifespan
-    protocol or ``close``.
+    gives what is another thing as soon as that is out of date, ``rights`` what he may do. What
+    changes something is told to ``audit``. ``host`` is what object paths name, the machine's own
+    name by default. Run it with any ASGI server, and close it with the lifespan protocol or
+    ``close``.
     """
 
     def __init__(
@@ -67,11 +71,14 @@ class CimServer:
         *,
         authenticate: Callable[[str, str], bool] | None,
         user_stamp: Callable[[str], object] = lambda _: None,
+        rights: Callable[[str], Rights] = lambda _: EVERYTHING,
+        audit: Audit | None = None,
         limits: Limits | None = None,
         host: str = "",
         debug_errors: bool = False,
     ) -> None:
         self._limits = limits or Limits()
+        self._audit = audit or Audit("serve")
         self._reader = RequestReader(self._limits.message)
         self._operations = Operations(
             providers,
@@ -79,7 +86,9 @@ class CimServer:
             host=host or socket.gethostname(),
             limits=self._limits,
             debug_errors=debug_errors,
+            audit=self._audit,
         )
+        self._rights = rights
         self._logins = None if authenticate is None else Logins(authenticate)
         self._authenticator = (
             None if self._logins is None else BasicAuthenticator(self._logins, stamp=user_stamp)
@@ -122,14 +131,14 @@ class CimServer:
             _check_method(scope["method"])
             head = Head(scope["headers"])
             # Whoever waits until his password is checked takes nobody's place.
-            principal = "" if self._authenticator is None else await self._principal(head, scope)
+            requester = await self._requester(head, scope)
             if self._running >= self._limits.concurrent_requests:
                 raise HttpProblem(
                     status=503, detail="too many requests at once", headers={"Retry-After": "1"}
                 )
             self._running += 1
             try:
-                answer, headers, executor = await self._answer(scope, receive, head, principal)
+                answer, headers, executor = await self._answer(scope, receive, head, requester)
             finally:
                 self._running -= 1
         except HttpProblem as problem:
@@ -152,7 +161,7 @@ class CimServer:
             await _send_answer(send, answer, headers, executor)
 
     async def _answer(
-        self, scope: Scope, receive: Receive, head: Head, principal: str
+        self, scope: Scope, receive: Receive, head: Head, requester: Requester
     ) -> tuple[Answer, Headers, Executor]:
         """The answer to one request, its headers, and who writes the rest of it."""
         if scope["method"] == "M-POST":
@@ -169,40 +178,45 @@ class CimServer:
         user_agent, language = head.get(b"user-agent"), _language(head.get(b"accept-language"))
         executor = self._methods if isinstance(request, MethodCall) else self._readers
         answer = self._operations.answer_at_once(
-            request, principal=principal, user_agent=user_agent, language=language
+            request, requester=requester, user_agent=user_agent, language=language
         )
         if answer is None:
             answer = await _in_thread(
                 executor,
                 lambda: self._operations.answer(
-                    request, principal=principal, user_agent=user_agent, language=language
+                    request, requester=requester, user_agent=user_agent, language=language
                 ),
             )
         return answer, head.response_headers(), executor
 
-    async def _principal(self, head: Head, scope: Scope) -> str:
+    async def _requester(self, head: Head, scope: Scope) -> Requester:
         """Who asks. Raises HttpProblem 401."""
-        authenticator = self._authenticator
-        assert authenticator is not None
+        peer = peer_of(scope)
+        if self._authenticator is None:
+            return Requester(rights=EVERYTHING, peer=peer)
+        user = await self._user(self._authenticator, head, peer)
+        return Requester(user=user, rights=self._rights(user), peer=peer)
+
+    async def _user(self, authenticator: BasicAuthenticator, head: Head, peer: str) -> str:
+        """The user that the request names with the right password. Raises HttpProblem 401."""
         header = head.get(b"authorization")
-        principal = authenticator.remembered(header)
-        if principal is None and header:
-            peer = scope["client"][0] if scope.get("client") else "a local client"
+        user = authenticator.remembered(header)
+        if user is None and header:
             try:
-                principal = await authenticator.principal(header, peer)
+                user = await authenticator.principal(header, peer)
             except TooManyLogins:
                 raise HttpProblem(
                     status=429,
                     detail="too many logins of this address wait to be checked",
                     headers={"Retry-After": "5"},
                 ) from None
-        if principal is None:
+        if user is None:
             raise HttpProblem(
                 status=401,
                 detail="a user and a password are needed",
                 headers={"WWW-Authenticate": _REALM},
             )
-        return principal
+        return user
 
     async def _message(self, body: bytes) -> Request:
         """The request in a whole message: its tree is twenty times as large as its bytes, and must

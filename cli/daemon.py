@@ -14,6 +14,7 @@ from virtcim.cli.startup import LogLevel
 from virtcim.daemon.access import Authentication
 
 __all__ = [
+    "AuditOption",
     "AuthOption",
     "ConfigOption",
     "ListenOption",
@@ -72,6 +73,13 @@ UsersOption = Annotated[
     typer.Option(
         help="Users file; made with a random password where there is none. "
         "By default `users` in the state directory."
+    ),
+]
+AuditOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="File that gets a line of JSON for each operation that changes something; made for "
+        "its owner alone. By default they go to standard error."
     ),
 ]
 TlsCertOption = Annotated[str, typer.Option(help="Certificate (PEM) for https.")]

@@ -30,6 +30,7 @@ _TYPES: Mapping[str, Any] = {
     "domain_type": DomainType,
     "auth": Authentication,
     "users": Path,
+    "audit": Path,
     "tls_cert": str,
     "tls_key": str,
     "session_idle": float,

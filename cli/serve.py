@@ -15,6 +15,7 @@ import typer
 
 from virtcim.cimserver import CimServer, Limits
 from virtcim.cli.daemon import (
+    AuditOption,
     AuthOption,
     ConfigOption,
     ListenOption,
@@ -44,6 +45,7 @@ from virtcim.cli.startup import (
     usable,
 )
 from virtcim.daemon.access import Access, Authentication, open_access
+from virtcim.daemon.audit import Audit, AuditError
 from virtcim.daemon.incidents import incident
 from virtcim.daemon.memory import return_memory
 from virtcim.daemon.run import ListenError, StartError, run_daemon
@@ -81,6 +83,7 @@ def _serve(
     state: _StateOption = "",
     auth: AuthOption = Authentication.BASIC,
     users: UsersOption = None,
+    audit: AuditOption = None,
     tls_cert: TlsCertOption = "",
     tls_key: TlsKeyOption = "",
     hypervisor_user: UserOption = None,
@@ -98,14 +101,15 @@ def _serve(
 
     Prints one line `ready URL ...` when it accepts requests, logs to standard error, and stops on
     SIGTERM: it takes no new operations and lets running ones end; a second SIGTERM stops it at
-    once. SIGHUP reads users and certificates anew. A hypervisor that cannot be reached does not
-    keep it from starting: requests fail with ERR_COMMUNICATION_NOT_ESTABLISHED until it can.
+    once. SIGHUP reads users and certificates anew, and opens the audit file again. A hypervisor
+    that cannot be reached does not keep it from starting: requests fail with
+    ERR_COMMUNICATION_NOT_ESTABLISHED until it can.
 
     Example: virtcim serve --hypervisor xapi+unix:///run/virtcim/toolstack.sock
     --listen http://127.0.0.1:5988
     """
     start_logging(log_level)
-    with usable(ListenError, OptionError, SchemaError, UsersError):
+    with usable(AuditError, ListenError, OptionError, SchemaError, UsersError):
         hypervisors = read_hypervisors(
             hypervisor,
             users=hypervisor_user,
@@ -121,6 +125,7 @@ def _serve(
             tls_key=tls_key,
             auth=auth,
             users=users or directory / "users",
+            audit=Audit("serve", audit),
             say=lambda text: say(f"virtcim serve: {text}"),
         )
         schema = load_schema()
@@ -198,6 +203,8 @@ def _run(
                 schema,
                 authenticate=serving.access.authenticate,
                 user_stamp=serving.access.user_stamp,
+                rights=serving.access.rights,
+                audit=serving.access.audit,
                 limits=serving.limits,
                 debug_errors=serving.debug_errors,
             )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from virtcim.cli.daemon import (
+    AuditOption,
     AuthOption,
     ConfigOption,
     ListenOption,
@@ -79,6 +80,7 @@ def _toolstack(
     domain_type: _DomainTypeOption = DomainType.AUTO,
     auth: AuthOption = Authentication.BASIC,
     users: UsersOption = None,
+    audit: AuditOption = None,
     tls_cert: TlsCertOption = "",
     tls_key: TlsKeyOption = "",
     session_idle: _SessionIdleOption = 24 * 60 * 60.0,
@@ -95,9 +97,9 @@ def _toolstack(
 
     Prints one line `ready URL ...` when it accepts requests, logs to standard error, and stops on
     SIGTERM: it takes no new operations and lets running ones end; a second SIGTERM stops it at
-    once. SIGHUP reads users and certificates anew. A libvirt that cannot be reached does not keep
-    it from starting: calls fail with its error until it can. Clients log in on TCP; on a Unix
-    socket everybody who can open it is trusted.
+    once. SIGHUP reads users and certificates anew, and opens the audit file again. A libvirt that
+    cannot be reached does not keep it from starting: calls fail with its error until it can.
+    Clients log in on TCP; on a Unix socket everybody who can open it is trusted.
 
     Example: virtcim toolstack --libvirt qemu:///system --listen unix:/run/virtcim/toolstack.sock
     --image-directory /var/lib/libvirt/images --image-source https://images.example/debian
@@ -111,6 +113,7 @@ def _toolstack(
                 domain_type=domain_type,
                 auth=auth,
                 users=users,
+                audit=audit,
                 tls_cert=tls_cert,
                 tls_key=tls_key,
                 session_idle=session_idle,

@@ -17,6 +17,7 @@ from virtcim.cli.startup import (
 )
 from virtcim.daemon.access import Access, Authentication, open_access
 from virtcim.daemon.asgi import ASGIApp
+from virtcim.daemon.audit import Audit, AuditError
 from virtcim.daemon.listener import ListenError
 from virtcim.daemon.users import UsersError
 from virtcim.toolstack import FenceError, StateError, Toolstack, ToolstackOptions
@@ -46,6 +47,7 @@ class Arguments:
     domain_type: DomainType = DomainType.AUTO
     auth: Authentication = Authentication.BASIC
     users: Path | None = None
+    audit: Path | None = None
     tls_cert: str = ""
     tls_key: str = ""
     session_idle: float = 24 * 60 * 60.0
@@ -62,13 +64,14 @@ def run_toolstack(arguments: Arguments) -> int:
     """Serve until a signal ends it; gives the exit status."""
     start_logging(arguments.log_level)
     directory = arguments.state or default_state_directory() / "toolstack"
-    with usable(FenceError, ListenError, StateError, UsersError):
+    with usable(AuditError, FenceError, ListenError, StateError, UsersError):
         access = open_access(
             arguments.listen,
             tls_cert=arguments.tls_cert,
             tls_key=arguments.tls_key,
             auth=arguments.auth,
             users=arguments.users or directory / "users",
+            audit=Audit("toolstack", arguments.audit),
             trusts_unix=True,
             say=lambda text: say(f"virtcim toolstack: {text}"),
         )

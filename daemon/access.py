@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from virtcim.daemon.audit import Audit
 from virtcim.daemon.listener import Listen, parse_listen, require_authentication
+from virtcim.daemon.roles import EVERYTHING, Rights
 from virtcim.daemon.users import Users, open_users
 
 __all__ = ["Access", "Authentication", "open_access"]
@@ -22,10 +24,14 @@ class Authentication(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Where a daemon listens, and who is let in: everybody where ``users`` is None."""
+    """Where a daemon listens, who is let in, and what is kept of what they do.
+
+    Everybody is let in where ``users`` is None.
+    """
 
     listens: Sequence[Listen]
     users: Users | None
+    audit: Audit
 
     @property
     def authenticate(self) -> Callable[[str, str], bool] | None:
@@ -36,10 +42,15 @@ class Access:
         """What is another thing as soon as what is known of the user is out of date."""
         return None if self.users is None else self.users.stamp(user)
 
+    def rights(self, user: str) -> Rights:
+        """What a user may do."""
+        return EVERYTHING if self.users is None else self.users.rights(user)
+
     def refresh(self) -> None:
-        """Read anew what says who is let in."""
+        """Read anew what says who is let in, and go on in a new audit file."""
         if self.users is not None:
             self.users.refresh()
+        self.audit.reopen()
 
 
 def open_access(
@@ -49,6 +60,7 @@ def open_access(
     tls_key: str,
     auth: Authentication,
     users: Path,
+    audit: Audit,
     say: Callable[[str], None],
     trusts_unix: bool = False,
 ) -> Access:
@@ -60,7 +72,7 @@ def open_access(
     listens = [parse_listen(one, cert_file=tls_cert, key_file=tls_key) for one in listen]
     if auth is Authentication.NONE:
         require_authentication(listens)
-        return Access(listens=listens, users=None)
+        return Access(listens=listens, users=None, audit=audit)
     if trusts_unix and all(one.kind == "unix" for one in listens):
-        return Access(listens=listens, users=None)
-    return Access(listens=listens, users=open_users(users, say))
+        return Access(listens=listens, users=None, audit=audit)
+    return Access(listens=listens, users=open_users(users, say), audit=audit)

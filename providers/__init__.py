@@ -18,7 +18,7 @@ from virtcim.providers.associations.table import ASSOCIATIONS
 from virtcim.providers.boundary import IMPLEMENTATION_CLASSES, INTEROP_CLASSES, ROOT, Providers
 from virtcim.providers.engine.association_engine import Association
 from virtcim.providers.engine.instance_class import ClassModel, InstanceClass
-from virtcim.providers.errors import failure
+from virtcim.providers.errors import failure, failure_of
 from virtcim.providers.indications import INDICATION_CLASSES, Indication, IndicationSink
 from virtcim.providers.interop.object_manager import INTEROP
 from virtcim.providers.jobs.invocation import Method
@@ -52,4 +52,5 @@ __all__ = [
     "Value",
     "accepted_language",
     "failure",
+    "failure_of",
 ]

@@ -18,6 +18,7 @@ from virtcim.cimserver.boundary import ProviderBoundary
 from virtcim.cimserver.declarations import Declarations
 from virtcim.cimserver.enumerations import Enumerations
 from virtcim.cimserver.errors import invalid_parameter, wrong_parameters
+from virtcim.cimserver.guard import Guard
 from virtcim.cimserver.limits import Limits
 from virtcim.mof import Schema
 
@@ -51,13 +52,19 @@ class Services:
 class Context:
     """One call: who asks, in which namespace (spelled as it is declared).
 
-    ``providers`` are those for the reader's language.
+    ``providers`` are those for the reader's language, and show and do what he may see and do; what
+    else changes something goes through ``guard``.
     """
 
     services: Services
     providers: ProviderBoundary
     namespace: str
-    principal: str
+    guard: Guard
+
+    @property
+    def principal(self) -> str:
+        """The user who asks, empty where nobody logs in."""
+        return self.guard.requester.user
 
     def known_class(self, name: str, status_code: int = StatusCode.INVALID_CLASS) -> str:
         """The declared spelling of a class name. Raises CimError with ``status_code``."""

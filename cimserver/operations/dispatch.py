@@ -18,13 +18,17 @@ from virtcim.cimserver.boundary import ProviderBoundary
 from virtcim.cimserver.declarations import Declarations
 from virtcim.cimserver.enumerations import Enumerations
 from virtcim.cimserver.errors import incident, invalid_parameter
+from virtcim.cimserver.guard import Guard
+from virtcim.cimserver.guarded_providers import GuardedProviders
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import classes, collections, instances, pull, queries
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, Services
 from virtcim.cimserver.operations.methods import invoke_method
+from virtcim.daemon.audit import Audit
+from virtcim.daemon.requester import Requester
 from virtcim.mof import Schema
 
-__all__ = ["Operations"]
+__all__ = ["OPERATIONS", "Operations"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +36,7 @@ _SHOWN_NAME = 80
 # sblim clients (wbemcli, sfcc) give every message this number.
 _SBLIM_MESSAGE_ID = "4711"
 
-_OPERATIONS: Mapping[str, Operation] = {
+OPERATIONS: Mapping[str, Operation] = {
     name.lower(): operation
     for table in (
         classes.OPERATIONS,
@@ -69,11 +73,13 @@ class Operations:
         host: str,
         limits: Limits,
         debug_errors: bool,
+        audit: Audit,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         declarations = Declarations(schema)
         self._debug_errors = debug_errors
         self._held_bytes = limits.held_reply_bytes
+        self._audit = audit
         self._namespaces = {name.lower(): name for name in providers.namespaces}
         self._services = Services(
             providers=providers,
@@ -86,18 +92,20 @@ class Operations:
             property_names=schema.property_names,
         )
 
-    def answer(self, request: Request, *, principal: str, user_agent: str, language: str) -> Answer:
+    def answer(
+        self, request: Request, *, requester: Requester, user_agent: str, language: str
+    ) -> Answer:
         """Run a request and write its response message, an error where it failed; may block.
 
         The log is English; the client is told of a failure in ``language`` where that can be.
         Raises CimXmlError only for a message that is not CIM-XML.
         """
-        answer = self._answered(request, principal, user_agent, language, at_once=False)
+        answer = self._answered(request, requester, user_agent, language, at_once=False)
         assert answer is not None
         return answer
 
     def answer_at_once(
-        self, request: Request, *, principal: str, user_agent: str, language: str
+        self, request: Request, *, requester: Requester, user_agent: str, language: str
     ) -> Answer | None:
         """``answer`` where that waits for nothing and takes about as long as a way to a thread.
 
@@ -105,14 +113,20 @@ class Operations:
         """
         if request.name not in _AT_ONCE or isinstance(request, MethodCall):
             return None
-        return self._answered(request, principal, user_agent, language, at_once=True)
+        return self._answered(request, requester, user_agent, language, at_once=True)
 
     def _answered(
-        self, request: Request, principal: str, user_agent: str, language: str, *, at_once: bool
+        self,
+        request: Request,
+        requester: Requester,
+        user_agent: str,
+        language: str,
+        *,
+        at_once: bool,
     ) -> Answer | None:
         try:
             try:
-                reply = self._run(request, principal, language, at_once=at_once)
+                reply = self._run(request, requester, language, at_once=at_once)
                 if reply is None:
                     return None
                 return response_message(request, reply, held_bytes=self._held_bytes)
@@ -120,7 +134,7 @@ class Operations:
                 _log.info(
                     "%r for %r failed with status %d: %r",
                     request.name[:_SHOWN_NAME],
-                    principal,
+                    requester.user,
                     exc.status_code,
                     exc.description,
                 )
@@ -140,29 +154,32 @@ class Operations:
         return error_message(request, error, self._services.encoder, with_instances=not is_sblim)
 
     def _run(
-        self, request: Request, principal: str, language: str, *, at_once: bool
+        self, request: Request, requester: Requester, language: str, *, at_once: bool
     ) -> Reply | None:
         namespace = self._namespaces.get(request.namespace.lower())
         if namespace is None:
             raise CimError(
                 StatusCode.INVALID_NAMESPACE, f"there is no namespace {shown(request.namespace)}"
             )
+        services = self._services
+        guard = Guard(requester, services.schema, self._audit, services.providers.namespaces)
         context = Context(
-            services=self._services,
-            providers=self._services.providers.in_language(language),
+            services=services,
+            providers=GuardedProviders(services.providers.in_language(language), guard),
             namespace=namespace,
-            principal=principal,
+            guard=guard,
         )
         try:
             if isinstance(request, MethodCall):
                 return invoke_method(context, request)
-            operation = _OPERATIONS.get(request.name.lower())
+            operation = OPERATIONS.get(request.name.lower())
             if operation is None:
                 raise CimError(
                     StatusCode.NOT_SUPPORTED,
                     f"the operation {shown(request.name)} is not supported",
                 )
-            reader = ValueReader(self._services.declarations, namespace)
+            guard.require_operation(request.name, namespace)
+            reader = ValueReader(services.declarations, namespace)
             arguments = Arguments(request, operation, reader)
             if at_once and not context.providers.reads_at_once(arguments.path(operation.around)):
                 return None

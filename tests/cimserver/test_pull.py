@@ -15,6 +15,7 @@ from tests.providers.simulated_endpoint import SimulatedEndpoint
 from virtcim.cim.records import CimError, Record, StatusCode
 from virtcim.cimserver import CimServer, Limits
 from virtcim.cimserver.enumerations import Enumeration, Enumerations
+from virtcim.daemon.roles import parse_rights
 from virtcim.mof import Schema
 
 _SYSTEM = "VirtCIM_ComputerSystem"
@@ -144,6 +145,7 @@ def guarded(providers: Interposed, schema: Schema) -> Iterator[Served]:
         providers,
         schema,
         authenticate=lambda user, password: password == f"{user}-password",
+        rights=lambda user: parse_rights("administer@*" if user == "root" else "read@*"),
         limits=Limits(open_enumerations=2),
     )
     with served(application, user="anna", password="anna-password") as running:
@@ -158,6 +160,18 @@ def test_an_enumeration_belongs_to_who_opened_it(guarded: Served) -> None:
     assert _code(bert.PullInstancesWithPath, context, MaxObjectCount=1) == invalid
     assert _code(bert.CloseEnumeration, context) == invalid
     assert len(anna.PullInstancesWithPath(context, MaxObjectCount=9).instances) == 2
+
+
+def test_an_administrator_closes_the_enumeration_of_another_and_reads_nothing_of_it(
+    guarded: Served,
+) -> None:
+    anna = guarded.pywbem()
+    root = pywbem.WBEMConnection(guarded.url, ("root", "root-password"), "root/virt")
+    context = anna.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=1).context
+    invalid = StatusCode.INVALID_ENUMERATION_CONTEXT
+    assert _code(root.PullInstancesWithPath, context, MaxObjectCount=1) == invalid
+    root.CloseEnumeration(context)
+    assert _code(anna.PullInstancesWithPath, context, MaxObjectCount=1) == invalid
 
 
 def test_too_many_open_enumerations_are_refused(guarded: Served) -> None:
