@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from virtcim.cim.cimxml.elements import MessageLimits
+from virtcim.daemon.client_limits import ClientLimits
 from virtcim.daemon.limits import LimitError, limit
 
 __all__ = ["Limits"]
@@ -14,7 +15,7 @@ _DAY_S = 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(ClientLimits):
     """Bounds that keep a hostile, broken or just demanding client from harming the others.
 
     Raises LimitError where two of them do not go with each other.
@@ -28,9 +29,6 @@ class Limits:
     )
     request_elements: int = limit(
         100_000, least=1000, most=100_000_000, what="Most elements of a request."
-    )
-    body_timeout_s: float = limit(
-        30.0, least=1.0, most=3600.0, what="Seconds in which a request must have arrived."
     )
     concurrent_requests: int = limit(
         128, least=1, most=10_000, what="Most requests at once; further ones are refused."

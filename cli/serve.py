@@ -215,6 +215,7 @@ def _run(
             drain=drain,
             refresh=serving.access.refresh,
             local_only=serving.access.users is None,
+            limits=serving.limits,
         )
 
 

@@ -90,10 +90,10 @@ def run_toolstack(arguments: Arguments) -> int:
                 limits=arguments.limits,
             )
         )
-    return _run(toolstack, access, arguments.stop_timeout)
+    return _run(toolstack, access, arguments.limits, arguments.stop_timeout)
 
 
-def _run(toolstack: Toolstack, access: Access, stop_timeout_s: float) -> int:
+def _run(toolstack: Toolstack, access: Access, limits: Limits, stop_timeout_s: float) -> int:
     def application() -> ASGIApp:
         served = toolstack.application
         if not toolstack.wait_connected(_FIRST_CONNECTION_S):
@@ -116,6 +116,7 @@ def _run(toolstack: Toolstack, access: Access, stop_timeout_s: float) -> int:
             drain=lambda: toolstack.drain(stop_timeout_s),
             refresh=access.refresh,
             local_only=access.users is None,
+            limits=limits,
         )
     finally:
         idle = toolstack.stop()

@@ -7,12 +7,13 @@ waits longer each time, and only so many wait from one address: the rest are sen
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+
+from virtcim.daemon.clients import address_of
 
 __all__ = ["Logins", "TooManyLogins"]
 
@@ -82,7 +83,7 @@ class Logins:
 
         A refusal is logged with the user and the peer, never with the password.
         """
-        address = _address(peer)
+        address = address_of(peer)
         of_peer, of_user = self._record(address, ""), self._record(address, user)
         if of_peer.waiting >= _MOST_WAITING:
             self.sent_away += 1
@@ -130,14 +131,3 @@ class Logins:
         old = [key for key in idle if now_s - self._records[key].failed_s > _FORGET_S]
         for key in old or idle[: _MOST_REMEMBERED // 2]:
             del self._records[key]
-
-
-def _address(peer: str) -> str:
-    """What one client can have many of is one: the first half of an IPv6 address."""
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return peer
-    if address.version == 4:
-        return peer
-    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)).network_address)

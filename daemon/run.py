@@ -7,18 +7,25 @@ import contextlib
 import gc
 import inspect
 import logging
+import math
 import signal
 import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-import h11
 import uvicorn
 
-from virtcim.daemon.asgi import ASGIApp, Message, Receive, Scope, Send
+from virtcim.daemon.acceptor import Acceptor
+from virtcim.daemon.admission import Admission
+from virtcim.daemon.asgi import ASGIApp, Message
+from virtcim.daemon.client_limits import ClientLimits
+from virtcim.daemon.connections import Connections
+from virtcim.daemon.descriptors import most_connections, raise_limit
+from virtcim.daemon.exchanges import ending_waits, guarded
+from virtcim.daemon.http_connection import HttpConnection
 from virtcim.daemon.listener import (
     BoundListener,
     Listen,
@@ -48,8 +55,6 @@ Drain = Callable[[], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 _GRACEFUL_STOP_S = 3
-# Longer than any client keeps an idle connection, so that it is the client who closes it.
-_KEEP_ALIVE_S = 75
 # What requests allocate by the thousand is records and texts that stay, and hardly any cycles: with
 # Python's own numbers (700, 10, 10) a third of a large first enumeration is garbage collection.
 _COLLECTION_THRESHOLDS = (10_000, 20, 20)
@@ -72,6 +77,7 @@ def run_daemon(
     drain: Drain | None = None,
     refresh: Callable[[], None] = lambda: None,
     local_only: bool = False,
+    limits: ClientLimits = ClientLimits(),  # noqa: B008 - frozen
 ) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status.
 
@@ -83,7 +89,8 @@ def run_daemon(
     ``ready <url> [<url> ...]`` when all listeners accept requests. Then ``afterwards`` is called,
     in a thread of its own, for what can wait so long. SIGHUP reads the certificates of the
     listeners anew, for connections that come from then on, and calls ``refresh``.
-    ``local_only`` refuses what a browser on this machine sends on behalf of others. Why it could
+    ``local_only`` refuses what a browser on this machine sends on behalf of others; ``limits`` are
+    those of connections. Why it could
     not start is said in one sentence on standard error, and 1 is returned.
     """
     hooks = _Hooks(
@@ -94,7 +101,7 @@ def run_daemon(
         wrap=only_local_hosts if local_only else lambda app: app,
     )
     try:
-        return asyncio.run(_run(app_factory, listens, hooks))
+        return asyncio.run(_run(app_factory, listens, hooks, limits))
     except (ListenError, StartError) as exc:
         print(f"error: {exc}", file=sys.stderr)  # noqa: T201 - where the administrator looks
         return 1
@@ -112,15 +119,33 @@ class _Hooks:
 
 
 class _Server(uvicorn.Server):
-    """A uvicorn server that leaves signals to us and says when it accepts requests."""
+    """A uvicorn server that leaves signals to us and says when it accepts requests.
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    It accepts as many connections as ``admission`` lets in, which the servers of a daemon share.
+    """
+
+    def __init__(self, config: uvicorn.Config, admission: Admission, limits: ClientLimits) -> None:
         super().__init__(config)
+        self._admission = admission
+        self._limits = limits
         self.accepting = asyncio.Event()
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
-        await super().startup(sockets)
+        await super().startup(sockets=[])
+        for sock in sockets or ():
+            acceptor = Acceptor(
+                sock, self._connection, self._admission, self._limits, self.config.ssl
+            )
+            self.servers.append(cast("asyncio.Server", acceptor))
         self.accepting.set()
+
+    @property
+    def connections(self) -> set[HttpConnection]:
+        """The connections that are open."""
+        return cast("set[HttpConnection]", self.server_state.connections)
+
+    def _connection(self) -> HttpConnection:
+        return HttpConnection(self.config, self.server_state, self.lifespan.state)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -144,9 +169,14 @@ async def _run(
     app_factory: AppFactory,
     listens: Sequence[Listen],
     hooks: _Hooks,
+    limits: ClientLimits,
 ) -> int:
     gc.set_threshold(*_COLLECTION_THRESHOLDS)
     limit_memory()
+    admission = Admission(
+        most=most_connections(limits.connections, raise_limit()),
+        most_of_an_address=limits.connections_per_address,
+    )
     stop = _Stop()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -161,8 +191,11 @@ async def _run(
         made = app_factory()
         app = await made if inspect.isawaitable(made) else made
         await stack.enter_async_context(_lifespan(app))
-        served = _dropping_late_answers(hooks.wrap(_ending_waits(app, stop.ends_waits)))
-        servers = [_Server(_config(served, one.listen)) for one in bound]
+        served = guarded(hooks.wrap(ending_waits(app, stop.ends_waits)))
+        servers = [_Server(_config(served, one.listen, limits), admission, limits) for one in bound]
+        connections = Connections(limits, admission)
+        watching = asyncio.create_task(connections.watch([one.connections for one in servers]))
+        stack.callback(watching.cancel)
 
         def hang_up() -> None:
             for server, one in zip(servers, bound, strict=True):
@@ -216,68 +249,17 @@ async def _first(*awaitables: asyncio.Future[Any]) -> None:
         future.result()
 
 
-def _ending_waits(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
-    """Tell requests that wait (long polls) that their client is gone as soon as we stop."""
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        body_complete = False
-
-        async def receive_or_stop() -> Message:
-            nonlocal body_complete
-            if not body_complete:
-                message = await receive()
-                body_complete = not message.get("more_body")
-                return message
-            stopped = asyncio.create_task(stopping.wait())
-            received = asyncio.ensure_future(receive())
-            try:
-                await asyncio.wait((stopped, received), return_when=asyncio.FIRST_COMPLETED)
-                return received.result() if received.done() else {"type": "http.disconnect"}
-            finally:
-                stopped.cancel()
-                received.cancel()
-
-        await app(scope, receive_or_stop, send)
-
-    return serve
-
-
-def _dropping_late_answers(app: ASGIApp) -> ASGIApp:
-    """Drop the answer to a request whose head was good HTTP and whose body was not.
-
-    uvicorn has refused it by then, and would log a traceback whenever a client does that.
-    """
-
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        refused = False
-
-        async def send_unless_refused(message: Message) -> None:
-            nonlocal refused
-            if refused:
-                return
-            try:
-                await send(message)
-            except h11.LocalProtocolError:
-                if message["type"] != "http.response.start":
-                    raise
-                refused = True
-
-        await app(scope, receive, send_unless_refused)
-
-    return serve
-
-
-def _config(app: ASGIApp, listen: Listen) -> uvicorn.Config:
+def _config(app: ASGIApp, listen: Listen, limits: ClientLimits) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         lifespan="off",
-        http="h11",
+        http=HttpConnection,
         ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_keep_alive=math.ceil(limits.silence_s),
         timeout_graceful_shutdown=_GRACEFUL_STOP_S,
         ssl_certfile=listen.cert_file or None,
         ssl_keyfile=listen.key_file or None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from virtcim.daemon.client_limits import ClientLimits
 from virtcim.daemon.limits import limit
 
 __all__ = ["Limits"]
@@ -12,7 +13,7 @@ _MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(ClientLimits):
     """Bounds that keep a hostile, broken or just demanding client from harming the others."""
 
     request_bytes: int = limit(
@@ -23,9 +24,6 @@ class Limits:
     )
     request_elements: int = limit(
         1_000_000, least=1000, most=100_000_000, what="Most elements of a request."
-    )
-    body_timeout_s: float = limit(
-        30.0, least=1.0, most=3600.0, what="Seconds in which a request must have arrived."
     )
     # XAPI's own limit.
     sessions: int = limit(
