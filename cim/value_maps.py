@@ -15,6 +15,10 @@ __all__ = [
     "AccessValue",
     "AdvertiseType",
     "AdvertiseTypeValue",
+    "AlertType",
+    "AlertTypeValue",
+    "AlertingElementFormat",
+    "AlertingElementFormatValue",
     "AutomaticRecoveryAction",
     "AutomaticRecoveryActionValue",
     "AutomaticStartupAction",
@@ -60,6 +64,8 @@ __all__ = [
     "OperatingStatusValue",
     "OperationalStatus",
     "OperationalStatusValue",
+    "PerceivedSeverity",
+    "PerceivedSeverityValue",
     "PoolConfigurationMethod",
     "PoolConfigurationMethodValue",
     "PortType",
@@ -141,6 +147,9 @@ SpecificationTypeValue = NewType("SpecificationTypeValue", int)
 RegisteredOrganizationValue = NewType("RegisteredOrganizationValue", int)
 AdvertiseTypeValue = NewType("AdvertiseTypeValue", int)
 ErrorSourceFormatValue = NewType("ErrorSourceFormatValue", int)
+AlertTypeValue = NewType("AlertTypeValue", int)
+AlertingElementFormatValue = NewType("AlertingElementFormatValue", int)
+PerceivedSeverityValue = NewType("PerceivedSeverityValue", int)
 ClassInfoValue = NewType("ClassInfoValue", int)
 ClassTypeValue = NewType("ClassTypeValue", int)
 
@@ -532,6 +541,30 @@ class ErrorSourceFormat:
     UNKNOWN = ErrorSourceFormatValue(0)
     OTHER = ErrorSourceFormatValue(1)
     CIMOBJECT_PATH = ErrorSourceFormatValue(2)
+
+
+class AlertType:
+    """CIM_AlertIndication.AlertType"""
+
+    OTHER = AlertTypeValue(1)
+    COMMUNICATIONS_ALERT = AlertTypeValue(2)
+    QUALITY_OF_SERVICE_ALERT = AlertTypeValue(3)
+    PROCESSING_ERROR = AlertTypeValue(4)
+    SECURITY_ALERT = AlertTypeValue(8)
+
+
+class AlertingElementFormat:
+    """CIM_AlertIndication.AlertingElementFormat"""
+
+    UNKNOWN = AlertingElementFormatValue(0)
+    CIMOBJECT_PATH = AlertingElementFormatValue(2)
+
+
+class PerceivedSeverity:
+    """CIM_AlertIndication.PerceivedSeverity"""
+
+    INFORMATION = PerceivedSeverityValue(2)
+    DEGRADED_WARNING = PerceivedSeverityValue(3)
 
 
 class ClassInfo:

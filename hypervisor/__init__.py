@@ -14,6 +14,7 @@ from virtcim.hypervisor.change import (
 from virtcim.hypervisor.credentials import Credentials
 from virtcim.hypervisor.dialects import DIALECTS, open_endpoint
 from virtcim.hypervisor.endpoint import Endpoint, Monitor, PowerStateError
+from virtcim.hypervisor.inventory import Watcher
 from virtcim.hypervisor.model import (
     Console,
     ConsoleKind,
@@ -73,6 +74,7 @@ __all__ = [
     "VirtualSystem",
     "VirtualSystemChange",
     "VirtualSystemSpec",
+    "Watcher",
     "XenApiEndpoint",
     "open_endpoint",
 ]

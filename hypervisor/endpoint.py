@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from virtcim.errormap import Fault, HypervisorError
 from virtcim.hypervisor.change import AddedDevices, Made, VirtualSystemChange
+from virtcim.hypervisor.inventory import Watcher
 from virtcim.hypervisor.model import Inventory, PowerOperation, PowerState, VirtualSystemSpec
 from virtcim.hypervisor.monitor import Monitor
 from virtcim.hypervisor.storage import Storage
@@ -41,6 +43,14 @@ class Endpoint(Protocol):
         """The state of everything now, without any call to the hypervisor.
 
         Raises HypervisorError with the reason of the disconnection while there is no connection.
+        """
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call ``watcher`` with every new inventory, and with the Fault that ends the connection.
+
+        In their order, and first of all with what there is now, if the first connection stands or
+        has failed. It is called from threads of the endpoint and must return at once. Gives what
+        ends it; ``close`` ends it, too.
         """
 
     def change_power(

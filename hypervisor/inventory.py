@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 
 from virtcim.errormap import ErrorCode, Fault, HypervisorError, from_transport, translate
 from virtcim.hypervisor.model import Inventory
 
-__all__ = ["InventoryStore"]
+__all__ = ["InventoryStore", "Watcher"]
+
+Watcher = Callable[[Inventory | Fault], None]
 
 # What tells the administrator more than that there is no connection.
 _TELLING = frozenset(
@@ -38,6 +41,7 @@ class InventoryStore:
             phase="connect", message="the connection is still being made", operation="event.from"
         )
         self._attempted = False
+        self._watchers: tuple[Watcher, ...] = ()
 
     def read(self) -> Inventory:
         """Give the state of everything. Raises HypervisorError while disconnected."""
@@ -59,19 +63,50 @@ class InventoryStore:
     def publish(self, inventory: Inventory, token: str, *, resynchronised: bool = False) -> None:
         """Let readers see ``inventory``, which is complete up to ``token``."""
         with self._changed:
+            is_news = inventory is not self._inventory
             self._inventory = inventory
             self._token = token
             self._synchronisations += resynchronised
             self._attempted = True
             self._changed.notify_all()
+            if is_news:
+                self._tell(inventory)
 
     def disconnect(self, fault: Fault) -> None:
         """Let every read fail with ``fault`` until something is published again."""
         with self._changed:
+            is_news = self._inventory is not None or not self._attempted
             self._fault = _as_disconnection(fault)
             self._inventory = None
             self._attempted = True
             self._changed.notify_all()
+            if is_news:
+                self._tell(self._fault)
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call ``watcher`` with every new inventory, and with why there is none once there is none.
+
+        It is called in their order, by whoever publishes, first of all with what there is now, and
+        must return at once. Gives what ends it.
+        """
+        with self._changed:
+            self._watchers = (*self._watchers, watcher)
+            if self._attempted:
+                watcher(self._fault if self._inventory is None else self._inventory)
+        return lambda: self._unwatch(watcher)
+
+    def end_watching(self) -> None:
+        """Tell nobody anything any more."""
+        with self._changed:
+            self._watchers = ()
+
+    def _unwatch(self, watcher: Watcher) -> None:
+        with self._changed:
+            self._watchers = tuple(each for each in self._watchers if each is not watcher)
+
+    def _tell(self, news: Inventory | Fault) -> None:
+        for watcher in self._watchers:
+            watcher(news)
 
     def wait_attempted(self, timeout_s: float) -> bool:
         """Wait until the first connection stands or has failed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from itertools import chain
 
@@ -25,6 +25,7 @@ from virtcim.providers.host.devices import HOST_DEVICES
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.host.power_management import POWER_SERVICE
 from virtcim.providers.indications import IndicationSink
+from virtcim.providers.indications.sources import IndicationSources
 from virtcim.providers.interop.object_manager import INTEROP, NAMESPACE, OBJECT_MANAGER
 from virtcim.providers.interop.profiles import REGISTERED_PROFILE
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
@@ -103,9 +104,10 @@ class Providers:
             names = ", ".join(map(_namespace_name, endpoints))
             raise ValueError(f"two hypervisors have the same name: {names}")
         self._jobs = JobStore(state)
-        self._sink: IndicationSink | None = None
+        self._sources: IndicationSources | None = None
         for name, endpoint in endpoint_of.items():
             endpoint.keep_undo_steps(UndoStore(self._jobs.database, name))
+        self._endpoints = endpoint_of
         self._operations = Operations(
             self._jobs,
             job_after_s,
@@ -236,19 +238,27 @@ class Providers:
         """The database that this server keeps its state in."""
         return self._jobs.database
 
-    def start_indications(self, sink: IndicationSink) -> None:
+    def start_indications(
+        self, sink: IndicationSink, *, leads: Callable[[], bool] = lambda: True
+    ) -> None:
         """Begin to tell ``sink`` what happens (``providers.indications``).
 
-        Nothing is computed before, nor while nobody wants it.
+        Nothing is computed before, nor while nobody wants it. Of several servers over one database
+        the one that ``leads`` tells what changes; each tells which of its operations failed.
         """
-        self._sink = sink
+        namespaces = {self._served[name.lower()]: one for name, one in self._endpoints.items()}
+        self._sources = IndicationSources(namespaces, self._jobs, self._operations, sink, leads)
 
     def subscriptions_changed(self) -> None:
-        """To be called when the sink may want something else than before."""
+        """To be called when the sink may want something else, or another server may lead."""
+        if self._sources is not None:
+            self._sources.look_again()
 
     def stop_indications(self) -> None:
         """Tell the sink nothing any more; it is not in use when this returns."""
-        self._sink = None
+        sources, self._sources = self._sources, None
+        if sources is not None:
+            sources.stop()
 
     def drain(self, timeout_s: float) -> None:
         """Begin no operation any more, and wait up to ``timeout_s`` until those that run ended.
@@ -264,6 +274,7 @@ class Providers:
 
     def close(self) -> None:
         """Let go of the job store; operations in progress end as jobs of unknown outcome."""
+        self.stop_indications()
         self._operations.close()
         self._jobs.close()
 

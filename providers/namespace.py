@@ -16,6 +16,7 @@ from virtcim.cim.records import (
 )
 from virtcim.errormap import ENGLISH, ErrorCode
 from virtcim.hypervisor.endpoint import Endpoint
+from virtcim.hypervisor.model import Inventory
 from virtcim.providers.associations.job_ends import named_elements
 from virtcim.providers.associations.table import ASSOCIATIONS
 from virtcim.providers.engine.association_engine import AssociationEngine, Filters, Link
@@ -27,7 +28,7 @@ from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.jobs.invocation import Call
 from virtcim.providers.jobs.runner import Operations
 from virtcim.providers.method_table import METHODS
-from virtcim.providers.state.job_store import JobStore
+from virtcim.providers.state.job_store import JobElement, JobStore
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 
 __all__ = ["Namespace"]
@@ -76,6 +77,10 @@ class Namespace:
             jobs=self._jobs,
             implementations=self._implementations,
         )
+
+    def view_of(self, inventory: Inventory) -> View:
+        """What an operation would have seen of another inventory than the newest."""
+        return View(namespace=self.name, endpoint=self._endpoint, inventory=inventory)
 
     def _names(self) -> list[str]:
         return [each.name for each in self._served().values()]
@@ -160,6 +165,18 @@ class Namespace:
     def record(self, node: AnyNode) -> Record:
         """The record of an instance of this namespace."""
         return self._cache.record(node)
+
+    def former_record(self, node: AnyNode) -> Record:
+        """The record of an instance as it was before."""
+        return self._cache.former(node)
+
+    def path_of(self, element: JobElement) -> ObjectPath | None:
+        """The name of what a job keeps; None where there is no such class here."""
+        found = self._instance_classes.get(element.class_name)
+        if found is None:
+            return None
+        keys = found.shape.keys(element.identity)
+        return ObjectPath(found.name, keys, namespace=self.name)
 
     def instance_name(self, link: Link) -> ObjectPath:
         """The name of the instance at the other end."""

@@ -126,6 +126,24 @@ _ROWS = (
     ),
     _Row("AdvertiseType", "CIM_RegisteredSpecification.AdvertiseTypes", only=("Not Advertised",)),
     _Row("ErrorSourceFormat", "CIM_Error.ErrorSourceFormat"),
+    _Row(
+        "AlertType",
+        "CIM_AlertIndication.AlertType",
+        only=(
+            *("Other", "Communications Alert", "Processing Error", "Security Alert"),
+            "Quality of Service Alert",
+        ),
+    ),
+    _Row(
+        "AlertingElementFormat",
+        "CIM_AlertIndication.AlertingElementFormat",
+        only=("Unknown", "CIMObjectPath"),
+    ),
+    _Row(
+        "PerceivedSeverity",
+        "CIM_AlertIndication.PerceivedSeverity",
+        only=("Information", "Degraded/Warning"),
+    ),
     _Row("ClassInfo", "CIM_Namespace.ClassInfo", only=("Other",)),
     _Row("ClassType", "CIM_Namespace.ClassType", only=("CIM",)),
 )

@@ -11,7 +11,7 @@ from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
 from virtcim.hypervisor.change import AddedDevices, Made, VirtualSystemChange
 from virtcim.hypervisor.credentials import Credentials
 from virtcim.hypervisor.endpoint import Monitor, PowerStateError
-from virtcim.hypervisor.inventory import InventoryStore
+from virtcim.hypervisor.inventory import InventoryStore, Watcher
 from virtcim.hypervisor.model import (
     Inventory,
     PowerOperation,
@@ -115,6 +115,10 @@ class XenApiEndpoint:
         Raises HypervisorError with the reason of the disconnection while there is no connection.
         """
         return self._store.read()
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Call ``watcher`` with every new inventory, and with what ends the connection."""
+        return self._store.watch(watcher)
 
     def wait_attempted(self, timeout_s: float) -> bool:
         """Wait until the first connection stands or has failed; False: neither in time."""
@@ -258,6 +262,8 @@ class XenApiEndpoint:
         self._session.close()
         self._recovery.stop()
         self._follower.join(_JOIN_TIMEOUT_S)
+        # That it is closed is no news of the hypervisor.
+        self._store.end_watching()
         # What nobody follows any more soon is not so.
         self._store.disconnect(
             from_transport(

@@ -20,7 +20,7 @@ from virtcim.providers.engine.instance_class import AnyClass, AnyNode
 from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
 
-__all__ = ["RecordCache"]
+__all__ = ["RecordCache", "unchanged"]
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ class RecordCache:
         known = self._classes[node.instance_class.name]
         identity = node.identity
         entry = known.entries.get(identity)
-        if entry is None or not _unchanged(entry[0], node.sources):
+        if entry is None or not unchanged(entry[0], node.sources):
             entry = self._added(known, identity, node)
         self._use(known)
         return entry[1]
@@ -85,12 +85,20 @@ class RecordCache:
             if len(known.entries) > known.limit:
                 self._forget_gone(node.instance_class, known)
             entry = known.entries.get(identity)
-            if entry is None or not _unchanged(entry[0], node.sources):
+            if entry is None or not unchanged(entry[0], node.sources):
                 entry = known.entries[identity] = self._made(identity, node)
                 self._additions += 1
                 if self._additions % _FEW == 0:
                     self._make_room(known)
         return entry
+
+    def former(self, node: AnyNode) -> Record:
+        """The record of one instance as it was; where it is not kept any more, made for once."""
+        identity = node.identity
+        entry = self._classes[node.instance_class.name].entries.get(identity)
+        if entry is None or not unchanged(entry[0], node.sources):
+            entry = self._made(identity, node)
+        return entry[1]
 
     def path(self, node: AnyNode) -> ObjectPath:
         """The name of one instance: that of its record where there is one, text and all."""
@@ -113,7 +121,7 @@ class RecordCache:
             for node in instance_class.all(view):
                 identity = node.identity
                 entry = before.get(identity)
-                if entry is None or not _unchanged(entry[0], node.sources):
+                if entry is None or not unchanged(entry[0], node.sources):
                     entry = self._made(identity, node)
                 entries[identity] = entry
             records = RecordList(record for _, record in entries.values())
@@ -170,7 +178,7 @@ def _report(what: str, error: str) -> None:
     _log.error("only the keys of %s can be shown: %s", what, error)
 
 
-def _unchanged(before: Sources, now: Sources) -> bool:
+def unchanged(before: Sources, now: Sources) -> bool:
     """Whether the sources are the same objects; texts and numbers compare by value."""
     # A loop: this is asked for every instance with every reading, and all() costs three times more.
     for old, new in zip(before, now, strict=True):

@@ -45,7 +45,8 @@ class View:
     """One consistent state of one namespace, for the length of one operation.
 
     The inventory is taken when it is first needed: what does not need it works without a
-    connection. Everything raises HypervisorError while there is none.
+    connection. Everything raises HypervisorError while there is none. ``inventory`` is one that is
+    not the newest.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class View:
         jobs: JobStore | None = None,
         implementations: Callable[[], Sequence[View]] = tuple,
         language: str = ENGLISH,
+        inventory: Inventory | None = None,
     ) -> None:
         self.namespace = namespace
         self.language = language
@@ -66,7 +68,7 @@ class View:
         self._endpoint = endpoint
         self._derived = derived or Derived()
         self._jobs = jobs
-        self._inventory: Inventory | None = None
+        self._inventory = inventory
 
     @property
     def inventory(self) -> Inventory:

@@ -15,10 +15,19 @@ from virtcim.errormap import ErrorCode, HypervisorError
 from virtcim.hypervisor.change import Made
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.hypervisor.model import Inventory
+from virtcim.providers.coded_error import CodedError
 from virtcim.providers.errors import failure, failure_of, translated
 from virtcim.providers.state.job_store import Job, JobElement, JobStore
 
-__all__ = ["JOB_STARTED", "MOST_OPERATIONS", "Action", "Incident", "Operation", "Operations"]
+__all__ = [
+    "JOB_STARTED",
+    "MOST_OPERATIONS",
+    "Action",
+    "Incident",
+    "OnFailure",
+    "Operation",
+    "Operations",
+]
 
 _log = logging.getLogger(__name__)
 # "Method Parameters Checked - Job Started", the same number for every method.
@@ -41,6 +50,14 @@ def _logged(what: str, error: BaseException) -> str:
     return f"{what} failed unexpectedly"
 
 
+OnFailure = Callable[[Job], None]
+"""Told of what failed at the hypervisor while its caller waited: a job that nobody will see."""
+
+
+def _say_nothing(_job: Job) -> None:
+    """Nobody wants to know."""
+
+
 class Operation:
     """One running operation: the Monitor that the endpoint tells, and its outcome."""
 
@@ -51,6 +68,7 @@ class Operation:
         endpoint: Endpoint,
         named_by: NamedBy,
         incident: Incident,
+        on_failure: OnFailure = _say_nothing,
     ) -> None:
         """``named_by`` tells which instances a result names."""
         self._job = job
@@ -58,6 +76,7 @@ class Operation:
         self._endpoint = endpoint
         self._named_by = named_by
         self._incident = incident
+        self._on_failure = on_failure
         self._lock = threading.Lock()
         self._published = False
         self._cancelled: JobState | None = None
@@ -127,6 +146,8 @@ class Operation:
                 self._store.put(job)
                 if self._delete and job.state is self._cancelled:
                     self._store.remove(job.uuid)
+            elif isinstance(error, CodedError) and error.failure.standard is not None:
+                self._on_failure(replace(self._job, failure=error.failure))
             self.ended.set()
             self.to_answer.set()
 
@@ -220,7 +241,8 @@ class Operations:
 
         ``elements_of`` tells which instances stand for what an operation has made; ``incident``
         gives the phrase for a programming error within a job, which it logs. Beyond ``most`` of
-        them further ones are refused.
+        them further ones are refused. ``on_failure`` may be set to whoever wants to know what
+        failed while its caller waited.
         """
         self._incident = incident or _logged
         self._most = most
@@ -230,6 +252,7 @@ class Operations:
         self._running: dict[str, Operation] = {}
         self._lock = threading.Lock()
         self._closing = threading.Event()
+        self.on_failure: OnFailure = _say_nothing
         self._draining = False
         self._taken_up: set[str] = set()
         for job in store.unfinished():
@@ -298,7 +321,10 @@ class Operations:
             owner=owner,
             affected=affected,
         )
-        operation = Operation(job, self._store, endpoint, named_by, self._incident)
+        operation = Operation(
+            *(job, self._store, endpoint, named_by, self._incident),
+            on_failure=self.on_failure,
+        )
         with self._lock:
             if self._draining:
                 raise failure(

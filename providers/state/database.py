@@ -89,6 +89,25 @@ def _keep_failures_instead_of_texts(connection: sa.Connection) -> None:
         connection.execute(sa.update(jobs).where(jobs.c.uuid == uuid).values(error=kept))
 
 
+def _make_what_was_told_of(connection: sa.Connection) -> None:
+    sa.Table(
+        "indication_source",
+        sa.MetaData(),
+        sa.Column("namespace", sa.Text, primary_key=True),
+        sa.Column("epoch", sa.BigInteger, nullable=False),
+        sa.Column("position", sa.BigInteger, nullable=False),
+        sa.Column("complete", sa.Integer, nullable=False),
+    ).create(connection)
+    sa.Table(
+        "indication_told",
+        sa.MetaData(),
+        sa.Column("namespace", sa.Text, primary_key=True),
+        sa.Column("kind", sa.String(32), primary_key=True),
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("object", sa.LargeBinary, nullable=False),
+    ).create(connection)
+
+
 # The step at index n makes version n + 1 of version n. Those of a released version are never
 # changed: they are what its databases were made by.
 _MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (
@@ -96,6 +115,7 @@ _MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (
     _tell_what_jobs_are_about,
     _make_undo,
     _keep_failures_instead_of_texts,
+    _make_what_was_told_of,
 )
 
 

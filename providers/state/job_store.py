@@ -19,7 +19,15 @@ from virtcim.errormap import ErrorCode
 from virtcim.providers.coded_error import Failure
 from virtcim.providers.state.database import StateDatabase
 
-__all__ = ["TIME_BEFORE_REMOVAL", "Job", "JobElement", "JobStore"]
+__all__ = [
+    "TIME_BEFORE_REMOVAL",
+    "Job",
+    "JobElement",
+    "JobStore",
+    "JobWatcher",
+    "job_from_row",
+    "row_of_job",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -78,6 +86,9 @@ class Job:
             yield self.owner
 
 
+# The namespace, the UUID, and the job as it is now; None: it is gone.
+JobWatcher = Callable[[str, str, Job | None], None]
+
 # The tables are made in state_database; nothing but names and types matters here.
 _JOBS = sa.Table(
     "job",
@@ -122,10 +133,11 @@ class JobStore:
         try:
             with self._engine.begin() as connection:
                 rows = connection.execute(sa.select(_JOBS)).mappings()
-                self._jobs = {job.uuid: job for job in (_from_row(dict(row)) for row in rows)}
+                self._jobs = {job.uuid: job for job in (job_from_row(dict(row)) for row in rows)}
         except (sa.exc.SQLAlchemyError, ValueError) as error:
             self.database.close()
             raise self.database.unusable(state, error) from error
+        self._watchers: tuple[JobWatcher, ...] = ()
         # The UUIDs of the jobs that have to do with an element; a tuple is never changed.
         self._by_element: dict[JobElement, tuple[str, ...]] = {}
         for job in self._jobs.values():
@@ -158,6 +170,26 @@ class JobStore:
         """The jobs that have not ended, of every namespace."""
         return tuple(job for job in self._jobs.copy().values() if not job.ended)
 
+    def watch(self, watcher: JobWatcher) -> Callable[[], None]:
+        """Call ``watcher`` with every new and changed job, and with None for one that is gone.
+
+        First of all with every job that there is. It is called in the order of the changes, within
+        them, and must return at once. Gives what ends it.
+        """
+        with self._lock:
+            self._watchers = (*self._watchers, watcher)
+            for job in self._jobs.values():
+                watcher(job.namespace, job.uuid, job)
+        return lambda: self._unwatch(watcher)
+
+    def _unwatch(self, watcher: JobWatcher) -> None:
+        with self._lock:
+            self._watchers = tuple(each for each in self._watchers if each is not watcher)
+
+    def _tell(self, namespace: str, uuid: str, job: Job | None) -> None:
+        for watcher in self._watchers:
+            watcher(namespace, uuid, job)
+
     def put(self, job: Job) -> None:
         """Keep a new or changed job; where the database fails, in memory at least."""
         with self._lock:
@@ -166,29 +198,32 @@ class JobStore:
             try:
                 with self._engine.begin() as connection:
                     connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == job.uuid))
-                    connection.execute(sa.insert(_JOBS).values(_to_row(job)))
+                    connection.execute(sa.insert(_JOBS).values(row_of_job(job)))
             except sa.exc.SQLAlchemyError:
                 _log.exception("the job %s (%s) cannot be stored", job.uuid, job.name)
             # Found by what it has made as soon as it is read, from whichever thread.
             self._index(job.uuid, before=self._jobs.get(job.uuid), after=job)
             # Only now may it be read: what a client was told must survive the server's death.
             self._jobs[job.uuid] = job
+            self._tell(job.namespace, job.uuid, job)
 
     def note_progress(self, uuid: str, percent_complete: int) -> None:
         """Keep the progress of a job, in memory only: after a restart it means nothing."""
         with self._lock:
             job = self._jobs.get(uuid)
             if job is not None and not job.ended and job.percent_complete != percent_complete:
-                self._jobs[uuid] = replace(
-                    job, percent_complete=percent_complete, updated=self.clock()
-                )
+                changed = replace(job, percent_complete=percent_complete, updated=self.clock())
+                self._jobs[uuid] = changed
+                self._tell(changed.namespace, uuid, changed)
 
     def remove(self, uuid: str) -> None:
         """Forget a job."""
         with self._lock:
             if self._closed or uuid not in self._jobs:
                 return
-            self._index(uuid, before=self._jobs.pop(uuid), after=None)
+            gone = self._jobs.pop(uuid)
+            self._index(uuid, before=gone, after=None)
+            self._tell(gone.namespace, uuid, None)
             try:
                 with self._engine.begin() as connection:
                     connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == uuid))
@@ -224,7 +259,8 @@ class JobStore:
                 del self._by_element[element]
 
 
-def _to_row(job: Job) -> dict[str, object]:
+def row_of_job(job: Job) -> dict[str, object]:
+    """The columns of a job, all of them values of JSON."""
     row: dict[str, object] = {name: getattr(job, name) for name in _COLUMNS if name != "error"}
     for name in _TIMES:
         row[name] = getattr(job, name).timestamp()
@@ -234,7 +270,8 @@ def _to_row(job: Job) -> dict[str, object]:
     return row
 
 
-def _from_row(row: Mapping[str, Any]) -> Job:
+def job_from_row(row: Mapping[str, Any]) -> Job:
+    """The job that has these columns. Raises ValueError, KeyError or TypeError where none has."""
     values = dict(row)
     for name in _TIMES:
         values[name] = datetime.fromtimestamp(values[name], UTC)

@@ -16,6 +16,7 @@ from tests.providers.simulated_undo import SimulatedUndo
 from virtcim.errormap import Fault, HypervisorError, from_libvirt, from_transport, from_xapi
 from virtcim.hypervisor.change import AddedDevices, Made, RolledBackError, VirtualSystemChange
 from virtcim.hypervisor.endpoint import Monitor, PowerStateError
+from virtcim.hypervisor.inventory import Watcher
 from virtcim.hypervisor.model import (
     Inventory,
     PowerOperation,
@@ -108,6 +109,9 @@ class SimulatedEndpoint:
         self.followed: list[str] = []
         self._undo = SimulatedUndo(self)
         self._loses: bool | None = None
+        self._watchers: list[Watcher] = []
+        self._told: Inventory | Fault | None = None
+        self.host.watchers.append(self._tell_watchers)
 
     @property
     def current(self) -> Inventory:
@@ -116,7 +120,7 @@ class SimulatedEndpoint:
 
     @current.setter
     def current(self, inventory: Inventory) -> None:
-        self.host.inventory = inventory
+        self.host.put(inventory)
 
     def inventory(self) -> Inventory:
         self.inventories_read += 1
@@ -260,11 +264,33 @@ class SimulatedEndpoint:
             fault = fault.cause
         return fault.code == "TASK_CANCELLED"
 
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        with self.host.changed:
+            self._tell_watchers()
+            self._watchers.append(watcher)
+            assert self._told is not None
+            watcher(self._told)
+        return lambda: self._unwatch(watcher)
+
+    def _unwatch(self, watcher: Watcher) -> None:
+        with self.host.changed:
+            if watcher in self._watchers:  # nobody is told anything after ``close``
+                self._watchers.remove(watcher)
+
+    def _tell_watchers(self) -> None:
+        with self.host.changed:
+            told = _NOT_CONNECTED if self.disconnected else self.current
+            if told is not self._told:
+                self._told = told
+                for watcher in [*self._watchers]:
+                    watcher(told)
+
     def wait_attempted(self, timeout_s: float) -> bool:
         return True
 
     def close(self) -> None:
         self._undo.stop()
+        self._watchers.clear()
         self.lose_connection()
 
     @property
@@ -278,9 +304,11 @@ class SimulatedEndpoint:
         with self.host.changed:
             self.disconnected = True
             self.host.changed.notify_all()
+            self._tell_watchers()
 
     def restore_connection(self) -> None:
         self.disconnected = False
+        self._tell_watchers()
         self._undo.take_back()
 
     def lose_at_next_change(self, *, arrives: bool) -> None:
@@ -388,14 +416,15 @@ class SimulatedEndpoint:
 
     def _check_connection(self) -> None:
         if self.disconnected:
-            raise HypervisorError(
-                from_transport(
-                    phase="connect",
-                    exception="ConnectionRefusedError",
-                    errno=111,
-                    message="Connection refused",
-                )
-            )
+            raise HypervisorError(_NOT_CONNECTED)
+
+
+_NOT_CONNECTED = from_transport(
+    phase="connect",
+    exception="ConnectionRefusedError",
+    errno=111,
+    message="Connection refused",
+)
 
 
 class _LostError(HypervisorError):

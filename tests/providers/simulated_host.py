@@ -32,7 +32,8 @@ class SimulatedHost:
     """A hypervisor that is a dictionary.
 
     ``guests_are_deaf``: no guest follows when it is asked to shut down. ``on_change`` is called
-    after each change. Everything is safe to use from many threads, under ``changed``.
+    after each change, ``watchers`` within it. Everything is safe to use from many threads, under
+    ``changed``.
     """
 
     def __init__(self, systems: int) -> None:
@@ -40,16 +41,24 @@ class SimulatedHost:
         self.inventory: Inventory = inventory(systems)
         self.guests_are_deaf = False
         self.on_change: list[Callable[[], None]] = []
+        self.watchers: list[Callable[[], None]] = []
         self._tasks: dict[str, SimulatedTask] = {}
 
     def publish(self, **parts: Mapping[str, Any]) -> None:
         """Another inventory, with other objects of some kinds."""
         with self.changed:
             generation = self.inventory.generation + 1
-            self.inventory = replace(self.inventory, generation=generation, **parts)
-            self.changed.notify_all()
+            self.put(replace(self.inventory, generation=generation, **parts))
         for call in self.on_change:
             call()
+
+    def put(self, inventory: Inventory) -> None:
+        """Another inventory."""
+        with self.changed:
+            self.inventory = inventory
+            self.changed.notify_all()
+            for call in [*self.watchers]:
+                call()
 
     def begin_task(self, wanted_ref: str) -> SimulatedTask:
         """A new task; it gets another reference where that one is taken."""

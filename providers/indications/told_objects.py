@@ -1,0 +1,181 @@
+"""What was told of last, as the database keeps it, and as inventories to compare with.
+
+Domain objects are kept, not instances: what an instance showed is computed from them again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from virtcim.errormap import from_transport
+from virtcim.hypervisor.model import (
+    Host,
+    Inventory,
+    Network,
+    StorageRepository,
+    VirtualSystem,
+)
+from virtcim.hypervisor.unread import UnreadObjects
+from virtcim.providers.indications.differences import changed_objects
+from virtcim.providers.indications.known_objects import KINDS, objects
+from virtcim.providers.indications.stored_objects import (
+    object_of,
+    packed,
+    stored_text,
+    unpacked,
+)
+from virtcim.providers.state.job_store import Job, job_from_row, row_of_job
+from virtcim.providers.state.told_store import ToldKey
+
+__all__ = [
+    "Told",
+    "changed_rows",
+    "connection_row",
+    "every_row",
+    "job_key",
+    "job_row",
+    "recalled_host",
+    "recalled_inventory",
+    "recalled_jobs",
+    "was_lost",
+]
+
+# What the database keeps.
+Told = Mapping[ToldKey, bytes]
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+_CLASSES: Mapping[str, type] = MappingProxyType(
+    {
+        "hosts": Host,
+        "storage_repositories": StorageRepository,
+        "networks": Network,
+        "virtual_systems": VirtualSystem,
+    }
+)
+_MEMORY = "memory_in_use"
+_JOB = "job"
+_UNREAD = "unread"
+_CONNECTION = ToldKey("connection", "")
+_NEVER_READ = from_transport(phase="connect", message="nobody could look at them then")
+
+
+def changed_rows(before: Inventory, after: Inventory) -> dict[ToldKey, bytes | None]:
+    """The rows of what has changed; None: it is gone."""
+    rows: dict[ToldKey, bytes | None] = {}
+    for kind in KINDS:
+        former, present = objects(before, kind) or {}, objects(after, kind) or {}
+        for uuid in changed_objects(former, present):
+            found = present.get(uuid)
+            rows[ToldKey(kind, uuid)] = None if found is None else stored_text(found)
+        if objects(before, kind) is None and objects(after, kind) is not None:
+            rows[ToldKey(_UNREAD, kind)] = None
+    memory = after.memory_in_use
+    for uuid in before.memory_in_use.keys() | memory.keys():
+        if before.memory_in_use.get(uuid) != memory.get(uuid):
+            rows[ToldKey(_MEMORY, uuid)] = packed(memory[uuid]) if uuid in memory else None
+    return rows
+
+
+def every_row(
+    inventory: Inventory | None, jobs: Mapping[str, Job], *, lost: bool | None
+) -> Iterator[tuple[ToldKey, bytes]]:
+    """The rows of everything."""
+    if lost is not None:
+        yield connection_row(lost=lost)
+    for job in jobs.values():
+        yield ToldKey(_JOB, job.uuid), job_row(job)[1]
+    if inventory is None:
+        return
+    for kind in KINDS:
+        found = objects(inventory, kind)
+        if found is None:
+            yield ToldKey(_UNREAD, kind), packed(True)
+        for uuid, one in (found or {}).items():
+            yield ToldKey(kind, uuid), stored_text(one)
+    for uuid, in_use in inventory.memory_in_use.items():
+        yield ToldKey(_MEMORY, uuid), packed(in_use)
+
+
+def connection_row(*, lost: bool) -> tuple[ToldKey, bytes]:
+    """The row that says whether there is a connection."""
+    return _CONNECTION, packed(lost)
+
+
+def was_lost(told: Told) -> bool | None:
+    """Whether the connection had been lost; None where nobody knows."""
+    stored = told.get(_CONNECTION)
+    return None if stored is None else bool(unpacked(stored))
+
+
+def job_row(job: Job) -> tuple[ToldKey, bytes]:
+    """The row of a job."""
+    return ToldKey(_JOB, job.uuid), packed(row_of_job(job))
+
+
+def job_key(uuid: str) -> ToldKey:
+    """What tells the row of a job apart."""
+    return ToldKey(_JOB, uuid)
+
+
+def recalled_jobs(told: Told) -> dict[str, Job]:
+    """The jobs by UUID; one that cannot be read is left out, and told of as a new one."""
+    jobs: dict[str, Job] = {}
+    for of, text in told.items():
+        if of.kind == _JOB:
+            try:
+                jobs[of.key] = job_from_row(unpacked(text))
+            except (ValueError, KeyError, TypeError) as error:
+                _log.warning("what was told of the job %s cannot be read: %s", of.key, error)
+    return jobs
+
+
+def recalled_host(told: Told) -> str:
+    """The UUID of the host that stands for all; empty where there was none."""
+    return min((of.key for of in told if of.kind == "hosts"), default="")
+
+
+def recalled_inventory(told: Told, present: Inventory) -> Inventory:
+    """The inventory that was told of last.
+
+    An object that is as it was is the present one, so that only what differs is read. One that
+    cannot be read is the present one, too: nobody knows what has changed.
+    """
+    kinds: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+    memory: dict[str, int] = {}
+    now = {kind: objects(present, kind) or {} for kind in KINDS}
+    for of, text in told.items():
+        if of.kind in kinds:
+            found = now[of.kind].get(of.key)
+            if found is None or stored_text(found) != text:
+                found = _recalled(_CLASSES[of.kind], of, text, found)
+            if found is not None:
+                kinds[of.kind][of.key] = found
+        elif of.kind == _MEMORY:
+            memory[of.key] = int(unpacked(text))
+    unread = {of.key for of in told if of.kind == _UNREAD}
+    parts: dict[str, Any] = {
+        kind: UnreadObjects(_NEVER_READ) if kind in unread else _in_order(kinds[kind], now[kind])
+        for kind in KINDS
+    }
+    return replace(present, memory_in_use=MappingProxyType(memory), **parts)
+
+
+def _recalled(kind: type[T], of: ToldKey, text: bytes, present: T | None) -> T | None:
+    try:
+        found = object_of(kind, text)
+    except ValueError as error:
+        _log.warning("what was told of %s %s cannot be read: %s", of.kind, of.key, error)
+        return present
+    return present if found == present else found
+
+
+def _in_order(recalled: dict[str, T], present: Mapping[str, T]) -> Mapping[str, T]:
+    """In the order of what is there now: then unchanged ones are found at once."""
+    ordered = {uuid: recalled[uuid] for uuid in present if uuid in recalled}
+    return MappingProxyType({**ordered, **recalled})
