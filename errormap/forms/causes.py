@@ -356,6 +356,7 @@ def _xenopsd_qmp(text: str, operation: str) -> Iterator[Found]:
 _FINDERS: tuple[tuple[str, Callable[[str, str], Iterator[Found]]], ...] = (
     ("QEMU", _qemu_command),
     (" monitor", _monitor),
+    ("console log", _monitor),
     ("QEMU binary", _monitor),
     ("job", _job),
     ("igration ", _job),

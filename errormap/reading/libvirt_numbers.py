@@ -256,6 +256,14 @@ _BARE = _WHOLE | {
     if beginning.endswith(":") and beginning[:-1] not in _OF_ERRNO
 }
 _LINES = 20
+# What libvirt's macros say of an argument of a call: number 8, with no beginning of its own.
+_OF_ARGUMENT = later(
+    r"\bunsupported flags \(0x[0-9a-f]{1,16}\) in function \w"
+    r"|\b\w{1,40} in (?:function )?[a-z]{2,12}[A-Z]\w{2,60} (?:must|only accepts|is too large)\b"
+    r"|\bflags '?[A-Z_]{4,60}'? and '?[A-Z_]{4,60}'? (?:in \w{1,60} )?are mutually exclusive"
+    r"|\bmust match (?:stream )?connection\b|\b(?:server|scheme) (?:from|in) dconnuri\b"
+)
+_INVALID_ARGUMENT = "8"
 _SYSTEM_ERROR = "38"
 # How Go's and other bindings print an error.
 _PRINTED = later(r"\bvirError\(Code=([1-9]\d{0,2}), ?Domain=")
@@ -281,6 +289,8 @@ def number_in_message(message: str) -> str:
     match = _IN_MESSAGE.search(message[:20_000])
     if match is not None:
         return str(BEGINNINGS[match[1].lower()])
+    if _OF_ARGUMENT.search(message[:20_000]) is not None:
+        return _INVALID_ARGUMENT
     bare = _BARE_LINE.search(message[:20_000])
     if bare is not None:
         return str(_BARE[bare[1].lower()])

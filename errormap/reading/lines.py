@@ -8,6 +8,7 @@ those before it are kept for when it says nothing.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from virtcim.errormap.patterns import later
@@ -82,6 +83,11 @@ _EMPTY = later(
 )
 
 
+# What heads a list of all that there is to choose from: the lines of the list are no messages.
+_LISTING = later(
+    r"(?:^|: )(?:the )?(?:supported|available|valid|known|possible|recogni[sz]ed) [\w -]{1,40}:\Z",
+    re.IGNORECASE,
+)
 # A line of prose that is as long as this and ends in no punctuation goes on in the next.
 _FULL_LINE = 60
 # No message ends with such a word: it was wrapped.
@@ -116,24 +122,20 @@ def messages(text: str) -> tuple[Message, ...]:
     kept: list[str] = []
     text = text.translate(_FRAME) if "\u2502" in text else text
     going_on = ""
-    for line in text.splitlines() or [""]:
-        bare, signed = _unsigned(line)
-        if not bare.strip():
-            continue
+    for given, stamped, signed in _lines(text):
         said = spoken or unsigned
-        if said and bare.startswith(": "):
+        if said and given.startswith(": "):
             # What was printed into the message ended with a line.
-            said[-1] += bare
+            said[-1] += given
             continue
         if spoken and not signed and _WRAPPED.fullmatch(spoken[-1]):
             # A long line that was broken behind its option when it was pasted.
-            spoken[-1] = f"{spoken[-1].rstrip()} {bare.strip()}"
+            spoken[-1] = f"{spoken[-1].rstrip()} {given.strip()}"
             continue
-        if not signed and said and (_UNFINISHED.search(said[-1]) or _CONTINUED.match(bare)):
-            said[-1] += f" {bare.strip()}"
+        if not signed and said and (_UNFINISHED.search(said[-1]) or _CONTINUED.match(given)):
+            said[-1] += f" {given.strip()}"
             continue
-        stamped = len(bare) < len(line)
-        bare = bare.lstrip(" :")
+        bare = given.lstrip(" :")
         if not stamped and going_on and _GOING_ON.match(bare):
             # Prose that is wrapped: it says nothing by itself.
             if going_on == _KEPT:
@@ -158,6 +160,16 @@ def messages(text: str) -> tuple[Message, ...]:
     found = [_without_option(line) for line in kept]
     telling = [one for one in found if not _EMPTY.match(one.text.lower().strip())]
     return (*telling, *(one for one in found if one not in telling))
+
+
+def _lines(text: str) -> Iterator[tuple[str, bool, bool]]:
+    """The lines that say something: without what stood before, whether anything did, and who."""
+    listing = False
+    for line in text.splitlines() or [""]:
+        bare, signed = _unsigned(line)
+        if bare.strip() and (signed or not listing):
+            listing = _LISTING.search(bare.rstrip()) is not None
+            yield bare, len(bare) < len(line), signed
 
 
 def _wrapped(line: str) -> bool:

@@ -37,6 +37,9 @@ _PATHS = later(
     r"|(?<=['\"\u2018])[\w@+-][\w.@+/-]{0,200}\.(?:qcow2?|img|raw|iso|vmdk|vhdx?|vdi|qed|bin|rom|sock|pem"
     r"|crt|dtb|elf|fd)(?=['\"\u2019]))"
 )
+# Files of the kernel's own, which are no contents of any storage.
+_FILE = "file"
+_OF_KERNEL = later(r"/(?:sys|proc)/")
 _SEARCHED = 4096
 
 
@@ -121,6 +124,8 @@ def objects_of(material: Material) -> frozenset[str]:
         found |= more
         if more - _LOOSE:
             break
+    if _FILE in found and any(_OF_KERNEL.match(path) for path in _PATHS.findall(material.text)):
+        found.discard(_FILE)
     return frozenset(found)
 
 
