@@ -89,7 +89,11 @@ class CimServer:
             audit=self._audit,
         )
         self._rights = rights
-        self._logins = None if authenticate is None else Logins(authenticate)
+        self._logins = (
+            None
+            if authenticate is None
+            else Logins(authenticate, refused=self._audit.login_refused)
+        )
         self._authenticator = (
             None if self._logins is None else BasicAuthenticator(self._logins, stamp=user_stamp)
         )

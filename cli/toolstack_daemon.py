@@ -82,6 +82,8 @@ def run_toolstack(arguments: Arguments) -> int:
                 domain_type=arguments.domain_type.value,
                 authenticate=access.authenticate,
                 user_stamp=access.user_stamp,
+                rights=access.rights,
+                audit=access.audit,
                 session_idle_s=arguments.session_idle,
                 shutdown_timeout_s=arguments.shutdown_timeout,
                 reconcile_s=arguments.reconcile,

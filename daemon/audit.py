@@ -49,6 +49,8 @@ class Outcome(StrEnum):
     STARTED = "started"
     """It goes on as a job, whose end has a line of its own."""
     CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+    """Nobody saw how it ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +113,18 @@ class Audit:
             _lines.info("%s", line)
         if error is not None:
             self._say(error)
+
+    def login_refused(self, user: str, peer: str) -> None:
+        """Write that somebody was not let in."""
+        self.record(
+            AuditEntry(
+                operation="login",
+                outcome=Outcome.REFUSED,
+                user=user,
+                peer=peer,
+                error="ERR_UNACCEPTED_CREDENTIALS",
+            )
+        )
 
     def reopen(self) -> None:
         """Go on in a new file where the old one was moved away, as logrotate does."""

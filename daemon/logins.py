@@ -55,18 +55,21 @@ class _Record:
 class Logins:
     """Asks ``verify`` whether passwords are right; to be used from one event loop.
 
-    ``clock`` gives seconds that only grow, ``pause`` lets them pass. ``failed`` counts wrong
-    passwords, ``sent_away`` the logins that were not looked at.
+    ``refused`` is told the user and the peer of each wrong password. ``clock`` gives seconds that
+    only grow, ``pause`` lets them pass. ``failed`` counts wrong passwords, ``sent_away`` the
+    logins that were not looked at.
     """
 
     def __init__(
         self,
         verify: Callable[[str, str], bool],
         *,
+        refused: Callable[[str, str], None] = lambda _user, _peer: None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._verify = verify
+        self._refused = refused
         self._clock = clock
         self._pause = pause
         self._records: dict[tuple[str, str], _Record] = {}
@@ -113,6 +116,7 @@ class Logins:
                 record.failures += 1
                 record.failed_s = self._clock()
             _log.warning("refused user %r from %s", user[:_MOST_SHOWN], peer)
+            self._refused(user, peer)
         return right
 
     def _record(self, address: str, user: str) -> _Record:

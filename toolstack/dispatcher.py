@@ -16,6 +16,7 @@ from virtcim.daemon.incidents import incident
 from virtcim.toolstack.calltable import Call, Context
 from virtcim.toolstack.faults import XapiFailure, handle_invalid, libvirt_failure
 from virtcim.toolstack.gates import Gates
+from virtcim.toolstack.guard import Guard
 from virtcim.toolstack.operations import Operations
 from virtcim.toolstack.parameters import check_value, count_mismatch
 from virtcim.toolstack.services import Services
@@ -50,6 +51,7 @@ class Dispatcher:
         self._gates = Gates(services.database)
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="libvirt")
         self._operations = Operations()
+        self._guard = Guard(services.sessions, services.database, services.audit)
 
     def load(self) -> None:
         """Load the further calls, unless they are there."""
@@ -98,36 +100,46 @@ class Dispatcher:
         if not answers.are_understood and not call.is_of_one_vm:
             # Not here: others need not wait for it.
             await asyncio.get_running_loop().run_in_executor(self._executor, answers.want_all)
-        session, arguments = self._check(call, params)
-        context = Context(
-            services=self._services,
-            client=client,
-            threads=self._executor,
-            session=session,
-            gate=self._gates.of(call, arguments),
-            ending_gate=self._gates.ending(call, arguments),
-        )
-        ended = self._operations.begin(call)
-        if name == method:
-            try:
-                return await self._call(call, context, arguments)
-            finally:
-                ended()
+        session, given = self._session(call, params)
+        requester = self._guard.requester(session, client)
+        async with self._guard.calling(call, requester, given) as deed:
+            arguments = self._check(call, given)
+            context = Context(
+                services=self._services,
+                client=client,
+                threads=self._executor,
+                session=session,
+                gate=self._gates.of(call, arguments),
+                ending_gate=self._gates.ending(call, arguments),
+            )
+            ended = self._operations.begin(call)
+            if name == method:
+                try:
+                    deed.value = await self._call(call, context, arguments)
+                finally:
+                    ended()
+                return deed.value
 
-        async def work(task: RunningTask) -> object:
-            return await self._call(call, replace(context, task=task), arguments)
+            async def work(task: RunningTask) -> object:
+                async with self._guard.ending(call, requester, given, task.ref) as end:
+                    end.value = await self._call(call, replace(context, task=task), arguments)
+                    return end.value
 
-        return self._services.tasks.start(method, work, ended)
+            deed.job = self._services.tasks.start(method, work, ended)
+            return deed.job
 
-    def _check(self, call: Call, params: list[object]) -> tuple[str, list[object]]:
+    def _session(self, call: Call, params: list[object]) -> tuple[str, list[object]]:
+        """The session of a call, empty where it needs none, and its parameters."""
         given = params[1:] if call.session else params
         most = len(call.parameters)
         least = sum(not parameter.optional for parameter in call.parameters)
         if (call.session and not params) or not least <= len(given) <= most:
             raise count_mismatch(call.name, most, len(given))
-        session = ""
-        if call.session:
-            session = self._services.sessions.require(params[0])
+        session = self._services.sessions.require(params[0]) if call.session else ""
+        return session, given
+
+    def _check(self, call: Call, given: list[object]) -> list[object]:
+        """The parameters as the handler sees them, whose objects exist."""
         if call.needs_libvirt:
             self._services.connection.require()
         arguments = [
@@ -137,7 +149,7 @@ class Dispatcher:
         for parameter, value in zip(call.parameters, arguments, strict=False):
             if parameter.is_reference and not self._exists(call, parameter.kind, str(value)):
                 raise handle_invalid(parameter.kind, str(value))
-        return session, arguments
+        return arguments
 
     def _exists(self, call: Call, class_name: str, ref: str) -> bool:
         if class_name == "session":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from virtcim.daemon.audit import Audit
 from virtcim.daemon.logins import Logins
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.following.inventory import Inventory
@@ -45,6 +46,7 @@ class Services:
     made_pools: MadePools
     statistics: Statistics
     logins: Logins | None
+    audit: Audit
     shutdown_timeout_s: float
     domain_type: str
 

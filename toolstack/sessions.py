@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from virtcim.daemon.roles import EVERYTHING, NOTHING, TOOLSTACK, Rights, Role
 from virtcim.toolstack.datamodel import CLASSES, Record
 from virtcim.toolstack.faults import XapiFailure, field_type_error
 from virtcim.toolstack.refs import random_reference
@@ -19,7 +20,8 @@ class Sessions:
     """The sessions of this process; one that is idle longer than ``idle_s`` ends.
 
     Beyond ``most`` of them those longest idle give way, as in XAPI. ``stamp`` gives what is another
-    thing as soon as a user has to log in again, None for users who need not.
+    thing as soon as a user has to log in again, None for users who need not; ``rights`` what a user
+    who has logged in may do.
     """
 
     def __init__(
@@ -28,11 +30,13 @@ class Sessions:
         idle_s: float,
         most: int,
         stamp: Callable[[str], object] = lambda _: None,
+        rights: Callable[[str], Rights] = lambda _: EVERYTHING,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._idle_s = idle_s
         self._most = most
         self.stamp = stamp
+        self.rights = rights
         self._clock = clock
         self._lock = threading.Lock()
         self._records: dict[str, Record] = {}
@@ -45,13 +49,14 @@ class Sessions:
         ``stamp`` is what ``self.stamp`` gave of the user before he was asked who he is.
         """
         ref = random_reference()
+        rights = EVERYTHING if stamp is None else self.rights(user)
         record = CLASSES["session"].record(
             {
                 "uuid": ref.removeprefix("OpaqueRef:"),
                 "auth_user_name": user,
                 "originator": originator,
                 "this_host": this_host,
-                "is_local_superuser": True,
+                "is_local_superuser": rights.may(Role.ADMINISTER, TOOLSTACK),
                 "pool": False,
                 "last_active": datetime.now(UTC),
                 "validation_time": datetime.now(UTC),
@@ -82,6 +87,18 @@ class Sessions:
             self._last_active[ref] = self._clock()
             self._records[ref]["last_active"] = datetime.now(UTC)
         return ref
+
+    def user(self, ref: str) -> tuple[str, Rights]:
+        """The user of a session, and what he may do: everything where nobody has asked who he is.
+
+        Nobody, and nothing, where there is no such session.
+        """
+        with self._lock:
+            record = self._records.get(ref)
+            if record is None:
+                return "", NOTHING
+            user = str(record["auth_user_name"])
+            return user, self.rights(user) if ref in self._stamps else EVERYTHING
 
     def get(self, ref: str) -> Record | None:
         """Give the session's record, or None when it has ended."""

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from virtcim.daemon.audit import Audit
+from virtcim.daemon.roles import EVERYTHING, Rights
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.following.disk_sizes import DiskSizes
 from virtcim.toolstack.following.follower import Follower
@@ -43,7 +45,8 @@ class ToolstackOptions:
     """What an administrator decides.
 
     ``domain_type`` is auto, kvm or qemu. ``authenticate`` decides about user names and passwords
-    that come over TCP; without it everybody who can connect is trusted. ``image_directories`` and
+    that come over TCP, and ``rights`` about what a user may do; without the first everybody who can
+    connect is trusted. What changes something is told to ``audit``. ``image_directories`` and
     ``image_sources`` are where clients may name images (docs/security.md).
     """
 
@@ -52,6 +55,8 @@ class ToolstackOptions:
     domain_type: str = "auto"
     authenticate: Callable[[str, str], bool] | None = None
     user_stamp: Callable[[str], object] = lambda _: None
+    rights: Callable[[str], Rights] = lambda _: EVERYTHING
+    audit: Audit = field(default_factory=lambda: Audit("toolstack"))
     session_idle_s: float = 24 * 60 * 60
     shutdown_timeout_s: float = 120.0
     reconcile_s: float = 10.0
@@ -128,7 +133,7 @@ class Toolstack:
 
         options = self._options
         if options.authenticate is not None:
-            self._logins = Logins(options.authenticate)
+            self._logins = Logins(options.authenticate, refused=options.audit.login_refused)
         return Services(
             connection=self._connection,
             database=self._database,
@@ -139,6 +144,7 @@ class Toolstack:
                 idle_s=options.session_idle_s,
                 most=options.limits.sessions,
                 stamp=options.user_stamp,
+                rights=options.rights,
             ),
             tasks=Tasks(self._database),
             state=self._state,
@@ -148,6 +154,7 @@ class Toolstack:
             made_pools=self._made_pools,
             statistics=self._statistics,
             logins=self._logins,
+            audit=options.audit,
             shutdown_timeout_s=options.shutdown_timeout_s,
             domain_type=options.domain_type,
         )
