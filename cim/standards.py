@@ -52,6 +52,7 @@ STANDARDS: Mapping[str, Standard] = MappingProxyType(
                     "AssociatorNames",
                     "Associators",
                     "CIMError",
+                    "CIMExport",
                     "CIMMethod",
                     "CIMObject",
                     "CIMOperation",
@@ -78,7 +79,15 @@ STANDARDS: Mapping[str, Standard] = MappingProxyType(
             title="Representation of CIM in XML",
             version="2.4.0",
             clauses=frozenset(
-                {"DECLARATION", "INSTANCE", "MESSAGE", "PROPERTY", "PROPERTY.ARRAY", "VALUE"}
+                {
+                    "DECLARATION",
+                    "EXPMETHODCALL",
+                    "INSTANCE",
+                    "MESSAGE",
+                    "PROPERTY",
+                    "PROPERTY.ARRAY",
+                    "VALUE",
+                }
             ),
         ),
         "DSP1042": Standard(
