@@ -1,0 +1,1 @@
+"""Indications for those who subscribe to them (DSP1054)."""

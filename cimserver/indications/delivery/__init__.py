@@ -1,0 +1,1 @@
+"""The durable queue of indications, and how they are sent to their listeners."""

@@ -1,0 +1,200 @@
+"""Sends what is queued, to many destinations at the same time, while it is started.
+
+One thread watches the queue, and each destination that something waits for has a thread: one that
+hangs keeps nobody else waiting. Of several deliverers on one database one sends.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection
+
+import sqlalchemy as sa
+
+from virtcim.cimserver.indications.delivery.connection import (
+    DeliveryError,
+    ListenerConnection,
+    Timeouts,
+)
+from virtcim.cimserver.indications.delivery.contracts import Subscribers
+from virtcim.cimserver.indications.delivery.ownership import Ownership, Patience
+from virtcim.cimserver.indications.delivery.queue import DeliveryQueue
+from virtcim.cimserver.indications.delivery.tls import ListenerTls
+from virtcim.cimserver.indications.delivery.worker import Outage, Worker
+
+__all__ = ["Deliverer"]
+
+_log = logging.getLogger(__name__)
+
+# How soon it is seen what other processes have put, and how often the owner beats.
+_POLL_S = 1.0
+_CLEAN_S = 60.0
+# After what was being sent is made to fail.
+_ABORT_S = 1.0
+_OUTAGE_PAUSE_S = 2.0
+
+
+class Deliverer:
+    """Delivers what is in a queue, from ``start`` to ``stop``, as often as is wanted.
+
+    Raises ValueError where the authorities that ``tls`` names cannot be read.
+    """
+
+    def __init__(
+        self,
+        queue: DeliveryQueue,
+        subscribers: Subscribers,
+        *,
+        tls: ListenerTls | None = None,
+        timeouts: Timeouts | None = None,
+        patience: Patience | None = None,
+    ) -> None:
+        self._queue = queue
+        self._subscribers = subscribers
+        self._tls = tls or ListenerTls()
+        self._timeouts = timeouts or Timeouts()
+        self._patience = patience or Patience()
+        self._lock = threading.Lock()
+        self._session: _Session | None = None
+
+    def start(self) -> None:
+        """Begin to deliver, as soon as no other deliverer on the database does."""
+        with self._lock:
+            if self._session is None:
+                ownership = Ownership(self._queue.database, patience=self._patience)
+                self._session = _Session(
+                    self._queue, self._subscribers, ownership, connect=self._connect
+                )
+                self._session.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Send no more; what is being sent has ``timeout_s`` to be answered.
+
+        Another deliverer may begin when this returns.
+        """
+        with self._lock:
+            session, self._session = self._session, None
+        if session is not None:
+            session.stop(timeout_s)
+
+    def wake(self, destinations: Collection[str]) -> None:
+        """Something was put for these destinations by this process, and is durable."""
+        session = self._session
+        if session is not None and destinations:
+            session.wake(destinations)
+
+    def _connect(self, url: str) -> ListenerConnection:
+        try:
+            return ListenerConnection(url, self._tls, self._timeouts)
+        except ValueError as exc:
+            raise DeliveryError(str(exc)) from exc
+
+
+class _Session:
+    """One time of being started; what is left of it when it is stopped never sends again."""
+
+    def __init__(
+        self,
+        queue: DeliveryQueue,
+        subscribers: Subscribers,
+        ownership: Ownership,
+        *,
+        connect: Callable[[str], ListenerConnection],
+    ) -> None:
+        self._queue = queue
+        self._subscribers = subscribers
+        self._ownership = ownership
+        self._connect = connect
+        self._lock = threading.Lock()
+        self._workers: dict[str, Worker] = {}
+        self._woken = threading.Event()
+        self._stopping = threading.Event()
+        self._outage = Outage()
+        self._watcher = threading.Thread(target=self._watch, name="indications", daemon=True)
+        self._cleaned_at = float("-inf")
+
+    def start(self) -> None:
+        """Watch the queue from now on."""
+        self._watcher.start()
+
+    def stop(self, timeout_s: float) -> None:
+        """As ``Deliverer.stop``."""
+        end = time.monotonic() + timeout_s
+        self._stopping.set()
+        self._woken.set()
+        self._watcher.join(timeout_s)
+        with self._lock:
+            workers = list(self._workers.values())
+        for worker in workers:
+            worker.poke()
+        for worker in workers:
+            worker.join(max(end - time.monotonic(), 0.0))
+        for worker in workers:
+            worker.abort()
+        end = time.monotonic() + _ABORT_S
+        for worker in workers:
+            worker.join(max(end - time.monotonic(), 0.0))
+        try:
+            self._ownership.release()
+        except sa.exc.SQLAlchemyError as error:
+            # Whoever delivers next waits until we have been silent for long enough.
+            _log.warning("the state database cannot be told that we stop delivering: %s", error)
+
+    def wake(self, destinations: Collection[str]) -> None:
+        """As ``Deliverer.wake``."""
+        if self._ownership.is_held:
+            with self._lock:
+                workers = [self._workers.get(one) for one in destinations]
+                for worker in workers:
+                    if worker is not None:
+                        worker.poke()
+            if all(workers):
+                return
+        self._woken.set()
+
+    def _may_send(self) -> bool:
+        return self._ownership.is_held and not self._stopping.is_set()
+
+    def _ended(self, worker: Worker) -> bool:
+        """Let a worker go that has nothing to do, unless it just got something."""
+        with self._lock:
+            if worker.is_poked:
+                return False
+            del self._workers[worker.destination]
+            return True
+
+    def _watch(self) -> None:
+        while not self._stopping.is_set():
+            pause_s = self._outage.attempt(self._look, _OUTAGE_PAUSE_S)
+            self._stopping.wait(pause_s)
+            self._woken.wait(_POLL_S)
+            self._woken.clear()
+
+    def _look(self) -> float:
+        """See for whom something waits, and have somebody for each."""
+        waiting = self._queue.waiting()
+        if not (waiting or self._workers) or not self._ownership.hold():
+            return 0.0
+        now = time.monotonic()
+        if now - self._cleaned_at >= _CLEAN_S:
+            self._queue.drop_expired()
+            self._cleaned_at = now
+        with self._lock:
+            for state in waiting:
+                worker = self._workers.get(state.destination)
+                if worker is None:
+                    worker = self._workers[state.destination] = Worker(
+                        state,
+                        self._queue,
+                        self._subscribers,
+                        connect=self._connect,
+                        may_send=self._may_send,
+                        stopping=self._stopping,
+                        ended=self._ended,
+                        outage=self._outage,
+                    )
+                    worker.start()
+                worker.poke()
+        return 0.0

@@ -1,0 +1,97 @@
+"""Which of several deliverers on one database delivers: one at a time, whatever dies or hangs.
+
+The owner's beat counts while there is something to send. Whoever has seen the same beat for a
+while, by a clock of its own, takes over; the owner, who may have been asleep, stops sending long
+before. Nobody's time of day matters.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from virtcim.cimserver.indications.delivery.tables import DELIVERER
+from virtcim.providers.state.database import StateDatabase
+
+__all__ = ["Ownership", "Patience"]
+
+_NOBODY = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """For how long an owner sends after its last beat, and after how long another takes over."""
+
+    owner_s: float = 3.0
+    heir_s: float = 5.0
+
+
+def _uptime_s() -> float:
+    """Seconds that include those in which the computer was suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Ownership:
+    """The claim of one deliverer. Raises SQLAlchemyError where the database fails."""
+
+    def __init__(
+        self,
+        database: StateDatabase,
+        *,
+        patience: Patience | None = None,
+        clock: Callable[[], float] = _uptime_s,
+    ) -> None:
+        self._database = database
+        self._patience = patience or Patience()
+        self._clock = clock
+        self._name = str(uuid.uuid4())
+        self._until = 0.0
+        # What was last seen of another owner, and since when.
+        self._seen = _NOBODY, -1
+        self._seen_at = 0.0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether anything may be sent now; it says so without asking the database."""
+        return self._clock() < self._until
+
+    def hold(self) -> bool:
+        """Beat as the owner, or become it where nobody is: whether anything may be sent."""
+        began = self._clock()
+        if self._change(self._name) or self._inherits():
+            self._until = began + self._patience.owner_s
+            return True
+        self._until = 0.0
+        return False
+
+    def release(self) -> None:
+        """Send no more, and let another deliverer begin at once."""
+        self._until = 0.0
+        self._change(self._name, new_owner=_NOBODY)
+
+    def _inherits(self) -> bool:
+        with self._database.lock, self._database.engine.begin() as connection:
+            owner, beat = connection.execute(sa.select(DELIVERER.c.owner, DELIVERER.c.beat)).one()
+        if (owner, beat) != self._seen:
+            self._seen, self._seen_at = (owner, beat), self._clock()
+        waited_s = self._clock() - self._seen_at
+        if owner != _NOBODY and waited_s < self._patience.heir_s:
+            return False
+        return self._change(owner, beat=beat)
+
+    def _change(self, owner: str, *, beat: int | None = None, new_owner: str | None = None) -> bool:
+        """Beat where ``owner`` still owns it: whether it does."""
+        is_so = DELIVERER.c.owner == owner
+        if beat is not None:
+            is_so &= DELIVERER.c.beat == beat
+        statement = (
+            sa.update(DELIVERER)
+            .where(is_so)
+            .values(owner=self._name if new_owner is None else new_owner, beat=DELIVERER.c.beat + 1)
+        )
+        with self._database.lock, self._database.engine.begin() as connection:
+            return connection.execute(statement).rowcount == 1

@@ -1,0 +1,379 @@
+"""The durable queue: what is to be sent to whom, in which order, and what all of them share.
+
+What is put is durable when the transaction of whoever put it is. Everything here is safe in many
+threads and processes.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+import zlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from virtcim.cimserver.indications.delivery.counters import DeliveryCounters
+from virtcim.cimserver.indications.delivery.retention import Retention
+from virtcim.cimserver.indications.delivery.tables import BACKLOG, DELIVERY, PAYLOAD, SEQUENCE
+from virtcim.providers.state.database import StateDatabase
+
+__all__ = ["Addressee", "Delivery", "DeliveryQueue", "Entry", "QueueSize", "Queued", "Sequencing"]
+
+_log = logging.getLogger(__name__)
+
+# XML that says everything twice becomes a tenth by the quickest level.
+_COMPRESSION = 1
+# What a row takes beside its payload, with its indexes.
+_ROW_BYTES = 256
+# Where too much is kept, so much is dropped that it does not happen for each that comes.
+_KEPT_SHARE = 0.95
+_IDS_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Addressee:
+    """Who gets an indication: by which subscription, selected by the filter of which name."""
+
+    subscription: str
+    destination: str
+    filter_name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One text, as ``cim.cimxml.exports.shared_instance`` gives it, for those who share it."""
+
+    text: bytes
+    addressees: Sequence[Addressee]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One text that is to be sent to one destination; ``number`` is its SequenceNumber."""
+
+    destination: str
+    context: str
+    number: int
+    subscription: str
+    filter_name: str
+    payload: int
+    compressed: bytes
+
+    def text(self) -> bytes:
+        """What was put. Raises ValueError where the database does not have it any more."""
+        try:
+            return zlib.decompress(self.compressed)
+        except (zlib.error, TypeError) as error:
+            raise ValueError(f"the stored text cannot be read: {error}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sequencing:
+    """A destination that something waits for: its failures since the last success.
+
+    ``failing_for_s`` is the time in which we have seen it fail: neither clocks that are set nor our
+    own absence count.
+    """
+
+    destination: str
+    failed_attempts: int = 0
+    failing_for_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueSize:
+    """What waits: deliveries, the bytes of what they share, and how long the oldest has waited."""
+
+    deliveries: int
+    payload_bytes: int
+    oldest_age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queued:
+    """What was put: for which destinations, and how many were dropped of which subscriptions."""
+
+    destinations: Collection[str] = ()
+    deliveries: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+
+class DeliveryQueue:
+    """The queue in one database.
+
+    ``service`` names the indication service in sequence contexts. Whatever has no ``connection``
+    among its parameters is a transaction of its own, and raises SQLAlchemyError where it fails.
+    """
+
+    def __init__(
+        self,
+        database: StateDatabase,
+        *,
+        retention: Retention | None = None,
+        service: str = "virtcim:IndicationService",
+        counters: DeliveryCounters | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self.counters = counters or DeliveryCounters()
+        self.database = database
+        self.retention = retention or Retention()
+        self._service = service
+        self._clock = clock or steady_clock()
+
+    def put(self, connection: sa.Connection, entries: Sequence[Entry]) -> Queued:
+        """Queue texts in this order; what is too much then is dropped.
+
+        The caller holds the database's lock, and calls ``accepted`` when this is durable.
+        """
+        everybody = [one for entry in entries for one in entry.addressees]
+        if not everybody:
+            return Queued()
+        texts = [zlib.compress(entry.text, _COMPRESSION) for entry in entries]
+        sizes: Counter[str] = Counter()
+        for entry, text in zip(entries, texts, strict=True):
+            for one in entry.addressees:
+                sizes[one.subscription] += len(text) + _ROW_BYTES
+        # Rows are locked in one order, whoever does it.
+        destinations = sorted(Counter(one.destination for one in everybody).items())
+        numbers = {name: self._numbered(connection, name, many) for name, many in destinations}
+        totals = {name: _added(connection, name, sizes[name]) for name in sorted(sizes)}
+        rows: list[dict[str, object]] = []
+        now = self._clock()
+        for entry, text in zip(entries, texts, strict=True):
+            if not entry.addressees:
+                continue
+            payload = connection.execute(
+                sa.insert(PAYLOAD).values(text=text).returning(PAYLOAD.c.id)
+            ).scalar_one()
+            for one in entry.addressees:
+                size = len(text) + _ROW_BYTES
+                rows.append(
+                    {
+                        "destination": one.destination,
+                        "number": numbers[one.destination],
+                        "subscription": one.subscription,
+                        "filter_name": one.filter_name,
+                        "payload": payload,
+                        "queued": now,
+                        "size": size,
+                        "before": totals[one.subscription],
+                    }
+                )
+                totals[one.subscription] += size
+                numbers[one.destination] += 1
+        connection.execute(sa.insert(DELIVERY), rows)
+        dropped = {
+            name: self._drop_excess(connection, name, totals[name]) for name in sorted(totals)
+        }
+        return Queued(destinations=numbers.keys(), deliveries=len(rows), dropped=dropped)
+
+    def accepted(self, queued: Queued) -> None:
+        """What ``put`` gave is durable now: count it, and say what was dropped for it."""
+        self.counters.queued(queued.deliveries)
+        for subscription, count in queued.dropped.items():
+            if count:
+                self._say_dropped(
+                    subscription, count, f"more than {self.retention.bytes} bytes wait for it"
+                )
+
+    def forget_subscription(self, connection: sa.Connection, subscription: str) -> None:
+        """Drop what waits for a subscription that is removed or disabled."""
+        self.counters.dropped(_discard(connection, DELIVERY.c.subscription == subscription))
+        connection.execute(sa.delete(BACKLOG).where(BACKLOG.c.subscription == subscription))
+
+    def forget_destination(self, connection: sa.Connection, destination: str) -> None:
+        """Drop what waits for a destination that is removed; one like it begins a new sequence."""
+        self.counters.dropped(_discard(connection, DELIVERY.c.destination == destination))
+        connection.execute(sa.delete(SEQUENCE).where(SEQUENCE.c.destination == destination))
+
+    def waiting(self) -> Sequence[Sequencing]:
+        """The destinations that something waits for."""
+        some = sa.exists().where(DELIVERY.c.destination == SEQUENCE.c.destination)
+        query = sa.select(
+            SEQUENCE.c.destination, SEQUENCE.c.failed_attempts, SEQUENCE.c.failing_for_s
+        ).where(some)
+        with self._transaction() as connection:
+            return [Sequencing(**row) for row in connection.execute(query).mappings()]
+
+    def take(self, destination: str, most: int) -> Sequence[Delivery]:
+        """The next deliveries to a destination, in their order; they stay queued."""
+        query = (
+            sa.select(
+                DELIVERY.c.destination,
+                SEQUENCE.c.context,
+                DELIVERY.c.number,
+                DELIVERY.c.subscription,
+                DELIVERY.c.filter_name,
+                DELIVERY.c.payload,
+                PAYLOAD.c.text.label("compressed"),
+            )
+            .join_from(DELIVERY, PAYLOAD, PAYLOAD.c.id == DELIVERY.c.payload)
+            .join(SEQUENCE, SEQUENCE.c.destination == DELIVERY.c.destination)
+            .where(DELIVERY.c.destination == destination)
+            .order_by(DELIVERY.c.number)
+            .limit(most)
+        )
+        with self._transaction() as connection:
+            return [Delivery(**row) for row in connection.execute(query).mappings()]
+
+    def settle(self, deliveries: Sequence[Delivery], *, succeeded: bool = True) -> None:
+        """Remove the first deliveries to a destination, as ``take`` gave them: they are dealt with.
+
+        ``succeeded``: so the destination fails no more.
+        """
+        last = deliveries[-1]
+        with self._transaction() as connection:
+            connection.execute(
+                sa.delete(DELIVERY).where(
+                    DELIVERY.c.destination == last.destination, DELIVERY.c.number <= last.number
+                )
+            )
+            _remove_unused(connection, [one.payload for one in deliveries])
+            if succeeded:
+                connection.execute(
+                    sa.update(SEQUENCE)
+                    .where(
+                        SEQUENCE.c.destination == last.destination,
+                        SEQUENCE.c.failed_attempts > 0,
+                    )
+                    .values(failed_attempts=0, failing_for_s=0.0)
+                )
+
+    def note_failures(self, state: Sequencing) -> None:
+        """Keep how often and since when a destination fails."""
+        with self._transaction() as connection:
+            connection.execute(
+                sa.update(SEQUENCE)
+                .where(SEQUENCE.c.destination == state.destination)
+                .values(failed_attempts=state.failed_attempts, failing_for_s=state.failing_for_s)
+            )
+
+    def drop_expired(self) -> None:
+        """Drop what has waited for too long, and whatever nothing refers to."""
+        expired = DELIVERY.c.queued < self._clock() - self.retention.age_s
+        with self._transaction() as connection:
+            many = connection.execute(
+                sa.select(DELIVERY.c.subscription, sa.func.count())
+                .where(expired)
+                .group_by(DELIVERY.c.subscription)
+            ).all()
+            _discard(connection, expired)
+            _remove_unused(connection, None)
+        for subscription, count in many:
+            self._say_dropped(
+                subscription, count, f"they have waited for more than {self.retention.age_s:.0f} s"
+            )
+
+    def size(self) -> QueueSize:
+        """What waits at present."""
+        with self._transaction() as connection:
+            count, oldest = connection.execute(
+                sa.select(sa.func.count(), sa.func.min(DELIVERY.c.queued)).select_from(DELIVERY)
+            ).one()
+            payload = connection.execute(
+                sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(PAYLOAD.c.text)), 0))
+            ).scalar_one()
+        age_s = 0.0 if oldest is None else max(self._clock() - oldest, 0.0)
+        return QueueSize(deliveries=count, payload_bytes=payload, oldest_age_s=age_s)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        with self.database.lock, self.database.engine.begin() as connection:
+            yield connection
+
+    def _numbered(self, connection: sa.Connection, destination: str, many: int) -> int:
+        """The first of so many numbers for a destination."""
+        take = (
+            sa.update(SEQUENCE)
+            .where(SEQUENCE.c.destination == destination)
+            .values(next_number=SEQUENCE.c.next_number + many)
+            .returning(SEQUENCE.c.next_number)
+        )
+        after = connection.execute(take).scalar_one_or_none()
+        if after is None:
+            began = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y%m%d%H%M%S.%f")
+            row = {
+                "destination": destination,
+                "context": f"{self._service}#{uuid.uuid4()}#{began}",
+                "next_number": 0,
+                "failed_attempts": 0,
+                "failing_for_s": 0.0,
+            }
+            _insert_new(connection, SEQUENCE, row)
+            after = connection.execute(take).scalar_one()
+        return int(after) - many
+
+    def _drop_excess(self, connection: sa.Connection, subscription: str, total: int) -> int:
+        """Where too much waits for a subscription: drop the oldest, and give how many."""
+        of_subscription = DELIVERY.c.subscription == subscription
+        is_excess = connection.execute(
+            sa.select(sa.literal(1))
+            .where(of_subscription, DELIVERY.c.before < total - self.retention.bytes)
+            .limit(1)
+        ).first()
+        if is_excess is None:
+            return 0
+        kept = int(self.retention.bytes * _KEPT_SHARE)
+        return _discard(connection, of_subscription & (DELIVERY.c.before < total - kept))
+
+    def _say_dropped(self, subscription: str, count: int, reason: str) -> None:
+        self.counters.dropped(count)
+        _log.warning(
+            "subscription %s: dropped the oldest %d indications: %s", subscription, count, reason
+        )
+
+
+def steady_clock() -> Callable[[], float]:
+    """Seconds since 1970 as this process began to count them: setting the clock changes nothing."""
+    began = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return lambda: began + time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _added(connection: sa.Connection, subscription: str, size: int) -> int:
+    """The total of a subscription before ``size`` is added."""
+    add = (
+        sa.update(BACKLOG)
+        .where(BACKLOG.c.subscription == subscription)
+        .values(total=BACKLOG.c.total + size)
+        .returning(BACKLOG.c.total)
+    )
+    after = connection.execute(add).scalar_one_or_none()
+    if after is None:
+        _insert_new(connection, BACKLOG, {"subscription": subscription, "total": 0})
+        after = connection.execute(add).scalar_one()
+    return int(after) - size
+
+
+def _insert_new(connection: sa.Connection, table: sa.Table, row: dict[str, object]) -> None:
+    """Insert a row, unless somebody else just did."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert(table).values(row).on_conflict_do_nothing())
+
+
+def _discard(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
+    """Remove deliveries, and what nobody else gets; give how many there were."""
+    payloads = connection.execute(sa.select(DELIVERY.c.payload).where(which)).scalars().all()
+    if payloads:
+        connection.execute(sa.delete(DELIVERY).where(which))
+        _remove_unused(connection, payloads)
+    return len(payloads)
+
+
+def _remove_unused(connection: sa.Connection, payloads: Sequence[int] | None) -> None:
+    """Remove the payloads that no delivery refers to: of these, or of all."""
+    unused: sa.ColumnElement[Any] = ~sa.exists().where(DELIVERY.c.payload == PAYLOAD.c.id)
+    if payloads is None:
+        connection.execute(sa.delete(PAYLOAD).where(unused))
+        return
+    ids = sorted(set(payloads))
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        some = PAYLOAD.c.id.in_(ids[start : start + _IDS_AT_ONCE])
+        connection.execute(sa.delete(PAYLOAD).where(some, unused))

@@ -1,0 +1,50 @@
+"""A program that queues indications and delivers them, to be killed at any moment.
+
+    telling_program.py STATE URL NAME MANY
+
+It prints the text of each that was accepted, then ``delivered`` when nothing waits any more.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+from tests.cimserver.indications.parties import (
+    Destination,
+    Settings,
+    Subscribers,
+    Subscription,
+    put,
+)
+from virtcim.cimserver.indications.delivery.deliverer import Deliverer
+from virtcim.cimserver.indications.delivery.ownership import Patience
+from virtcim.cimserver.indications.delivery.queue import DeliveryQueue
+from virtcim.providers.state.database import StateDatabase
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def main(state: str, url: str, name: str, many: str) -> None:
+    queue = DeliveryQueue(StateDatabase(state))
+    one = Subscription(id="one", destination=Destination(id="d", url=url))
+    subscribers = Subscribers(queue, one, settings=Settings(retry_interval_s=0.05))
+    # Whoever owned it is dead: the directory is locked by this process.
+    deliverer = Deliverer(queue, subscribers, patience=Patience(heir_s=0.0))
+    deliverer.start()
+    for number in range(int(many)):
+        text = f"{name}-{number}"
+        queued = put(queue, text, to=(one,))
+        say(text)
+        deliverer.wake(queued.destinations)
+    while queue.size().deliveries:
+        time.sleep(0.01)
+    say("delivered")
+    deliverer.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,229 @@
+"""The durable queue: numbers, what is shared, and what is dropped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tests.cimserver.indications.parties import (
+    Destination,
+    Subscription,
+    addressed,
+    put,
+    rows,
+    written,
+)
+from virtcim.cimserver.indications.delivery.queue import DeliveryQueue, Entry, Sequencing
+from virtcim.cimserver.indications.delivery.retention import Retention
+from virtcim.providers.state.database import StateDatabase
+
+A = Destination(id="a")
+B = Destination(id="b")
+ONE = Subscription(id="one", destination=A, filter_name="virtcim:one")
+TWO = Subscription(id="two", destination=A, filter_name="virtcim:two")
+OTHER = Subscription(id="other", destination=B)
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1e9
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["in a directory", "in memory"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateDatabase]:
+    database = StateDatabase(str(tmp_path) if request.param == "in a directory" else "")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def queue(database: StateDatabase, clock: Clock) -> DeliveryQueue:
+    return DeliveryQueue(database, clock=clock)
+
+
+def numbers(queue: DeliveryQueue, destination: Destination) -> list[tuple[int, str]]:
+    return [(one.number, one.subscription) for one in queue.take(destination.id, 1000)]
+
+
+def test_each_destination_has_its_own_numbers_from_zero(queue: DeliveryQueue) -> None:
+    put(queue, "1", to=(ONE, OTHER))
+    put(queue, "2", "3", to=(ONE, TWO))
+    put(queue, "4", to=(OTHER,))
+    assert numbers(queue, A) == [(0, "one"), (1, "one"), (2, "two"), (3, "one"), (4, "two")]
+    assert numbers(queue, B) == [(0, "other"), (1, "other")]
+    first, *_ = queue.take("a", 1)
+    assert first.text() == written("1")
+    assert first.filter_name == "virtcim:one"
+    assert first.context.startswith("virtcim:IndicationService#")
+    assert first.context != queue.take("b", 1)[0].context
+
+
+def test_what_is_taken_stays_until_it_is_settled(queue: DeliveryQueue) -> None:
+    put(queue, "1", "2", "3", to=(ONE,))
+    taken = queue.take("a", 2)
+    assert [one.number for one in taken] == [0, 1]
+    assert [one.number for one in queue.take("a", 2)] == [0, 1]
+    queue.settle(taken)
+    assert numbers(queue, A) == [(2, "one")]
+    put(queue, "4", to=(ONE,))
+    assert numbers(queue, A) == [(2, "one"), (3, "one")]
+
+
+def test_a_text_is_stored_once_for_all_and_as_long_as_somebody_waits(
+    queue: DeliveryQueue, database: StateDatabase
+) -> None:
+    put(queue, "1", to=(ONE, TWO, OTHER))
+    assert rows(database, "select count(*) from indication_payload") == [(1,)]
+    queue.settle(queue.take("a", 10))
+    assert [one.text() for one in queue.take("b", 10)] == [written("1")]
+    queue.settle(queue.take("b", 10))
+    assert rows(database, "select count(*) from indication_payload") == [(0,)]
+    assert queue.waiting() == []
+
+
+def test_the_sequence_of_a_destination_goes_on_after_a_restart(tmp_path: Path) -> None:
+    contexts = []
+    for start in range(2):
+        database = StateDatabase(str(tmp_path))
+        queue = DeliveryQueue(database)
+        put(queue, "1", to=(ONE,))
+        (taken,) = queue.take("a", 10)
+        contexts.append(taken.context)
+        assert taken.number == start
+        queue.settle([taken])
+        database.close()
+    assert contexts[0] == contexts[1]
+
+
+def test_a_destination_that_was_removed_begins_anew(
+    queue: DeliveryQueue, database: StateDatabase
+) -> None:
+    put(queue, "1", "2", to=(ONE,))
+    (before, *_) = queue.take("a", 1)
+    with database.lock, database.engine.begin() as connection:
+        queue.forget_destination(connection, "a")
+    assert queue.take("a", 10) == []
+    put(queue, "3", to=(ONE,))
+    (after,) = queue.take("a", 10)
+    assert after.number == 0
+    assert after.context != before.context
+
+
+def test_what_waits_for_a_removed_subscription_goes_with_it(
+    queue: DeliveryQueue, database: StateDatabase
+) -> None:
+    put(queue, "1", to=(ONE,))
+    put(queue, "2", to=(ONE, TWO))
+    with database.lock, database.engine.begin() as connection:
+        queue.forget_subscription(connection, "one")
+    assert numbers(queue, A) == [(2, "two")]
+    assert rows(database, "select count(*) from indication_payload") == [(1,)]
+    assert queue.counters.read().dropped == 2
+
+
+def test_what_was_not_committed_was_never_there(
+    queue: DeliveryQueue, database: StateDatabase
+) -> None:
+    with database.lock, database.engine.connect() as connection:
+        queue.put(connection, [Entry(text=b"x", addressees=addressed(ONE))])
+        connection.rollback()
+    put(queue, "1", to=(ONE,))
+    assert numbers(queue, A) == [(0, "one")]
+
+
+def test_beyond_the_bytes_the_oldest_of_that_subscription_are_dropped(
+    database: StateDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = DeliveryQueue(database, retention=Retention(bytes=10_000))
+    put(queue, "other", to=(OTHER,))
+    for number in range(100):
+        put(queue, str(number), to=(ONE,))
+    kept = numbers(queue, A)
+    assert kept[-1] == (99, "one")
+    assert [number for number, _ in kept] == list(range(100 - len(kept), 100))
+    (size,) = rows(database, "select sum(size) from indication_delivery where destination = 'a'")
+    assert 8_000 < int(str(size[0])) <= 10_000
+    assert numbers(queue, B) == [(0, "other")]
+    assert queue.counters.read().dropped == 100 - len(kept)
+    assert "subscription one: dropped the oldest" in caplog.text
+    assert rows(database, "select count(*) from indication_payload") == [(len(kept) + 1,)]
+
+
+def test_what_has_waited_too_long_is_dropped(
+    database: StateDatabase, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = DeliveryQueue(database, retention=Retention(age_s=60), clock=clock)
+    put(queue, "1", "2", to=(ONE,))
+    clock.seconds += 50
+    put(queue, "3", to=(ONE,))
+    queue.drop_expired()
+    assert len(numbers(queue, A)) == 3
+    clock.seconds += 11
+    queue.drop_expired()
+    assert numbers(queue, A) == [(2, "one")]
+    assert "subscription one: dropped the oldest 2 indications" in caplog.text
+    assert queue.counters.read().dropped == 2
+
+
+def test_failures_are_kept_until_something_succeeds(queue: DeliveryQueue) -> None:
+    put(queue, "1", "2", to=(ONE,))
+    failing = Sequencing(destination="a", failed_attempts=3, failing_for_s=7.5)
+    queue.note_failures(failing)
+    assert queue.waiting() == [failing]
+    queue.settle(queue.take("a", 1))
+    assert queue.waiting() == [Sequencing(destination="a")]
+
+
+def test_the_size_tells_what_waits(queue: DeliveryQueue, clock: Clock) -> None:
+    assert queue.size().deliveries == 0
+    put(queue, "1", to=(ONE, TWO))
+    clock.seconds += 5
+    size = queue.size()
+    assert (size.deliveries, size.oldest_age_s) == (2, 5.0)
+    assert 0 < size.payload_bytes < 200
+
+
+def test_a_text_that_was_damaged_says_so(queue: DeliveryQueue, database: StateDatabase) -> None:
+    put(queue, "1", to=(ONE,))
+    rows_of = sa.text("update indication_payload set text = 'abc'")
+    with database.lock, database.engine.begin() as connection:
+        connection.execute(rows_of)
+    with pytest.raises(ValueError, match="cannot be read"):
+        queue.take("a", 1)[0].text()
+
+
+def test_many_at_once_get_numbers_without_gaps(tmp_path: Path) -> None:
+    databases = [StateDatabase(f"sqlite:///{tmp_path / 'shared.sqlite'}") for _ in range(3)]
+    queues = [DeliveryQueue(one) for one in databases]
+
+    def many(queue: DeliveryQueue, name: str) -> None:
+        for number in range(30):
+            put(queue, f"{name}{number}", to=(ONE, OTHER))
+
+    threads = [
+        threading.Thread(target=many, args=(queue, name))
+        for queue, name in zip(queues, "xyz", strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    taken = queues[0].take("a", 1000)
+    assert [one.number for one in taken] == list(range(90))
+    for name in "xyz":
+        texts = [one.text() for one in taken if f">{name}".encode() in one.text()]
+        assert texts == [written(f"{name}{number}") for number in range(30)]
+    for database in databases:
+        database.close()
