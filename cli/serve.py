@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from virtcim.cimserver import CimServer, Limits
+from virtcim.cimserver.job_audit import audited_jobs
 from virtcim.cli.daemon import (
     AuditOption,
     AuthOption,
@@ -192,6 +193,7 @@ def _run(
                     job_after_s=keeping.job_after_s,
                     incident=incident,
                     most_operations=serving.limits.operations,
+                    job_ended=audited_jobs(serving.access.audit),
                 )
             except StateError as exc:
                 raise StartError(str(exc)) from exc

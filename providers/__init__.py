@@ -24,6 +24,7 @@ from virtcim.providers.interop.object_manager import INTEROP
 from virtcim.providers.jobs.invocation import Method
 from virtcim.providers.method_table import METHODS
 from virtcim.providers.state.database import StateDatabase, StateError
+from virtcim.providers.state.job_store import Job
 
 __all__ = [
     "ASSOCIATIONS",
@@ -40,6 +41,7 @@ __all__ = [
     "Indication",
     "IndicationSink",
     "InstanceClass",
+    "Job",
     "Method",
     "MethodResult",
     "ObjectPath",

@@ -41,7 +41,7 @@ from virtcim.providers.resources.allocation_capabilities import (
 )
 from virtcim.providers.resources.registry import ALLOCATIONS, DEVICES, POOLS
 from virtcim.providers.state.database import StateDatabase
-from virtcim.providers.state.job_store import JobStore
+from virtcim.providers.state.job_store import Job, JobEnds, JobStore
 from virtcim.providers.state.undo_store import UndoStore
 from virtcim.providers.virtual_system.capabilities import SYSTEM_CAPABILITIES
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
@@ -82,7 +82,8 @@ class Providers:
     on as a job. Every failure is a CimError. ``state`` is where jobs are kept: a directory, an
     SQLAlchemy URL, or nothing for this process only. ``incident`` logs a programming error within
     a job, and gives the phrase that tells of it; beyond ``most_operations`` further ones are
-    refused. Safe to use from many threads.
+    refused. ``job_ended`` is told of each job that ends, at once and in the context of whoever
+    began it, where that was this process. Safe to use from many threads.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Providers:
         job_after_s: float = 2.0,
         incident: Incident | None = None,
         most_operations: int = MOST_OPERATIONS,
+        job_ended: Callable[[Job], None] | None = None,
     ) -> None:
         self._classes = classes
         self._language = ENGLISH
@@ -104,6 +106,9 @@ class Providers:
             names = ", ".join(map(_namespace_name, endpoints))
             raise ValueError(f"two hypervisors have the same name: {names}")
         self._jobs = JobStore(state)
+        if job_ended is not None:
+            # Before those that nobody can take up are ended.
+            self._jobs.watch(JobEnds(job_ended))
         self._sources: IndicationSources | None = None
         for name, endpoint in endpoint_of.items():
             endpoint.keep_undo_steps(UndoStore(self._jobs.database, name))

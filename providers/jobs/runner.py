@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from contextvars import copy_context
 from dataclasses import replace
 
 from virtcim.cim.records import CimError, MethodResult, ObjectPath, StatusCode
@@ -395,9 +396,10 @@ class Operations:
         self, key: str, operation: Operation, action: Action, source: ObjectPath | None
     ) -> None:
         # A daemon: a hypervisor that never answers must not keep the server from stopping.
+        # In the context of whoever asked for it: who that was is known at its end, too.
         threading.Thread(
-            target=self._work,
-            args=(key, operation, action, source),
+            target=copy_context().run,
+            args=(self._work, key, operation, action, source),
             name=f"operation-{key[:8]}",
             daemon=True,
         ).start()

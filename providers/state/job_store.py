@@ -23,6 +23,7 @@ __all__ = [
     "TIME_BEFORE_REMOVAL",
     "Job",
     "JobElement",
+    "JobEnds",
     "JobStore",
     "JobWatcher",
     "job_from_row",
@@ -88,6 +89,24 @@ class Job:
 
 # The namespace, the UUID, and the job as it is now; None: it is gone.
 JobWatcher = Callable[[str, str, Job | None], None]
+
+
+class JobEnds:
+    """A JobWatcher that tells of each job when it ends, also of one of an earlier process."""
+
+    def __init__(self, tell: Callable[[Job], None]) -> None:
+        self._tell = tell
+        self._running: set[str] = set()
+
+    def __call__(self, _namespace: str, uuid: str, job: Job | None) -> None:
+        """Look at a new or changed job, None for one that is gone."""
+        if job is not None and not job.ended:
+            self._running.add(uuid)
+        elif uuid in self._running:
+            self._running.discard(uuid)
+            if job is not None:
+                self._tell(job)
+
 
 # The tables are made in state_database; nothing but names and types matters here.
 _JOBS = sa.Table(
