@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 
@@ -10,7 +11,7 @@ from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.libvirt import from_libvirt
 from virtcim.errormap.forms.printed import bare_words
 from virtcim.errormap.forms.qemu import from_qemu
-from virtcim.errormap.forms.server_errors import known_code, printed_errors
+from virtcim.errormap.forms.server_errors import Printed, known_code, printed_errors
 from virtcim.errormap.forms.transport import from_transport
 from virtcim.errormap.forms.xapi import from_xapi
 from virtcim.errormap.forms.xend import from_xend
@@ -88,7 +89,7 @@ def last_raised(text: str) -> tuple[str, str]:
 
 
 # How Go's library prints an error of JSON-RPC.
-_JSON_RPC = later(r"\s{0,20}(?:Error: )?jsonrpc2: code -?[0-9]{1,6} message: ")
+_JSON_RPC = later(r"\bjsonrpc2: code -?[0-9]{1,6} message: ")
 
 
 # How the storage manager logs what its driver raised.
@@ -98,9 +99,10 @@ STORAGE_RAISED = later(
 
 
 def _xapi(text: str, operation: str, version: str) -> Fault:
-    head = _JSON_RPC.match(text) or STORAGE_RAISED.search(text[:_LOOKED_AT])
-    text = text[head.end() :] if head is not None else text
-    first = min(printed_errors(text[:_LOOKED_AT], 1), key=lambda found: found[0], default=None)
+    looked = text[:_LOOKED_AT]
+    head = _JSON_RPC.search(looked) or STORAGE_RAISED.search(looked)
+    text = text[head.end() :] if head is not None else text.removeprefix(_PROGRAM)
+    first = _first_telling(printed_errors(text[:_LOOKED_AT], 1))
     if first is not None:
         return from_xapi(first[2], operation=operation, version=version, text=text)
     coded = _CODE_FIRST.match(text)
@@ -118,6 +120,16 @@ def _xapi(text: str, operation: str, version: str) -> Fault:
             return from_xapi(words, operation=operation, version=version, text=text)
     fault = from_xapi(["", text], operation=operation, version=version)
     return replace(fault, cause=_lost(text, operation)) if fault.cause is None else fault
+
+
+# The tool names itself before what it says.
+_PROGRAM = "xe: "
+
+
+def _first_telling(printed: Iterable[Printed]) -> Printed | None:
+    """The first printed error; one whose code says nothing only where there is no other."""
+    found = sorted(printed, key=lambda one: one[0])
+    return next((one for one in found if one[2][0] != _SAYS_NOTHING), next(iter(found), None))
 
 
 # Where a tool's own words end and the server's begin.

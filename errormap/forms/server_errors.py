@@ -24,7 +24,7 @@ from virtcim.errormap.forms.printed import (
 from virtcim.errormap.patterns import later
 from virtcim.errormap.rules import FAMILY, load
 
-__all__ = ["known_code", "printed_errors"]
+__all__ = ["Printed", "known_code", "printed_errors"]
 
 # Where the printed error begins and ends, its code, its arguments.
 Printed = tuple[int, int, list[str]]

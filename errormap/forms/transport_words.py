@@ -169,6 +169,7 @@ _ENDED = (
     r"|\beof\b|end of file|server disconnected|remoteprotocolerror|empty reply|no ?httpresponse"
     r"|closed by the server|connection was closed|prematurely|premature|connection closed"
     r"|response ended|ssleoferror|endofstream|nohttpresponse|curl: \((?:18|52)\)|chunkedencoding"
+    r"|stream (?:has |was )?(?:ended|closed|aborted|destroyed)|abruptly closed"
     r"|server closed|peer closed|resultunknown|unexpected error occurred on a (?:send|receive)"
     r"|connection (?:was )?(?:lost|dropped|terminated)|lost connection"
     r"|failed to read server.s response"
