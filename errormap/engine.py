@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from virtcim.errormap.fault import ErrorCode, Fault
-from virtcim.errormap.operations import native
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import FAMILY, SHARED, SOURCES, Rule, load
 
@@ -234,7 +233,7 @@ def _circumstances_hold(rule: Rule, facts: Facts) -> bool:
 
 
 def _operation_holds(rule: Rule, facts: Facts) -> bool:
-    named = native(facts.fault.operation) in rule.operation
+    named = facts.call in rule.operation
     return named or not facts.groups.isdisjoint(rule.operation)
 
 

@@ -2,13 +2,15 @@
 
 Names come as the sources write them: ``VM.start`` and ``Async.VM.start`` (XenAPI),
 ``xend.domain.pause`` (xend), ``virDomainCreate`` (libvirt), ``blockdev-add`` (QMP), and
-``(start)``, ``(event)``, ``(malformed)`` for what has no call.
+``(start)``, ``(event)``, ``(malformed)`` for what has no call. What a command line tool was asked
+for counts as the call that it makes.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+from virtcim.errormap.command_lines import call_of_command
 from virtcim.errormap.patterns import later
 
 __all__ = ["GROUPS", "PATTERNS", "changes_state", "groups_of", "native"]
@@ -108,7 +110,7 @@ def native(operation: str) -> str:
     bare = operation.removeprefix("Async.")[:200]
     tool = _TOOL.fullmatch(bare)
     if tool is None:
-        return bare
+        return call_of_command(bare) or bare
     method = _CAPITAL.sub("_", tool[2]).replace("-", "_").lower()
     return f"{_CLASSES.get(tool[1], tool[1].upper())}.{method}"
 

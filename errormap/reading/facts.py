@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from virtcim.errormap.command_lines import START
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.operations import groups_of, native
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.errnos import errnos_in, named, without_phrases
-from virtcim.errormap.reading.lines import Message, messages
+from virtcim.errormap.reading.lines import Message, image_tool, messages
 from virtcim.errormap.reading.objects import Material, objects_of
 from virtcim.errormap.reading.prefixes import domain_name, without_prefix
 from virtcim.errormap.reading.text import as_integer, searched
@@ -78,8 +79,20 @@ class Facts:
     def groups(self) -> frozenset[str]:
         """The groups of the operation, as ``@boot``."""
         if self._groups is None:
-            self._groups = groups_of(self.fault.operation, self.fault.source)
+            self._groups = groups_of(self.call, self.fault.source)
         return self._groups
+
+    @property
+    def call(self) -> str:
+        """The source's name of the operation.
+
+        What an emulator prints while it ends, and no call is named, ended the start of a machine.
+        """
+        fault = self.fault
+        ended = fault.source == "qemu" and fault.code in ("", "exit")
+        if fault.operation or not ended or image_tool(fault.text):
+            return native(fault.operation)
+        return START
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -112,7 +125,7 @@ class Facts:
             domain = self.arguments[1] if fault.source == "libvirt" and fault.arguments[1:] else ""
             programs = (one[len(_BY) :] for one in fault.arguments if one.startswith(_BY))
             calls = (
-                native(fault.operation),
+                self.call,
                 fault.code,
                 *(programs if fault.source == "qemu" else ()),
             )

@@ -1,0 +1,170 @@
+"""What people type for a management call: the verbs of virsh, xl and xm, and the emulator itself.
+
+Programs log the command that they ran where others log the call. libvirt's names are those of
+virsh(1), xend's those of its Python methods, ``(start)`` is an emulator that is being started.
+"""
+
+from __future__ import annotations
+
+__all__ = ["START", "call_of_command"]
+
+START = "(start)"
+_VIRSH = {
+    "attach-device": "virDomainAttachDeviceFlags",
+    "attach-disk": "virDomainAttachDeviceFlags",
+    "attach-interface": "virDomainAttachDeviceFlags",
+    "backup-begin": "virDomainBackupBegin",
+    "blockcommit": "virDomainBlockCommit",
+    "blockcopy": "virDomainBlockCopy",
+    "blockpull": "virDomainBlockPull",
+    "blockresize": "virDomainBlockResize",
+    "capabilities": "virConnectGetCapabilities",
+    "change-media": "virDomainUpdateDeviceFlags",
+    "checkpoint-create": "virDomainCheckpointCreateXML",
+    "connect": "virConnectOpenAuth",
+    "console": "virDomainOpenConsole",
+    "create": "virDomainCreateXML",
+    "define": "virDomainDefineXML",
+    "destroy": "virDomainDestroyFlags",
+    "detach-device": "virDomainDetachDeviceFlags",
+    "detach-disk": "virDomainDetachDeviceFlags",
+    "detach-interface": "virDomainDetachDeviceFlags",
+    "dominfo": "virDomainGetInfo",
+    "domblklist": "virDomainGetXMLDesc",
+    "domrename": "virDomainRename",
+    "domstate": "virDomainGetState",
+    "dump": "virDomainCoreDumpWithFormat",
+    "dumpxml": "virDomainGetXMLDesc",
+    "edit": "virDomainDefineXML",
+    "list": "virConnectListAllDomains",
+    "managedsave": "virDomainManagedSave",
+    "managedsave-remove": "virDomainManagedSaveRemove",
+    "migrate": "virDomainMigrateToURI3",
+    "net-create": "virNetworkCreateXML",
+    "net-define": "virNetworkDefineXML",
+    "net-destroy": "virNetworkDestroy",
+    "net-list": "virConnectListAllNetworks",
+    "net-start": "virNetworkCreate",
+    "net-undefine": "virNetworkUndefine",
+    "net-update": "virNetworkUpdate",
+    "nodedev-detach": "virNodeDeviceDetachFlags",
+    "nodedev-reattach": "virNodeDeviceReAttach",
+    "nodeinfo": "virNodeGetInfo",
+    "pool-build": "virStoragePoolBuild",
+    "pool-create": "virStoragePoolCreateXML",
+    "pool-create-as": "virStoragePoolCreateXML",
+    "pool-define": "virStoragePoolDefineXML",
+    "pool-define-as": "virStoragePoolDefineXML",
+    "pool-delete": "virStoragePoolDelete",
+    "pool-destroy": "virStoragePoolDestroy",
+    "pool-list": "virConnectListAllStoragePools",
+    "pool-refresh": "virStoragePoolRefresh",
+    "pool-start": "virStoragePoolCreate",
+    "pool-undefine": "virStoragePoolUndefine",
+    "qemu-agent-command": "virDomainQemuAgentCommand",
+    "qemu-monitor-command": "virDomainQemuMonitorCommand",
+    "reboot": "virDomainReboot",
+    "reset": "virDomainReset",
+    "restore": "virDomainRestoreFlags",
+    "resume": "virDomainResume",
+    "save": "virDomainSaveFlags",
+    "secret-define": "virSecretDefineXML",
+    "secret-set-value": "virSecretSetValue",
+    "setmaxmem": "virDomainSetMemoryFlags",
+    "setmem": "virDomainSetMemoryFlags",
+    "setvcpus": "virDomainSetVcpusFlags",
+    "shutdown": "virDomainShutdownFlags",
+    "snapshot-create": "virDomainSnapshotCreateXML",
+    "snapshot-create-as": "virDomainSnapshotCreateXML",
+    "snapshot-delete": "virDomainSnapshotDelete",
+    "snapshot-revert": "virDomainRevertToSnapshot",
+    "start": "virDomainCreateWithFlags",
+    "suspend": "virDomainSuspend",
+    "undefine": "virDomainUndefineFlags",
+    "update-device": "virDomainUpdateDeviceFlags",
+    "vcpupin": "virDomainPinVcpuFlags",
+    "vol-clone": "virStorageVolCreateXMLFrom",
+    "vol-create": "virStorageVolCreateXML",
+    "vol-create-as": "virStorageVolCreateXML",
+    "vol-delete": "virStorageVolDelete",
+    "vol-download": "virStorageVolDownload",
+    "vol-resize": "virStorageVolResize",
+    "vol-upload": "virStorageVolUpload",
+}
+_XEN = {
+    "block-attach": "xend.domain.device_create",
+    "block-detach": "xend.domain.destroyDevice",
+    "create": "xend.domain.create",
+    "delete": "xend.domain.delete",
+    "destroy": "xend.domain.destroy",
+    "dump-core": "xend.domain.dump",
+    "info": "xend.node.info",
+    "list": "xend.domains",
+    "mem-set": "xend.domain.setMemoryTarget",
+    "migrate": "xend.domain.migrate",
+    "network-attach": "xend.domain.device_create",
+    "network-detach": "xend.domain.destroyDevice",
+    "new": "xend.domain.new",
+    "pause": "xend.domain.pause",
+    "pci-attach": "xend.domain.device_create",
+    "pci-detach": "xend.domain.destroyDevice",
+    "reboot": "xend.domain.shutdown",
+    "restore": "xend.domain.restore",
+    "resume": "xend.domain.resume",
+    "save": "xend.domain.save",
+    "shutdown": "xend.domain.shutdown",
+    "start": "xend.domain.start",
+    "suspend": "xend.domain.suspend",
+    "unpause": "xend.domain.unpause",
+    "vcpu-set": "xend.domain.setVCpuCount",
+}
+_QEMU_IMG = {
+    "commit": "block-commit",
+    "convert": "drive-mirror",
+    "create": "blockdev-create",
+    "info": "query-block",
+    "rebase": "block-stream",
+    "resize": "block_resize",
+    "snapshot": "snapshot-save",
+}
+_VERBS = {"virsh": _VIRSH, "xl": _XEN, "xm": _XEN, "qemu-img": _QEMU_IMG}
+_PROGRAMS = {
+    "virt-install": "virDomainCreateXML",
+    "virt-clone": "virDomainDefineXML",
+    "virt-xml": "virDomainDefineXML",
+    "kvm": START,
+    "qemu": START,
+    "qemu-kvm": START,
+}
+# The options of virsh before its verb that have a value of their own.
+_VALUED = frozenset(("-c", "--connect", "-d", "--debug", "-k", "-K", "-l", "--log", "-e"))
+
+
+def call_of_command(command: str) -> str:
+    """The call that a command line makes; empty for what is no command line of these tools.
+
+    ``virDomainCreateWithFlags`` for ``virsh -c qemu:///system start web``, ``(start)`` for an
+    emulator's program with any options.
+    """
+    words = command.split(maxsplit=12)
+    if words[:1] == ["sudo"]:
+        words = words[1:]
+    if not words:
+        return ""
+    program = words[0].rpartition("/")[2]
+    if program.startswith("qemu-system-"):
+        return START
+    known = _PROGRAMS.get(program)
+    if known is not None:
+        return known
+    verbs = _VERBS.get(program)
+    return "" if verbs is None else verbs.get(_verb(words[1:]), "")
+
+
+def _verb(words: list[str]) -> str:
+    valued = False
+    for word in words:
+        if not valued and not word.startswith("-"):
+            return word
+        valued = not valued and word in _VALUED
+    return ""
