@@ -33,6 +33,8 @@ __all__ = [
     "DataOrganizationValue",
     "Dedicated",
     "DedicatedValue",
+    "DestinationProtocol",
+    "DestinationProtocolValue",
     "EnabledDefault",
     "EnabledDefaultValue",
     "EnabledState",
@@ -60,12 +62,15 @@ __all__ = [
     "NameFormatValue",
     "NameNamespace",
     "NameNamespaceValue",
+    "OnFatalErrorPolicy",
     "OperatingStatus",
     "OperatingStatusValue",
     "OperationalStatus",
     "OperationalStatusValue",
     "PerceivedSeverity",
     "PerceivedSeverityValue",
+    "PersistenceType",
+    "PersistenceTypeValue",
     "PoolConfigurationMethod",
     "PoolConfigurationMethodValue",
     "PortType",
@@ -78,6 +83,8 @@ __all__ = [
     "PropertyPolicyValue",
     "RegisteredOrganization",
     "RegisteredOrganizationValue",
+    "RepeatNotificationPolicy",
+    "RepeatNotificationPolicyValue",
     "RequestType",
     "RequestTypeValue",
     "RequestedJobState",
@@ -96,6 +103,8 @@ __all__ = [
     "SpecificationTypeValue",
     "StateChangeResult",
     "StateChangeResultValue",
+    "SubscriptionRemovalAction",
+    "SubscriptionState",
     "SystemManagementMethod",
     "SystemManagementMethodValue",
     "ValueRange",
@@ -143,6 +152,9 @@ PowerStateValue = NewType("PowerStateValue", int)
 RequestedPowerStateValue = NewType("RequestedPowerStateValue", int)
 SystemManagementMethodValue = NewType("SystemManagementMethodValue", int)
 PoolConfigurationMethodValue = NewType("PoolConfigurationMethodValue", int)
+PersistenceTypeValue = NewType("PersistenceTypeValue", int)
+DestinationProtocolValue = NewType("DestinationProtocolValue", int)
+RepeatNotificationPolicyValue = NewType("RepeatNotificationPolicyValue", int)
 SpecificationTypeValue = NewType("SpecificationTypeValue", int)
 RegisteredOrganizationValue = NewType("RegisteredOrganizationValue", int)
 AdvertiseTypeValue = NewType("AdvertiseTypeValue", int)
@@ -515,6 +527,50 @@ class PoolConfigurationMethod:
 
     CREATE_CHILD_RESOURCE_POOL_IS_SUPPORTED = PoolConfigurationMethodValue(3)
     DELETE_RESOURCE_POOL_IS_SUPPORTED = PoolConfigurationMethodValue(4)
+
+
+class PersistenceType:
+    """CIM_ListenerDestination.PersistenceType"""
+
+    PERMANENT = PersistenceTypeValue(2)
+    TRANSIENT = PersistenceTypeValue(3)
+
+
+class DestinationProtocol:
+    """CIM_ListenerDestination.Protocol"""
+
+    CIM_XML = DestinationProtocolValue(2)
+
+
+class OnFatalErrorPolicy(IntEnum):
+    """CIM_IndicationSubscription.OnFatalErrorPolicy"""
+
+    IGNORE = 2
+    DISABLE = 3
+    REMOVE = 4
+
+
+class SubscriptionState(IntEnum):
+    """CIM_IndicationSubscription.SubscriptionState"""
+
+    ENABLED = 2
+    ENABLED_DEGRADED = 3
+    DISABLED = 4
+
+
+class RepeatNotificationPolicy:
+    """CIM_IndicationSubscription.RepeatNotificationPolicy"""
+
+    UNKNOWN = RepeatNotificationPolicyValue(0)
+    NONE = RepeatNotificationPolicyValue(2)
+
+
+class SubscriptionRemovalAction(IntEnum):
+    """CIM_IndicationService.SubscriptionRemovalAction"""
+
+    REMOVE = 2
+    DISABLE = 3
+    IGNORE = 4
 
 
 class SpecificationType:

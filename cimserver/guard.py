@@ -11,7 +11,7 @@ from virtcim.cim.records import CimError, ObjectPath, Value
 from virtcim.cimserver.permissions import METHODS, OPERATIONS, WRITTEN_CLASSES, Permission
 from virtcim.daemon.audit import Audit, AuditEntry, Outcome
 from virtcim.daemon.requester import REQUESTER, Requester
-from virtcim.daemon.roles import Role
+from virtcim.daemon.roles import Role, may_touch
 from virtcim.providers import METHODS as SERVED_METHODS
 from virtcim.providers import ClassModel, ErrorCode, failure, failure_of
 
@@ -60,6 +60,12 @@ class Guard:
         """Whether the requester may also touch what others have made in a namespace."""
         return self.requester.rights.may(Role.ADMINISTER, namespace)
 
+    def may_touch(self, owner: str, namespace: str) -> bool:
+        """Whether the requester may use, change and delete what ``owner`` has made there."""
+        return may_touch(
+            self.requester.rights, user=self.requester.user, owner=owner, scope=namespace
+        )
+
     def require(self, permission: Permission | None, namespace: str, what: str) -> None:
         """Raise CimError (access denied) unless the requester may do ``what`` in a namespace."""
         if permission is not None and self.requester.rights.may(permission.role, namespace):
@@ -84,7 +90,7 @@ class Guard:
     def writing(
         self, operation: str, path: ObjectPath, details: Mapping[str, object] | None = None
     ) -> Iterator[Deed]:
-        """Do CreateInstance, ModifyInstance or DeleteInstance of ``path`` within the block.
+        """Do CreateInstance, ModifyInstance, SetProperty or DeleteInstance within the block.
 
         Raises CimError where the requester may not write the class; whether it is his own is for
         whoever knows the instance (``roles.may_touch``). The end of the block, also by an

@@ -27,6 +27,7 @@ from virtcim.cimserver.headers import (
     check_against,
     check_request,
 )
+from virtcim.cimserver.indications.subscriptions import SubscriptionManager
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import Operations
 from virtcim.daemon.asgi import Receive, Scope, Send
@@ -60,8 +61,8 @@ class CimServer:
     ``authenticate`` says whether a user's password is right, None lets everybody in; ``user_stamp``
     gives what is another thing as soon as that is out of date, ``rights`` what he may do. What
     changes something is told to ``audit``. ``host`` is what object paths name, the machine's own
-    name by default. Run it with any ASGI server, and close it with the lifespan protocol or
-    ``close``.
+    name by default. ``subscriptions`` keeps what clients create, None where they can create
+    nothing. Run it with any ASGI server, and close it with the lifespan protocol or ``close``.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class CimServer:
         limits: Limits | None = None,
         host: str = "",
         debug_errors: bool = False,
+        subscriptions: SubscriptionManager | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._audit = audit or Audit("serve")
@@ -87,6 +89,7 @@ class CimServer:
             limits=self._limits,
             debug_errors=debug_errors,
             audit=self._audit,
+            subscriptions=subscriptions,
         )
         self._rights = rights
         self._logins = (

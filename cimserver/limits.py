@@ -67,6 +67,16 @@ class Limits(ClientLimits):
         what="Most bytes of a reply that is held; a larger one is sent while it is being written.",
     )
 
+    indication_filters: int = limit(
+        1000, least=0, most=100_000, what="Most filters that clients have; no more can be created."
+    )
+    listener_destinations: int = limit(
+        1000, least=0, most=100_000, what="Most listener destinations; no more can be created."
+    )
+    subscriptions: int = limit(
+        1000, least=0, most=100_000, what="Most subscriptions; no more can be created."
+    )
+
     def __post_init__(self) -> None:
         if self.operation_timeout_s > self.operation_timeout_max_s:
             raise LimitError(

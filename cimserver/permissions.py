@@ -48,7 +48,7 @@ OPERATIONS: Mapping[str, Permission] = MappingProxyType(
                 _READS,
             ),
             # What may be written depends on the class: WRITTEN_CLASSES.
-            (("CreateInstance", "ModifyInstance", "DeleteInstance"), _READS),
+            (("CreateInstance", "ModifyInstance", "DeleteInstance", "SetProperty"), _READS),
         )
         for name in names
     }

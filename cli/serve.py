@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from virtcim.cimserver import CimServer, Limits
+from virtcim.cimserver.indications.subscriptions import open_subscriptions
 from virtcim.cimserver.job_audit import audited_jobs
 from virtcim.cli.daemon import (
     AuditOption,
@@ -195,9 +196,10 @@ def _run(
                     most_operations=serving.limits.operations,
                     job_ended=audited_jobs(serving.access.audit),
                 )
+                stack.callback(providers.close)
+                subscriptions = open_subscriptions(providers, schema, serving.limits)
             except StateError as exc:
                 raise StartError(str(exc)) from exc
-            stack.callback(providers.close)
             running.append(providers)
             await asyncio.gather(*map(_await_first_connection, endpoints))
             return CimServer(
@@ -209,6 +211,7 @@ def _run(
                 audit=serving.access.audit,
                 limits=serving.limits,
                 debug_errors=serving.debug_errors,
+                subscriptions=subscriptions,
             )
 
         return run_daemon(

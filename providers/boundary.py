@@ -20,13 +20,26 @@ from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.associations.job_ends import made_elements
 from virtcim.providers.engine.association_engine import Filters, Link
 from virtcim.providers.engine.instance_class import AnyClass, ClassModel
+from virtcim.providers.engine.repository import InstanceRepository
 from virtcim.providers.errors import translated
 from virtcim.providers.host.devices import HOST_DEVICES
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.host.power_management import POWER_SERVICE
 from virtcim.providers.indications import IndicationSink
 from virtcim.providers.indications.sources import IndicationSources
-from virtcim.providers.interop.object_manager import INTEROP, NAMESPACE, OBJECT_MANAGER
+from virtcim.providers.interop.indications import (
+    COLLECTION,
+    DESTINATIONS,
+    FILTER,
+    INDICATION_CAPABILITIES,
+    INDICATION_SERVICE,
+)
+from virtcim.providers.interop.object_manager import (
+    INTEROP,
+    NAMESPACE,
+    OBJECT_MANAGER,
+    SERVER_SYSTEM,
+)
 from virtcim.providers.interop.profiles import REGISTERED_PROFILE
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.jobs.runner import MOST_OPERATIONS, Incident, Operations
@@ -73,6 +86,15 @@ IMPLEMENTATION_CLASSES: tuple[AnyClass, ...] = (
     CONCRETE_JOB,
 )
 INTEROP_CLASSES: tuple[AnyClass, ...] = (OBJECT_MANAGER, NAMESPACE, REGISTERED_PROFILE)
+# What only a host with a repository of its own has: other CIM servers have their own of these.
+_CREATED_CLASSES: tuple[AnyClass, ...] = (FILTER, *DESTINATIONS)
+_HOST_CLASSES: tuple[AnyClass, ...] = (
+    SERVER_SYSTEM,
+    INDICATION_SERVICE,
+    INDICATION_CAPABILITIES,
+    COLLECTION,
+    *_CREATED_CLASSES,
+)
 
 
 class Providers:
@@ -99,6 +121,7 @@ class Providers:
     ) -> None:
         self._classes = classes
         self._language = ENGLISH
+        self._repository: Callable[[], InstanceRepository | None] = lambda: None
         # For readers of our other languages; copies share it.
         self._readings: dict[str, Providers] = {}
         endpoint_of = {_namespace_name(each): each for each in endpoints}
@@ -125,15 +148,24 @@ class Providers:
             Namespace(
                 _namespace_name(endpoint),
                 classes,
-                IMPLEMENTATION_CLASSES,
+                (*IMPLEMENTATION_CLASSES, *_CREATED_CLASSES),
                 endpoint=endpoint,
                 operations=self._operations,
                 jobs=self._jobs,
                 served=lambda: self._served,
+                repository=self._kept,
             )
             for endpoint in endpoints
         ]
-        served.append(Namespace(INTEROP, classes, INTEROP_CLASSES, served=lambda: self._served))
+        served.append(
+            Namespace(
+                INTEROP,
+                classes,
+                (*INTEROP_CLASSES, *_HOST_CLASSES),
+                served=lambda: self._served,
+                repository=self._kept,
+            )
+        )
         self.namespaces: tuple[str, ...] = tuple(each.name for each in served)
         self._served = {each.name.lower(): each for each in served}
 
@@ -149,6 +181,16 @@ class Providers:
             reading = self._readings[language] = copy(self)
             reading._language = language  # noqa: SLF001 - a copy of itself
         return reading
+
+    def show(self, repository: Callable[[], InstanceRepository]) -> None:
+        """Show what the host keeps in its repository, too; once, before the first request.
+
+        Each operation sees what ``repository`` gives when it begins.
+        """
+        self._repository = repository
+
+    def _kept(self) -> InstanceRepository | None:
+        return self._repository()
 
     def reads_at_once(self, path: ObjectPath) -> bool:
         """Whether reading an instance, or what is around it, waits for nothing and is little."""

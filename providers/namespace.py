@@ -17,11 +17,13 @@ from virtcim.cim.records import (
 from virtcim.errormap import ENGLISH, ErrorCode
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.hypervisor.model import Inventory
+from virtcim.providers.associations.indication_table import INDICATION_ASSOCIATIONS
 from virtcim.providers.associations.job_ends import named_elements
 from virtcim.providers.associations.table import ASSOCIATIONS
 from virtcim.providers.engine.association_engine import AssociationEngine, Filters, Link
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel
 from virtcim.providers.engine.record_cache import RecordCache
+from virtcim.providers.engine.repository import InstanceRepository
 from virtcim.providers.engine.view import Derived, View
 from virtcim.providers.errors import failure, not_found, rejected
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
@@ -50,6 +52,7 @@ class Namespace:
         operations: Operations | None = None,
         jobs: JobStore | None = None,
         served: Callable[[], Mapping[str, Namespace]] = dict,
+        repository: Callable[[], InstanceRepository | None] = lambda: None,
     ) -> None:
         self.name = name
         self._classes = classes
@@ -58,11 +61,14 @@ class Namespace:
         self._operations = operations
         self._jobs = jobs
         self._served = served
+        self._repository = repository
         self._derived = Derived()
         self._cache = RecordCache(name, instance_classes, self.view)
         own = set(instance_classes)
         table = tuple(
-            row for row in ASSOCIATIONS if any(own.intersection(end.classes) for end in row.ends)
+            row
+            for row in (*ASSOCIATIONS, *INDICATION_ASSOCIATIONS)
+            if any(own.intersection(end.classes) for end in row.ends)
         )
         self._associations = AssociationEngine(name, classes, table, self._cache.path)
 
@@ -76,6 +82,7 @@ class Namespace:
             derived=self._derived,
             jobs=self._jobs,
             implementations=self._implementations,
+            repository=self._repository(),
         )
 
     def view_of(self, inventory: Inventory) -> View:

@@ -61,7 +61,7 @@ def registrations(namespaces: Sequence[str]) -> tuple[Registration, ...]:
             class_name=row.name,
             # Wherever one of its ends is.
             namespaces=tuple(
-                name for name in namespaces if any(name in places[each] for each in classes)
+                name for name in namespaces if any(name in places.get(each, ()) for each in classes)
             ),
             kinds=("instance", "association"),
         )

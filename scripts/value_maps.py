@@ -118,6 +118,35 @@ _ROWS = (
         "CIM_ResourcePoolConfigurationCapabilities.SynchronousMethodsSupported",
         only=("CreateChild ResourcePool is supported", "DeleteResourcePool is supported"),
     ),
+    _Row(
+        "PersistenceType",
+        "CIM_ListenerDestination.PersistenceType",
+        only=("Permanent", "Transient"),
+    ),
+    _Row("DestinationProtocol", "CIM_ListenerDestination.Protocol", only=("CIM-XML",)),
+    _Row(
+        "OnFatalErrorPolicy",
+        "CIM_IndicationSubscription.OnFatalErrorPolicy",
+        only=("Ignore", "Disable", "Remove"),
+        is_enum=True,
+    ),
+    _Row(
+        "SubscriptionState",
+        "CIM_IndicationSubscription.SubscriptionState",
+        only=("Enabled", "Enabled Degraded", "Disabled"),
+        is_enum=True,
+    ),
+    _Row(
+        "RepeatNotificationPolicy",
+        "CIM_IndicationSubscription.RepeatNotificationPolicy",
+        only=("Unknown", "None"),
+    ),
+    _Row(
+        "SubscriptionRemovalAction",
+        "CIM_IndicationService.SubscriptionRemovalAction",
+        only=("Remove", "Disable", "Ignore"),
+        is_enum=True,
+    ),
     _Row("SpecificationType", "CIM_RegisteredSpecification.SpecificationType", only=("Profile",)),
     _Row(
         "RegisteredOrganization",

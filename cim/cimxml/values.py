@@ -11,11 +11,20 @@ from virtcim.cim.cimxml.requests import namespace_of
 from virtcim.cim.data_types import read_value
 from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.errors import InvalidValue
-from virtcim.cim.records import CimError, KeyValue, ObjectPath, Scalar, StatusCode, Value
+from virtcim.cim.records import (
+    CimError,
+    KeyValue,
+    ObjectPath,
+    Record,
+    Scalar,
+    StatusCode,
+    Value,
+)
 
 __all__ = ["ValueReader", "shown"]
 
 _SHOWN_CHARACTERS = 80
+_PROPERTIES = frozenset({"PROPERTY", "PROPERTY.ARRAY", "PROPERTY.REFERENCE"})
 
 
 class ValueReader:
@@ -137,6 +146,51 @@ class ValueReader:
             lacking = ", ".join(missing) or "any key"
             raise InvalidValue(f"{what} must give the key {lacking} of {class_name}")
         return ObjectPath(class_name, given, namespace=self._namespace)
+
+    def instance(self, element: Element, what: str) -> Record:
+        """The instance, its values as its class declares them; embedded instances stay text.
+
+        Raises CimError for a property that the class does not have.
+        ``<!ELEMENT INSTANCE (QUALIFIER*, (PROPERTY | PROPERTY.ARRAY | PROPERTY.REFERENCE)*)>``
+        """
+        if element.name != "INSTANCE":
+            raise InvalidValue(f"{what} must be an instance")
+        class_name = self.class_name(element.attribute("CLASSNAME"))
+        properties = self._declarations.properties(class_name)
+        values: dict[str, Value] = {}
+        for child in element.children:
+            if child.name == "QUALIFIER":
+                continue
+            if child.name not in _PROPERTIES:
+                raise InvalidValue(f"{what} holds {child.name:.40} instead of a property")
+            name = child.attribute("NAME")
+            declared = properties.get(name.lower())
+            if declared is None:
+                raise CimError(
+                    StatusCode.NO_SUCH_PROPERTY, f"{class_name} has no property {shown(name)}"
+                )
+            if declared.name in values:
+                raise InvalidValue(f"{what} gives the property {declared.name} twice")
+            held = [one for one in child.children if one.name != "QUALIFIER"]
+            if len(held) > 1:
+                raise InvalidValue(f"{declared.name} holds more than one value")
+            values[declared.name] = self.value(held[0] if held else None, declared, declared.name)
+        return Record(class_name, values)
+
+    def named_instance(self, element: Element, what: str) -> Record:
+        """The instance with its path, whose class it must be of.
+
+        ``<!ELEMENT VALUE.NAMEDINSTANCE (INSTANCENAME, INSTANCE)>``
+        ``<!ELEMENT VALUE.INSTANCEWITHPATH (INSTANCEPATH, INSTANCE)>``
+        """
+        forms = ("VALUE.NAMEDINSTANCE", "VALUE.INSTANCEWITHPATH")
+        if element.name not in forms or len(element.children) != 2:
+            raise InvalidValue(f"{what} must be an instance with its name")
+        name, instance = element.children
+        path, record = self.path(name, what), self.instance(instance, what)
+        if not path.keys:
+            raise InvalidValue(f"{what} must name an instance")
+        return Record(record.class_name, record.values, path)
 
     def _key_bindings(self, element: Element, class_name: str) -> list[tuple[str, Element]]:
         children = element.children

@@ -13,18 +13,30 @@ from virtcim.cim.cimxml.requests import IntrinsicCall
 from virtcim.cim.cimxml.responses import Reply
 from virtcim.cim.cimxml.values import ValueReader, shown
 from virtcim.cim.declarations import Declared
-from virtcim.cim.records import CimError, ObjectPath, StatusCode
+from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode, Value
 from virtcim.cimserver.boundary import ProviderBoundary
 from virtcim.cimserver.declarations import Declarations
 from virtcim.cimserver.enumerations import Enumerations
 from virtcim.cimserver.errors import invalid_parameter, wrong_parameters
 from virtcim.cimserver.guard import Guard
+from virtcim.cimserver.indications.subscriptions import SubscriptionManager
 from virtcim.cimserver.limits import Limits
 from virtcim.mof import Schema
 
 __all__ = ["Arguments", "Context", "Operation", "ParameterKind", "Services"]
 
-ParameterKind = Literal["class", "instance", "object", "boolean", "string", "uint32", "strings"]
+ParameterKind = Literal[
+    "class",
+    "instance",
+    "object",
+    "boolean",
+    "string",
+    "uint32",
+    "strings",
+    "new instance",
+    "named instance",
+    "value",
+]
 
 _DECLARED: dict[str, Declared] = {
     "boolean": Declared(name="", type_name="boolean"),
@@ -46,6 +58,7 @@ class Services:
     enumerations: Enumerations
     limits: Limits
     property_names: frozenset[str]  # of all classes, in lower case
+    subscriptions: SubscriptionManager | None = None  # None where nothing can be created
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +145,17 @@ class Arguments:
         assert isinstance(value, ObjectPath)
         return value
 
+    def record(self, name: str) -> Record:
+        """The required instance ``name``."""
+        value = self._given[name]
+        assert isinstance(value, Record)
+        return value
+
+    def value(self, name: str, declared: Declared, reader: ValueReader) -> Value:
+        """The value ``name`` as one of the declared type, None where it is not given or NULL."""
+        element = self._given.get(name)
+        return reader.value(element if isinstance(element, Element) else None, declared, name)
+
     def names(self, name: str) -> frozenset[str] | None:
         """A list of names in lower case, None where it is not given or NULL."""
         value = self._given.get(name)
@@ -147,6 +171,12 @@ def _read(element: Element | None, kind: ParameterKind, reader: ValueReader, nam
         if element.name != "CLASSNAME":
             raise invalid_parameter(f"{name} must be a CLASSNAME")
         return element.attribute("NAME")
+    if kind == "new instance":
+        return reader.instance(element, name)
+    if kind == "named instance":
+        return reader.named_instance(element, name)
+    if kind == "value":
+        return element
     if kind in ("instance", "object"):
         path = reader.path(element, name)
         if kind == "instance" and not path.keys:

@@ -20,8 +20,16 @@ from virtcim.cimserver.enumerations import Enumerations
 from virtcim.cimserver.errors import incident, invalid_parameter
 from virtcim.cimserver.guard import Guard
 from virtcim.cimserver.guarded_providers import GuardedProviders
+from virtcim.cimserver.indications.subscriptions import SubscriptionManager
 from virtcim.cimserver.limits import Limits
-from virtcim.cimserver.operations import classes, collections, instances, pull, queries
+from virtcim.cimserver.operations import (
+    classes,
+    collections,
+    instance_changes,
+    instances,
+    pull,
+    queries,
+)
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, Services
 from virtcim.cimserver.operations.methods import invoke_method
 from virtcim.daemon.audit import Audit
@@ -41,6 +49,7 @@ OPERATIONS: Mapping[str, Operation] = {
     for table in (
         classes.OPERATIONS,
         instances.OPERATIONS,
+        instance_changes.OPERATIONS,
         collections.OPERATIONS,
         pull.OPERATIONS,
         queries.OPERATIONS,
@@ -74,6 +83,7 @@ class Operations:
         limits: Limits,
         debug_errors: bool,
         audit: Audit,
+        subscriptions: SubscriptionManager | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         declarations = Declarations(schema)
@@ -90,6 +100,7 @@ class Operations:
             enumerations=Enumerations(limits, clock),
             limits=limits,
             property_names=schema.property_names,
+            subscriptions=subscriptions,
         )
 
     def answer(

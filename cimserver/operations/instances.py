@@ -1,4 +1,4 @@
-"""Reading and deleting one instance (DSP0200 "GetInstance", "DeleteInstance" and "GetProperty")."""
+"""Reading one instance (DSP0200 "GetInstance" and "GetProperty")."""
 
 from __future__ import annotations
 
@@ -32,11 +32,6 @@ def _get_property(context: Context, arguments: Arguments) -> Reply:
     return Reply(result=[services.encoder.value(value, declared).encode()])
 
 
-def _delete_instance(context: Context, arguments: Arguments) -> Reply:
-    context.providers.delete_instance(arguments.path("InstanceName"))
-    return Reply(result=None)
-
-
 OPERATIONS: dict[str, Operation] = {
     "GetInstance": Operation(
         parameters={
@@ -55,8 +50,5 @@ OPERATIONS: dict[str, Operation] = {
         required=("InstanceName", "PropertyName"),
         run=_get_property,
         around="InstanceName",
-    ),
-    "DeleteInstance": Operation(
-        parameters={"InstanceName": "instance"}, required=("InstanceName",), run=_delete_instance
     ),
 }

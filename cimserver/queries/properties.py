@@ -12,6 +12,9 @@ from virtcim.cimserver.queries.syntax import Chain, Element, InvalidQuery, Step,
 
 __all__ = ["Classes", "Property", "Scope"]
 
+# WQL's name for the class of an instance, as if it were a property.
+_CLASS = "__class"
+
 
 class Classes(DeclaredClasses, Protocol):
     """The classes that queries are about."""
@@ -121,6 +124,8 @@ class Scope:
         return chain.steps[1:] if named and len(chain.steps) > 1 else chain.steps
 
     def _declared(self, class_name: str, step: Step) -> Declared | None:
+        if step.name.lower() == _CLASS:
+            return Declared(name=step.name, type_name="string")
         if not class_name:
             return None
         declared = self._classes.properties(class_name).get(step.name.lower())
@@ -130,6 +135,8 @@ class Scope:
 
     def _reading(self, step: Step) -> Callable[[Record], Value]:
         wanted, scope, classes = step.name.lower(), step.scope, self._classes
+        if wanted == _CLASS:
+            return lambda record: record.class_name
         names: dict[str, str] = {}  # what the classes of records call it
 
         def read(record: Record) -> Value:

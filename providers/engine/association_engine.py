@@ -42,12 +42,14 @@ class End:
 class Association:
     """One association class; the second end is the one of which there may be many.
 
-    ``values`` gives the properties besides the two references.
+    ``values`` gives the properties besides the two references, ``pairs`` what is associated where
+    both ends may be in other namespaces; else it is reached from the first ends that are there.
     """
 
     name: str
     ends: tuple[End, End]
     values: Callable[[AnyNode, AnyNode], Mapping[str, Value]] = _no_values
+    pairs: Callable[[View], Iterable[tuple[AnyNode, AnyNode]]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,10 @@ class AssociationEngine:
     def enumerate(self, view: View, name: str) -> Iterator[Record]:
         """Every instance of one association class."""
         association = self._by_name[name]
+        if association.pairs is not None:
+            for first, second in association.pairs(view):
+                yield self._make(association, first, second)
+            return
         near = association.ends[0]
         for instance_class in near.classes:
             for found in instance_class.all(view):

@@ -6,6 +6,7 @@ space, and its DeviceID.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -14,7 +15,14 @@ from virtcim.cim.records import CimError, ObjectPath
 from virtcim.providers.engine.identities import PREFIX, instance_id, parse_instance_id
 from virtcim.providers.errors import rejected
 
-__all__ = ["INSTANCE_ID", "KeyShape", "device_keys", "service_keys", "system_keys"]
+__all__ = [
+    "INSTANCE_ID",
+    "KeyShape",
+    "OpenKeyShape",
+    "device_keys",
+    "service_keys",
+    "system_keys",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,34 @@ class KeyShape:
         scope, _, variable = identity.partition(" ")
         parsed = parse_instance_id(variable)
         return parsed if parsed is not None and parsed[0] == scope.lower() else None
+
+
+class OpenKeyShape(KeyShape):
+    """Keys that clients give: all vary that are not fixed, and an identity is a JSON list of them.
+
+    ``variable`` is one of them.
+    """
+
+    def keys(self, identity: str) -> dict[str, str]:
+        """The keys of the instance ``identity``."""
+        return {**self.blank, **dict(zip(self._varying, json.loads(identity), strict=True))}
+
+    def identity(self, path: ObjectPath) -> str | None:
+        """The identity in ``path``; None where its fixed keys are those of another class.
+
+        Raises CimError (ERR_BAD_PARAMETER) where keys are missing, unknown, or no strings.
+        """
+        if super().identity(path) is None:
+            return None
+        values = [path.key(name) for name in self._varying]
+        for name, value in zip(self._varying, values, strict=True):
+            if not isinstance(value, str):
+                raise self._no_string(path, name, value)
+        return json.dumps(values, ensure_ascii=False)
+
+    @property
+    def _varying(self) -> list[str]:
+        return [name for name in self.names if name not in self.fixed]
 
 
 INSTANCE_ID = KeyShape(names=("InstanceID",), variable="InstanceID")

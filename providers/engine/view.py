@@ -15,6 +15,7 @@ from virtcim.hypervisor.model import (
     VirtualNetworkPort,
     VirtualSystem,
 )
+from virtcim.providers.engine.repository import InstanceRepository
 from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.state.job_store import Job, JobElement, JobStore
 
@@ -46,7 +47,7 @@ class View:
 
     The inventory is taken when it is first needed: what does not need it works without a
     connection. Everything raises HypervisorError while there is none. ``inventory`` is one that is
-    not the newest.
+    not the newest. ``repository`` is what the host keeps, None where it keeps nothing.
     """
 
     def __init__(
@@ -60,8 +61,10 @@ class View:
         implementations: Callable[[], Sequence[View]] = tuple,
         language: str = ENGLISH,
         inventory: Inventory | None = None,
+        repository: InstanceRepository | None = None,
     ) -> None:
         self.namespace = namespace
+        self.repository = repository
         self.language = language
         self._implementations = implementations
         self._namespaces = namespaces

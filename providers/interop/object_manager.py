@@ -17,13 +17,16 @@ from virtcim.cim.value_maps import (
     RequestedState,
 )
 from virtcim.providers.engine.instance_class import InstanceClass, Node
-from virtcim.providers.engine.key_shapes import KeyShape
+from virtcim.providers.engine.key_shapes import KeyShape, system_keys
 from virtcim.providers.engine.view import View
 
 __all__ = [
     "INTEROP",
     "NAMESPACE",
     "OBJECT_MANAGER",
+    "SERVER_NAME",
+    "SERVER_SYSTEM",
+    "SERVER_SYSTEM_CLASS",
     "namespaces_of_manager",
     "object_manager_of",
 ]
@@ -31,8 +34,9 @@ __all__ = [
 INTEROP = "root/interop"
 _CLASS = "VirtCIM_Namespace"
 _MANAGER_CLASS = "VirtCIM_ObjectManager"
-_NAME = "virtcim"
-_SYSTEM_KEYS = {"SystemCreationClassName": "CIM_ComputerSystem", "SystemName": _NAME}
+SERVER_NAME = "virtcim"
+SERVER_SYSTEM_CLASS = "CIM_ComputerSystem"
+_SYSTEM_KEYS = {"SystemCreationClassName": SERVER_SYSTEM_CLASS, "SystemName": SERVER_NAME}
 
 
 class Named(NamedTuple):
@@ -76,7 +80,7 @@ NAMESPACE = InstanceClass(
         fixed={
             **_SYSTEM_KEYS,
             "ObjectManagerCreationClassName": _MANAGER_CLASS,
-            "ObjectManagerName": _NAME,
+            "ObjectManagerName": SERVER_NAME,
             "CreationClassName": _CLASS,
         },
     ),
@@ -88,7 +92,7 @@ NAMESPACE = InstanceClass(
 
 
 def _find_manager(_: View, identity: str) -> Named | None:
-    return Named(_NAME) if identity.lower() == _NAME else None
+    return Named(SERVER_NAME) if identity.lower() == SERVER_NAME else None
 
 
 def _manager_values(of: Named) -> Mapping[str, Value]:
@@ -118,8 +122,33 @@ OBJECT_MANAGER = InstanceClass(
     ),
     identity=lambda of: of.name,
     found=_find_manager,
-    every=lambda _: (Named(_NAME),),
+    every=lambda _: (Named(SERVER_NAME),),
     values=_manager_values,
+)
+
+
+def _system_values(of: Named) -> Mapping[str, Value]:
+    return {
+        "ElementName": of.name,
+        "Caption": "CIM server",
+        "Description": "The system that the services of this server belong to.",
+        "EnabledState": EnabledState.NOT_APPLICABLE,
+        "RequestedState": RequestedState.NOT_APPLICABLE,
+        "TransitioningToState": RequestedState.NOT_APPLICABLE,
+        "EnabledDefault": EnabledDefault.NOT_APPLICABLE,
+        "OperationalStatus": [OperationalStatus.OK],
+        "StatusDescriptions": ["OK"],
+        "HealthState": HealthState.OK,
+    }
+
+
+SERVER_SYSTEM = InstanceClass(
+    name=SERVER_SYSTEM_CLASS,
+    shape=system_keys(SERVER_SYSTEM_CLASS),
+    identity=lambda of: of.name,
+    found=_find_manager,
+    every=lambda _: (Named(SERVER_NAME),),
+    values=_system_values,
 )
 
 

@@ -11,6 +11,7 @@ from virtcim.cim.value_maps import AdvertiseType, RegisteredOrganization, Specif
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, InstanceClass, Node
 from virtcim.providers.engine.view import View
 from virtcim.providers.host.host_system import HOST_SYSTEM
+from virtcim.providers.interop.indications import INDICATION_SERVICE
 from virtcim.providers.interop.object_manager import INTEROP
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.resources.allocation_capabilities import ALLOCATION_CAPABILITIES
@@ -54,12 +55,18 @@ _ALLOCATION = (
     ),
 )
 _JOB_CONTROL = _Profile(1103, "Job Control", "1.0.0", (CONCRETE_JOB,))
-_PROFILES = (_SYSTEM_VIRTUALIZATION, _VIRTUAL_SYSTEM, *_ALLOCATION, _JOB_CONTROL, _REGISTRATION)
+# Of a host that has the service; other CIM servers register it themselves.
+_INDICATIONS = _Profile(1054, "Indications", "1.2.2", (INDICATION_SERVICE,))
+_PROFILES = (
+    *(_SYSTEM_VIRTUALIZATION, _VIRTUAL_SYSTEM, *_ALLOCATION, _JOB_CONTROL, _REGISTRATION),
+    _INDICATIONS,
+)
 _BY_IDENTITY = {each.identity.lower(): each for each in _PROFILES}
 # A profile, and those that it refers to.
 _REFERENCES: Mapping[int, tuple[_Profile, ...]] = {
     1042: (_VIRTUAL_SYSTEM, *_ALLOCATION, _JOB_CONTROL, _REGISTRATION),
     1057: (*_ALLOCATION, _REGISTRATION),
+    1054: (_REGISTRATION,),
 }
 
 
@@ -69,9 +76,17 @@ class OfProfile(NamedTuple):
     profile: _Profile
 
 
-def _find(_: View, identity: str) -> OfProfile | None:
+def _is_followed(view: View, profile: _Profile) -> bool:
+    return profile is not _INDICATIONS or view.repository is not None
+
+
+def _followed(view: View) -> Iterator[_Profile]:
+    return (profile for profile in _PROFILES if _is_followed(view, profile))
+
+
+def _find(view: View, identity: str) -> OfProfile | None:
     profile = _BY_IDENTITY.get(identity.lower())
-    return None if profile is None else OfProfile(profile)
+    return OfProfile(profile) if profile and _is_followed(view, profile) else None
 
 
 def _values(of: OfProfile) -> Mapping[str, Value]:
@@ -91,16 +106,18 @@ REGISTERED_PROFILE = InstanceClass(
     name="VirtCIM_RegisteredProfile",
     identity=lambda of: of.profile.identity,
     found=_find,
-    every=lambda _: (OfProfile(profile) for profile in _PROFILES),
+    every=lambda view: map(OfProfile, _followed(view)),
     values=_values,
 )
 CONFORMING_CLASSES = tuple(dict.fromkeys(each for one in _PROFILES for each in one.central))
 
 
 def conforming_instances(view: View, node: Node[OfProfile]) -> Iterator[AnyNode]:
-    """The central instances of a profile, in every namespace that the view tells of."""
-    for peer in view.implementations():
-        for instance_class in node.sources.profile.central:
+    """The central instances of a profile, here and in every namespace that the view tells of."""
+    for instance_class in node.sources.profile.central:
+        # The service is beside the profiles, everything else where hypervisors are shown.
+        peers = (view,) if instance_class is INDICATION_SERVICE else view.implementations()
+        for peer in peers:
             for found in instance_class.all(peer):
                 yield found.at(peer.namespace)
 
@@ -117,10 +134,10 @@ def referenced_profiles(_: View, node: Node[OfProfile]) -> Iterator[Node[OfProfi
     return (REGISTERED_PROFILE.node(OfProfile(profile)) for profile in found)
 
 
-def referring_profiles(_: View, node: Node[OfProfile]) -> Iterator[Node[OfProfile]]:
+def referring_profiles(view: View, node: Node[OfProfile]) -> Iterator[Node[OfProfile]]:
     """The profiles that refer to a profile."""
     return (
         REGISTERED_PROFILE.node(OfProfile(profile))
-        for profile in _PROFILES
+        for profile in _followed(view)
         if node.sources.profile in _REFERENCES.get(profile.number, ())
     )

@@ -111,6 +111,47 @@ def _make_what_was_told_of(connection: sa.Connection) -> None:
     ).create(connection)
 
 
+def _make_subscriptions(connection: sa.Connection) -> None:
+    metadata = sa.MetaData()
+    # Filters and listener destinations.
+    sa.Table(
+        "indication_element",
+        metadata,
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("key", sa.String(64), nullable=False, unique=True),
+        sa.Column("namespace", sa.Text, nullable=False),
+        sa.Column("class_name", sa.Text, nullable=False),
+        sa.Column("identity", sa.Text, nullable=False),
+        sa.Column("properties", sa.JSON, nullable=False),
+        sa.Column("principal", sa.Text, nullable=False),
+        sa.Column("created", sa.Float, nullable=False),
+    ).create(connection)
+    sa.Table(
+        "indication_subscription",
+        metadata,
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("key", sa.String(64), nullable=False, unique=True),
+        sa.Column("namespace", sa.Text, nullable=False),
+        sa.Column("class_name", sa.Text, nullable=False),
+        sa.Column("source", sa.String(64), nullable=False),
+        sa.Column("handler", sa.String(64), nullable=False),
+        sa.Column("properties", sa.JSON, nullable=False),
+        sa.Column("principal", sa.Text, nullable=False),
+        sa.Column("started", sa.Float, nullable=False),
+        sa.Column("changed", sa.Float, nullable=False),
+    ).create(connection)
+    # One row: a change of anything above raises its revision first, so one comes after the other.
+    service = sa.Table(
+        "indication_service",
+        metadata,
+        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("properties", sa.JSON, nullable=False),
+    )
+    service.create(connection)
+    connection.execute(sa.insert(service).values(id=1, revision=0, properties={}))
+
+
 # The step at index n makes version n + 1 of version n. Those of a released version are never
 # changed: they are what its databases were made by.
 _MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (
@@ -120,6 +161,7 @@ _MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (
     _keep_failures_instead_of_texts,
     _make_what_was_told_of,
     make_indication_queue,
+    _make_subscriptions,
 )
 
 

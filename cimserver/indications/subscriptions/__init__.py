@@ -1,0 +1,19 @@
+"""Who wants to be told of what: filters, listener destinations and subscriptions."""
+
+from virtcim.cimserver.indications.subscriptions.index import SubscriptionIndex
+from virtcim.cimserver.indications.subscriptions.manager import SubscriptionManager
+from virtcim.cimserver.indications.subscriptions.model import (
+    DeliverySettings,
+    Destination,
+    Subscription,
+)
+from virtcim.cimserver.indications.subscriptions.opening import open_subscriptions
+
+__all__ = [
+    "DeliverySettings",
+    "Destination",
+    "Subscription",
+    "SubscriptionIndex",
+    "SubscriptionManager",
+    "open_subscriptions",
+]

@@ -1,0 +1,466 @@
+"""Creating, changing and deleting filters, destinations and subscriptions (DSP1054).
+
+Everything is written before it is answered and before it counts; a change that cannot be written
+has not happened.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from virtcim.cim.path_text import path_text
+from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode
+from virtcim.cim.value_maps import SubscriptionState
+from virtcim.cimserver.errors import invalid_parameter
+from virtcim.cimserver.indications.subscriptions import properties, tables
+from virtcim.cimserver.indications.subscriptions.checks import (
+    KEYS,
+    check_filter,
+    checked_path,
+    found_element,
+    referred,
+)
+from virtcim.cimserver.indications.subscriptions.index import SubscriptionIndex
+from virtcim.cimserver.indications.subscriptions.model import DeliverySettings
+from virtcim.cimserver.indications.subscriptions.properties import Properties
+from virtcim.cimserver.indications.subscriptions.service import settings_of
+from virtcim.cimserver.indications.subscriptions.snapshot import (
+    Compiler,
+    Element,
+    Snapshot,
+    Subscribed,
+    Surroundings,
+    path_of,
+)
+from virtcim.cimserver.limits import Limits
+from virtcim.cimserver.queries.properties import Classes
+from virtcim.providers import ErrorCode, StateDatabase, failure
+from virtcim.providers.interop.indications import (
+    COLLECTION,
+    DESTINATIONS,
+    FILTER,
+    INDICATION_SERVICE,
+)
+
+__all__ = ["Forget", "SubscriptionManager", "forget_nothing"]
+
+# What each class of subscriptions is to.
+_SUBSCRIPTIONS = {
+    "CIM_IndicationSubscription": FILTER.name,
+    "CIM_FilterCollectionSubscription": COLLECTION.name,
+}
+_FAMILIES = (
+    *("CIM_IndicationFilter", "CIM_FilterCollection", "CIM_ListenerDestination"),
+    *("CIM_AbstractIndicationSubscription", "CIM_IndicationService"),
+)
+_REFERENCES = ("Filter", "Handler")
+# What else is to be forgotten with subscriptions, in the same transaction.
+Forget = Callable[[sa.Connection, Sequence[str]], None]
+# Whether the client may use, change and delete what a user has created in a namespace.
+MayTouch = Callable[[str, str], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    """What clients create of one kind: its properties, its limit, and what it is called."""
+
+    properties: Properties
+    most: Callable[[Limits], int]
+    classes: frozenset[str]
+    noun: str
+
+
+_FILTERS = _Kind(
+    properties=properties.FILTER,
+    most=lambda limits: limits.indication_filters,
+    classes=frozenset({FILTER.name}),
+    noun="filters",
+)
+_DESTINATIONS = _Kind(
+    properties=properties.DESTINATION,
+    most=lambda limits: limits.listener_destinations,
+    classes=frozenset(each.name for each in DESTINATIONS),
+    noun="listener destinations",
+)
+_KINDS: Mapping[str, _Kind] = {
+    name: kind for kind in (_FILTERS, _DESTINATIONS) for name in kind.classes
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """A change in progress: what there is, and the transaction."""
+
+    connection: sa.Connection
+    snapshot: Snapshot
+    now: float
+
+
+def forget_nothing(_connection: sa.Connection, _ids: Sequence[str]) -> None:
+    """Nothing else is kept of a subscription."""
+
+
+class SubscriptionManager:
+    """All subscriptions of this server, kept in its state database; safe to use from many threads.
+
+    ``namespaces`` are those that are served. ``forget`` is called with the ids of subscriptions
+    that are removed, within the transaction. ``clock`` gives seconds since 1970.
+    Raises StateError where the database cannot be read.
+    """
+
+    def __init__(
+        self,
+        database: StateDatabase,
+        classes: Classes,
+        namespaces: Iterable[str],
+        limits: Limits,
+        *,
+        forget: Forget = forget_nothing,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._database = database
+        self._limits = limits
+        self._forget = forget
+        self._clock = clock
+        self._classes = classes
+        url = database.engine.url
+        self._surroundings = Surroundings(
+            compiler=Compiler(classes),
+            namespaces={name.lower(): name for name in namespaces},
+            limits=limits,
+            is_persistent=url.get_backend_name() != "sqlite" or bool(url.database),
+            clock=clock,
+        )
+        try:
+            with database.lock, database.engine.begin() as connection:
+                self._snapshot = self._read(connection)
+        except sa.exc.SQLAlchemyError as exc:
+            raise database.unusable(str(url), exc) from exc
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What there is now, for the providers to show."""
+        return self._snapshot
+
+    @property
+    def index(self) -> SubscriptionIndex:
+        """Who is told of what, now."""
+        return self._snapshot.index
+
+    @property
+    def settings(self) -> DeliverySettings:
+        """How to deliver, now."""
+        return settings_of(self._snapshot.rows.service)
+
+    def concerns(self, class_name: str) -> bool:
+        """Whether instances of a class are created, changed or deleted here."""
+        return any(self._classes.is_a(class_name, each) for each in _FAMILIES)
+
+    def refresh(self) -> None:
+        """Take over what another server on the same database has changed."""
+        with self._database.lock, self._database.engine.begin() as connection:
+            if tables.revision(connection) != self._snapshot.rows.revision:
+                self._snapshot = self._read(connection)
+
+    def create(
+        self, namespace: str, given: Record, principal: str, *, may_touch: MayTouch
+    ) -> ObjectPath:
+        """Create an instance and give its name (DSP0200 "CreateInstance"). Raises CimError."""
+        kind = _KINDS.get(given.class_name)
+        if kind is not None:
+            return self._create_element(namespace, given, principal, kind)
+        if given.class_name in _SUBSCRIPTIONS:
+            return self._create_subscription(namespace, given, principal, may_touch)
+        raise CimError(
+            StatusCode.NOT_SUPPORTED,
+            f"instances of {given.class_name} cannot be created by CreateInstance; those of "
+            f"{', '.join((*_KINDS, *_SUBSCRIPTIONS))} can",
+        )
+
+    def _create_element(
+        self, namespace: str, given: Record, principal: str, kind: _Kind
+    ) -> ObjectPath:
+        if kind is _FILTERS and not self.settings.filter_creation_enabled:
+            raise CimError(
+                StatusCode.NOT_SUPPORTED,
+                "filters cannot be created: FilterCreationEnabled of the indication service is "
+                "false",
+            )
+        path = checked_path(namespace, given)
+        others = {name: value for name, value in given.values.items() if name not in KEYS}
+        values = kind.properties.created(given.class_name, others)
+        if kind is _FILTERS:
+            check_filter(values, self._surroundings)
+        with self._changing() as change:
+            if found_element(change.snapshot, self._surroundings, path) is not None:
+                raise _already_there(path)
+            there = sum(row.class_name in kind.classes for row in change.snapshot.rows.elements)
+            self._check_limit(there, kind.most(self._limits), kind.noun)
+            identity = _identity(path)
+            row = tables.ElementRow(
+                id=str(uuid4()),
+                key=tables.element_key(namespace, given.class_name, identity),
+                namespace=namespace,
+                class_name=given.class_name,
+                identity=identity,
+                properties=values,
+                principal=principal,
+                created=change.now,
+            )
+            tables.insert(change.connection, row)
+        return path
+
+    def _create_subscription(
+        self, namespace: str, given: Record, principal: str, may_touch: MayTouch
+    ) -> ObjectPath:
+        others = {name: value for name, value in given.values.items() if name not in _REFERENCES}
+        values = properties.SUBSCRIPTION.created(given.class_name, others)
+        with self._changing() as change:
+            source, handler = (
+                referred(change.snapshot, self._surroundings, name, given) for name in _REFERENCES
+            )
+            expected = _SUBSCRIPTIONS[given.class_name]
+            if source.kept.class_name != expected:
+                raise invalid_parameter(f"Filter of {given.class_name} is a {expected}")
+            if handler.kept.class_name not in _DESTINATIONS.classes:
+                raise invalid_parameter("Handler is a listener destination")
+            _check_owner(handler, may_touch)
+            keys = {"Filter": path_of(source.kept), "Handler": path_of(handler.kept)}
+            path = ObjectPath(given.class_name, keys, namespace=namespace)
+            key = tables.subscription_key(source.key, handler.key)
+            if key in change.snapshot.subscribed:
+                raise _already_there(path)
+            there = len(change.snapshot.rows.subscriptions)
+            self._check_limit(there, self._limits.subscriptions, "subscriptions")
+            row = tables.SubscriptionRow(
+                id=str(uuid4()),
+                key=key,
+                namespace=namespace,
+                class_name=given.class_name,
+                source=source.key,
+                handler=handler.key,
+                properties=values,
+                principal=principal,
+                started=change.now,
+                changed=change.now,
+            )
+            tables.insert(change.connection, row)
+        return path
+
+    def modify(
+        self,
+        path: ObjectPath,
+        given: Record,
+        names: Collection[str] | None,
+        *,
+        may_touch: MayTouch,
+    ) -> None:
+        """Change an instance (DSP0200 "ModifyInstance"). Raises CimError.
+
+        Properties named in ``names`` (in lower case) that are not given become NULL; without it all
+        that are given are changed.
+        """
+        declared = self._classes.properties(given.class_name)
+        wanted = [one.name for key, one in declared.items() if names is not None and key in names]
+        if names is None:
+            wanted = list(given.values)
+        with self._changing() as change:
+            if self._classes.is_a(INDICATION_SERVICE.name, path.class_name):
+                self._modify_service(change, path, given, wanted)
+                return
+            subscribed = self._subscribed(change.snapshot, path)
+            if subscribed is not None:
+                _check_owner(subscribed, may_touch)
+                self._modify_subscription(change, subscribed, given, wanted)
+                return
+            element = self._element(change.snapshot, path)
+            kind = _KINDS.get(element.kept.class_name)
+            if kind is None or element.row is None:
+                raise _predefined(path)
+            _check_owner(element, may_touch)
+            before = element.row.properties
+            changeable = _without_keys(path_of(element.kept), given, wanted)
+            after = kind.properties.changed(given.class_name, before, given.values, changeable)
+            if kind is _FILTERS:
+                check_filter(after, self._surroundings)
+            tables.change_element(change.connection, element.row.id, after)
+
+    def _modify_subscription(
+        self, change: _Change, one: Subscribed, given: Record, wanted: Sequence[str]
+    ) -> None:
+        if one.ends is not None and one.ends <= change.now:
+            raise failure(ErrorCode.ERR_WRONG_STATE_FOR_OP, "the subscription is over")
+        before = one.row.properties
+        keys = {"Filter": path_of(one.source.kept), "Handler": path_of(one.handler.kept)}
+        path = ObjectPath(one.kept.class_name, keys, namespace=one.kept.namespace)
+        changeable = _without_keys(path, given, wanted)
+        after = properties.SUBSCRIPTION.changed(given.class_name, before, given.values, changeable)
+        is_same = after["SubscriptionState"] == before["SubscriptionState"]
+        changed = one.row.changed if is_same else change.now
+        tables.change_subscription(change.connection, one.row.id, after, changed)
+
+    def _modify_service(
+        self, change: _Change, path: ObjectPath, given: Record, wanted: Sequence[str]
+    ) -> None:
+        instances = change.snapshot.instances(path.namespace, INDICATION_SERVICE.name)
+        identity = INDICATION_SERVICE.shape.identity(path)
+        if identity not in [each.identity for each in instances]:
+            raise _not_there(path)
+        before = change.snapshot.rows.service
+        changeable = _without_keys(path, given, wanted)
+        after = properties.SERVICE.changed(given.class_name, before, given.values, changeable)
+        tables.change_service(change.connection, after)
+
+    def delete(self, path: ObjectPath, *, may_touch: MayTouch) -> None:
+        """Delete an instance (DSP0200 "DeleteInstance"). Raises CimError."""
+        with self._changing() as change:
+            subscribed = self._subscribed(change.snapshot, path)
+            if subscribed is not None:
+                _check_owner(subscribed, may_touch)
+                self._remove(change.connection, [subscribed.row.id])
+                return
+            element = self._element(change.snapshot, path)
+            if element.row is None:
+                raise _predefined(path)
+            _check_owner(element, may_touch)
+            number = len(change.snapshot.subscribed_of(element.key))
+            if number:
+                raise failure(
+                    ErrorCode.ERR_WRONG_STATE_FOR_OP,
+                    f"{path_text(path)} has {number} subscriptions, which must be deleted first",
+                    source=path,
+                )
+            tables.remove_element(change.connection, element.row.id)
+
+    def disable(self, subscription_id: str) -> None:
+        """Disable a subscription whose destination fails, where it is still there."""
+        with self._changing() as change:
+            for one in change.snapshot.subscribed.values():
+                if one.row.id == subscription_id:
+                    after = {**one.row.properties, "SubscriptionState": SubscriptionState.DISABLED}
+                    tables.change_subscription(change.connection, one.row.id, after, change.now)
+
+    def remove(self, subscription_id: str) -> None:
+        """Remove a subscription whose destination fails, where it is still there."""
+        with self._changing() as change:
+            self._remove(change.connection, [subscription_id])
+
+    @contextmanager
+    def _changing(self) -> Iterator[_Change]:
+        """A change within one transaction; it counts when that has ended well."""
+        try:
+            with self._database.lock:
+                if self._database.closed:
+                    raise failure(ErrorCode.ERR_OPERATION_FAILED, "the server is stopping")
+                with self._database.engine.begin() as connection:
+                    tables.revise(connection)
+                    now, snapshot = self._clock(), self._snapshot
+                    if tables.revision(connection) != snapshot.rows.revision + 1:
+                        snapshot = self._read(connection)
+                    self._remove(
+                        connection,
+                        [
+                            one.row.id
+                            for one in snapshot.subscribed.values()
+                            if one.ends is not None and one.ends <= now
+                        ],
+                    )
+                    yield _Change(connection=connection, snapshot=snapshot, now=now)
+                    after = self._read(connection)
+                self._snapshot = after
+        except sa.exc.SQLAlchemyError as exc:
+            # What SQLAlchemy adds is the statement, over many lines.
+            reason = getattr(exc, "orig", None) or exc
+            raise failure(
+                ErrorCode.ERR_OPERATION_FAILED,
+                f"subscriptions cannot be kept in the state database: {reason}",
+            ) from exc
+
+    def _read(self, connection: sa.Connection) -> Snapshot:
+        return Snapshot(tables.read_rows(connection), self._surroundings)
+
+    def _remove(self, connection: sa.Connection, ids: Sequence[str]) -> None:
+        if ids:
+            tables.remove_subscriptions(connection, ids)
+            self._forget(connection, ids)
+
+    def _check_limit(self, there: int, most: int, noun: str) -> None:
+        if there >= most:
+            raise failure(
+                ErrorCode.ERR_OPERATION_FAILED, f"there are {there} {noun}, and no more can be made"
+            )
+
+    def _element(self, snapshot: Snapshot, path: ObjectPath) -> Element:
+        element = found_element(snapshot, self._surroundings, path)
+        if element is None:
+            raise _not_there(path)
+        return element
+
+    def _subscribed(self, snapshot: Snapshot, path: ObjectPath) -> Subscribed | None:
+        """The subscription that ``path`` names, None where it names something else."""
+        if not any(self._classes.is_a(each, path.class_name) for each in _SUBSCRIPTIONS):
+            return None
+        ends = [path.key(name) for name in _REFERENCES]
+        elements = [
+            found_element(snapshot, self._surroundings, end)
+            for end in ends
+            if isinstance(end, ObjectPath)
+        ]
+        if len(elements) == len(ends) and None not in elements:
+            source, handler = elements
+            assert source is not None
+            assert handler is not None
+            found = snapshot.subscribed.get(tables.subscription_key(source.key, handler.key))
+            if found is not None and found.kept.namespace.lower() == path.namespace.lower():
+                return found
+        raise _not_there(path)
+
+
+def _check_owner(one: Element | Subscribed, may_touch: MayTouch) -> None:
+    """Refuse what another client has created to one who is no administrator. Raises CimError."""
+    assert one.row is not None
+    if not may_touch(one.row.principal, one.kept.namespace):
+        raise failure(
+            ErrorCode.ERR_ACCESS_DENIED,
+            f"this instance of {one.kept.class_name} was created by another user; that needs the "
+            f"role administer in {one.kept.namespace}",
+        )
+
+
+def _identity(path: ObjectPath) -> str:
+    instance_class = next(each for each in (FILTER, *DESTINATIONS) if each.name == path.class_name)
+    identity = instance_class.shape.identity(path)
+    assert identity is not None
+    return identity
+
+
+def _without_keys(path: ObjectPath, given: Record, wanted: Iterable[str]) -> list[str]:
+    """The properties to change that are no keys. Raises CimError for a key that would change."""
+    keys = {name.lower(): value for name, value in path.keys}
+    for name in wanted:
+        if name.lower() in keys and name in given.values:
+            value = given.values[name]
+            if value not in (None, keys[name.lower()]):
+                raise invalid_parameter(f"{name} is a key and cannot be changed")
+    return [name for name in wanted if name.lower() not in keys]
+
+
+def _already_there(path: ObjectPath) -> CimError:
+    return failure(ErrorCode.ERR_ALREADY_EXIST, f"{path_text(path)} is already there", source=path)
+
+
+def _not_there(path: ObjectPath) -> CimError:
+    return CimError(StatusCode.NOT_FOUND, f"there is no instance {path_text(path)}")
+
+
+def _predefined(path: ObjectPath) -> CimError:
+    return CimError(
+        StatusCode.NOT_SUPPORTED,
+        f"{path_text(path)} is predefined and can be neither changed nor deleted",
+    )
