@@ -21,6 +21,7 @@ __all__ = [
     "DiskKind",
     "DiskSpec",
     "Host",
+    "Incident",
     "Inventory",
     "Network",
     "NetworkPortSpec",
@@ -105,6 +106,19 @@ class StopReason:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """What a virtual system survived in its present run, or only its guest was told of.
+
+    ``what`` is "panic", "watchdog" or "io-error", of which ``device`` is the disk.
+    """
+
+    what: str
+    device: str = ""
+    error: StandardError
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VirtualDisk:
     """A virtual disk or drive of one virtual system (XenAPI ``VBD`` with its ``VDI``)."""
 
@@ -183,6 +197,7 @@ class VirtualSystem:
     start_time: datetime | None = None
     state_since: datetime | None = None  # None where nobody saw its state change
     incident: str = ""  # what its guest survived in this run, as a phrase
+    incidents: tuple[Incident, ...] = ()  # the same, and errors of disks that stopped nothing
     os_type: str = ""  # XenAPI HVM_boot_policy/domain_type: "hvm", "pv", ...
     boot_order: str = ""
     auto_start: bool = False

@@ -469,6 +469,7 @@ class Assembly:
             else metrics.start_time,
             stop=None if running else metrics.stop,
             incident=metrics.incident if running else "",
+            incidents=metrics.incidents if running else (),
             title=metrics.title,
             live_title=metrics.live_title,
             live_description=metrics.live_description,

@@ -8,6 +8,7 @@ from datetime import datetime
 from virtcim.hypervisor.model import (
     Console,
     Host,
+    Incident,
     StopReason,
     VirtualDisk,
     VirtualDiskImage,
@@ -55,6 +56,7 @@ class MetricsPart:
     tells_changes: bool = False  # whether ``state_since`` is told where it is known
     state_since: datetime | None = None
     incident: str = ""
+    incidents: tuple[Incident, ...] = ()
     problem: str = ""
 
 

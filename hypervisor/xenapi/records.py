@@ -7,7 +7,7 @@ them by reference. Fields that a version of the XenAPI lacks have the domain mod
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from virtcim.hypervisor.model import (
     Console,
     DiskKind,
     Host,
+    Incident,
     Network,
     StopReason,
     StorageRepository,
@@ -135,6 +136,7 @@ def _metrics(_ref: str, record: Fields) -> MetricsPart:
         tells_changes="state-changed" in other_config,
         state_since=_moment(other_config.get("state-changed", "")),
         incident=_incident(other_config),
+        incidents=tuple(_incidents(other_config, record)),
     )
 
 
@@ -155,6 +157,37 @@ def _incident(other_config: Mapping[str, str]) -> str:
         action = other_config.get("last-watchdog-action", "")
         phrases.append(f"its watchdog expired at {watchdog} (action {action})")
     return "; ".join(phrases)
+
+
+# What a watchdog did without stopping its machine; a stop has a reason of its own.
+_SURVIVED = frozenset({"none", "reset", "inject-nmi", "debug"})
+
+
+def _incidents(other_config: Mapping[str, str], record: Fields) -> Iterator[Incident]:
+    """What our toolstack saw a guest survive, and what only the guest was told of."""
+    if panic := other_config.get("last-panic"):
+        yield _incident_of("panic", {"event": "GUEST_PANICKED"}, panic)
+    action = other_config.get("last-watchdog-action", "")
+    if (watchdog := other_config.get("last-watchdog")) and action in _SURVIVED:
+        yield _incident_of("watchdog", {"event": "WATCHDOG", "data": {"action": action}}, watchdog)
+    try:
+        told = json.loads(other_config.get("io-errors", "[]"))
+    except (ValueError, RecursionError):
+        told = None
+    if not isinstance(told, list):
+        record.problems.append("other_config[io-errors] is no JSON array")
+        return
+    for each in told:
+        match each:
+            case {"time": str(time), "event": {"data": {"device": str(device)}} as event}:
+                yield _incident_of("io-error", event, time, device)
+            case _:
+                record.problems.append("other_config[io-errors] holds what is no error of a disk")
+
+
+def _incident_of(what: str, event: Mapping[str, object], time: str, device: str = "") -> Incident:
+    error = translate(_stop_fault(event))
+    return Incident(what=what, device=device, error=error, since=_moment(time))
 
 
 def _stop_reason(other_config: Mapping[str, str], record: Fields) -> StopReason | None:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from virtcim.cim.path_text import path_text
-from virtcim.errormap import ErrorCode
-from virtcim.hypervisor.model import StopReason, VirtualSystem
+from virtcim.cim.value_maps import PerceivedSeverity, PerceivedSeverityValue
+from virtcim.errormap import ErrorCode, StandardError
+from virtcim.hypervisor.model import Incident, StopReason, VirtualSystem
 from virtcim.providers.coded_error import Failure
 from virtcim.providers.indications.alerts import About, alert_indication
 from virtcim.providers.indications.indication import Indication
@@ -24,22 +25,46 @@ def system_alerts(
     correlated: Sequence[str],
 ) -> Iterator[Indication]:
     """The alerts of one system; ``correlated`` are the indications that its state has changed."""
-    stop = after.stop
-    if stop is not None and _is_news(before, stop):
-        path = path_of_system(after.uuid, namespace)
-        yield alert_indication(
-            namespace,
-            Failure(code=stop.error.code, standard=stop.error, source=path_text(path)),
-            About(
-                description=f"the virtual system {after.name_label} stopped by itself: "
-                f"{stop.reason}",
-                element=path,
-                system=(COMPUTER_SYSTEM.name, after.uuid),
-                correlated=correlated,
-            ),
-            happened=stop.since or now,
-            now=now,
+    path = path_of_system(after.uuid, namespace)
+
+    def alert(
+        error: StandardError,
+        description: str,
+        since: datetime | None,
+        severity: PerceivedSeverityValue | None = None,
+    ) -> Indication:
+        about = About(
+            description=description,
+            element=path,
+            system=(COMPUTER_SYSTEM.name, after.uuid),
+            severity=severity,
+            correlated=correlated,
         )
+        failure = Failure(code=error.code, standard=error, source=path_text(path))
+        return alert_indication(namespace, failure, about, happened=since or now, now=now)
+
+    label, stop = after.name_label, after.stop
+    if stop is not None and _is_news(before, stop):
+        text = f"the virtual system {label} stopped by itself: {stop.reason}"
+        yield alert(stop.error, text, stop.since)
+    known = () if before is None else before.incidents
+    told = {(each.what, each.device, each.since) for each in known}
+    for each in after.incidents:
+        if (each.what, each.device, each.since) not in told:
+            # The system goes on.
+            severity = PerceivedSeverity.DEGRADED_WARNING
+            yield alert(each.error, _survived(label, each), each.since, severity)
+
+
+def _survived(label: str, incident: Incident) -> str:
+    match incident.what:
+        case "panic":
+            return f"the guest of the virtual system {label} panicked"
+        case "watchdog":
+            return f"the watchdog of the virtual system {label} expired"
+        case _:
+            disk = incident.device
+            return f"disk {disk} of the virtual system {label} could not be read or written"
 
 
 def _is_news(before: VirtualSystem | None, stop: StopReason) -> bool:

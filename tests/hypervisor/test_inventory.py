@@ -279,6 +279,39 @@ def test_what_a_guest_survived_is_told_while_it_runs(
     )
 
 
+def test_incidents_are_told_with_the_code_that_they_stand_for(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    at = "2026-11-20T10:00:00+00:00"
+    error = {"event": "BLOCK_IO_ERROR", "data": {"device": "vda", "action": "report"}}
+    told = {"last-panic": at, "io-errors": json.dumps([{"time": at, "event": error}])}
+    told |= {"last-watchdog": at, "last-watchdog-action": "reset"}
+    server.put("VM_metrics", "OpaqueRef:m", other_config=told)
+    server.put("VM", "OpaqueRef:one", power_state="Running")
+    read = eventually(endpoint, lambda now: bool(now.virtual_systems["one"].incidents))
+    incidents = read.virtual_systems["one"].incidents
+    assert [(each.what, each.device, each.error.code) for each in incidents] == [
+        ("panic", "", ErrorCode.ERR_VM_STUCK),
+        ("watchdog", "", ErrorCode.ERR_VM_STUCK),
+        ("io-error", "vda", ErrorCode.ERR_CANNOT_ACCESS_DISK_FILE),
+    ]
+    assert {each.since for each in incidents} == {datetime(2026, 11, 20, 10, tzinfo=UTC)}
+    # A watchdog that stopped its machine is told of as what stopped it.
+    stopping = {"last-watchdog": at, "last-watchdog-action": "pause"}
+    server.put("VM_metrics", "OpaqueRef:m", other_config=stopping)
+    eventually(endpoint, lambda now: not now.virtual_systems["one"].incidents)
+
+
+@pytest.mark.parametrize("odd", ["[", "{}", "[7]", '[{"time": "now", "event": {}}]'])
+def test_errors_of_disks_that_cannot_be_read_are_a_problem_of_the_machine(
+    server: XenApiServer, endpoint: XenApiEndpoint, odd: str
+) -> None:
+    server.put("VM_metrics", "OpaqueRef:m", other_config={"io-errors": odd})
+    server.put("VM", "OpaqueRef:one", power_state="Running")
+    read = eventually(endpoint, lambda now: "io-errors" in now.virtual_systems["one"].problem)
+    assert not read.virtual_systems["one"].incidents
+
+
 def test_the_memory_of_what_is_on_is_in_use_at_its_host(
     server: XenApiServer, endpoint: XenApiEndpoint
 ) -> None:

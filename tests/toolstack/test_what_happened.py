@@ -222,8 +222,14 @@ def test_an_error_that_only_the_guest_is_told_is_shown_on_the_disk(
         assert "its image could not be read or written" in problem()
         told = machine.look()
         assert (told["power-state"], told.get("stop-reason")) == ("Running", None)
+        [error] = json.loads(told["io-errors"])
+        assert error["event"]["event"] == "BLOCK_IO_ERROR"
+        data = error["event"]["data"]
+        assert (data["device"], data["action"]) == ("vda", "report")
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(error["time"])) < timedelta(hours=1)
         api.VM.hard_shutdown(api.VM.get_by_uuid(machine.uuid))
         assert problem() == ""
+        assert "io-errors" not in machine.look()
 
 
 @pytest.fixture

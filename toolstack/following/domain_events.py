@@ -97,7 +97,8 @@ class _DomainEvents:
         if action == libvirt.VIR_DOMAIN_EVENT_IO_ERROR_PAUSE:
             self._report(StopSeen(uuid, _io_error(path, alias, reason, now)))
         elif action != libvirt.VIR_DOMAIN_EVENT_IO_ERROR_REPORT or not self._history.disk_failed(
-            uuid, domain.ID(), alias, _reported(reason, now)
+            *(uuid, domain.ID(), alias, _reported(reason, now)),
+            *(block_io_error(alias, reason, path, action="report"), now),
         ):
             # The guest may try again as fast as it can: only the first one is news.
             return

@@ -17,7 +17,7 @@ from typing import Any
 import libvirt
 
 from virtcim.toolstack.following.reboots import Reboots
-from virtcim.toolstack.reading.views import DomainView, DomainXml
+from virtcim.toolstack.reading.views import DomainView, DomainXml, IoErrorView
 from virtcim.toolstack.state import State
 
 __all__ = ["DomainHistory"]
@@ -41,6 +41,8 @@ class _Life:
     watchdog: str = ""  # what its watchdog did last in this run
     watchdog_at: datetime | None = None
     disk_errors: Mapping[str, str] = field(default_factory=dict)  # by device alias
+    # The same as events in QEMU's form, with the time as text.
+    io_errors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def is_worth_keeping(self) -> bool:
@@ -56,6 +58,7 @@ class _Life:
             "boot": self.boot,
             "watchdog": self.watchdog,
             "disk_errors": dict(self.disk_errors),
+            "io_errors": dict(self.io_errors),
             **{name: _text(getattr(self, name)) for name in _TIMES},
         }
 
@@ -150,13 +153,23 @@ class DomainHistory:
         with self._lock:
             return self._fired.get(uuid, "")
 
-    def disk_failed(self, uuid: str, run: int, alias: str, text: str) -> bool:
+    def disk_failed(
+        self, uuid: str, run: int, alias: str, text: str, event: Mapping[str, Any], time: datetime
+    ) -> bool:
         """An error of a disk was told to the guest; gives whether that is news."""
         with self._lock:
             known = self._of(uuid, run)
             if alias in known.disk_errors:
                 return False
-            self._put(uuid, replace(known, disk_errors={**known.disk_errors, alias: text}))
+            told = {"time": time.isoformat(), "event": dict(event)}
+            self._put(
+                uuid,
+                replace(
+                    known,
+                    disk_errors={**known.disk_errors, alias: text},
+                    io_errors={**known.io_errors, alias: told},
+                ),
+            )
             return True
 
     def disk_changed(self, uuid: str, alias: str) -> None:
@@ -165,7 +178,8 @@ class DomainHistory:
             known = self._lives.get(uuid)
             if known is not None and alias in known.disk_errors:
                 rest = {name: text for name, text in known.disk_errors.items() if name != alias}
-                self._put(uuid, replace(known, disk_errors=rest))
+                told = {name: event for name, event in known.io_errors.items() if name != alias}
+                self._put(uuid, replace(known, disk_errors=rest, io_errors=told))
 
     # What the inventory does
 
@@ -185,6 +199,7 @@ class DomainHistory:
             panicked=life.panicked,
             watchdog=life.watchdog,
             watchdog_at=life.watchdog_at,
+            io_errors=_io_errors(view.live, life.io_errors),
             live=view.live and _with_errors(view.live, view.live, life.disk_errors),
             config=_with_errors(view.config, view.live, life.disk_errors),
         )
@@ -289,6 +304,24 @@ def _with_errors(
         replace(disk, problem=of_targets.get(disk.target, disk.problem)) for disk in document.disks
     )
     return replace(document, disks=disks)
+
+
+def _io_errors(
+    live: DomainXml | None, told: Mapping[str, Mapping[str, Any]]
+) -> tuple[IoErrorView, ...]:
+    """What was told, with the target of each disk instead of libvirt's alias."""
+    if live is None:
+        return ()
+    return tuple(
+        IoErrorView(
+            time=datetime.fromisoformat(one["time"]),
+            event={
+                **one["event"],
+                "data": {**one["event"]["data"], "device": live.aliases.get(alias, alias)},
+            },
+        )
+        for alias, one in told.items()
+    )
 
 
 def _boot_id() -> str:

@@ -142,13 +142,15 @@ def _block_io_error(disk_errors: Mapping[str, int]) -> Mapping[str, Any]:
     return block_io_error(device, "enospc" if nospace else "", "")
 
 
-def block_io_error(device: str, reason: str, path: str) -> Mapping[str, Any]:
+def block_io_error(
+    device: str, reason: str, path: str, *, action: str = "stop"
+) -> Mapping[str, Any]:
     """Give QEMU's BLOCK_IO_ERROR; ``reason`` is libvirt's word for the errno (enospc, eio, ...)."""
     return {
         "event": "BLOCK_IO_ERROR",
         "data": {
             "device": device,
-            "action": "stop",
+            "action": action,
             "nospace": reason == "enospc",
             "reason": reason,
             "path": path,

@@ -137,6 +137,14 @@ class StopView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IoErrorView:
+    """The first error of a disk in a run; ``event`` is in QEMU's form."""
+
+    time: datetime
+    event: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DomainView:
     """One domain: ``config`` is what the next start uses, ``live`` what runs now."""
 
@@ -155,6 +163,7 @@ class DomainView:
     panicked: datetime | None = None  # its guest, last in this run
     watchdog: str = ""  # what its watchdog did last in this run
     watchdog_at: datetime | None = None
+    io_errors: tuple[IoErrorView, ...] = ()  # that only the guest was told of, in this run
     problem: str = ""  # what of it cannot be read or understood, one sentence
     # Hashes of the descriptions that it was read from, to see whether they have changed.
     texts: tuple[int, ...] = field(default=(), compare=False, repr=False)

@@ -204,6 +204,13 @@ def _happened(domain: DomainView) -> dict[str, str]:
     if domain.watchdog_at is not None:
         values["last-watchdog"] = domain.watchdog_at.isoformat(timespec="seconds")
         values["last-watchdog-action"] = domain.watchdog
+    if domain.io_errors:
+        values["io-errors"] = json.dumps(
+            [
+                {"time": each.time.isoformat(timespec="seconds"), "event": each.event}
+                for each in domain.io_errors
+            ]
+        )
     return values
 
 

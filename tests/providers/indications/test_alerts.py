@@ -16,7 +16,7 @@ from tests.providers.simulated_population import HOST, identity
 from tests.providers.systems import VM, change
 from tests.providers.waiting import ended, job_of
 from virtcim.errormap import HypervisorError, from_qemu, from_xapi, translate
-from virtcim.hypervisor.model import PowerState, StopReason
+from virtcim.hypervisor.model import Incident, PowerState, StopReason
 from virtcim.providers import CimError, Providers
 
 STOPPED_AT = datetime(2026, 11, 30, 10, 0, tzinfo=UTC)
@@ -29,6 +29,11 @@ NO_SPACE = {
 def stop(raw: dict[str, object], reason: str, since: datetime | None = STOPPED_AT) -> StopReason:
     error = translate(from_qemu(raw, operation="(event)"))
     return StopReason(reason=reason, error=error, since=since)
+
+
+def incident(what: str, raw: dict[str, object], since: datetime, device: str = "") -> Incident:
+    error = translate(from_qemu(raw, operation="(event)"))
+    return Incident(what=what, device=device, error=error, since=since)
 
 
 OUT_OF_SPACE = stop(NO_SPACE, "io-error")
@@ -81,6 +86,28 @@ def test_the_same_stop_is_told_once_and_another_one_again(
         )
     )
     assert [each.values["EventTime"] for each in alerts(sink.told)] == [STOPPED_AT, later.since]
+
+
+def test_what_a_system_survives_raises_one_alert_for_each_incident(
+    endpoint: SimulatedEndpoint, sink: RecordingSink
+) -> None:
+    system = endpoint.systems[4]
+    reported = {"event": "BLOCK_IO_ERROR", "data": {"device": "vda", "action": "report"}}
+    on_disk = incident("io-error", reported, STOPPED_AT, "vda")
+    panic = incident("panic", {"event": "GUEST_PANICKED"}, STOPPED_AT)
+    again = replace(panic, since=STOPPED_AT + timedelta(seconds=9))
+    for survived in ((on_disk,), (on_disk, panic), (on_disk, again), (again,), ()):
+        endpoint.replace(replace(system, incidents=survived))
+    endpoint.replace(replace(system, auto_start=not system.auto_start))
+    sink.wait_for(lambda: bool(of_class(sink.told, MODIFICATION, VM)))
+    told = [each.values for each in alerts(sink.told)]
+    assert [(each["MessageID"], each["EventTime"]) for each in told] == [
+        ("ERR_CANNOT_ACCESS_DISK_FILE", STOPPED_AT),
+        ("ERR_VM_STUCK", STOPPED_AT),
+        ("ERR_VM_STUCK", again.since),
+    ]
+    assert {each["PerceivedSeverity"] for each in told} == {3}
+    assert str(told[0]["Description"]).startswith("disk vda of the virtual system vm4 ")
 
 
 def test_a_lost_connection_and_its_return_raise_alerts_and_nothing_is_deleted(
