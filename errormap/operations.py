@@ -45,7 +45,7 @@ PATTERNS: dict[str, str] = {
         r"|virDomain\w+"
         r"|\((?:start|event|running|stop|shutdown|resume)\)"
     ),
-    "qmp": r"(?!block|nbd-|transaction|query-)[a-z][a-z_-]+",
+    "qmp": r"(?!block|nbd-|transaction|query-|qemu-(?:img|nbd|io|storage-daemon)$)[a-z][a-z_-]+",
     "request": (
         r"virDomain(?:Define\w*|CreateXML\w*|Attach\w*|Update\w*|Detach\w*|Set\w*|Pin\w*|Add\w*|Del\w*"
         r"|BlockResize|BlockSetI\w*|Rename|SnapshotCreate\w*|CheckpointCreate\w*|BackupBegin"

@@ -70,7 +70,7 @@ _FRAME = str.maketrans("", "", "\u2502\u2575\u2577")
 _HINT = later(
     r"(?:use|try|see|please|check|if you|you (?:can|may|should|need)|run|valid|perhaps|maybe"
     r"|consider|possible|did you|the (?:valid|supported|available)|for more"
-    r"|this (?:usually|may|might))\b"
+    r"|refer to|to (?:see|get|find|fix|enable|solve)|this (?:usually|may|might))\b"
 )
 # What a program says when it gives up; the reason stands before it.
 _EMPTY = later(

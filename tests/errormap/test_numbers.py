@@ -16,7 +16,10 @@ from virtcim.errormap.reading.objects import rows
 
 # The name of an errno, looked up among all names: none is a part of an identifier. The name of an
 # operation, which is matched as a whole.
-_ASKED_WITH_MORE = (r"\be[a-z0-9]{2,14}\b", "(?!block|nbd-|transaction|query-)[a-z][a-z_-]+")
+_ASKED_WITH_MORE = (
+    r"\be[a-z0-9]{2,14}\b",
+    "(?!block|nbd-|transaction|query-|qemu-(?:img|nbd|io|storage-daemon)$)[a-z][a-z_-]+",
+)
 
 
 def test_numbers_that_patterns_name_are_known() -> None:
