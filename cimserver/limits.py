@@ -76,6 +76,18 @@ class Limits(ClientLimits):
     subscriptions: int = limit(
         1000, least=0, most=100_000, what="Most subscriptions; no more can be created."
     )
+    waiting_indication_bytes: int = limit(
+        64 * _MIB,
+        least=64 * 1024,
+        most=64 * 1024 * _MIB,
+        what="Most bytes that wait for one subscription; beyond them the oldest are dropped.",
+    )
+    waiting_indications_s: int = limit(
+        _DAY_S,
+        least=1,
+        most=365 * _DAY_S,
+        what="Seconds that an indication waits for its listener before it is dropped.",
+    )
 
     def __post_init__(self) -> None:
         if self.operation_timeout_s > self.operation_timeout_max_s:

@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 
 from virtcim.cimserver import CimServer, Limits
-from virtcim.cimserver.indications.subscriptions import open_subscriptions
+from virtcim.cimserver.indications.delivery.tls import ListenerTls
+from virtcim.cimserver.indications.service import IndicationService
 from virtcim.cimserver.job_audit import audited_jobs
 from virtcim.cli.daemon import (
     AuditOption,
@@ -50,6 +51,7 @@ from virtcim.daemon.access import Access, Authentication, open_access
 from virtcim.daemon.audit import Audit, AuditError
 from virtcim.daemon.incidents import incident
 from virtcim.daemon.memory import return_memory
+from virtcim.daemon.roles import Role
 from virtcim.daemon.run import ListenError, StartError, run_daemon
 from virtcim.daemon.users import UsersError
 from virtcim.hypervisor import Endpoint, open_endpoint
@@ -67,6 +69,19 @@ _SWITCH_INTERVAL_S = 0.001
 _StateOption = Annotated[str, typer.Option(help="Directory for users and jobs.")]
 _JobAfterOption = Annotated[
     float, typer.Option(min=0.0, help="Seconds after which a method answers with a job.")
+]
+_ListenerCaOption = Annotated[
+    str,
+    typer.Option(
+        help="Certificates (PEM) that listeners for indications are verified by, instead of those "
+        "of the system."
+    ),
+]
+_ListenerUnverifiedOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="HOST or HOST:PORT of a listener whose certificate is not verified. May be repeated."
+    ),
 ]
 _DebugErrorsOption = Annotated[
     bool,
@@ -93,6 +108,8 @@ def _serve(
     hypervisor_ca: CaOption = None,
     hypervisor_any_hostname: AnyHostnameOption = False,
     job_after: _JobAfterOption = 2.0,
+    listener_ca: _ListenerCaOption = "",
+    listener_unverified: _ListenerUnverifiedOption = None,
     debug_errors: _DebugErrorsOption = False,
     stop_timeout: StopTimeoutOption = 30.0,
     log_level: LogLevelOption = LogLevel.INFO,
@@ -130,11 +147,21 @@ def _serve(
             audit=Audit("serve", audit),
             say=lambda text: say(f"virtcim serve: {text}"),
         )
+        listener_tls = _listener_tls(listener_ca, listener_unverified)
         schema = load_schema()
     state = state or str(directory)
     keeping = _Keeping(state=state, job_after_s=job_after, stop_timeout_s=stop_timeout)
-    serving = _Serving(access=access, limits=limits, debug_errors=debug_errors)
+    serving = _Serving(
+        access=access, limits=limits, debug_errors=debug_errors, listener_tls=listener_tls
+    )
     raise typer.Exit(_run(hypervisors, schema, keeping, serving))
+
+
+def _listener_tls(ca_file: str, unverified: Sequence[str] | None) -> ListenerTls:
+    try:
+        return ListenerTls(ca_file=ca_file, unverified=unverified or ())
+    except ValueError as exc:
+        raise OptionError(f"--listener-ca: {exc}") from exc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +180,7 @@ class _Serving:
     access: Access
     limits: Limits
     debug_errors: bool
+    listener_tls: ListenerTls
 
 
 def _run(
@@ -197,11 +225,21 @@ def _run(
                     job_ended=audited_jobs(serving.access.audit),
                 )
                 stack.callback(providers.close)
-                subscriptions = open_subscriptions(providers, schema, serving.limits)
+                indications = IndicationService(
+                    providers,
+                    schema,
+                    serving.limits,
+                    may_see=lambda user, namespace: serving.access.rights(user).may(
+                        Role.READ, namespace
+                    ),
+                    tls=serving.listener_tls,
+                )
             except StateError as exc:
                 raise StartError(str(exc)) from exc
             running.append(providers)
             await asyncio.gather(*map(_await_first_connection, endpoints))
+            stack.callback(indications.stop)
+            indications.start()
             return CimServer(
                 providers,
                 schema,
@@ -211,7 +249,7 @@ def _run(
                 audit=serving.access.audit,
                 limits=serving.limits,
                 debug_errors=serving.debug_errors,
-                subscriptions=subscriptions,
+                subscriptions=indications.subscriptions,
             )
 
         return run_daemon(

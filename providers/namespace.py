@@ -82,7 +82,7 @@ class Namespace:
             derived=self._derived,
             jobs=self._jobs,
             implementations=self._implementations,
-            repository=self._repository(),
+            repository=self._repository,
         )
 
     def view_of(self, inventory: Inventory) -> View:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import TypeVar
 
 from virtcim.errormap import ENGLISH
@@ -47,7 +48,7 @@ class View:
 
     The inventory is taken when it is first needed: what does not need it works without a
     connection. Everything raises HypervisorError while there is none. ``inventory`` is one that is
-    not the newest. ``repository`` is what the host keeps, None where it keeps nothing.
+    not the newest. ``repository`` gives what the host keeps, None where it keeps nothing.
     """
 
     def __init__(
@@ -61,16 +62,16 @@ class View:
         implementations: Callable[[], Sequence[View]] = tuple,
         language: str = ENGLISH,
         inventory: Inventory | None = None,
-        repository: InstanceRepository | None = None,
+        repository: Callable[[], InstanceRepository | None] = lambda: None,
     ) -> None:
         self.namespace = namespace
-        self.repository = repository
         self.language = language
         self._implementations = implementations
         self._namespaces = namespaces
         self._endpoint = endpoint
         self._derived = derived or Derived()
         self._jobs = jobs
+        self._repository_now = repository
         self._inventory = inventory
 
     @property
@@ -85,6 +86,11 @@ class View:
     def state(self) -> object | None:
         """What stays the same object while everything does; None without a hypervisor."""
         return None if self._endpoint is None else self.inventory
+
+    @cached_property
+    def repository(self) -> InstanceRepository | None:
+        """What the host keeps, the same for the whole operation."""
+        return self._repository_now()
 
     @property
     def namespaces(self) -> Sequence[str]:

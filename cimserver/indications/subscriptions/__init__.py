@@ -7,7 +7,6 @@ from virtcim.cimserver.indications.subscriptions.model import (
     Destination,
     Subscription,
 )
-from virtcim.cimserver.indications.subscriptions.opening import open_subscriptions
 
 __all__ = [
     "DeliverySettings",
@@ -15,5 +14,4 @@ __all__ = [
     "Subscription",
     "SubscriptionIndex",
     "SubscriptionManager",
-    "open_subscriptions",
 ]

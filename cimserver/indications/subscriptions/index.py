@@ -29,16 +29,20 @@ class _Filter(NamedTuple):
 class SubscriptionIndex:
     """The subscriptions of one moment by what they select; safe to use from many threads.
 
-    ``clock`` gives seconds since 1970.
+    ``may_see`` says whether a user may see a namespace, and so be told of it; ``clock`` gives
+    seconds since 1970.
     """
 
     def __init__(
         self,
         subscriptions: Iterable[Subscription],
         classes: _Classes,
+        *,
+        may_see: Callable[[str, str], bool] = lambda _user, _namespace: True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._classes = classes
+        self._may_see = may_see
         self._clock = clock
         grouped: dict[tuple[int, frozenset[str]], list[Subscription]] = {}
         for one in subscriptions:
@@ -58,7 +62,8 @@ class SubscriptionIndex:
         for query, _, subscriptions in self._asked_of(indication.namespace, record.class_name):
             if query.selects(record):
                 for one in subscriptions:
-                    if one.ends is None or now < one.ends:
+                    is_over = one.ends is not None and one.ends <= now
+                    if not is_over and self._may_see(one.principal, indication.namespace):
                         found.setdefault(one.id, one)
         return list(found.values())
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -27,7 +28,7 @@ from virtcim.cimserver.indications.subscriptions.checks import (
     referred,
 )
 from virtcim.cimserver.indications.subscriptions.index import SubscriptionIndex
-from virtcim.cimserver.indications.subscriptions.model import DeliverySettings
+from virtcim.cimserver.indications.subscriptions.model import DeliverySettings, Subscription
 from virtcim.cimserver.indications.subscriptions.properties import Properties
 from virtcim.cimserver.indications.subscriptions.service import settings_of
 from virtcim.cimserver.indications.subscriptions.snapshot import (
@@ -40,7 +41,7 @@ from virtcim.cimserver.indications.subscriptions.snapshot import (
 )
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.queries.properties import Classes
-from virtcim.providers import ErrorCode, StateDatabase, failure
+from virtcim.providers import ErrorCode, StateDatabase, StateError, failure
 from virtcim.providers.interop.indications import (
     COLLECTION,
     DESTINATIONS,
@@ -48,7 +49,7 @@ from virtcim.providers.interop.indications import (
     INDICATION_SERVICE,
 )
 
-__all__ = ["Forget", "SubscriptionManager", "forget_nothing"]
+__all__ = ["NothingWaits", "SubscriptionManager", "Waiting"]
 
 # What each class of subscriptions is to.
 _SUBSCRIPTIONS = {
@@ -60,8 +61,6 @@ _FAMILIES = (
     *("CIM_AbstractIndicationSubscription", "CIM_IndicationService"),
 )
 _REFERENCES = ("Filter", "Handler")
-# What else is to be forgotten with subscriptions, in the same transaction.
-Forget = Callable[[sa.Connection, Sequence[str]], None]
 # Whether the client may use, change and delete what a user has created in a namespace.
 MayTouch = Callable[[str, str], bool]
 
@@ -102,16 +101,32 @@ class _Change:
     now: float
 
 
-def forget_nothing(_connection: sa.Connection, _ids: Sequence[str]) -> None:
-    """Nothing else is kept of a subscription."""
+class Waiting(Protocol):
+    """What waits to be delivered, and is dropped with what it waits for, in one transaction."""
+
+    def forget_subscription(self, connection: sa.Connection, subscription: str) -> None:
+        """Drop what waits for a subscription that is removed or disabled."""
+
+    def forget_destination(self, connection: sa.Connection, destination: str) -> None:
+        """Drop what waits for a destination that is removed."""
+
+
+class NothingWaits:
+    """Where nothing is delivered."""
+
+    def forget_subscription(self, connection: sa.Connection, subscription: str) -> None:
+        """Nothing waits for it."""
+
+    def forget_destination(self, connection: sa.Connection, destination: str) -> None:
+        """Nothing waits for it."""
 
 
 class SubscriptionManager:
     """All subscriptions of this server, kept in its state database; safe to use from many threads.
 
-    ``namespaces`` are those that are served. ``forget`` is called with the ids of subscriptions
-    that are removed, within the transaction. ``clock`` gives seconds since 1970.
-    Raises StateError where the database cannot be read.
+    ``namespaces`` are those that are served, ``waiting`` is what waits to be delivered,
+    ``may_see`` says whether a user may see a namespace, ``changed`` is called after each change.
+    ``clock`` gives seconds since 1970. Raises StateError where the database cannot be read.
     """
 
     def __init__(
@@ -121,52 +136,78 @@ class SubscriptionManager:
         namespaces: Iterable[str],
         limits: Limits,
         *,
-        forget: Forget = forget_nothing,
+        waiting: Waiting | None = None,
+        may_see: Callable[[str, str], bool] = lambda _user, _namespace: True,
+        changed: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._database = database
         self._limits = limits
-        self._forget = forget
+        self._waiting = waiting or NothingWaits()
+        self._changed = changed
         self._clock = clock
         self._classes = classes
         url = database.engine.url
+        # A directory, and what is in memory, belong to one server.
+        self._is_shared = url.get_backend_name() != "sqlite"
         self._surroundings = Surroundings(
             compiler=Compiler(classes),
             namespaces={name.lower(): name for name in namespaces},
             limits=limits,
-            is_persistent=url.get_backend_name() != "sqlite" or bool(url.database),
+            is_persistent=self._is_shared or bool(url.database),
+            may_see=may_see,
             clock=clock,
         )
-        try:
-            with database.lock, database.engine.begin() as connection:
-                self._snapshot = self._read(connection)
-        except sa.exc.SQLAlchemyError as exc:
-            raise database.unusable(str(url), exc) from exc
+        with self._transaction() as connection:
+            self._snapshot = self._read(connection)
 
     @property
     def snapshot(self) -> Snapshot:
-        """What there is now, for the providers to show."""
-        return self._snapshot
+        """What there is now, for the providers to show. Raises CimError where it cannot be read."""
+        try:
+            return self._newest()
+        except StateError as exc:
+            raise failure(ErrorCode.ERR_OPERATION_FAILED, str(exc)) from exc
 
     @property
     def index(self) -> SubscriptionIndex:
-        """Who is told of what, now."""
-        return self._snapshot.index
+        """Who is told of what, now. Raises StateError where that cannot be read."""
+        return self._newest().index
 
-    @property
     def settings(self) -> DeliverySettings:
         """How to deliver, now."""
         return settings_of(self._snapshot.rows.service)
 
+    def find(self, subscription: str) -> Subscription | None:
+        """An enabled subscription, None where it is removed or disabled. Raises StateError."""
+        return self._newest().enabled.get(subscription)
+
+    def _newest(self) -> Snapshot:
+        """What there is, also by another server on the same database."""
+        if self._is_shared:
+            with self._transaction() as connection:
+                if tables.revision(connection) != self._snapshot.rows.revision:
+                    self._snapshot = self._read(connection)
+        return self._snapshot
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        with self._database.lock:
+            if self._database.closed:
+                raise StateError("the server is stopping")
+            try:
+                with self._database.engine.begin() as connection:
+                    yield connection
+            except sa.exc.SQLAlchemyError as exc:
+                # What SQLAlchemy adds is the statement, over many lines.
+                reason = getattr(exc, "orig", None) or exc
+                raise StateError(
+                    f"subscriptions cannot be kept in the state database: {reason}"
+                ) from exc
+
     def concerns(self, class_name: str) -> bool:
         """Whether instances of a class are created, changed or deleted here."""
         return any(self._classes.is_a(class_name, each) for each in _FAMILIES)
-
-    def refresh(self) -> None:
-        """Take over what another server on the same database has changed."""
-        with self._database.lock, self._database.engine.begin() as connection:
-            if tables.revision(connection) != self._snapshot.rows.revision:
-                self._snapshot = self._read(connection)
 
     def create(
         self, namespace: str, given: Record, principal: str, *, may_touch: MayTouch
@@ -186,7 +227,7 @@ class SubscriptionManager:
     def _create_element(
         self, namespace: str, given: Record, principal: str, kind: _Kind
     ) -> ObjectPath:
-        if kind is _FILTERS and not self.settings.filter_creation_enabled:
+        if kind is _FILTERS and not self.settings().filter_creation_enabled:
             raise CimError(
                 StatusCode.NOT_SUPPORTED,
                 "filters cannot be created: FilterCreationEnabled of the indication service is "
@@ -304,6 +345,8 @@ class SubscriptionManager:
         is_same = after["SubscriptionState"] == before["SubscriptionState"]
         changed = one.row.changed if is_same else change.now
         tables.change_subscription(change.connection, one.row.id, after, changed)
+        if after["SubscriptionState"] == SubscriptionState.DISABLED:
+            self._waiting.forget_subscription(change.connection, one.row.id)
 
     def _modify_service(
         self, change: _Change, path: ObjectPath, given: Record, wanted: Sequence[str]
@@ -337,50 +380,48 @@ class SubscriptionManager:
                     source=path,
                 )
             tables.remove_element(change.connection, element.row.id)
+            self._waiting.forget_destination(change.connection, element.row.id)
 
-    def disable(self, subscription_id: str) -> None:
-        """Disable a subscription whose destination fails, where it is still there."""
-        with self._changing() as change:
+    def disable(self, subscription: str) -> None:
+        """Disable a subscription whose listener fails, if it is still there. Raises StateError."""
+        with self._changed_by_server() as change:
             for one in change.snapshot.subscribed.values():
-                if one.row.id == subscription_id:
+                if one.row.id == subscription:
                     after = {**one.row.properties, "SubscriptionState": SubscriptionState.DISABLED}
-                    tables.change_subscription(change.connection, one.row.id, after, change.now)
+                    tables.change_subscription(change.connection, subscription, after, change.now)
+                    self._waiting.forget_subscription(change.connection, subscription)
 
-    def remove(self, subscription_id: str) -> None:
-        """Remove a subscription whose destination fails, where it is still there."""
-        with self._changing() as change:
-            self._remove(change.connection, [subscription_id])
+    def remove(self, subscription: str) -> None:
+        """Remove a subscription whose listener fails, if it is still there. Raises StateError."""
+        with self._changed_by_server() as change:
+            self._remove(change.connection, [subscription])
 
     @contextmanager
     def _changing(self) -> Iterator[_Change]:
-        """A change within one transaction; it counts when that has ended well."""
+        """A change by a client; it counts when the block has ended well. Raises CimError."""
         try:
-            with self._database.lock:
-                if self._database.closed:
-                    raise failure(ErrorCode.ERR_OPERATION_FAILED, "the server is stopping")
-                with self._database.engine.begin() as connection:
-                    tables.revise(connection)
-                    now, snapshot = self._clock(), self._snapshot
-                    if tables.revision(connection) != snapshot.rows.revision + 1:
-                        snapshot = self._read(connection)
-                    self._remove(
-                        connection,
-                        [
-                            one.row.id
-                            for one in snapshot.subscribed.values()
-                            if one.ends is not None and one.ends <= now
-                        ],
-                    )
-                    yield _Change(connection=connection, snapshot=snapshot, now=now)
-                    after = self._read(connection)
-                self._snapshot = after
-        except sa.exc.SQLAlchemyError as exc:
-            # What SQLAlchemy adds is the statement, over many lines.
-            reason = getattr(exc, "orig", None) or exc
-            raise failure(
-                ErrorCode.ERR_OPERATION_FAILED,
-                f"subscriptions cannot be kept in the state database: {reason}",
-            ) from exc
+            with self._changed_by_server() as change:
+                yield change
+        except StateError as exc:
+            raise failure(ErrorCode.ERR_OPERATION_FAILED, str(exc)) from exc
+
+    @contextmanager
+    def _changed_by_server(self) -> Iterator[_Change]:
+        with self._transaction() as connection:
+            tables.revise(connection)
+            now, snapshot = self._clock(), self._snapshot
+            if tables.revision(connection) != snapshot.rows.revision + 1:
+                snapshot = self._read(connection)
+            over = [
+                one.row.id
+                for one in snapshot.subscribed.values()
+                if one.ends is not None and one.ends <= now
+            ]
+            self._remove(connection, over)
+            yield _Change(connection=connection, snapshot=snapshot, now=now)
+            after = self._read(connection)
+        self._snapshot = after
+        self._changed()
 
     def _read(self, connection: sa.Connection) -> Snapshot:
         return Snapshot(tables.read_rows(connection), self._surroundings)
@@ -388,7 +429,8 @@ class SubscriptionManager:
     def _remove(self, connection: sa.Connection, ids: Sequence[str]) -> None:
         if ids:
             tables.remove_subscriptions(connection, ids)
-            self._forget(connection, ids)
+        for each in ids:
+            self._waiting.forget_subscription(connection, each)
 
     def _check_limit(self, there: int, most: int, noun: str) -> None:
         if there >= most:

@@ -96,12 +96,16 @@ class Compiler:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a snapshot is made with, besides the rows; ``namespaces`` by lower-case name."""
+    """What a snapshot is made with, besides the rows; ``namespaces`` by lower-case name.
+
+    ``may_see`` says whether a user may see a namespace.
+    """
 
     compiler: Compiler
     namespaces: Mapping[str, str]
     limits: Limits
     is_persistent: bool
+    may_see: Callable[[str, str], bool]
     clock: Callable[[], float]
 
 
@@ -114,7 +118,10 @@ def path_of(kept: KeptInstance) -> ObjectPath:
 
 
 class Snapshot:
-    """Implements ``InstanceRepository`` for one moment; never changed after it was made."""
+    """Implements ``InstanceRepository`` for one moment; never changed after it was made.
+
+    ``enabled`` are the subscriptions that are, by id.
+    """
 
     def __init__(self, rows: Rows, surroundings: Surroundings) -> None:
         self.rows = rows
@@ -136,7 +143,13 @@ class Snapshot:
             except (KeyError, TypeError, ValueError) as exc:
                 # One row that cannot be read costs only itself.
                 _report(f"the subscription {row.id}", f"it cannot be read: {exc!r}")
-        self.index = SubscriptionIndex(told, surroundings.compiler.classes, surroundings.clock)
+        self.index = SubscriptionIndex(
+            told,
+            surroundings.compiler.classes,
+            may_see=surroundings.may_see,
+            clock=surroundings.clock,
+        )
+        self.enabled = {one.id: one for one in told}
 
     def _add(self, kept: KeptInstance) -> None:
         self._by_class.setdefault((kept.namespace, kept.class_name), []).append(kept)

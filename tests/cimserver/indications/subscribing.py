@@ -15,7 +15,8 @@ from tests.cimserver.serving import Served, served
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from virtcim.cim.records import Record
 from virtcim.cimserver import CimServer, Limits
-from virtcim.cimserver.indications.subscriptions import SubscriptionManager, open_subscriptions
+from virtcim.cimserver.indications.service import IndicationService
+from virtcim.cimserver.indications.subscriptions import SubscriptionManager
 from virtcim.daemon.incidents import incident
 from virtcim.mof import Schema, ensure_schema, load_schema
 from virtcim.providers import Indication, Providers
@@ -98,7 +99,7 @@ def subscribing(state: str | Path = "", limits: Limits | None = None) -> Iterato
     endpoints = (SimulatedEndpoint(2), SimulatedEndpoint(0, name="other"))
     providers = Providers(endpoints, schema, state=str(state), incident=incident)
     try:
-        manager = open_subscriptions(providers, schema, limits or Limits())
+        manager = IndicationService(providers, schema, limits or Limits()).subscriptions
         server = CimServer(providers, schema, authenticate=None, subscriptions=manager)
         with served(server) as running, running.pywbem() as connection:
             yield Subscribing(server=running, manager=manager, connection=connection)

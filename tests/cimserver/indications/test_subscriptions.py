@@ -294,7 +294,7 @@ def test_settings_of_the_service_are_changed_and_take_effect(subscriber: Subscri
     subscriber.modify(service, DeliveryRetryAttempts=_u16(7), FilterCreationEnabled=False)
     shown = subscriber.connection.GetInstance(service)
     assert (shown["DeliveryRetryAttempts"], shown["FilterCreationEnabled"]) == (7, False)
-    assert subscriber.manager.settings.retry_attempts == 7
+    assert subscriber.manager.settings().retry_attempts == 7
     code, said = refusal(subscriber.filter)
     assert code == StatusCode.NOT_SUPPORTED
     assert "FilterCreationEnabled" in said
