@@ -261,6 +261,8 @@ _OF_ARGUMENT = later(
     r"\bunsupported flags \(0x[0-9a-f]{1,16}\) in function \w"
     r"|\b\w{1,40} in (?:function )?[a-z]{2,12}[A-Z]\w{2,60} (?:must|only accepts|is too large)\b"
     r"|\bflags '?[A-Z_]{4,60}'? and '?[A-Z_]{4,60}'? (?:in \w{1,60} )?are mutually exclusive"
+    r"|\bmetadata title can't\b|\buse of flags requires\b|\bncpus must be\b"
+    r"|\bsize must not exceed\b"
     r"|\bmust match (?:stream )?connection\b|\b(?:server|scheme) (?:from|in) dconnuri\b"
 )
 _INVALID_ARGUMENT = "8"
