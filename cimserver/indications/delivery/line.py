@@ -70,6 +70,7 @@ class Line:
         self._url = ""
         # What the listener took and the database does not know yet.
         self._taken: list[Delivery] = []
+        self._has_recovered = False
         self._recorded_at = float("-inf")
         # When the last attempt failed, None where it did not.
         self._failed_at: float | None = None
@@ -135,6 +136,7 @@ class Line:
                 *(self._url, self._state.failed_attempts),
             )
             self._fails_no_more()
+            self._has_recovered = True
         return None
 
     def _reach(self, url: str) -> Listener:
@@ -147,7 +149,8 @@ class Line:
     def _record(self) -> None:
         """Let the database know what was taken; it is tried again where that fails."""
         if self._taken:
-            self._queue.settle(self._taken)
+            self._queue.settle(self._taken, recovered=self._has_recovered)
+            self._has_recovered = False
             first, last = self._taken[0].number, self._taken[-1].number
             _log.info(
                 "%s: sent %d indications, numbers %d to %d",
@@ -209,7 +212,7 @@ class Line:
     def _give_up(self, delivery: Delivery, reason: str) -> None:
         """Never send one: what comes behind it is not to wait."""
         self._record()
-        self._queue.settle([delivery], succeeded=False)
+        self._queue.settle([delivery])
         self._queue.counters.dropped(1)
         _log.warning(
             "number %d of subscription %s is dropped: %s",

@@ -11,17 +11,28 @@ import time
 import uuid
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from virtcim.cimserver.indications.delivery.counters import DeliveryCounters
 from virtcim.cimserver.indications.delivery.retention import Retention
+from virtcim.cimserver.indications.delivery.statements import (
+    ADD_TO_BACKLOG,
+    DEAL_WITH,
+    INSERT_PAYLOAD,
+    IS_EXCESS,
+    NOTE_FAILURES,
+    NUMBER,
+    REMOVE_ALL_UNUSED,
+    REMOVE_UNUSED,
+    TAKE,
+    WAITING,
+)
 from virtcim.cimserver.indications.delivery.tables import BACKLOG, DELIVERY, PAYLOAD, SEQUENCE
 from virtcim.providers.state.database import StateDatabase
 
@@ -35,7 +46,6 @@ _COMPRESSION = 1
 _ROW_BYTES = 256
 # Where too much is kept, so much is dropped that it does not happen for each that comes.
 _KEPT_SHARE = 0.95
-_IDS_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,12 +75,12 @@ class Delivery:
     subscription: str
     filter_name: str
     payload: int
-    compressed: bytes
+    compressed: bytes | None
 
     def text(self) -> bytes:
         """What was put. Raises ValueError where the database does not have it any more."""
         try:
-            return zlib.decompress(self.compressed)
+            return zlib.decompress(self.compressed or b"")
         except (zlib.error, TypeError) as error:
             raise ValueError(f"the stored text cannot be read: {error}") from error
 
@@ -150,9 +160,7 @@ class DeliveryQueue:
         for entry, text in zip(entries, texts, strict=True):
             if not entry.addressees:
                 continue
-            payload = connection.execute(
-                sa.insert(PAYLOAD).values(text=text).returning(PAYLOAD.c.id)
-            ).scalar_one()
+            payload = connection.execute(INSERT_PAYLOAD, {"text": text}).scalar_one()
             for one in entry.addressees:
                 size = len(text) + _ROW_BYTES
                 rows.append(
@@ -196,65 +204,33 @@ class DeliveryQueue:
 
     def waiting(self) -> Sequence[Sequencing]:
         """The destinations that something waits for."""
-        some = sa.exists().where(DELIVERY.c.destination == SEQUENCE.c.destination)
-        query = sa.select(
-            SEQUENCE.c.destination, SEQUENCE.c.failed_attempts, SEQUENCE.c.failing_for_s
-        ).where(some)
         with self._transaction() as connection:
-            return [Sequencing(**row) for row in connection.execute(query).mappings()]
+            return [Sequencing(**row) for row in connection.execute(WAITING).mappings()]
 
     def take(self, destination: str, most: int) -> Sequence[Delivery]:
         """The next deliveries to a destination, in their order; they stay queued."""
-        query = (
-            sa.select(
-                DELIVERY.c.destination,
-                SEQUENCE.c.context,
-                DELIVERY.c.number,
-                DELIVERY.c.subscription,
-                DELIVERY.c.filter_name,
-                DELIVERY.c.payload,
-                PAYLOAD.c.text.label("compressed"),
-            )
-            .join_from(DELIVERY, PAYLOAD, PAYLOAD.c.id == DELIVERY.c.payload)
-            .join(SEQUENCE, SEQUENCE.c.destination == DELIVERY.c.destination)
-            .where(DELIVERY.c.destination == destination)
-            .order_by(DELIVERY.c.number)
-            .limit(most)
-        )
+        parameters = {"to_destination": destination, "most": most}
         with self._transaction() as connection:
-            return [Delivery(**row) for row in connection.execute(query).mappings()]
+            return [Delivery(**row) for row in connection.execute(TAKE, parameters).mappings()]
 
-    def settle(self, deliveries: Sequence[Delivery], *, succeeded: bool = True) -> None:
+    def settle(self, deliveries: Sequence[Delivery], *, recovered: bool = False) -> None:
         """Remove the first deliveries to a destination, as ``take`` gave them: they are dealt with.
 
-        ``succeeded``: so the destination fails no more.
+        ``recovered``: so the destination fails no more.
         """
         last = deliveries[-1]
         with self._transaction() as connection:
             connection.execute(
-                sa.delete(DELIVERY).where(
-                    DELIVERY.c.destination == last.destination, DELIVERY.c.number <= last.number
-                )
+                DEAL_WITH, {"to_destination": last.destination, "up_to": last.number}
             )
-            _remove_unused(connection, [one.payload for one in deliveries])
-            if succeeded:
-                connection.execute(
-                    sa.update(SEQUENCE)
-                    .where(
-                        SEQUENCE.c.destination == last.destination,
-                        SEQUENCE.c.failed_attempts > 0,
-                    )
-                    .values(failed_attempts=0, failing_for_s=0.0)
-                )
+            _remove_unused(connection, (one.payload for one in deliveries))
+            if recovered:
+                _note(connection, Sequencing(destination=last.destination))
 
     def note_failures(self, state: Sequencing) -> None:
-        """Keep how often and since when a destination fails."""
+        """Keep how often and for how long a destination fails."""
         with self._transaction() as connection:
-            connection.execute(
-                sa.update(SEQUENCE)
-                .where(SEQUENCE.c.destination == state.destination)
-                .values(failed_attempts=state.failed_attempts, failing_for_s=state.failing_for_s)
-            )
+            _note(connection, state)
 
     def drop_expired(self) -> None:
         """Drop what has waited for too long, and whatever nothing refers to."""
@@ -266,7 +242,7 @@ class DeliveryQueue:
                 .group_by(DELIVERY.c.subscription)
             ).all()
             _discard(connection, expired)
-            _remove_unused(connection, None)
+            connection.execute(REMOVE_ALL_UNUSED)
         for subscription, count in many:
             self._say_dropped(
                 subscription, count, f"they have waited for more than {self.retention.age_s:.0f} s"
@@ -291,13 +267,8 @@ class DeliveryQueue:
 
     def _numbered(self, connection: sa.Connection, destination: str, many: int) -> int:
         """The first of so many numbers for a destination."""
-        take = (
-            sa.update(SEQUENCE)
-            .where(SEQUENCE.c.destination == destination)
-            .values(next_number=SEQUENCE.c.next_number + many)
-            .returning(SEQUENCE.c.next_number)
-        )
-        after = connection.execute(take).scalar_one_or_none()
+        parameters = {"to_destination": destination, "many": many}
+        after = connection.execute(NUMBER, parameters).scalar_one_or_none()
         if after is None:
             began = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y%m%d%H%M%S.%f")
             row = {
@@ -308,21 +279,19 @@ class DeliveryQueue:
                 "failing_for_s": 0.0,
             }
             _insert_new(connection, SEQUENCE, row)
-            after = connection.execute(take).scalar_one()
+            after = connection.execute(NUMBER, parameters).scalar_one()
         return int(after) - many
 
     def _drop_excess(self, connection: sa.Connection, subscription: str, total: int) -> int:
         """Where too much waits for a subscription: drop the oldest, and give how many."""
-        of_subscription = DELIVERY.c.subscription == subscription
-        is_excess = connection.execute(
-            sa.select(sa.literal(1))
-            .where(of_subscription, DELIVERY.c.before < total - self.retention.bytes)
-            .limit(1)
-        ).first()
+        most = self.retention.bytes
+        parameters = {"of_subscription": subscription, "below": total - most}
+        is_excess = connection.execute(IS_EXCESS, parameters).first()
         if is_excess is None:
             return 0
-        kept = int(self.retention.bytes * _KEPT_SHARE)
-        return _discard(connection, of_subscription & (DELIVERY.c.before < total - kept))
+        of_subscription = DELIVERY.c.subscription == subscription
+        is_old = DELIVERY.c.before < total - int(most * _KEPT_SHARE)
+        return _discard(connection, of_subscription & is_old)
 
     def _say_dropped(self, subscription: str, count: int, reason: str) -> None:
         self.counters.dropped(count)
@@ -339,16 +308,11 @@ def steady_clock() -> Callable[[], float]:
 
 def _added(connection: sa.Connection, subscription: str, size: int) -> int:
     """The total of a subscription before ``size`` is added."""
-    add = (
-        sa.update(BACKLOG)
-        .where(BACKLOG.c.subscription == subscription)
-        .values(total=BACKLOG.c.total + size)
-        .returning(BACKLOG.c.total)
-    )
-    after = connection.execute(add).scalar_one_or_none()
+    parameters = {"of_subscription": subscription, "added": size}
+    after = connection.execute(ADD_TO_BACKLOG, parameters).scalar_one_or_none()
     if after is None:
         _insert_new(connection, BACKLOG, {"subscription": subscription, "total": 0})
-        after = connection.execute(add).scalar_one()
+        after = connection.execute(ADD_TO_BACKLOG, parameters).scalar_one()
     return int(after) - size
 
 
@@ -367,13 +331,15 @@ def _discard(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
     return len(payloads)
 
 
-def _remove_unused(connection: sa.Connection, payloads: Sequence[int] | None) -> None:
-    """Remove the payloads that no delivery refers to: of these, or of all."""
-    unused: sa.ColumnElement[Any] = ~sa.exists().where(DELIVERY.c.payload == PAYLOAD.c.id)
-    if payloads is None:
-        connection.execute(sa.delete(PAYLOAD).where(unused))
-        return
-    ids = sorted(set(payloads))
-    for start in range(0, len(ids), _IDS_AT_ONCE):
-        some = PAYLOAD.c.id.in_(ids[start : start + _IDS_AT_ONCE])
-        connection.execute(sa.delete(PAYLOAD).where(some, unused))
+def _remove_unused(connection: sa.Connection, payloads: Iterable[int]) -> None:
+    """Remove those of the payloads that no delivery refers to."""
+    connection.execute(REMOVE_UNUSED, [{"unused": one} for one in sorted(set(payloads))])
+
+
+def _note(connection: sa.Connection, state: Sequencing) -> None:
+    parameters = {
+        "to_destination": state.destination,
+        "attempts": state.failed_attempts,
+        "for_s": state.failing_for_s,
+    }
+    connection.execute(NOTE_FAILURES, parameters)

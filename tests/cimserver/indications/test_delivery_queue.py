@@ -182,7 +182,7 @@ def test_failures_are_kept_until_something_succeeds(queue: DeliveryQueue) -> Non
     failing = Sequencing(destination="a", failed_attempts=3, failing_for_s=7.5)
     queue.note_failures(failing)
     assert queue.waiting() == [failing]
-    queue.settle(queue.take("a", 1))
+    queue.settle(queue.take("a", 1), recovered=True)
     assert queue.waiting() == [Sequencing(destination="a")]
 
 
@@ -200,6 +200,14 @@ def test_a_text_that_was_damaged_says_so(queue: DeliveryQueue, database: StateDa
     rows_of = sa.text("update indication_payload set text = 'abc'")
     with database.lock, database.engine.begin() as connection:
         connection.execute(rows_of)
+    with pytest.raises(ValueError, match="cannot be read"):
+        queue.take("a", 1)[0].text()
+
+
+def test_a_text_that_is_missing_says_so(queue: DeliveryQueue, database: StateDatabase) -> None:
+    put(queue, "1", to=(ONE,))
+    with database.lock, database.engine.begin() as connection:
+        connection.execute(sa.text("delete from indication_payload"))
     with pytest.raises(ValueError, match="cannot be read"):
         queue.take("a", 1)[0].text()
 
