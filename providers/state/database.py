@@ -194,6 +194,11 @@ class StateDatabase:
             raise self.unusable(state, error) from error
         self.engine = self._engine
 
+    @property
+    def is_exclusive(self) -> bool:
+        """Whether no other process can use the database as long as this one does."""
+        return self._held is not None
+
     def close(self) -> None:
         """Let go of the database and of the directory; another server may use them now."""
         self.closed = True

@@ -55,7 +55,10 @@ class Deliverer:
         self._subscribers = subscribers
         self._tls = tls or ListenerTls()
         self._timeouts = timeouts or Timeouts()
-        self._patience = patience or Patience()
+        if patience is None:
+            # Whoever was the owner of a directory that is ours alone is dead.
+            patience = Patience(heir_s=0.0) if queue.database.is_exclusive else Patience()
+        self._patience = patience
         self._lock = threading.Lock()
         self._session: _Session | None = None
 

@@ -18,7 +18,6 @@ from tests.cimserver.indications.parties import (
     put,
 )
 from virtcim.cimserver.indications.delivery.deliverer import Deliverer
-from virtcim.cimserver.indications.delivery.ownership import Patience
 from virtcim.cimserver.indications.delivery.queue import DeliveryQueue
 from virtcim.providers.state.database import StateDatabase
 
@@ -32,8 +31,7 @@ def main(state: str, url: str, name: str, many: str) -> None:
     queue = DeliveryQueue(StateDatabase(state))
     one = Subscription(id="one", destination=Destination(id="d", url=url))
     subscribers = Subscribers(queue, one, settings=Settings(retry_interval_s=0.05))
-    # Whoever owned it is dead: the directory is locked by this process.
-    deliverer = Deliverer(queue, subscribers, patience=Patience(heir_s=0.0))
+    deliverer = Deliverer(queue, subscribers)
     deliverer.start()
     for number in range(int(many)):
         text = f"{name}-{number}"

@@ -252,6 +252,19 @@ def test_another_takes_over_from_one_that_died(
     assert listener.wait_for(1) == ["0"]
 
 
+def test_after_a_death_the_next_on_the_same_directory_begins_at_once(
+    stack: ExitStack, database: StateDatabase
+) -> None:
+    with database.engine.begin() as connection:
+        connection.execute(sa.text("update indication_deliverer set owner = 'dead', beat = 7"))
+    listener = stack.enter_context(listening())
+    one = subscription("a", listener.url)
+    made = delivering(stack, database, one)
+    assert made.deliverer._patience.heir_s == 0.0
+    made.tell("0", to=(one,))
+    assert listener.wait_for(1) == ["0"]
+
+
 def test_a_database_that_fails_for_a_while_costs_one_line_and_nothing_else(
     stack: ExitStack,
     shared: tuple[StateDatabase, StateDatabase],
