@@ -8,6 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from functools import lru_cache
 from itertools import islice
 from typing import TypeVar
@@ -34,6 +35,7 @@ from virtcim.daemon.asgi import Receive, Scope, Send
 from virtcim.daemon.audit import Audit
 from virtcim.daemon.basic_authentication import BasicAuthenticator
 from virtcim.daemon.bodies import BodyRefused, ClientGone, read_body, refuse
+from virtcim.daemon.current_request import note_user
 from virtcim.daemon.logins import Logins, TooManyLogins
 from virtcim.daemon.requester import Requester, peer_of
 from virtcim.daemon.roles import EVERYTHING, Rights
@@ -202,6 +204,7 @@ class CimServer:
         if self._authenticator is None:
             return Requester(rights=EVERYTHING, peer=peer)
         user = await self._user(self._authenticator, head, peer)
+        note_user(user)
         return Requester(user=user, rights=self._rights(user), peer=peer)
 
     async def _user(self, authenticator: BasicAuthenticator, head: Head, peer: str) -> str:
@@ -246,7 +249,7 @@ def _check_method(method: str) -> None:
 
 
 async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result:
-    return await asyncio.get_running_loop().run_in_executor(executor, work)
+    return await asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
 
 
 async def _send_answer(send: Send, answer: Answer, headers: Headers, executor: Executor) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from virtcim.cli.helptext import Command
-from virtcim.cli.startup import LogLevel
+from virtcim.cli.startup import LogFormat, LogLevel
 from virtcim.daemon.access import Authentication
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "AuthOption",
     "ConfigOption",
     "ListenOption",
+    "LogFormatOption",
     "LogLevelOption",
     "StopTimeoutOption",
     "TlsCertOption",
@@ -93,6 +94,9 @@ StopTimeoutOption = Annotated[
     ),
 ]
 LogLevelOption = Annotated[LogLevel, typer.Option(help="What is logged.")]
+LogFormatOption = Annotated[
+    LogFormat, typer.Option(help="How it is logged: lines of text, or a JSON object a line.")
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

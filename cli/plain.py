@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from virtcim.cli.startup import LogLevel
+from virtcim.cli.startup import LogFormat, LogLevel
 from virtcim.cli.toolstack_daemon import Arguments, DomainType
 from virtcim.daemon.access import Authentication
 from virtcim.daemon.limits import Limit, limits_of
@@ -38,6 +38,7 @@ _TYPES: Mapping[str, Any] = {
     "reconcile": float,
     "stop_timeout": float,
     "log_level": LogLevel,
+    "log_format": LogFormat,
 }
 _LEAST = {"session_idle": 1.0, "shutdown_timeout": 1.0, "reconcile": 1.0, "stop_timeout": 0.0}
 _REPEATED = frozenset({"listen", "image_directory", "image_source"})

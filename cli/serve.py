@@ -22,6 +22,7 @@ from virtcim.cli.daemon import (
     AuthOption,
     ConfigOption,
     ListenOption,
+    LogFormatOption,
     LogLevelOption,
     StopTimeoutOption,
     TlsCertOption,
@@ -41,6 +42,7 @@ from virtcim.cli.hypervisors import (
 )
 from virtcim.cli.limits import with_limits
 from virtcim.cli.startup import (
+    LogFormat,
     LogLevel,
     default_state_directory,
     say,
@@ -113,6 +115,7 @@ def _serve(
     debug_errors: _DebugErrorsOption = False,
     stop_timeout: StopTimeoutOption = 30.0,
     log_level: LogLevelOption = LogLevel.INFO,
+    log_format: LogFormatOption = LogFormat.TEXT,
     config: ConfigOption = None,  # noqa: ARG001 - its callback has read it
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> None:
@@ -127,7 +130,7 @@ def _serve(
     Example: virtcim serve --hypervisor xapi+unix:///run/virtcim/toolstack.sock
     --listen http://127.0.0.1:5988
     """
-    start_logging(log_level)
+    start_logging(log_level, log_format)
     with usable(AuditError, ListenError, OptionError, SchemaError, UsersError):
         hypervisors = read_hypervisors(
             hypervisor,

@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 
+from virtcim.daemon.log_lines import LogFormat, log_handler
+
 __all__ = [
+    "LogFormat",
     "LogLevel",
     "default_state_directory",
     "say",
@@ -36,13 +39,9 @@ def default_state_directory() -> Path:
     return (Path(base) if base else Path.home() / ".local" / "state") / "virtcim"
 
 
-def start_logging(level: LogLevel) -> None:
+def start_logging(level: LogLevel, form: LogFormat = LogFormat.TEXT) -> None:
     """Log to standard error."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level.value.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logging.basicConfig(level=level.value.upper(), handlers=[log_handler(form)])
 
 
 def say(text: str) -> None:

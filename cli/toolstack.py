@@ -12,6 +12,7 @@ from virtcim.cli.daemon import (
     AuthOption,
     ConfigOption,
     ListenOption,
+    LogFormatOption,
     LogLevelOption,
     StopTimeoutOption,
     TlsCertOption,
@@ -20,7 +21,7 @@ from virtcim.cli.daemon import (
     register_daemon,
 )
 from virtcim.cli.limits import with_limits
-from virtcim.cli.startup import LogLevel
+from virtcim.cli.startup import LogFormat, LogLevel
 from virtcim.cli.toolstack_daemon import Arguments, DomainType, run_toolstack
 from virtcim.daemon.access import Authentication
 from virtcim.toolstack.limits import Limits
@@ -90,6 +91,7 @@ def _toolstack(
     image_directory: _ImageDirectoryOption = None,
     image_source: _ImageSourceOption = None,
     log_level: LogLevelOption = LogLevel.INFO,
+    log_format: LogFormatOption = LogFormat.TEXT,
     config: ConfigOption = None,  # noqa: ARG001 - its callback has read it
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> None:
@@ -123,6 +125,7 @@ def _toolstack(
                 image_directory=tuple(image_directory or ()),
                 image_source=tuple(image_source or ()),
                 log_level=log_level,
+                log_format=log_format,
                 limits=limits,
             )
         )

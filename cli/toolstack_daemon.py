@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from virtcim.cli.startup import (
+    LogFormat,
     LogLevel,
     default_state_directory,
     say,
@@ -57,12 +58,13 @@ class Arguments:
     image_directory: tuple[str, ...] = ()
     image_source: tuple[str, ...] = ()
     log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.TEXT
     limits: Limits = field(default_factory=Limits)
 
 
 def run_toolstack(arguments: Arguments) -> int:
     """Serve until a signal ends it; gives the exit status."""
-    start_logging(arguments.log_level)
+    start_logging(arguments.log_level, arguments.log_format)
     directory = arguments.state or default_state_directory() / "toolstack"
     with usable(AuditError, FenceError, ListenError, StateError, UsersError):
         access = open_access(

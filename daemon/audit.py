@@ -24,6 +24,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from virtcim.daemon.current_request import current_request
+
 __all__ = ["Audit", "AuditEntry", "AuditError", "Outcome"]
 
 _log = logging.getLogger(__name__)
@@ -59,8 +61,8 @@ class AuditEntry:
 
     ``target`` is the object that the operation was asked of.
     ``error`` is an ERR_ code, ``fault`` the hypervisor's or the protocol's own, ``job`` the number
-    of a job or the reference of a task, ``request`` the number of the request. ``details`` is what
-    else there is to say, by name.
+    of a job or the reference of a task, ``request`` the number of the request, by default of that
+    which runs. ``details`` is what else there is to say, by name.
     """
 
     operation: str
@@ -149,6 +151,7 @@ class Audit:
             os.close(old)
 
     def _line(self, entry: AuditEntry) -> str:
+        current = current_request()
         told: dict[str, object] = {
             "time": self._now().isoformat(timespec="milliseconds"),
             "daemon": self._daemon,
@@ -160,7 +163,7 @@ class Audit:
             "error": entry.error,
             "fault": entry.fault,
             "job": entry.job,
-            "request": entry.request,
+            "request": entry.request or ("" if current is None else current.number),
             **entry.details,
         }
         return json.dumps(

@@ -8,6 +8,7 @@ import h11
 
 from virtcim.daemon.asgi import ASGIApp, Message, Receive, Scope, Send
 from virtcim.daemon.bodies import BodyRefused, refuse
+from virtcim.daemon.current_request import HEADER, begin_request
 from virtcim.daemon.http_connection import connection_of
 
 __all__ = ["ending_waits", "guarded"]
@@ -44,7 +45,7 @@ def ending_waits(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
 
 
 def guarded(app: ASGIApp) -> ASGIApp:
-    """Refuse odd heads, drop answers that come too late, and count what is sent.
+    """Number requests, refuse odd heads, drop answers that come too late, and count what is sent.
 
     An answer is late when the head of its request was good HTTP and the body was not: uvicorn has
     refused it by then, and would log a traceback whenever a client does that.
@@ -53,11 +54,15 @@ def guarded(app: ASGIApp) -> ASGIApp:
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         refused = False
         connection = connection_of(scope)
+        number = begin_request(scope).number.encode("ascii")
 
         async def send_unless_refused(message: Message) -> None:
             nonlocal refused
             if refused:
                 return
+            if message["type"] == "http.response.start":
+                headers = [*message.get("headers", ()), (HEADER, number)]
+                message = {**message, "headers": headers}
             try:
                 await send(message)
             except h11.LocalProtocolError:

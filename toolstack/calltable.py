@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -100,8 +101,11 @@ class Context:
     async def run(self, function: Callable[..., _Result], *arguments: object) -> _Result:
         """Run what calls libvirt in the pool of threads."""
         loop = asyncio.get_running_loop()
+        context = copy_context()
         async with self.gate():
-            return await loop.run_in_executor(self.threads, lambda: function(*arguments))
+            return await loop.run_in_executor(
+                self.threads, lambda: context.run(function, *arguments)
+            )
 
 
 class CallTable:

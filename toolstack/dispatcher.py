@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import libvirt
 
+from virtcim.daemon.current_request import note_user
 from virtcim.daemon.incidents import incident
 from virtcim.toolstack.calltable import Call, Context
 from virtcim.toolstack.faults import XapiFailure, handle_invalid, libvirt_failure
@@ -102,6 +103,7 @@ class Dispatcher:
             await asyncio.get_running_loop().run_in_executor(self._executor, answers.want_all)
         session, given = self._session(call, params)
         requester = self._guard.requester(session, client)
+        note_user(requester.user)
         async with self._guard.calling(call, requester, given) as deed:
             arguments = self._check(call, given)
             context = Context(

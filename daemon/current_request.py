@@ -1,0 +1,67 @@
+"""The request that runs: its number, its peer and its user, for whoever writes something down.
+
+A copied context gives it to a thread.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+import secrets
+from collections.abc import Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from virtcim.daemon.asgi import Scope
+from virtcim.daemon.requester import peer_of
+
+__all__ = ["HEADER", "CurrentRequest", "begin_request", "current_request", "note_user"]
+
+HEADER = b"x-request-id"
+
+# What is written into logs and headers as it came.
+_WELL_FORMED = re.compile(rb"[0-9A-Za-z._:-]{1,64}")
+_process = secrets.token_hex(6)
+_numbers = itertools.count(1)
+
+
+@dataclass(slots=True)
+class CurrentRequest:
+    """One request; ``user`` is empty until he has proved who he is, or where nobody has to."""
+
+    number: str
+    peer: str
+    user: str = ""
+
+
+_CURRENT: ContextVar[CurrentRequest | None] = ContextVar("current_request", default=None)
+
+
+def current_request() -> CurrentRequest | None:
+    """The request that what runs now is for, None where it is for none."""
+    return _CURRENT.get()
+
+
+def begin_request(scope: Scope) -> CurrentRequest:
+    """Let what runs in this context be for an HTTP request.
+
+    Its number is what its one X-Request-Id says, where that is short and harmless, else a new one.
+    """
+    number = _given(scope["headers"]) or f"{_process}-{next(_numbers):x}"
+    request = CurrentRequest(number, peer_of(scope))
+    _CURRENT.set(request)
+    return request
+
+
+def note_user(user: str) -> None:
+    """The user of the request that runs has proved who he is."""
+    request = _CURRENT.get()
+    if request is not None:
+        request.user = user
+
+
+def _given(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    found = [value for name, value in headers if name == HEADER]
+    if len(found) != 1 or not _WELL_FORMED.fullmatch(found[0]):
+        return ""
+    return found[0].decode("ascii")
