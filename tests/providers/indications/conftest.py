@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.providers.indications.recording_sink import RecordingSink
+from tests.providers.indications.single_source import Server
 from virtcim.mof import Schema
 from virtcim.providers import Providers
 
@@ -30,3 +31,20 @@ def listen(schema: Schema) -> Listen:
 @pytest.fixture
 def sink(providers: Providers, listen: Listen) -> RecordingSink:
     return listen(providers)
+
+
+MakeServer = Callable[[], Server]
+
+
+@pytest.fixture
+def make_server(schema: Schema) -> Iterator[MakeServer]:
+    """Servers of one source each, over a database of their own."""
+    made: list[Server] = []
+
+    def make() -> Server:
+        made.append(Server(schema))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.store.close()

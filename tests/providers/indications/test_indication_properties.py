@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.providers.indications.reading import CREATION, DELETION, previous, source
-from tests.providers.indications.recording_sink import RecordingSink
-from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.indications.conftest import MakeServer
+from tests.providers.indications.single_source import replay, shown
 from tests.providers.simulated_population import (
     HOST,
     NETWORK,
@@ -21,15 +17,8 @@ from tests.providers.simulated_population import (
     identity,
     virtual_system,
 )
-from virtcim.cim.records import ObjectPath, Record
 from virtcim.errormap import Fault, from_transport
 from virtcim.hypervisor.model import Inventory, PowerState
-from virtcim.mof import Schema
-from virtcim.providers import IMPLEMENTATION_CLASSES, Indication, StateError
-from virtcim.providers.indications.differences import TOLD_CLASSES
-from virtcim.providers.indications.source import Source
-from virtcim.providers.namespace import Namespace
-from virtcim.providers.state.job_store import JobStore
 
 LOST = from_transport(phase="connect", exception="ConnectionRefusedError", message="refused")
 HOSTS = (HOST, replace(HOST, uuid=identity("another host"), name_label="hv0"))
@@ -90,79 +79,12 @@ happenings = st.builds(
 )
 
 
-class Server:
-    """The source of one namespace, in the thread of the test; its database outlives it."""
-
-    def __init__(self, schema: Schema) -> None:
-        self.store = JobStore()
-        self.endpoint = SimulatedEndpoint(systems=0)
-        self.namespace = Namespace(
-            "root/virt", schema, IMPLEMENTATION_CLASSES, endpoint=self.endpoint, jobs=self.store
-        )
-        self.sink = RecordingSink(self.store.database, schema)
-        self.source = self._source()
-
-    def _source(self) -> Source:
-        return Source(self.namespace, self.store, wake=lambda: None, leads=lambda: True)
-
-    def restart(self) -> None:
-        """A new source that knows nothing, as after a kill; it sees at once what there is."""
-        self.source = self._source()
-
-    def work(self, *, until_done: bool = True) -> None:
-        while True:
-            try:
-                self.source.work(self.sink)
-            except StateError:
-                if until_done:
-                    continue
-            return
-
-
-@pytest.fixture
-def make_server(schema: Schema) -> Iterator[Callable[[], Server]]:
-    made: list[Server] = []
-
-    def make() -> Server:
-        made.append(Server(schema))
-        return made[-1]
-
-    yield make
-    for one in made:
-        with closing(one.store):
-            pass
-
-
-def shown(namespace: Namespace, state: Inventory) -> dict[ObjectPath, dict[str, Any]]:
-    view = namespace.view_of(state)
-    records = [namespace.former_record(node) for each in TOLD_CLASSES for node in each.all(view)]
-    return {path: dict(record.values) for record in records if (path := record.path) is not None}
-
-
-def replay(state: dict[ObjectPath, Any], told: list[Indication]) -> None:
-    """Do to the state what was told, which must fit it."""
-    for each in told:
-        if "SourceInstance" not in each.record.values:
-            continue
-        instance: Record = source(each)
-        assert instance.path is not None
-        if each.record.class_name == CREATION:
-            assert instance.path not in state, f"{instance.path} came twice"
-            state[instance.path] = dict(instance.values)
-        elif each.record.class_name == DELETION:
-            assert state.pop(instance.path) == dict(instance.values)
-        else:
-            assert state[instance.path] == dict(previous(each).values)
-            assert dict(previous(each).values) != dict(instance.values)
-            state[instance.path] = dict(instance.values)
-
-
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(first=inventories(), course=st.lists(happenings, max_size=8))
 def test_what_is_told_leads_from_the_first_state_to_the_last(
-    make_server: Callable[[], Server], first: Inventory, course: list[Happening]
+    make_server: MakeServer, first: Inventory, course: list[Happening]
 ) -> None:
     server = make_server()
     server.source.hear(first)
