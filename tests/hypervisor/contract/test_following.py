@@ -17,8 +17,9 @@ from tests.hypervisor.contract.systems import (
     pool_of,
     specification,
     system_of,
+    until,
 )
-from virtcim.errormap import ErrorCode, HypervisorError
+from virtcim.errormap import ErrorCode, Fault, HypervisorError
 from virtcim.hypervisor import (
     AddedDevices,
     DiskImageSpec,
@@ -93,6 +94,50 @@ def test_later_inventories_have_greater_generations(
                 disconnected(other)
                 line.restore()
     assert generations == sorted(set(generations))
+
+
+def test_a_watcher_hears_of_every_change_in_order_and_of_a_lost_connection(
+    endpoint: Endpoint, subject: Subject, uuid: str
+) -> None:
+    with subject.another() as (other, line):
+        eventually(other, lambda seen: uuid in seen.virtual_systems)
+        heard: list[Inventory | Fault] = []
+        end = other.watch(heard.append)
+        first = heard[0]
+        assert isinstance(first, Inventory), "what there is now is heard of first"
+        assert uuid in first.virtual_systems
+
+        def heard_state(state: PowerState) -> bool:
+            last = heard[-1]
+            return isinstance(last, Inventory) and _state(last, uuid) is state
+
+        endpoint.change_power(uuid, PowerOperation.START)
+        until(lambda: heard_state(PowerState.RUNNING))
+        line.lose()
+        until(lambda: isinstance(heard[-1], Fault))
+        count = len(heard)
+        line.restore()
+        until(lambda: heard_state(PowerState.RUNNING))
+        assert all(isinstance(each, Inventory) for each in heard[count:])
+        assert sum(isinstance(each, Fault) for each in heard) == 1
+        end()
+        count = len(heard)
+        endpoint.change_power(uuid, PowerOperation.HARD_SHUTDOWN)
+        eventually(other, lambda seen: _state(seen, uuid) is PowerState.HALTED)
+        assert len(heard) == count
+    generations = [each.generation for each in heard if isinstance(each, Inventory)]
+    # What is there again may be what was there before.
+    assert generations == sorted(generations)
+
+
+def test_that_an_endpoint_is_closed_is_no_news(subject: Subject) -> None:
+    with subject.another() as (other, _):
+        eventually(other, lambda seen: seen.hosts)
+        heard: list[Inventory | Fault] = []
+        other.watch(heard.append)
+        other.close()
+        disconnected(other)
+        assert all(isinstance(each, Inventory) for each in heard)
 
 
 def _operations(endpoint: Endpoint, uuid: str, image: str) -> list[Callable[[], object]]:

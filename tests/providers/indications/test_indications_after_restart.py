@@ -210,6 +210,18 @@ def test_nothing_is_lost_while_the_database_fails(
     assert told == [each.uuid for each in before[:3]]
 
 
+def test_that_the_answer_of_the_database_was_lost_is_no_reason_to_tell_again(
+    server: Server,
+) -> None:
+    server.sink.fails_after = 1
+    server.source.hear(with_system(inventory(6), 1, auto_start=True))
+    server.work()
+    server.source.hear(inventory(6))
+    server.work()
+    told = of_class(server.sink.told, MODIFICATION, VM)
+    assert [source(each).values["EnabledDefault"] for each in told] == [2, 3]
+
+
 def test_an_object_whose_last_state_cannot_be_read_is_not_told_of(server: Server) -> None:
     state = inventory(6)
     broken, other = [*state.virtual_systems][:2]
