@@ -107,6 +107,8 @@ class Source:
         """
         try:
             self._tell(sink)
+            # First what was heard: what happens after somebody subscribed is then told.
+            self._unheard.extend(self._queue.take())
             wanted = bool(sink.wanted(self.name))
             if not self._leads():
                 self._rest()
@@ -150,7 +152,6 @@ class Source:
         self._forgotten = False
 
     def _hear_all(self, sink: IndicationSink, *, wanted: bool) -> None:
-        self._unheard.extend(self._queue.take())
         while self._unheard:
             news = self._unheard[0]
             if isinstance(news, OperationFailed):

@@ -299,6 +299,25 @@ def test_what_changes_while_nobody_wants_it_is_not_told_later(server: Server) ->
     assert source(told).values["ElementName"] == "vm2"
 
 
+def test_what_changes_right_after_somebody_subscribed_is_told(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.sink.wants = False
+    changed = with_system(inventory(6), 1, auto_start=True)
+
+    def subscribed_meanwhile(_namespace: str) -> tuple[str, ...]:
+        """Nobody wants anything yet; before that is known somebody does, and changes something."""
+        monkeypatch.undo()
+        server.sink.wants = True
+        server.source.hear(changed)
+        return ()
+
+    monkeypatch.setattr(server.sink, "wanted", subscribed_meanwhile)
+    server.work()
+    server.work()
+    assert len(of_class(server.sink.told, MODIFICATION, VM)) == 1
+
+
 def test_a_change_that_cannot_be_computed_silences_nothing_else(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
