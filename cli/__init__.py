@@ -19,6 +19,7 @@ COMMANDS = {
     "schema": "Fetch and compile the DMTF CIM schema.",
     "serve": "Serve virtual machines to CIM clients.",
     "toolstack": "Serve the XML-RPC management API over libvirt.",
+    "users": "Say who may log in, and what they may do.",
 }
 
 

@@ -73,7 +73,7 @@ UsersOption = Annotated[
     Path | None,
     typer.Option(
         help="Users file; made with a random password where there is none. "
-        "By default `users` in the state directory."
+        "By default /etc/virtcim/users where it exists, else `users` in the state directory."
     ),
 ]
 AuditOption = Annotated[

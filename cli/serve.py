@@ -48,6 +48,7 @@ from virtcim.cli.startup import (
     say,
     start_logging,
     usable,
+    users_file,
 )
 from virtcim.daemon.access import Access, Authentication, open_access
 from virtcim.daemon.audit import Audit, AuditError
@@ -146,7 +147,7 @@ def _serve(
             tls_cert=tls_cert,
             tls_key=tls_key,
             auth=auth,
-            users=users or directory / "users",
+            users=users_file(users, directory),
             audit=Audit("serve", audit),
             say=lambda text: say(f"virtcim serve: {text}"),
         )

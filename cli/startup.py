@@ -13,13 +13,19 @@ from pathlib import Path
 from virtcim.daemon.log_lines import LogFormat, log_handler
 
 __all__ = [
+    "SYSTEM_USERS",
     "LogFormat",
     "LogLevel",
     "default_state_directory",
     "say",
     "start_logging",
     "usable",
+    "users_file",
 ]
+
+
+SYSTEM_USERS = Path("/etc/virtcim/users")
+"""The users file of the whole system, which both daemons read where there is one."""
 
 
 class LogLevel(StrEnum):
@@ -37,6 +43,13 @@ def default_state_directory() -> Path:
         return Path("/var/lib/virtcim")
     base = os.environ.get("XDG_STATE_HOME")
     return (Path(base) if base else Path.home() / ".local" / "state") / "virtcim"
+
+
+def users_file(given: Path | None, directory: Path) -> Path:
+    """The users file: what the administrator names, that of the system, or that of the daemon."""
+    if given is not None:
+        return given
+    return SYSTEM_USERS if SYSTEM_USERS.exists() else directory / "users"
 
 
 def start_logging(level: LogLevel, form: LogFormat = LogFormat.TEXT) -> None:

@@ -15,6 +15,7 @@ from virtcim.cli.startup import (
     say,
     start_logging,
     usable,
+    users_file,
 )
 from virtcim.daemon.access import Access, Authentication, open_access
 from virtcim.daemon.asgi import ASGIApp
@@ -72,7 +73,7 @@ def run_toolstack(arguments: Arguments) -> int:
             tls_cert=arguments.tls_cert,
             tls_key=arguments.tls_key,
             auth=arguments.auth,
-            users=arguments.users or directory / "users",
+            users=users_file(arguments.users, directory),
             audit=Audit("toolstack", arguments.audit),
             trusts_unix=True,
             say=lambda text: say(f"virtcim toolstack: {text}"),

@@ -28,6 +28,7 @@ _WORDS = {
         "qemu:///system",
         "<auto|kvm|qemu>",
     ),
+    "users add": ("--password-file", "--external", "read@root/interop"),
     "schema": ("--force", "$VIRTCIM_CIM_SCHEMA"),
     "errormap explain": ("[source]", "--paste", "[ARG]...", "OpaqueRef:1", "--operation"),
     "errormap list": ("--source", "ERR_OUT_OF_MEMORY"),
