@@ -22,13 +22,14 @@ from virtcim.errormap.stored import as_stored, recalled
 from virtcim.errormap.telling.language import catalogue
 from virtcim.errormap.vocabulary import vocabulary
 
-__all__ = ["ERROR_CLASS", "NOTHING_REMAINS", "TEXTS", "CodedError", "Failure"]
+__all__ = ["ERROR_CLASS", "NOTHING_REMAINS", "OWN_LOGIN", "TEXTS", "CodedError", "Failure"]
 
 ERROR_CLASS = "VirtCIM_Error"
 _OWNING_ENTITY = "virtcim"
 NOTHING_REMAINS = "; nothing of what was asked for remains"
+OWN_LOGIN = "; this is the CIM server's own login at the hypervisor, not yours"
 # What is translated here, for the catalogues.
-TEXTS = (NOTHING_REMAINS,)
+TEXTS = (NOTHING_REMAINS, OWN_LOGIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

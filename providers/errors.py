@@ -6,7 +6,8 @@ from virtcim.cim.path_text import path_text
 from virtcim.cim.records import CimError, ObjectPath, StatusCode
 from virtcim.errormap import ErrorCode, HypervisorError, StandardError, translate
 from virtcim.hypervisor.change import RolledBackError
-from virtcim.providers.coded_error import NOTHING_REMAINS, CodedError, Failure
+from virtcim.hypervisor.own_login import is_of_own_login
+from virtcim.providers.coded_error import NOTHING_REMAINS, OWN_LOGIN, CodedError, Failure
 
 __all__ = [
     "failure",
@@ -86,7 +87,9 @@ class translated:  # noqa: N801 - used as a function, like contextlib's own
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         if isinstance(error, HypervisorError):
-            ending = NOTHING_REMAINS if isinstance(error, RolledBackError) else ""
+            ending = OWN_LOGIN if is_of_own_login(error.fault) else ""
+            if isinstance(error, RolledBackError):
+                ending = NOTHING_REMAINS
             raise from_hypervisor(translate(error.fault), self._source, ending=ending) from error
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
 from virtcim.hypervisor.credentials import Credentials
+from virtcim.hypervisor.own_login import login_refused
 from virtcim.wire import EndpointUrl, MalformedMessage, RemoteFault, TlsOptions, Transport
 
 __all__ = [
@@ -156,7 +157,8 @@ class XenApiSession:
                 return str(self._exchange("session.login_with_password", who, _LOGIN_TIMEOUT_S))
             except HypervisorError as exc:
                 if not _is_referral(exc.fault) or referrals == _MAX_REFERRALS:
-                    raise
+                    where = str(self._transport.url)
+                    raise type(exc)(login_refused(exc.fault, where, self._credentials)) from exc
                 self._dial(replace(self._url, host=exc.fault.arguments[0]))
         raise AssertionError("unreachable: the last referral is raised")
 
