@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
+import pywbem
 import typer
 from raw_clients import CimClient, RequestError, XmlRpcClient
 from report import Progress, machine, print_lines
 from stage import (
+    Daemon,
     DaemonError,
     PrivateLibvirtError,
     Stage,
@@ -21,6 +27,10 @@ from stage import (
 )
 
 _NAMESPACE = "root/virt"
+_STATE_CHANGED = (
+    "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem "
+    "AND SourceInstance.EnabledState <> PreviousInstance.EnabledState"
+)
 # So many machines are changed in turn.
 _CHANGED = 50
 # Until what the last change led to is done, too.
@@ -31,12 +41,18 @@ app = typer.Typer(rich_markup_mode=None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Cost:
-    """Per change: how long the call took, and the processor time of each daemon."""
+    """Per change: how long the call took, and the processor time of each daemon.
+
+    ``told``: whether a listener was told of each change, at the most ``percentile_99_s`` after the
+    call was answered, but for one in a hundred.
+    """
 
     systems: int
+    told: bool
     call_s: float
     toolstack_s: float
     server_s: float
+    percentile_99_s: float = 0.0
 
 
 @app.command()
@@ -49,15 +65,20 @@ def main(
 ) -> None:
     """Stop and start machines one after the other while a CIM server follows.
 
-    libvirt's test driver runs inside a libvirtd of its own. The processor times hold what both
-    daemons do meanwhile besides, such as looking for changes without an event.
+    Then once more while a listener is told of each change of state. libvirt's test driver runs
+    inside a libvirtd of its own, the listener in a process that only answers. The processor times
+    hold what both daemons do meanwhile besides, such as looking for changes without an event.
 
     Example: .venv/bin/python benchmarks/changes.py --systems 100 --systems 10000
     """
     try:
         with Progress() as progress:
-            costs = [_measured(one, changes, progress) for one in systems or (100, 10_000)]
-    except (RequestError, DaemonError, PrivateLibvirtError, OSError) as error:
+            costs = [
+                cost
+                for one in systems or (100, 10_000)
+                for cost in _measured(one, changes, progress)
+            ]
+    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
     if as_json:
@@ -66,10 +87,15 @@ def main(
     print_lines(
         ", ".join(f"{name} {value}" for name, value in machine().items()),
         *(
-            f"{one.systems} systems: a change takes {one.call_s * 1e3:.1f} ms, and of processor"
-            f" time {one.toolstack_s * 1e3:.1f} ms of the toolstack and {one.server_s * 1e3:.1f} ms"
-            f" of the CIM server ({_all(one) / _all(costs[0]):.1f} times"
-            f" what {costs[0].systems} systems cost)"
+            f"{one.systems} systems{', each change told' if one.told else ''}: a change takes"
+            f" {one.call_s * 1e3:.1f} ms, and of processor time {one.toolstack_s * 1e3:.1f} ms of"
+            f" the toolstack and {one.server_s * 1e3:.1f} ms of the CIM server"
+            f" ({_all(one) / _all(costs[0]):.1f} times what the first line cost)"
+            + (
+                f"; 99 % are told within {one.percentile_99_s * 1e3:.1f} ms after the answer"
+                if one.told
+                else ""
+            )
             for one in costs
         ),
     )
@@ -79,39 +105,93 @@ def _all(cost: _Cost) -> float:
     return cost.toolstack_s + cost.server_s
 
 
-def _measured(systems: int, changes: int, progress: Progress) -> _Cost:
+def _measured(systems: int, changes: int, progress: Progress) -> Iterator[_Cost]:
     progress.step(f"starting both daemons over {systems} virtual systems")
     with Stage(systems) as stage:
         toolstack = stage.start_toolstack()
         with XmlRpcClient(stage.toolstack_url) as client:
             await_hypervisor(client)
-        with stage.cim_server() as server:
+        with stage.cim_server() as server, XmlRpcClient(stage.toolstack_url) as client:
             with CimClient(server.url) as cim:
                 await_inventory(cim, _NAMESPACE)
-            with XmlRpcClient(stage.toolstack_url) as client:
-                records = client.call("VM.get_all_records")
-                running = {
-                    ref: records[ref]["power_state"] == "Running" for ref in [*records][:_CHANGED]
-                }
-                time.sleep(_REST_S)
-                progress.step(f"{changes} changes among {systems} virtual systems")
-                before = processor_time_s(toolstack), processor_time_s(server)
-                began_s = time.perf_counter()
-                for number in range(changes):
-                    ref = [*running][number % len(running)]
-                    if running[ref]:
-                        client.call("VM.hard_shutdown", ref)
-                    else:
-                        client.call("VM.start", ref, False, False)
-                    running[ref] = not running[ref]
-                call_s = (time.perf_counter() - began_s) / changes
-            time.sleep(_REST_S)
-            return _Cost(
-                systems=systems,
-                call_s=call_s,
-                toolstack_s=(processor_time_s(toolstack) - before[0]) / changes,
-                server_s=(processor_time_s(server) - before[1]) / changes,
-            )
+            records = client.call("VM.get_all_records")
+            running = {
+                ref: records[ref]["power_state"] == "Running" for ref in [*records][:_CHANGED]
+            }
+            daemons = toolstack, server
+            progress.step(f"{changes} changes among {systems} virtual systems")
+            cost, _ = _changed(client, running, daemons, changes)
+            yield _Cost(systems=systems, told=False, **cost)
+            progress.step(f"{changes} changes that are told")
+            with _listener() as (port, arrived):
+                _subscribe(server, port)
+                cost, answered = _changed(client, running, daemons, changes)
+                late_s = sorted(at - then for at, then in zip(arrived(), answered, strict=True))
+            percentile = late_s[len(late_s) * 99 // 100]
+            yield _Cost(systems=systems, told=True, percentile_99_s=percentile, **cost)
+
+
+def _changed(
+    client: XmlRpcClient, running: dict[str, bool], daemons: tuple[Daemon, Daemon], changes: int
+) -> tuple[dict[str, float], list[float]]:
+    """What the changes cost, and when each was answered."""
+    time.sleep(_REST_S)
+    before = [processor_time_s(each) for each in daemons]
+    began_s = time.perf_counter()
+    answered: list[float] = []
+    for number in range(changes):
+        ref = [*running][number % len(running)]
+        if running[ref]:
+            client.call("VM.hard_shutdown", ref)
+        else:
+            client.call("VM.start", ref, False, False)
+        answered.append(time.monotonic())
+        running[ref] = not running[ref]
+    call_s = (time.perf_counter() - began_s) / changes
+    time.sleep(_REST_S)
+    toolstack_s, server_s = (
+        (processor_time_s(each) - earlier) / changes
+        for each, earlier in zip(daemons, before, strict=True)
+    )
+    return {"call_s": call_s, "toolstack_s": toolstack_s, "server_s": server_s}, answered
+
+
+@contextmanager
+def _listener() -> Iterator[tuple[int, Callable[[], list[float]]]]:
+    """A listener: its port, and what ends it and gives when each indication arrived."""
+    command = [sys.executable, str(Path(__file__).with_name("indication_sink.py"))]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        output = process.stdout
+        port = int(output.readline())
+
+        def arrived() -> list[float]:
+            assert process.stdin is not None
+            process.stdin.close()
+            return [float(at) for _, at in json.loads(output.readline())]
+
+        try:
+            yield port, arrived
+        finally:
+            process.kill()
+
+
+def _subscribe(server: Daemon, port: int) -> None:
+    with pywbem.WBEMConnection(server.url, None, default_namespace=_NAMESPACE) as connection:
+        manager = pywbem.WBEMSubscriptionManager("benchmark")
+        at: Any = manager.add_server(pywbem.WBEMServer(connection))
+        url = f"http://127.0.0.1:{port}"
+        destination = manager.add_destination(at, url, owned=False, name="listener")
+        selected = manager.add_filter(
+            *(at, [_NAMESPACE], _STATE_CHANGED),
+            query_language="DMTF:CQL",
+            owned=False,
+            name="changes",
+        )
+        manager.add_subscriptions(at, selected.path, destination.path, owned=False)
 
 
 if __name__ == "__main__":
