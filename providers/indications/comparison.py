@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -11,7 +11,7 @@ from virtcim.cim.value_maps import JobState
 from virtcim.errormap import ENGLISH, Fault
 from virtcim.hypervisor.model import Inventory, VirtualSystem
 from virtcim.providers.indications.connection_events import connection_lost, connection_regained
-from virtcim.providers.indications.differences import Difference, changed_systems, differences
+from virtcim.providers.indications.differences import Difference, differences
 from virtcim.providers.indications.indication import Indication
 from virtcim.providers.indications.known_objects import comparable, known_inventory, objects
 from virtcim.providers.indications.life_cycle import identifier_of, life_cycle_indication
@@ -164,25 +164,27 @@ class Comparison:
             step.rows.update(every_row(news, {}, lost=None))
             self.state.inventory = news
             return step
-        after = known_inventory(before, news)
-        reached = _next_step(before, after)
+        after, changed = known_inventory(before, news)
+        reached, changed = _next_step(before, after, changed)
         step.complete = reached is after
-        step.rows.update(changed_rows(before, reached))
-        step.indications += self._differences(before, reached)
+        step.rows.update(changed_rows(before, reached, changed))
+        step.indications += self._differences(before, reached, changed)
         self.state.inventory = reached
         return step
 
-    def _differences(self, before: Inventory, after: Inventory) -> Iterator[Indication]:
+    def _differences(
+        self, before: Inventory, after: Inventory, changed: Sequence[str]
+    ) -> Iterator[Indication]:
         now, name = self._clock(), self._namespace.name
         of_systems: dict[str, str] = {}
-        for difference in differences(self._namespace, before, after):
+        for difference in differences(self._namespace, before, after, changed):
             indication = life_cycle_indication(name, difference, now)
             shown = difference.after
             if shown is not None and shown.class_name == COMPUTER_SYSTEM.name:
                 of_systems[str(shown.values["Name"])] = identifier_of(indication)
             yield indication
         before, after = comparable(before, after)
-        for uuid in changed_systems(before, after):
+        for uuid in changed:
             system = after.virtual_systems.get(uuid)
             if system is not None:
                 correlated = [of_systems[uuid]] if uuid in of_systems else []
@@ -223,22 +225,21 @@ class Comparison:
         return None if values[0] == values[1] else difference
 
 
-def _next_step(before: Inventory, after: Inventory) -> Inventory:
-    """``after``, or what lies between where very many systems differ: all but some of them."""
+def _next_step(
+    before: Inventory, after: Inventory, changed: Sequence[str]
+) -> tuple[Inventory, Sequence[str]]:
+    """``after``, or what lies between where very many systems differ; and those that do so far."""
     former, present = objects(before, "virtual_systems"), objects(after, "virtual_systems")
-    if former is None or present is None:
-        return after
     hosts = [objects(each, "hosts") for each in (before, after)]
-    if None in hosts or set(hosts[0] or ()) != set(hosts[1] or ()):
-        # What the systems show changes with the hosts, all at once.
-        return after
-    changed = changed_systems(before, after)
-    if len(changed) <= _MOST_SYSTEMS:
-        return after
+    # What the systems show changes with the hosts, all at once.
+    at_once = None in hosts or set(hosts[0] or ()) != set(hosts[1] or ())
+    if len(changed) <= _MOST_SYSTEMS or former is None or present is None or at_once:
+        return after, changed
     systems: dict[str, VirtualSystem] = {**former}
-    for uuid in [*changed][:_MOST_SYSTEMS]:
+    some = changed[:_MOST_SYSTEMS]
+    for uuid in some:
         if uuid in present:
             systems[uuid] = present[uuid]
         else:
             del systems[uuid]
-    return replace(after, virtual_systems=MappingProxyType(systems))
+    return replace(after, virtual_systems=MappingProxyType(systems)), some

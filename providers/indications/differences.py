@@ -7,12 +7,10 @@ found by comparing references, without looking at any of them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from itertools import compress
-from operator import is_not
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from virtcim.cim.records import Record
 from virtcim.hypervisor.model import Inventory, VirtualSystem
@@ -26,9 +24,7 @@ from virtcim.providers.resources.registry import ALLOCATIONS, POOLS
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
 
-__all__ = ["TOLD_CLASSES", "Difference", "changed_objects", "changed_systems", "differences"]
-
-T = TypeVar("T")
+__all__ = ["TOLD_CLASSES", "Difference", "differences"]
 
 # Instances of a host, a repository or a network, and those of one virtual system.
 _SHARED: tuple[AnyClass, ...] = (HOST_SYSTEM, *POOLS)
@@ -43,34 +39,23 @@ class Difference(NamedTuple):
     after: Record | None
 
 
-def changed_objects(before: Mapping[str, T], after: Mapping[str, T]) -> list[str]:
-    """The UUIDs of the objects that are others, new or gone."""
-    if before is after:
-        return []
-    if list(before) == list(after):
-        return [*compress(after, map(is_not, before.values(), after.values()))]
-    gone = [uuid for uuid in before if uuid not in after]
-    return [*(uuid for uuid, one in after.items() if before.get(uuid) is not one), *gone]
+def differences(
+    namespace: Namespace, before: Inventory, after: Inventory, changed: Collection[str]
+) -> Iterator[Difference]:
+    """How the instances of a namespace differ, those of hosts and pools first.
 
-
-def differences(namespace: Namespace, before: Inventory, after: Inventory) -> Iterator[Difference]:
-    """How the instances of a namespace differ, those of hosts and pools first."""
+    ``changed`` are the UUIDs of the virtual systems that are others, new or gone.
+    """
     before, after = comparable(before, after)
     if _shared_objects_differ(before, after):
         yield from _of_classes(
             namespace, _SHARED, namespace.view_of(before), namespace.view_of(after)
         )
-    changed = changed_systems(before, after)
+    if before.hosts is not after.hosts and before.hosts.keys() != after.hosts.keys():
+        # Which host a system is at may be another although the system is the same.
+        changed = before.virtual_systems.keys() | after.virtual_systems.keys()
     if changed:
         yield from _of_classes(namespace, _OF_SYSTEMS, *_only(namespace, before, after, changed))
-
-
-def changed_systems(before: Inventory, after: Inventory) -> Collection[str]:
-    """The UUIDs of the virtual systems that may look different."""
-    if before.hosts is after.hosts or before.hosts.keys() == after.hosts.keys():
-        return changed_objects(before.virtual_systems, after.virtual_systems)
-    # Which host a system is at may be another although the system is the same.
-    return before.virtual_systems.keys() | after.virtual_systems.keys()
 
 
 def _shared_objects_differ(before: Inventory, after: Inventory) -> bool:

@@ -6,15 +6,24 @@ for the first time is what is told of from then on: nobody knows since when it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import compress
+from operator import is_not
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from virtcim.hypervisor.model import Inventory, VirtualSystem
 from virtcim.hypervisor.unread import UnreadObjects, UnreadParts
 
-__all__ = ["KINDS", "comparable", "comparable_systems", "known_inventory", "objects"]
+__all__ = [
+    "KINDS",
+    "changed_objects",
+    "comparable",
+    "comparable_systems",
+    "known_inventory",
+    "objects",
+]
 
 # The objects of an inventory that are told of.
 KINDS = ("hosts", "storage_repositories", "networks", "virtual_systems")
@@ -29,22 +38,39 @@ def objects(inventory: Inventory, kind: str) -> Mapping[str, Any] | None:
     return None if isinstance(found, UnreadObjects) else found
 
 
-def known_inventory(before: Inventory, after: Inventory) -> Inventory:
-    """``after``, with what was known before in place of what cannot be looked at now."""
+def known_inventory(before: Inventory, after: Inventory) -> tuple[Inventory, Sequence[str]]:
+    """``after``, with what was known before in place of what cannot be looked at now.
+
+    And the UUIDs of the virtual systems that are others, new or gone.
+    """
     unread = [kind for kind in KINDS if objects(after, kind) is None]
     if unread:
         after = replace(after, **{kind: getattr(before, kind) for kind in unread})
     former, present = (objects(each, "virtual_systems") for each in (before, after))
-    if not former or not present or former is present:
-        return after
+    if present is None or former is present:
+        return after, ()
+    changed = changed_objects(former or {}, present)
     systems = {
         uuid: known
-        for uuid, system in present.items()
-        if _unread_parts(system) and (known := _with_parts(system, former.get(uuid))) is not system
+        for uuid in changed
+        if former
+        and (system := present.get(uuid)) is not None
+        and _unread_parts(system)
+        and (known := _with_parts(system, former.get(uuid))) is not system
     }
-    if not systems:
-        return after
-    return replace(after, virtual_systems=MappingProxyType({**present, **systems}))
+    if systems:
+        after = replace(after, virtual_systems=MappingProxyType({**present, **systems}))
+    return after, changed
+
+
+def changed_objects(before: Mapping[str, T], after: Mapping[str, T]) -> Sequence[str]:
+    """The UUIDs of the objects that are others, new or gone; none of them is looked at."""
+    if before is after:
+        return ()
+    if [*before] == [*after]:
+        return [*compress(after, map(is_not, before.values(), after.values()))]
+    gone = [uuid for uuid in before if uuid not in after]
+    return [*(uuid for uuid, one in after.items() if before.get(uuid) is not one), *gone]
 
 
 def _unread_parts(system: VirtualSystem) -> list[str]:

@@ -6,7 +6,7 @@ Domain objects are kept, not instances: what an instance showed is computed from
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -20,8 +20,7 @@ from virtcim.hypervisor.model import (
     VirtualSystem,
 )
 from virtcim.hypervisor.unread import UnreadObjects
-from virtcim.providers.indications.differences import changed_objects
-from virtcim.providers.indications.known_objects import KINDS, objects
+from virtcim.providers.indications.known_objects import KINDS, changed_objects, objects
 from virtcim.providers.indications.stored_objects import (
     object_of,
     packed,
@@ -65,12 +64,15 @@ _CONNECTION = ToldKey("connection", "")
 _NEVER_READ = from_transport(phase="connect", message="nobody could look at them then")
 
 
-def changed_rows(before: Inventory, after: Inventory) -> dict[ToldKey, bytes | None]:
-    """The rows of what has changed; None: it is gone."""
+def changed_rows(
+    before: Inventory, after: Inventory, systems: Iterable[str]
+) -> dict[ToldKey, bytes | None]:
+    """The rows of what has changed, of the virtual systems of ``systems``; None: it is gone."""
     rows: dict[ToldKey, bytes | None] = {}
     for kind in KINDS:
         former, present = objects(before, kind) or {}, objects(after, kind) or {}
-        for uuid in changed_objects(former, present):
+        of_systems = kind == "virtual_systems"
+        for uuid in systems if of_systems else changed_objects(former, present):
             found = present.get(uuid)
             rows[ToldKey(kind, uuid)] = None if found is None else stored_text(found)
         if objects(before, kind) is None and objects(after, kind) is not None:
