@@ -1,4 +1,4 @@
-"""What people type for a management call: the verbs of virsh, xl and xm, and the emulator itself.
+"""What people type for a management call: verbs of virsh, xl, xm and qm, and the emulator itself.
 
 Programs log the command that they ran where others log the call. libvirt's names are those of
 virsh(1), xend's those of its Python methods, ``(start)`` is an emulator that is being started.
@@ -127,7 +127,23 @@ _QEMU_IMG = {
     "resize": "block_resize",
     "snapshot": "snapshot-save",
 }
-_VERBS = {"virsh": _VIRSH, "xl": _XEN, "xm": _XEN, "qemu-img": _QEMU_IMG}
+_QM = {
+    "clone": "drive-mirror",
+    "create": "virDomainDefineXML",
+    "destroy": "virDomainUndefineFlags",
+    "importdisk": "drive-mirror",
+    "migrate": "virDomainMigrateToURI3",
+    "resize": "block_resize",
+    "resume": "virDomainResume",
+    "rollback": "virDomainRevertToSnapshot",
+    "set": "virDomainUpdateDeviceFlags",
+    "shutdown": "virDomainShutdownFlags",
+    "snapshot": "virDomainSnapshotCreateXML",
+    "start": START,
+    "stop": "virDomainDestroyFlags",
+    "suspend": "virDomainSuspend",
+}
+_VERBS = {"virsh": _VIRSH, "xl": _XEN, "xm": _XEN, "qemu-img": _QEMU_IMG, "qm": _QM}
 _PROGRAMS = {
     "virt-install": "virDomainCreateXML",
     "virt-clone": "virDomainDefineXML",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from virtcim.errormap.command_lines import call_of_command
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.printed import LONGEST, unquoted
 from virtcim.errormap.forms.server_errors import known_code, printed_errors
@@ -226,6 +227,39 @@ def _child(text: str, operation: str) -> Iterator[Found]:
             yield from _helper(match.start(), printed, operation, command, status)
 
 
+# How Proxmox VE tells which of QEMU's programs failed, and how Go prints errors of JSON-RPC.
+_COMMAND_FAILED = later(r"\bcommand '([^'\n]{1,2000})' failed: ")
+_JSON_RPC = later(r"\bjsonrpc2: code -?[0-9]{1,6} message: ")
+
+
+def _command_failed(text: str, operation: str) -> Iterator[Found]:
+    for match in _COMMAND_FAILED.finditer(text):
+        if _EMULATOR.search(match[1]):
+            call = call_of_command(match[1]) or operation
+            tool = image_tool(f"{match[1].split()[0]}: ")
+            about = (f"{PROGRAM}{tool}",) if tool else ()
+            yield from _qemu(match.start(), "exit", text[match.end() :], call, *about)
+
+
+def _json_rpc(text: str, operation: str) -> Iterator[Found]:
+    for match in _JSON_RPC.finditer(text):
+        yield _server_error(match.start(), ["", text[match.end() :]], operation)
+
+
+# How programs that start emulators print the end of one, and what it said.
+_ENDED = later(
+    r"\b(?:qemu|kvm)[\w-]{0,30} exited(?: unexpectedly)? with (?:exit )?(?:code|status) (\d{1,4})"
+    r"[,;:.] (?:stderr|output): ",
+    re.IGNORECASE,
+)
+
+
+def _ended(text: str, operation: str) -> Iterator[Found]:
+    for match in _ENDED.finditer(text):
+        printed, status = text[match.end() :], f"exit_status={match[1]}"
+        yield from _qemu(match.start(), "exit", printed, operation, status)
+
+
 # How Python's wrappers of programs print one that failed: VDSM's, and OpenStack's.
 _RAN = later(
     r"(?:\bfailed with rc=\d{1,4}\b.{0,4000}?\berr=|\bExit code: -?\d{1,4}\s.{0,4000}?\bStderr: )"
@@ -363,6 +397,9 @@ _FINDERS: tuple[tuple[str, Callable[[str, str], Iterator[Found]]], ...] = (
     ("save:", _job),
     ("dump:", _job),
     ("hild process (", _child),
+    (" exited ", _ended),
+    ("command '", _command_failed),
+    ("jsonrpc2: code ", _json_rpc),
     (" rc=", _ran),
     ("Exit code: ", _ran),
     ("stderr", _stderr),

@@ -56,11 +56,14 @@ def from_transport(
     number = errno if isinstance(errno, int) and not isinstance(errno, bool) else None
     code = _code(name, number, status)
     left = phase == SENT
+    cause = cause_in((_page(words), _page(as_text(body))), operation)
     if phase not in PHASES:
         code, phase, status, left = _inferred(name, words, number, status, code)
+        if cause is not None and not status:
+            # What a manager prints arrived: words like a time-out are of what it tells.
+            code, phase, left = "", "", False
     texts = [words, as_text(body)]
     text = "\n".join(part for part in texts if part)
-    cause = cause_in((_page(words), _page(as_text(body))), operation)
     if cause is None and not phase and number_in_message(words):
         # What libvirt's own client says before there is a connection.
         cause = bare_libvirt("", "", "", words, "", "", operation)

@@ -62,7 +62,7 @@ _STATUSES = (
     later(rf"^\W{{0,4}}(?:error:? )?([1-5][0-9]{{2}}):? (?={_REASON})"),
     later(
         r"\b(?:http(?: error| status|/[12](?:\.[0-9])?)?|status(?: ?code)?(?: of)?|returned error"
-        r"|returned an error|response(?: code| status)?|statuscode"
+        r"|returned an error|api error|response(?: code| status)?|statuscode"
         r"|unexpected (?:server )?(?:response"
         r"|status)|indicate success|code)(?: is|=|:|,)? ?[(\"']?([1-5][0-9]{2})\b(?! ?bytes| ?ms)"
     ),
@@ -94,7 +94,7 @@ _NAMED = {
 # --- No answer came
 
 _UNRESOLVED = (
-    r"gaierror|herror|name or service not known|nodename nor servname|name resolution|\benotfound"
+    r"gaierror|\bherror|name or service not known|nodename nor servname|name resolution|\benotfound"
     r"|eai_again|eai_noname|eai_nodata|eai_fail|unknownhost|unresolvedaddress|no such host"
     r"|server misbehaving|could not resolve|couldn.t resolve|name could not be resolved"
     r"|\b11001\b|\b11002\b|\b11004\b|failed to resolve|nameresolution|no address associated"
@@ -117,6 +117,8 @@ _NO_CREDENTIALS = (
 _LOGIN_REFUSED = (
     r"unable to authenticate|no supported methods remain|\bauthentication failed\W?$"
     r"|winrmauthorizationerror"
+    r"|(?:::|\.)(?:invalid_?login|auth(?:entication|orization)?_?error|not_?authenticated)\b"
+    r"|cannot authenticate user|\bunable to log ?in\b"
     r"|permission denied \((?:publickey|password|keyboard|gssapi)"
 )
 _TLS = (
@@ -211,6 +213,9 @@ _UNREADABLE = (
     r"|ill-?formed|valid xml|invalid response|unexpected content|syntax error|not xml|unparsable"
     r"|cannot decode"
 )
+_NOT_CONNECTED = (
+    r"\bconnection to [^\n:]{1,120}? (?:has |have )?(?:failed|could not be (?:made|established))\b"
+)
 _ABOUT_CONNECTIONS = (
     r"fetch failed|failed to fetch|webexception|httprequestexception|connection|socket|network"
     r"|unreachable|refused|transport|protocol"
@@ -240,6 +245,7 @@ _ROWS: tuple[tuple[re.Pattern[str], Condition], ...] = tuple(
         (_ENDED, Condition(SENT, FAILED, may_have_left=True)),
         (_TIMEOUT, Condition(UNKNOWN, "ETIMEDOUT", may_have_left=True)),
         (_UNREADABLE, Condition(SENT, UNREADABLE, may_have_left=True)),
+        (_NOT_CONNECTED, Condition(CONNECT, FAILED)),
         (_ABOUT_CONNECTIONS, Condition(UNKNOWN, FAILED, may_have_left=True)),
     )
 )
