@@ -59,11 +59,12 @@ def _split(url: str) -> tuple[SplitResult, int | None]:
 
 def _host(parts: SplitResult) -> str:
     host = parts.hostname or ""
-    if parts.netloc.startswith("["):
+    if parts.netloc.startswith("[") and "%" not in host:
         try:
             return f"[{IPv6Address(host)}]"
         except ValueError:
             raise DestinationError("the host is no IPv6 address") from None
+    # Also for an IPv6 address with a zone, which means something on one machine only.
     if not _HOST.fullmatch(host):
         raise DestinationError("the URL names no host that could be")
     return host

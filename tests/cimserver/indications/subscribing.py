@@ -72,7 +72,8 @@ class Subscribing:
 
     def modify(self, path: Any, *, only: list[str] | None = None, **values: Any) -> None:
         """ModifyInstance."""
-        changed = pywbem.CIMInstance(path.classname, properties=values, path=path)
+        changed = pywbem.CIMInstance(path.classname, properties=values)
+        changed.path = path  # only now: its keys would follow the values
         self.connection.ModifyInstance(changed, PropertyList=only)
 
     def names(self, class_name: str, namespace: str = INTEROP) -> list[Any]:
