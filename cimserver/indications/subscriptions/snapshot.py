@@ -130,7 +130,8 @@ class Snapshot:
         self.subscribed: dict[str, Subscribed] = {}
         self._by_class: dict[tuple[str, str], list[KeptInstance]] = {}
         self._by_element: dict[str, list[Subscribed]] = {}
-        for element in (*_predefined(), *_stored(rows.elements, surroundings.namespaces)):
+        namespaces = surroundings.namespaces
+        for element in (*_predefined(namespaces), *_stored(rows.elements, namespaces)):
             self.elements[element.key] = element
             self._add(element.kept)
         self._add(_single(INDICATION_SERVICE.name, INDICATION_SERVICE_NAME, service(rows.service)))
@@ -197,7 +198,7 @@ class Snapshot:
                 filter_name=FILTER.shape.keys(source.identity)["Name"],
                 class_name=query.class_name,
                 query=query,
-                source_namespaces=_source_namespaces(source),
+                source_namespaces=_source_namespaces(source.values),
                 destination=destination,
                 on_fatal_error_policy=OnFatalErrorPolicy(properties["OnFatalErrorPolicy"]),
                 failure_trigger_s=properties.get("FailureTriggerTimeInterval", 0),
@@ -272,22 +273,28 @@ def _single(class_name: str, identity: str, values: Mapping[str, Value]) -> Kept
     return KeptInstance(class_name=class_name, namespace=INTEROP, identity=identity, values=values)
 
 
-def _source_namespaces(source: KeptInstance) -> frozenset[str]:
-    """Where the indications of a filter come from, in lower case; empty for everywhere.
-
-    A filter that names none means its own namespace (CIM_IndicationFilter.SourceNamespaces); in
-    the interop namespace, where nothing ever happens, it means all.
-    """
-    named = source.values.get("SourceNamespaces") or ()
-    one = source.values.get("SourceNamespace")
+def _source_namespaces(values: Mapping[str, Value]) -> frozenset[str]:
+    """Where the indications of a filter come from, in lower case."""
+    named = values.get("SourceNamespaces") or (values["SourceNamespace"],)
     assert isinstance(named, Sequence)
-    found = {str(each) for each in named} or ({str(one)} if one else set())
-    if not found and source.namespace != INTEROP:
-        found = {source.namespace}
-    return frozenset(each.strip("/").lower() for each in found)
+    return frozenset(str(each).strip("/").lower() for each in named)
 
 
-def _predefined() -> Iterator[Element]:
+def _with_namespaces(
+    values: Mapping[str, Value], namespace: str, namespaces: Mapping[str, str]
+) -> Mapping[str, Value]:
+    """The properties of a filter, with the namespaces that it is about where it names none.
+
+    That is its own (CIM_IndicationFilter.SourceNamespaces); of one in the interop namespace, where
+    nothing ever happens, it is all others.
+    """
+    if values.get("SourceNamespaces") or values.get("SourceNamespace"):
+        return values
+    others = [name for name in namespaces.values() if name != INTEROP]
+    return {**values, "SourceNamespaces": others if namespace == INTEROP else [namespace]}
+
+
+def _predefined(namespaces: Mapping[str, str]) -> Iterator[Element]:
     for name, description, query in PREDEFINED:
         path = ObjectPath(
             FILTER.name,
@@ -307,7 +314,8 @@ def _predefined() -> Iterator[Element]:
             "QueryLanguage": QUERY_LANGUAGE,
             "IndividualSubscriptionSupported": True,
         }
-        yield _element(_single(FILTER.name, identity, values))
+        shown = _with_namespaces(values, INTEROP, namespaces)
+        yield _element(_single(FILTER.name, identity, shown))
     yield _element(_single(COLLECTION.name, COLLECTION_ID, COLLECTION_VALUES))
 
 
@@ -321,11 +329,11 @@ def _stored(rows: Iterable[ElementRow], namespaces: Mapping[str, str]) -> Iterat
         if namespace is None or row.class_name not in KEPT_CLASSES:
             _report(f"{row.class_name} {row.identity}", f"{row.namespace} is not served now")
             continue
+        values = row.properties
+        if row.class_name == FILTER.name:
+            values = _with_namespaces(values, namespace, namespaces)
         kept = KeptInstance(
-            class_name=row.class_name,
-            namespace=namespace,
-            identity=row.identity,
-            values=row.properties,
+            class_name=row.class_name, namespace=namespace, identity=row.identity, values=values
         )
         yield _element(kept, row)
 

@@ -1,0 +1,156 @@
+"""Whose subscriptions they are, and who may touch them; who may no longer see is no longer told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pywbem
+
+from tests.cimserver.indications.subscribing import (
+    DESTINATION,
+    FILTER,
+    INTEROP,
+    QUERY,
+    SUBSCRIPTION,
+    compiled_schema,
+    modified,
+    refusal,
+)
+from tests.cimserver.serving import Served, served
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from virtcim.cim.records import StatusCode
+from virtcim.cimserver import CimServer, Limits
+from virtcim.cimserver.indications.service import IndicationService
+from virtcim.cimserver.indications.subscriptions import SubscriptionManager
+from virtcim.daemon.roles import Role, parse_rights
+from virtcim.providers import Providers
+
+_DENIED = StatusCode.ACCESS_DENIED
+Login = Callable[[str], pywbem.WBEMConnection]
+
+
+@dataclass(frozen=True)
+class Office:
+    """A server, its users' rights, which may be changed, and logins."""
+
+    manager: SubscriptionManager
+    users: dict[str, str]
+    login: Login
+
+    def create(self, user: str, class_name: str, **values: Any) -> Any:
+        made = pywbem.CIMInstance(class_name, properties=values)
+        return self.login(user).CreateInstance(made, namespace=INTEROP)
+
+    def subscribe(self, user: str) -> Any:
+        filtered = self.create(user, FILTER, Name=user, Query=QUERY, QueryLanguage="WQL")
+        handler = self.create(user, DESTINATION, Name=user, Destination=f"http://{user}")
+        return self.create(user, SUBSCRIPTION, Filter=filtered, Handler=handler)
+
+    def told(self) -> list[str]:
+        found = self.manager.index.matching(modified(2, 3))
+        return sorted(one.destination.url for one in found)
+
+
+@pytest.fixture
+def office() -> Iterator[Office]:
+    users = {
+        "ann": "read@*",
+        "bob": "read@*",
+        "boss": "administer@*",
+        "tenant": "read@root/interop,read@root/virt/other",
+        "stranger": "",
+    }
+    schema = compiled_schema()
+    with ExitStack() as stack:
+        providers = Providers([SimulatedEndpoint(1)], schema)
+        stack.callback(providers.close)
+        service = IndicationService(
+            providers,
+            schema,
+            Limits(),
+            may_see=lambda user, namespace: parse_rights(users.get(user, "")).may(
+                Role.READ, namespace
+            ),
+        )
+        server = CimServer(
+            providers,
+            schema,
+            authenticate=lambda _user, _password: True,
+            rights=lambda user: parse_rights(users.get(user, "")),
+            subscriptions=service.subscriptions,
+        )
+        running = stack.enter_context(served(server))
+
+        def login(user: str) -> pywbem.WBEMConnection:
+            return stack.enter_context(_connected(running, user))
+
+        yield Office(service.subscriptions, users, login)
+
+
+@contextmanager
+def _connected(running: Served, user: str) -> Iterator[pywbem.WBEMConnection]:
+    with pywbem.WBEMConnection(running.url, (user, "x"), INTEROP) as connection:
+        yield connection
+
+
+def test_whoever_may_read_may_subscribe_and_take_it_back(office: Office) -> None:
+    path = office.subscribe("ann")
+    assert office.told() == ["http://ann/"]
+    ann = office.login("ann")
+    for one in (path, path["Filter"], path["Handler"]):
+        ann.DeleteInstance(one)
+    code, _ = refusal(office.subscribe, "stranger")
+    assert code == _DENIED
+
+
+def test_what_others_created_needs_an_administrator(office: Office) -> None:
+    path = office.subscribe("ann")
+    bob = office.login("bob")
+    change = pywbem.CIMInstance(SUBSCRIPTION, {"SubscriptionState": pywbem.Uint16(4)}, path=path)
+    renamed = pywbem.CIMInstance(FILTER, {"ElementName": "x"}, path=path["Filter"])
+    for call, argument in (
+        (bob.ModifyInstance, change),
+        (bob.ModifyInstance, renamed),
+        (bob.DeleteInstance, path),
+    ):
+        code, said = refusal(call, argument)
+        assert (code, "created by another user" in said) == (_DENIED, True)
+    # Nobody sends to the listener of another; what is selected is nobody's secret.
+    code, _ = refusal(
+        office.create,
+        "bob",
+        SUBSCRIPTION,
+        Filter=bob.EnumerateInstanceNames(FILTER)[0],
+        Handler=path["Handler"],
+    )
+    assert code == _DENIED
+    assert office.told() == ["http://ann/"]
+    boss = office.login("boss")
+    boss.ModifyInstance(change)
+    assert office.told() == []
+    boss.DeleteInstance(path)
+    code, _ = refusal(bob.DeleteInstance, path["Handler"])
+    assert code == _DENIED
+
+
+def test_the_service_is_for_administrators(office: Office) -> None:
+    [path] = office.login("ann").EnumerateInstanceNames("CIM_IndicationService")
+    change = pywbem.CIMInstance(
+        path.classname, {"DeliveryRetryAttempts": pywbem.Uint16(0)}, path=path
+    )
+    assert refusal(office.login("ann").ModifyInstance, change)[0] == _DENIED
+    office.login("boss").ModifyInstance(change)
+
+
+def test_a_user_is_told_of_what_he_may_see_as_long_as_he_may(office: Office) -> None:
+    office.subscribe("ann")
+    office.subscribe("tenant")
+    assert office.told() == ["http://ann/"]
+    office.users["tenant"] = "read@*"
+    assert office.told() == ["http://ann/", "http://tenant/"]
+    del office.users["ann"]
+    assert office.told() == ["http://tenant/"]
