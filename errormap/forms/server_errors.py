@@ -48,7 +48,8 @@ _ORCHESTRA = later(
     r"['\"]?(?:params|data)['\"]?\s{0,8}:\s{0,8}(?=\[)"
 )
 _TOOL = later(
-    rf"Error code: ?({_CODE})(?:\s{{1,8}}Error parameters?: ?([^\n]{{0,4000}}))?", re.IGNORECASE
+    rf"(?<!with )Error code: ?({_CODE})(?:\s{{1,8}}Error parameters?: ?([^\n]{{0,4000}}))?",
+    re.IGNORECASE,
 )
 _WIRE_MEMBER = "<name>ErrorDescription</name>"
 _WIRE = later(_WIRE_MEMBER)

@@ -7,9 +7,9 @@ import errno as _errno
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import bare_libvirt, cause_in
 from virtcim.errormap.forms.transport_words import (
+    OF_THE_EXCEPTION,
     PHASES,
     SENT,
-    UNREADABLE,
     condition_of,
     is_plain_answer,
 )
@@ -26,6 +26,11 @@ _NUMBERED = later(r"\[(?:Errno|WinError) ([0-9]{1,5})\]")
 _LOOKED_AT = 4096
 _PAGE_LENGTH = 32 * 1024
 _OK = "200"
+# What any exception is called.
+_SAYS_NOTHING = frozenset(
+    ("", "Error", "Exception", "RuntimeError", "OSError", "IOError", "URLError", "RequestError",
+     "RequestException", "FetchError", "AxiosError", "ClientError", "WebException")
+)  # fmt: skip
 
 
 def from_transport(
@@ -113,7 +118,11 @@ def _inferred(
     if condition.status is not None:
         status = str(condition.status)
         code = _code(name, None, status)
-    elif condition.code and not named and not (code and condition.code == UNREADABLE):
+    elif (
+        condition.code
+        and not named
+        and not (condition.code in OF_THE_EXCEPTION and code not in _SAYS_NOTHING)
+    ):
         code = condition.code
     return code, condition.phase, status, condition.may_have_left
 

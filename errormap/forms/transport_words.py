@@ -12,10 +12,10 @@ from virtcim.errormap.patterns import later
 
 __all__ = [
     "CONNECT",
+    "OF_THE_EXCEPTION",
     "PHASES",
     "SENT",
     "TLS",
-    "UNREADABLE",
     "UNSENT",
     "Condition",
     "condition_of",
@@ -31,6 +31,9 @@ LOGIN_REFUSED = "authentication_failed"
 NO_CREDENTIALS = "no_credentials"
 # An answer came that is none.
 UNREADABLE = "unreadable_reply"
+UNSENDABLE = "cannot_be_sent"
+# Conditions that an exception's own name says better.
+OF_THE_EXCEPTION = frozenset((UNREADABLE, UNSENDABLE))
 _LOOKED_AT = 8 * 1024
 
 
@@ -58,15 +61,15 @@ _REASON = (
     r"|too many|internal|service|gateway|http version|unprocessable|unavailable|locked)"
 )
 _STATUSES = (
-    later(r"<?protocolerror for .{1,300}?: ([1-5][0-9]{2})(?: |>|$)"),
-    later(rf"^\W{{0,4}}(?:error:? )?([1-5][0-9]{{2}}):? (?={_REASON})"),
+    later(r"<?protocolerror for .{1,300}?: ([2-5][0-9]{2})(?: |>|$)"),
+    later(rf"^\W{{0,4}}(?:error:? )?([2-5][0-9]{{2}})[:,]? (?:message=)?['\"]?(?={_REASON})"),
     later(
         r"\b(?:http(?: error| status|/[12](?:\.[0-9])?)?|status(?: ?code)?(?: of)?|returned error"
         r"|returned an error|api error|response(?: code| status)?|statuscode"
         r"|unexpected (?:server )?(?:response"
-        r"|status)|indicate success|code)(?: is|=|:|,)? ?[(\"']?([1-5][0-9]{2})\b(?! ?bytes| ?ms)"
+        r"|status)|indicate success|code)(?: is|=|:|,)? ?[(\"']?([2-5][0-9]{2})\b(?! ?bytes| ?ms)"
     ),
-    later(rf"\b([1-5][0-9]{{2}}) (?:(?:client|server) error\b|{_REASON})"),
+    later(rf"\b([2-5][0-9]{{2}}) ['\"]?(?:(?:client|server) error\b|{_REASON})"),
     # .NET says the rest in the language of its system.
     later(r"webexception: [^\n]{1,200}\(([45][0-9]{2})\)"),
 )
@@ -95,11 +98,11 @@ _NAMED = {
 
 _UNRESOLVED = (
     r"gaierror|\bherror|name or service not known|nodename nor servname|name resolution|\benotfound"
-    r"|eai_again|eai_noname|eai_nodata|eai_fail|unknownhost|unresolvedaddress|no such host"
+    r"|eai_again|eai_noname|eai_nodata|eai_fail|unknownhost(?!key)|unresolvedaddress|no such host"
     r"|server misbehaving|could not resolve|couldn.t resolve|name could not be resolved"
     r"|\b11001\b|\b11002\b|\b11004\b|failed to resolve|nameresolution|no address associated"
     r"|hostname cannot be resolved|dns (?:lookup|error|resolution)|curl: \((?:5|6)\)"
-    r"|getaddrinfo|resolve host|remotename konnte nicht"
+    r"|getaddrinfo|resolve host|remotename konnte nicht|h\u00f4te inconnu|failed to lookup address"
 )
 # Nothing that could be shown to SSH.
 _NO_CREDENTIALS = (
@@ -112,15 +115,31 @@ _NO_CREDENTIALS = (
     r"|\bno (?:ssh |private |public ){0,2}(?:identit(?:y|ies)|keys?) "
     r"(?:was |were |are |is )?(?:found|available|given|configured|provided|loaded)\b"
     r"|\b(?:read|open|load|find) (?:the )?(?:ssh |private ){1,2}key\b.{0,400}no such file"
+    r"|\brequires? an? (?:user ?name|password|credential|token)"
+    r"|\bno (?:\w{1,20} )?credentials? (?:(?:was|were|is|are) )?(?:available|found|given"
+    r"|provided|supplied"
+    r"|configured|set|cached)\b"
+    r"|\b(?:credentials?|user ?name|password|token) (?:is|are|was|were|has|have) (?:not|missing"
+    r"|empty"
+    r"|required)\b(?! (?:valid|accepted|correct|permitted|allowed|recogni))"
+    r"|\bmissing credentials?\b"
 )
-# SSH's own words; TLS says the first ones of certificates, and goes on.
+# What was shown is refused; TLS begins with the same words of certificates, and goes on.
 _LOGIN_REFUSED = (
-    r"unable to authenticate|no supported methods remain|\bauthentication failed\W?$"
-    r"|winrmauthorizationerror"
+    r"unable to authenticate|no supported methods remain|\bauthentication (?:has )?failed\W?$"
     r"|(?:::|\.)(?:invalid_?login|auth(?:entication|orization)?_?error|not_?authenticated)\b"
     r"|cannot authenticate user|\bunable to log ?in\b"
     r"|permission denied \((?:publickey|password|keyboard|gssapi)"
+    r"|winrmauthorizationerror|\bauth fail|\bunauthenticated\b|\blog ?[io]n (?:has )?(?:fail"
+    r"|incorrect|denied)"
+    r"|\b(?:in|not )valid (?:credentials?|password|user ?name|session)\b|invalidcredentials"
+    r"|\b(?:invalid|expired) (?:\w{1,10} )?token\b(?!\)|.{0,20}(?:line|position|json))"
+    r"|\b(?:credentials?|user ?name|password|token)\b.{0,40}\b(?:rejected|refused|incorrect"
+    r"|wrong|invalid"
+    r"|expired|not (?:valid|accepted|correct|recogni[sz]ed))\b"
 )
+# Known, and not permitted.
+_DENIED = r"\baccess (?:is |was |has been )?denied\b|permissiondenied|\bnot authori[sz]ed\b"
 _TLS = (
     r"handshake|ssl peer|malformed http response|hostname wrong|certificate|x509|self.signed|pkix"
     r"|unable to verify|ssl_error|sslhandshake|sslpeer"
@@ -131,7 +150,8 @@ _TLS = (
     r"|ssl connection could not be established|sslcertverification|certpath|hostname mismatch"
     r"|hostname/ip does not match|doesn.t match|tlsv1 alert|curl: \((?:35|51|58|60|66|77|83"
     r"|90|91)\)"
-    r"|plaintext connection\?|ssl/tls-kanal|tls confirmation"
+    r"|ssl negotiation|\b(?:ssl|tls)\b.{0,20}\b(?:fail|error)"
+    r"|plaintext connection\?|ssl/tls-kanal|tls confirmation|zertifikat|schannel|gnutls"
 )
 _DIALLING = (
     r"pooltimeout|too ?many ?redirects|redirects followed|exceeded [0-9]{1,3} redirects"
@@ -147,10 +167,15 @@ _DIALLING = (
     r"|couldn.t connect|could not connect|cannot connect|can.t connect|httphostconnect|proxyerror"
     r"|connectionrefused|noroutetohost|connecterror|err_connection_refused|curl: \(7\)"
     r"|opentimeout|remoteserver kann nicht hergestellt|(?:kex|ssh)_exchange_identification"
+    r"|unable to negotiate with|no matching (?:key exchange|cipher|mac)\b"
+    r"|unknownhostkey|rpc server is (?:unavailable|too busy)|800706ba|problem (?:while )?connecting"
+    r"|\bconnecting to [^\n]{1,120}? (?:failed|could not be)|verbindung hergestellt werden"
+    r"|aucune connexion n.a pu"
     r"|und_err_connect|notconnected|cannot open connection|failed to (?:create|open) .{0,20}socket"
 )
 _REFUSED = (
     r"portunreachable|econnrefused|connection refused|actively refused|connectionrefused"
+    r"|verbindung verweiger"
     r"|\b10061\b|curl: \(7\)"
 )
 _UNREACHABLE = (
@@ -171,7 +196,9 @@ _ENDED = (
     r"|\beof\b|end of file|server disconnected|remoteprotocolerror|empty reply|no ?httpresponse"
     r"|closed by the server|connection was closed|prematurely|premature|connection closed"
     r"|response ended|ssleoferror|endofstream|nohttpresponse|curl: \((?:18|52)\)|chunkedencoding"
-    r"|stream (?:has |was )?(?:ended|closed|aborted|destroyed)|abruptly closed"
+    r"|stream (?:has |was )?(?:ended|closed|aborted|destroyed|terminated)|abruptly closed"
+    r"|rst_stream"
+    r"|\bgoaway\b|incompletemessage"
     r"|server closed|peer closed|resultunknown|unexpected error occurred on a (?:send|receive)"
     r"|connection (?:was )?(?:lost|dropped|terminated)|lost connection"
     r"|failed to read server.s response"
@@ -200,12 +227,16 @@ _UNSENDABLE = (
     r"|invalid url"
     r"|missingschema|unsupported protocol|malformedurl|err_invalid_url|not json serializable"
     r"|invalid port|invalidschema|unknown protocol scheme|uriformatexception|circular structure"
-    r"|curl: \((?:1|3)\)|invalid uri\b"
+    r"|curl: \((?:1|3)\)|invalid uri\b|\bunsupported (?:type|value): |missing protocol scheme"
+    r"|unknown url type|unknown port\b|missing port in address|bad_port|port should be"
+    r"|port out of range"
+    r"|first path segment|relative url without a base|missing (?:url )?scheme|no host supplied"
+    r"|no schema supplied"
 )
 _UNREADABLE = (
     r"unexpected mimetype|could not be parsed|expaterror|not well-formed|no element found"
     r"|responseerror|jsondecodeerror|saxparse"
-    r"|parse error"
+    r"|parse.error|failed to parse"
     r"|path '[^'\n]{0,200}', line [0-9]{1,9}, position [0-9]|jsonserialization|jsonreader"
     r"|unexpected token|invalid character|malformed|unmarshal|xmlrpcclientexception|bad ?response"
     r"|root element|root level|unexpected character|not allowed in prolog|protocol violation"
@@ -215,6 +246,11 @@ _UNREADABLE = (
 )
 _NOT_CONNECTED = (
     r"\bconnection to [^\n:]{1,120}? (?:has |have )?(?:failed|could not be (?:made|established))\b"
+)
+# Read, and none: whatever is said of where it ended.
+_ILL_FORMED = (
+    r"xml syntax|not well-formed|wrong content.?type|no valid (?:method )?response"
+    r"|unexpected end of json|json\b.{0,40}\b(?:unexpected|syntax)"
 )
 _ABOUT_CONNECTIONS = (
     r"fetch failed|failed to fetch|webexception|httprequestexception|connection|socket|network"
@@ -228,15 +264,17 @@ _ROWS: tuple[tuple[re.Pattern[str], Condition], ...] = tuple(
         (_NO_MEMORY, Condition(UNSENT, "ENOMEM")),
         (_NO_PORTS, Condition(CONNECT, "EADDRNOTAVAIL")),
         (_UNRESOLVED, Condition(CONNECT, "gaierror")),
-        (_UNSENDABLE, Condition(UNSENT, "")),
+        (_UNSENDABLE, Condition(UNSENT, UNSENDABLE)),
         (_NO_CREDENTIALS, Condition(CONNECT, NO_CREDENTIALS)),
         (_LOGIN_REFUSED, Condition(CONNECT, LOGIN_REFUSED)),
+        (_DENIED, Condition(CONNECT, "EACCES")),
         (_TLS, Condition(TLS, "")),
         (_REFUSED, Condition(CONNECT, "ECONNREFUSED")),
         (_UNREACHABLE, Condition(CONNECT, "EHOSTUNREACH")),
         (_NET_UNREACHABLE, Condition(CONNECT, "ENETUNREACH")),
         (_FORBIDDEN, Condition(CONNECT, "EACCES")),
         (_MISSING_SOCKET, Condition(CONNECT, "ENOENT")),
+        (_ILL_FORMED, Condition(SENT, UNREADABLE, may_have_left=True)),
         (_WAITED, Condition(SENT, "ETIMEDOUT", may_have_left=True)),
         (_DIALLING, Condition(CONNECT, "")),
         (_RESET, Condition(SENT, "ECONNRESET", may_have_left=True)),
