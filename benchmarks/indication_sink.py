@@ -1,8 +1,7 @@
 """A listener that only answers, and notes when each indication arrived.
 
-    indication_sink.py
-
-Prints its port, then, when its standard input ends, a JSON list of [identifier, monotonic time].
+As a program it prints its port, then, when its standard input ends, a JSON list of [path,
+identifier, monotonic time].
 """
 
 from __future__ import annotations
@@ -10,8 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+__all__ = ["Arrival", "Sink", "sink"]
 
 _BODY = (
     b'<?xml version="1.0" encoding="utf-8" ?><CIM CIMVERSION="2.0" DTDVERSION="2.0">'
@@ -23,7 +28,42 @@ _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BOD
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _IDENTIFIER = re.compile(rb'NAME="IndicationIdentifier" TYPE="string"><VALUE>([^<]*)<')
 
-_arrived: list[tuple[str, float]] = []
+_arrived: list[Arrival] = []
+
+
+class Arrival(NamedTuple):
+    """An indication, where it came and when, by ``time.monotonic``."""
+
+    path: str
+    identifier: str
+    at: float
+
+
+class Sink(NamedTuple):
+    """A listener in a process of its own; ``arrived`` ends it."""
+
+    port: int
+    arrived: Callable[[], list[Arrival]]
+
+
+@contextmanager
+def sink() -> Iterator[Sink]:
+    """Start one, until the block ends."""
+    with subprocess.Popen(
+        [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        commands, output = process.stdin, process.stdout
+
+        def arrived() -> list[Arrival]:
+            commands.close()
+            return [Arrival(*one) for one in json.loads(output.readline())]
+
+        try:
+            yield Sink(int(output.readline()), arrived)
+        finally:
+            process.kill()
 
 
 class _Sink(asyncio.Protocol):
@@ -47,10 +87,11 @@ class _Sink(asyncio.Protocol):
                 return
             now = time.monotonic()
             identifier = _IDENTIFIER.search(self._held, end, whole)
+            path = self._held.split(b" ", 2)[1].decode()
             self._held = self._held[whole:]
             assert self._transport is not None
             self._transport.write(_ANSWER)
-            _arrived.append((identifier[1].decode() if identifier else "", now))
+            _arrived.append(Arrival(path, identifier[1].decode() if identifier else "", now))
 
 
 async def _serve() -> None:

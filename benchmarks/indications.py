@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +13,7 @@ from typing import Annotated
 
 import sqlalchemy as sa
 import typer
+from indication_sink import sink
 from report import Progress, machine, print_lines
 
 from virtcim.cim.cimxml.instances import Encoder
@@ -170,29 +168,6 @@ def _system(number: int, state: int) -> Record:
     )
 
 
-@contextmanager
-def _sink() -> Iterator[tuple[int, Callable[[], list[tuple[str, float]]]]]:
-    """A listener: its port, and what ends it and gives when each indication arrived."""
-    command = [sys.executable, str(Path(__file__).with_name("indication_sink.py"))]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        output = process.stdout
-        port = int(output.readline())
-
-        def arrived() -> list[tuple[str, float]]:
-            assert process.stdin is not None
-            process.stdin.close()
-            return [(identifier, at) for identifier, at in json.loads(output.readline())]
-
-        try:
-            yield port, arrived
-        finally:
-            process.kill()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Latency:
     """From ``tell`` to the listener, in milliseconds, and what a second of it costs."""
@@ -205,7 +180,7 @@ class _Latency:
 
 
 def _latency(seconds: int, directory: Path) -> _Latency:
-    with _sink() as (port, arrived):
+    with sink() as (port, arrived):
         bench = _Bench(directory, _SUBSCRIPTIONS, port)
         bench.deliverer.start()
         told: dict[str, float] = {}
@@ -220,7 +195,7 @@ def _latency(seconds: int, directory: Path) -> _Latency:
         while bench.queue.size().deliveries:
             time.sleep(0.05)
         bench.close()
-        taken = sorted(at - told[one] for one, at in arrived() if one in told)
+        taken = sorted(at - told[one] for _, one, at in arrived() if one in told)
     return _Latency(
         deliveries=len(taken),
         median_ms=taken[len(taken) // 2] * 1e3,
@@ -241,7 +216,7 @@ class _Throughput:
 
 
 def _throughput(deliveries: int, destinations: int, directory: Path) -> _Throughput:
-    with _sink() as (port, arrived):
+    with sink() as (port, arrived):
         bench = _Bench(directory, destinations, port)
         for number in range(deliveries):
             bench.tell(number * _SUBSCRIPTIONS + number % _SUBSCRIPTIONS, str(number))

@@ -1,0 +1,210 @@
+"""How long it takes from a change at the hypervisor to the listeners that want to know."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import pywbem
+import typer
+from indication_sink import Arrival, sink
+from raw_clients import CimClient, RequestError, XmlRpcClient
+from report import Progress, machine, print_lines
+from stage import (
+    Daemon,
+    DaemonError,
+    PrivateLibvirtError,
+    Stage,
+    await_hypervisor,
+    await_inventory,
+    processor_time_s,
+)
+
+_NAMESPACE = "root/virt"
+_SUBSCRIPTIONS = 20
+_PER_SECOND = 50
+# A change is one call of the toolstack, which waits for libvirt.
+_CLIENTS = 8
+_REST_S = 3.0
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Latency:
+    """From the call that changes a machine to the listener, in milliseconds."""
+
+    systems: int
+    changes: int
+    deliveries: int
+    per_second: float
+    median_ms: float
+    percentile_99_ms: float
+    most_ms: float
+    call_median_ms: float
+    server_processor_ms: float
+
+
+@app.command()
+def main(
+    systems: Annotated[
+        list[int] | None, typer.Option(min=_SUBSCRIPTIONS, max=65535, help="How many; repeatable.")
+    ] = None,
+    seconds: Annotated[int, typer.Option(min=1, help="How long it is measured.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Stop and start machines at 50 changes a second while 20 subscriptions are told.
+
+    libvirt's test driver runs inside a libvirtd of its own. Each subscription is for the changes of
+    state of one machine, and one more for those of the first. The time is taken from before the
+    call that changes a machine, so that it holds what libvirt takes.
+
+    Example: .venv/bin/python benchmarks/indication_changes.py --systems 100 --systems 1000
+    """
+    try:
+        with Progress() as progress:
+            results = [_measured(one, seconds, progress) for one in systems or (100, 1000)]
+    except (RequestError, DaemonError, PrivateLibvirtError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    if as_json:
+        print(json.dumps({"machine": machine(), "latencies": [asdict(one) for one in results]}))
+        return
+    print_lines(
+        ", ".join(f"{name} {value}" for name, value in machine().items()),
+        *(
+            f"{one.systems} systems, {one.per_second:.0f} changes a second, {_SUBSCRIPTIONS}"
+            f" subscriptions, {one.deliveries} deliveries: from the call to the listener median"
+            f" {one.median_ms:.1f} ms, 99 % {one.percentile_99_ms:.1f} ms, most {one.most_ms:.1f}"
+            f" ms; the call itself {one.call_median_ms:.1f} ms; {one.server_processor_ms:.1f} ms"
+            f" of the CIM server's processor time a change"
+            for one in results
+        ),
+    )
+
+
+def _measured(systems: int, seconds: int, progress: Progress) -> _Latency:
+    progress.step(f"starting both daemons over {systems} virtual systems")
+    with Stage(systems) as stage, sink() as (port, arrived):
+        stage.start_toolstack()
+        with XmlRpcClient(stage.toolstack_url) as client:
+            await_hypervisor(client)
+            records = client.call("VM.get_all_records")
+        machines = [ref for ref in records if not records[ref]["is_a_template"]][
+            : _SUBSCRIPTIONS - 1
+        ]
+        with stage.cim_server() as server:
+            with CimClient(server.url) as cim:
+                await_inventory(cim, _NAMESPACE)
+            uuids = [records[ref]["uuid"] for ref in machines]
+            _subscribe(server, [*uuids, uuids[0]], port)
+            time.sleep(_REST_S)
+            progress.step(f"{seconds} s of changes among {systems} virtual systems")
+            processor_s = processor_time_s(server)
+            changes = _changes(
+                stage,
+                machines,
+                {ref: records[ref]["power_state"] == "Running" for ref in machines},
+                seconds * _PER_SECOND,
+            )
+            time.sleep(_REST_S)
+            processor_s = processor_time_s(server) - processor_s
+        return _latency(systems, changes, arrived(), processor_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """Which machine was changed, and when the call began and ended."""
+
+    number: int
+    began: float
+    ended: float
+
+
+def _subscribe(server: Daemon, uuids: Sequence[str], port: int) -> None:
+    """A subscription for each, to a path of the sink of its own."""
+    with pywbem.WBEMConnection(server.url, None, default_namespace="root/interop") as connection:
+
+        def made(class_name: str, **values: object) -> pywbem.CIMInstanceName:
+            return connection.CreateInstance(pywbem.CIMInstance(class_name, values))
+
+        for number, uuid in enumerate(uuids):
+            destination = made(
+                "CIM_ListenerDestinationCIMXML", Destination=f"http://127.0.0.1:{port}/{number}"
+            )
+            selecting = made(
+                "CIM_IndicationFilter",
+                Query="SELECT * FROM CIM_InstModification WHERE SourceInstance ISA "
+                "CIM_ComputerSystem AND SourceInstance.EnabledState <> "
+                f"PreviousInstance.EnabledState AND SourceInstance.Name = '{uuid}'",
+                QueryLanguage="DMTF:CQL",
+            )
+            made("CIM_IndicationSubscription", Filter=selecting, Handler=destination)
+
+
+def _changes(
+    stage: Stage, machines: Sequence[str], running: dict[str, bool], many: int
+) -> list[_Changed]:
+    """Stop and start the machines in turn, each change at its time."""
+    local = threading.local()
+    began = time.monotonic()
+
+    def change(count: int) -> _Changed:
+        if not hasattr(local, "client"):
+            local.client = clients.enter_context(XmlRpcClient(stage.toolstack_url))
+        number = count % len(machines)
+        ref = machines[number]
+        time.sleep(max(began + count / _PER_SECOND - time.monotonic(), 0.0))
+        at = time.monotonic()
+        if running[ref]:
+            local.client.call("VM.hard_shutdown", ref)
+        else:
+            local.client.call("VM.start", ref, False, False)
+        running[ref] = not running[ref]
+        return _Changed(number, at, time.monotonic())
+
+    with ExitStack() as clients, ThreadPoolExecutor(_CLIENTS) as pool:
+        return list(pool.map(change, range(many)))
+
+
+def _latency(
+    systems: int, changes: Sequence[_Changed], arrivals: Sequence[Arrival], processor_s: float
+) -> _Latency:
+    """What belongs together by its order, as each listener is told of one machine."""
+    told: defaultdict[int, list[float]] = defaultdict(list)
+    for arrival in arrivals:
+        told[int(arrival.path.strip("/"))].append(arrival.at)
+    taken: list[float] = []
+    for listener in range(_SUBSCRIPTIONS):
+        wanted = listener % (_SUBSCRIPTIONS - 1)
+        began = [one.began for one in changes if one.number == wanted]
+        if len(began) != len(told[listener]):
+            raise RequestError(
+                f"listener {listener} was told {len(told[listener])} of {len(began)} changes"
+            )
+        taken += [at - change for change, at in zip(began, told[listener], strict=True)]
+    taken.sort()
+    calls = sorted(one.ended - one.began for one in changes)
+    return _Latency(
+        systems=systems,
+        changes=len(changes),
+        deliveries=len(taken),
+        per_second=len(changes) / (changes[-1].began - changes[0].began),
+        median_ms=taken[len(taken) // 2] * 1e3,
+        percentile_99_ms=taken[len(taken) * 99 // 100] * 1e3,
+        most_ms=taken[-1] * 1e3,
+        call_median_ms=calls[len(calls) // 2] * 1e3,
+        server_processor_ms=processor_s / len(changes) * 1e3,
+    )
+
+
+if __name__ == "__main__":
+    app()
