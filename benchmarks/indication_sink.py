@@ -1,7 +1,7 @@
 """A listener that only answers, and notes when each indication arrived.
 
 As a program it prints its port, then, when its standard input ends, a JSON list of [path,
-identifier, monotonic time].
+identifier, monotonic time, age in seconds].
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import NamedTuple
 
 __all__ = ["Arrival", "Sink", "sink"]
@@ -27,16 +28,18 @@ _BODY = (
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _IDENTIFIER = re.compile(rb'NAME="IndicationIdentifier" TYPE="string"><VALUE>([^<]*)<')
+_TIME = re.compile(rb'NAME="IndicationTime" TYPE="datetime"><VALUE>([\d.]{21})\+000<')
 
 _arrived: list[Arrival] = []
 
 
 class Arrival(NamedTuple):
-    """An indication, where it came and when, by ``time.monotonic``."""
+    """An indication, where it came and when, by ``time.monotonic``, and how old it was then."""
 
     path: str
     identifier: str
     at: float
+    age_s: float
 
 
 class Sink(NamedTuple):
@@ -87,11 +90,21 @@ class _Sink(asyncio.Protocol):
                 return
             now = time.monotonic()
             identifier = _IDENTIFIER.search(self._held, end, whole)
+            age_s = _age_s(_TIME.search(self._held, end, whole))
             path = self._held.split(b" ", 2)[1].decode()
             self._held = self._held[whole:]
             assert self._transport is not None
             self._transport.write(_ANSWER)
-            _arrived.append(Arrival(path, identifier[1].decode() if identifier else "", now))
+            name = identifier[1].decode() if identifier else ""
+            _arrived.append(Arrival(path, name, now, age_s))
+
+
+def _age_s(found: re.Match[bytes] | None) -> float:
+    """How long ago a time of UTC was."""
+    if found is None:
+        return 0.0
+    told = datetime.strptime(f"{found[1].decode()}+0000", "%Y%m%d%H%M%S.%f%z")
+    return time.time() - told.timestamp()
 
 
 async def _serve() -> None:

@@ -195,7 +195,7 @@ def _latency(seconds: int, directory: Path) -> _Latency:
         while bench.queue.size().deliveries:
             time.sleep(0.05)
         bench.close()
-        taken = sorted(at - told[one] for _, one, at in arrived() if one in told)
+        taken = sorted(one.at - told[one.identifier] for one in arrived() if one.identifier in told)
     return _Latency(
         deliveries=len(taken),
         median_ms=taken[len(taken) // 2] * 1e3,
