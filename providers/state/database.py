@@ -9,7 +9,8 @@ import fcntl
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -170,8 +171,8 @@ class StateDatabase:
 
     ``state`` is a directory, an SQLAlchemy URL, or nothing for this process only. Raises
     StateError where the state cannot be kept there: another server does, a newer version made
-    it, the database cannot be reached. ``lock`` is held by whoever uses ``engine``: a database in
-    memory has one connection for all threads.
+    it, the database cannot be reached. ``lock`` is held by whoever writes with ``engine``: a
+    database in memory has one connection for all threads.
     """
 
     def __init__(self, state: str = "") -> None:
@@ -198,6 +199,14 @@ class StateDatabase:
     def is_exclusive(self) -> bool:
         """Whether no other process can use the database as long as this one does."""
         return self._held is not None
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection for reading, which waits for no writer where that can be."""
+        with ExitStack() as stack:
+            if isinstance(self.engine.pool, sa.StaticPool):
+                stack.enter_context(self.lock)
+            yield stack.enter_context(self.engine.connect())
 
     def close(self) -> None:
         """Let go of the database and of the directory; another server may use them now."""

@@ -21,6 +21,7 @@ from virtcim.cimserver.indications.delivery.connection import (
 from virtcim.cimserver.indications.delivery.contracts import Subscribers
 from virtcim.cimserver.indications.delivery.ownership import Ownership, Patience
 from virtcim.cimserver.indications.delivery.queue import DeliveryQueue
+from virtcim.cimserver.indications.delivery.recorder import Recorder
 from virtcim.cimserver.indications.delivery.tls import ListenerTls
 from virtcim.cimserver.indications.delivery.worker import Outage, Worker
 
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 # How soon it is seen what other processes have put, and how often the owner beats.
 _POLL_S = 1.0
 _CLEAN_S = 60.0
+# What listeners took is recorded so often.
+_RECORD_S = 0.1
 # After what was being sent is made to fail.
 _ABORT_S = 1.0
 _OUTAGE_PAUSE_S = 2.0
@@ -115,12 +118,15 @@ class _Session:
         self._woken = threading.Event()
         self._stopping = threading.Event()
         self._outage = Outage()
+        self._recorder = Recorder(queue)
         self._watcher = threading.Thread(target=self._watch, name="indications", daemon=True)
+        self._writer = threading.Thread(target=self._write, name="sent indications", daemon=True)
         self._cleaned_at = float("-inf")
 
     def start(self) -> None:
         """Watch the queue from now on."""
         self._watcher.start()
+        self._writer.start()
 
     def stop(self, timeout_s: float) -> None:
         """As ``Deliverer.stop``."""
@@ -139,10 +145,13 @@ class _Session:
         end = time.monotonic() + _ABORT_S
         for worker in workers:
             worker.join(max(end - time.monotonic(), 0.0))
+        self._recorder.has_some.set()
+        self._writer.join(_ABORT_S)
         try:
+            self._recorder.flush()
             self._ownership.release()
         except sa.exc.SQLAlchemyError as error:
-            # Whoever delivers next waits until we have been silent for long enough.
+            # What was sent last is sent again, by who waits until we were silent for long enough.
             _log.warning("the state database cannot be told that we stop delivering: %s", error)
 
     def wake(self, destinations: Collection[str]) -> None:
@@ -158,7 +167,11 @@ class _Session:
         self._woken.set()
 
     def _may_send(self) -> bool:
-        return self._ownership.is_held and not self._stopping.is_set()
+        return (
+            self._ownership.is_held
+            and not self._recorder.is_failing
+            and not self._stopping.is_set()
+        )
 
     def _ended(self, worker: Worker) -> bool:
         """Let a worker go that has nothing to do, unless it just got something."""
@@ -174,6 +187,16 @@ class _Session:
             self._stopping.wait(pause_s)
             self._woken.wait(_POLL_S)
             self._woken.clear()
+
+    def _write(self) -> None:
+        while not self._stopping.is_set():
+            self._recorder.has_some.wait()
+            pause_s = self._outage.attempt(self._flush, _OUTAGE_PAUSE_S)
+            self._stopping.wait(pause_s)
+
+    def _flush(self) -> float:
+        self._recorder.flush()
+        return _RECORD_S
 
     def _look(self) -> float:
         """See for whom something waits, and have somebody for each."""
@@ -192,6 +215,7 @@ class _Session:
                         state,
                         self._queue,
                         self._subscribers,
+                        self._recorder,
                         connect=self._connect,
                         may_send=self._may_send,
                         stopping=self._stopping,

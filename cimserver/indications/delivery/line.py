@@ -21,6 +21,7 @@ from virtcim.cimserver.indications.delivery.policy import (
     pause_s,
 )
 from virtcim.cimserver.indications.delivery.queue import Delivery, DeliveryQueue, Sequencing
+from virtcim.cimserver.indications.delivery.recorder import Recorder
 
 __all__ = ["Line", "Listener"]
 
@@ -29,8 +30,6 @@ _log = logging.getLogger(__name__)
 _AT_ONCE = 50
 # What was taken from the queue longer ago may be there no more, as its subscription is removed.
 _BATCH_AGE_S = 1.0
-# What a listener took is recorded at least so often: it is sent again if we die before.
-_RECORD_S = 0.2
 
 
 class Listener(Protocol):
@@ -46,8 +45,8 @@ class Listener(Protocol):
 class Line:
     """Sends to one destination. ``may_send`` is asked before each; for one thread.
 
-    ``state`` is what the database says of the destination. ``connect`` makes the listener at a URL,
-    and raises DeliveryError where that is none.
+    ``state`` is what the database says of the destination, ``recorder`` takes what it is to be
+    told. ``connect`` makes the listener at a URL, and raises DeliveryError where that is none.
     """
 
     def __init__(
@@ -55,6 +54,7 @@ class Line:
         state: Sequencing,
         queue: DeliveryQueue,
         subscribers: Subscribers,
+        recorder: Recorder,
         *,
         connect: Callable[[str], Listener],
         may_send: Callable[[], bool],
@@ -63,15 +63,14 @@ class Line:
         self._state = state
         self._queue = queue
         self._subscribers = subscribers
+        self._recorder = recorder
         self._connect = connect
         self._may_send = may_send
         self._monotonic = monotonic
         self._listener: Listener | None = None
         self._url = ""
-        # What the listener took and the database does not know yet.
-        self._taken: list[Delivery] = []
-        self._has_recovered = False
-        self._recorded_at = float("-inf")
+        # What the listener took of the batch that is being sent.
+        self._taken: list[int] = []
         # When the last attempt failed, None where it did not.
         self._failed_at: float | None = None
 
@@ -80,21 +79,22 @@ class Line:
 
         Raises SQLAlchemyError and StateError where the database fails.
         """
-        self._record()
-        batch = self._queue.take(self._state.destination, _AT_ONCE)
-        began = self._recorded_at = self._monotonic()
-        for delivery in batch:
-            if not self._may_send():
-                batch = ()
-                break
-            pause_s = self._deliver(delivery)
-            if pause_s is not None:
-                return pause_s
-            if self._monotonic() - self._recorded_at >= _RECORD_S:
-                self._record()
-            if self._monotonic() - began >= _BATCH_AGE_S:
-                break
-        self._record()
+        destination = self._state.destination
+        batch = self._queue.take(
+            destination, _AT_ONCE, after=self._recorder.dealt_with(destination)
+        )
+        began = self._monotonic()
+        try:
+            for delivery in batch:
+                if not self._may_send():
+                    return None
+                pause_s = self._deliver(delivery)
+                if pause_s is not None:
+                    return pause_s
+                if self._monotonic() - began >= _BATCH_AGE_S:
+                    break
+        finally:
+            self._say_what_was_taken()
         return 0.0 if batch else None
 
     def close(self) -> None:
@@ -129,14 +129,14 @@ class Line:
         except DeliveryError as error:
             return self._failed(delivery, subscription, error)
         self._queue.counters.sent(1)
-        self._taken.append(delivery)
+        self._recorder.deal_with(delivery)
+        self._taken.append(delivery.number)
         if self._state.failed_attempts:
             _log.warning(
                 "%s: takes indications again, after %d failed attempts",
                 *(self._url, self._state.failed_attempts),
             )
             self._fails_no_more()
-            self._has_recovered = True
         return None
 
     def _reach(self, url: str) -> Listener:
@@ -146,27 +146,23 @@ class Line:
             self._listener = self._connect(url)
         return self._listener
 
-    def _record(self) -> None:
-        """Let the database know what was taken; it is tried again where that fails."""
+    def _say_what_was_taken(self) -> None:
         if self._taken:
-            self._queue.settle(self._taken, recovered=self._has_recovered)
-            self._has_recovered = False
-            first, last = self._taken[0].number, self._taken[-1].number
             _log.info(
                 "%s: sent %d indications, numbers %d to %d",
-                *(self._url, len(self._taken), first, last),
+                *(self._url, len(self._taken), self._taken[0], self._taken[-1]),
             )
             self._taken = []
-        self._recorded_at = self._monotonic()
 
     def _fails_no_more(self) -> None:
         self._state = Sequencing(destination=self._state.destination)
         self._failed_at = None
+        self._recorder.note(self._state)
 
     def _failed(
         self, delivery: Delivery, subscription: Subscription, error: DeliveryError
     ) -> float:
-        self._record()
+        self._say_what_was_taken()
         self._queue.counters.failed()
         state, now = self._state, self._monotonic()
         is_first = not state.failed_attempts
@@ -177,7 +173,7 @@ class Line:
         self._state = replace(
             state, failed_attempts=state.failed_attempts + 1, failing_for_s=failing_for_s
         )
-        self._queue.note_failures(self._state)
+        self._recorder.note(self._state)
         _log.log(
             logging.WARNING if is_first else logging.INFO,
             "%s: number %d of subscription %s is not delivered, attempt %d: %s",
@@ -196,7 +192,6 @@ class Line:
         if verdict is Verdict.GIVE_UP_ONE:
             self._give_up(delivery, "the listener refuses it")
             self._fails_no_more()
-            self._queue.note_failures(self._state)
         else:
             _log.warning(
                 "subscription %s is %s, as %s has taken nothing in %d attempts",
@@ -211,8 +206,7 @@ class Line:
 
     def _give_up(self, delivery: Delivery, reason: str) -> None:
         """Never send one: what comes behind it is not to wait."""
-        self._record()
-        self._queue.settle([delivery])
+        self._recorder.deal_with(delivery)
         self._queue.counters.dropped(1)
         _log.warning(
             "number %d of subscription %s is dropped: %s",

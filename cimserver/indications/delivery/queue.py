@@ -36,7 +36,16 @@ from virtcim.cimserver.indications.delivery.statements import (
 from virtcim.cimserver.indications.delivery.tables import BACKLOG, DELIVERY, PAYLOAD, SEQUENCE
 from virtcim.providers.state.database import StateDatabase
 
-__all__ = ["Addressee", "Delivery", "DeliveryQueue", "Entry", "QueueSize", "Queued", "Sequencing"]
+__all__ = [
+    "Addressee",
+    "Delivery",
+    "DeliveryQueue",
+    "Entry",
+    "Outcome",
+    "QueueSize",
+    "Queued",
+    "Sequencing",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -96,6 +105,20 @@ class Sequencing:
     destination: str
     failed_attempts: int = 0
     failing_for_s: float = 0.0
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What became of deliveries to a destination, to be recorded.
+
+    Those up to a number were dealt with (-1: none), with what they shared; ``state`` is how the
+    destination fails now, None where that has not changed.
+    """
+
+    destination: str
+    up_to: int = -1
+    payloads: list[int] = field(default_factory=list)
+    state: Sequencing | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,33 +227,38 @@ class DeliveryQueue:
 
     def waiting(self) -> Sequence[Sequencing]:
         """The destinations that something waits for."""
-        with self._transaction() as connection:
+        with self.database.reading() as connection:
             return [Sequencing(**row) for row in connection.execute(WAITING).mappings()]
 
-    def take(self, destination: str, most: int) -> Sequence[Delivery]:
-        """The next deliveries to a destination, in their order; they stay queued."""
-        parameters = {"to_destination": destination, "most": most}
-        with self._transaction() as connection:
+    def take(self, destination: str, most: int, *, after: int = -1) -> Sequence[Delivery]:
+        """The next deliveries to a destination beyond a number, in order; they stay queued."""
+        parameters = {"to_destination": destination, "most": most, "after": after}
+        with self.database.reading() as connection:
             return [Delivery(**row) for row in connection.execute(TAKE, parameters).mappings()]
 
-    def settle(self, deliveries: Sequence[Delivery], *, recovered: bool = False) -> None:
-        """Remove the first deliveries to a destination, as ``take`` gave them: they are dealt with.
-
-        ``recovered``: so the destination fails no more.
-        """
-        last = deliveries[-1]
+    def record(self, outcomes: Sequence[Outcome]) -> None:
+        """Record what became of deliveries, all of it or nothing; sorted by destination."""
+        done = [one for one in outcomes if one.up_to >= 0]
+        states = [one.state for one in outcomes if one.state is not None]
         with self._transaction() as connection:
-            connection.execute(
-                DEAL_WITH, {"to_destination": last.destination, "up_to": last.number}
-            )
-            _remove_unused(connection, (one.payload for one in deliveries))
-            if recovered:
-                _note(connection, Sequencing(destination=last.destination))
-
-    def note_failures(self, state: Sequencing) -> None:
-        """Keep how often and for how long a destination fails."""
-        with self._transaction() as connection:
-            _note(connection, state)
+            if done:
+                parameters = [
+                    {"to_destination": one.destination, "up_to": one.up_to} for one in done
+                ]
+                connection.execute(DEAL_WITH, parameters)
+                _remove_unused(connection, (each for one in done for each in one.payloads))
+            if states:
+                connection.execute(
+                    NOTE_FAILURES,
+                    [
+                        {
+                            "to_destination": state.destination,
+                            "attempts": state.failed_attempts,
+                            "for_s": state.failing_for_s,
+                        }
+                        for state in states
+                    ],
+                )
 
     def drop_expired(self) -> None:
         """Drop what has waited for too long, and whatever nothing refers to."""
@@ -250,7 +278,7 @@ class DeliveryQueue:
 
     def size(self) -> QueueSize:
         """What waits at present."""
-        with self._transaction() as connection:
+        with self.database.reading() as connection:
             count, oldest = connection.execute(
                 sa.select(sa.func.count(), sa.func.min(DELIVERY.c.queued)).select_from(DELIVERY)
             ).one()
@@ -334,12 +362,3 @@ def _discard(connection: sa.Connection, which: sa.ColumnElement[bool]) -> int:
 def _remove_unused(connection: sa.Connection, payloads: Iterable[int]) -> None:
     """Remove those of the payloads that no delivery refers to."""
     connection.execute(REMOVE_UNUSED, [{"unused": one} for one in sorted(set(payloads))])
-
-
-def _note(connection: sa.Connection, state: Sequencing) -> None:
-    parameters = {
-        "to_destination": state.destination,
-        "attempts": state.failed_attempts,
-        "for_s": state.failing_for_s,
-    }
-    connection.execute(NOTE_FAILURES, parameters)

@@ -62,7 +62,7 @@ TAKE = (
     )
     .join_from(DELIVERY, PAYLOAD, PAYLOAD.c.id == DELIVERY.c.payload, isouter=True)
     .join(SEQUENCE, SEQUENCE.c.destination == DELIVERY.c.destination)
-    .where(DELIVERY.c.destination == _destination)
+    .where(DELIVERY.c.destination == _destination, DELIVERY.c.number > sa.bindparam("after"))
     .order_by(DELIVERY.c.number)
     .limit(sa.bindparam("most"))
 )

@@ -12,6 +12,7 @@ from virtcim.cimserver.indications.delivery.connection import ListenerConnection
 from virtcim.cimserver.indications.delivery.contracts import Subscribers
 from virtcim.cimserver.indications.delivery.line import Line
 from virtcim.cimserver.indications.delivery.queue import DeliveryQueue, Sequencing
+from virtcim.cimserver.indications.delivery.recorder import Recorder
 from virtcim.daemon.incidents import incident
 from virtcim.providers import StateError
 
@@ -66,6 +67,7 @@ class Worker:
         state: Sequencing,
         queue: DeliveryQueue,
         subscribers: Subscribers,
+        recorder: Recorder,
         *,
         connect: Callable[[str], ListenerConnection],
         may_send: Callable[[], bool],
@@ -80,7 +82,9 @@ class Worker:
         self._ended = ended
         self._outage = outage
         self._poked = threading.Event()
-        self._line = Line(state, queue, subscribers, connect=self._connect, may_send=may_send)
+        self._line = Line(
+            state, queue, subscribers, recorder, connect=self._connect, may_send=may_send
+        )
         self._thread = threading.Thread(target=self._run, name="indications to one", daemon=True)
 
     @property

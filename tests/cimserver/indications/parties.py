@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from virtcim.cim.records import Record
-from virtcim.cimserver.indications.delivery.queue import Addressee, DeliveryQueue, Entry, Queued
+from virtcim.cimserver.indications.delivery.queue import (
+    Addressee,
+    Delivery,
+    DeliveryQueue,
+    Entry,
+    Outcome,
+    Queued,
+)
 from virtcim.cimserver.queries import Query
 from virtcim.providers.state.database import StateDatabase
 
@@ -106,6 +114,13 @@ def put(queue: DeliveryQueue, *texts: str, to: tuple[Subscription, ...]) -> Queu
         queued = queue.put(connection, entries)
     queue.accepted(queued)
     return queued
+
+
+def settle(queue: DeliveryQueue, deliveries: Sequence[Delivery]) -> None:
+    """Record that the first deliveries to a destination were dealt with."""
+    payloads = [one.payload for one in deliveries]
+    last = deliveries[-1]
+    queue.record([Outcome(destination=last.destination, up_to=last.number, payloads=payloads)])
 
 
 def written(text: str) -> bytes:

@@ -15,9 +15,15 @@ from tests.cimserver.indications.parties import (
     addressed,
     put,
     rows,
+    settle,
     written,
 )
-from virtcim.cimserver.indications.delivery.queue import DeliveryQueue, Entry, Sequencing
+from virtcim.cimserver.indications.delivery.queue import (
+    DeliveryQueue,
+    Entry,
+    Outcome,
+    Sequencing,
+)
 from virtcim.cimserver.indications.delivery.retention import Retention
 from virtcim.providers.state.database import StateDatabase
 
@@ -70,12 +76,35 @@ def test_each_destination_has_its_own_numbers_from_zero(queue: DeliveryQueue) ->
     assert first.context != queue.take("b", 1)[0].context
 
 
+def test_what_was_taken_before_can_be_left_out(queue: DeliveryQueue) -> None:
+    put(queue, "1", "2", "3", to=(ONE,))
+    assert [one.number for one in queue.take("a", 10, after=0)] == [1, 2]
+    assert queue.take("a", 10, after=2) == []
+
+
+def test_what_became_of_many_destinations_is_recorded_at_once(
+    queue: DeliveryQueue, database: StateDatabase
+) -> None:
+    put(queue, "1", "2", to=(ONE, OTHER))
+    queue.record(
+        [
+            Outcome(
+                destination=name, up_to=0, payloads=[one.payload for one in queue.take(name, 1)]
+            )
+            for name in "ab"
+        ]
+    )
+    assert numbers(queue, A) == [(1, "one")]
+    assert numbers(queue, B) == [(1, "other")]
+    assert rows(database, "select count(*) from indication_payload") == [(1,)]
+
+
 def test_what_is_taken_stays_until_it_is_settled(queue: DeliveryQueue) -> None:
     put(queue, "1", "2", "3", to=(ONE,))
     taken = queue.take("a", 2)
     assert [one.number for one in taken] == [0, 1]
     assert [one.number for one in queue.take("a", 2)] == [0, 1]
-    queue.settle(taken)
+    settle(queue, taken)
     assert numbers(queue, A) == [(2, "one")]
     put(queue, "4", to=(ONE,))
     assert numbers(queue, A) == [(2, "one"), (3, "one")]
@@ -86,9 +115,9 @@ def test_a_text_is_stored_once_for_all_and_as_long_as_somebody_waits(
 ) -> None:
     put(queue, "1", to=(ONE, TWO, OTHER))
     assert rows(database, "select count(*) from indication_payload") == [(1,)]
-    queue.settle(queue.take("a", 10))
+    settle(queue, queue.take("a", 10))
     assert [one.text() for one in queue.take("b", 10)] == [written("1")]
-    queue.settle(queue.take("b", 10))
+    settle(queue, queue.take("b", 10))
     assert rows(database, "select count(*) from indication_payload") == [(0,)]
     assert queue.waiting() == []
 
@@ -102,7 +131,7 @@ def test_the_sequence_of_a_destination_goes_on_after_a_restart(tmp_path: Path) -
         (taken,) = queue.take("a", 10)
         contexts.append(taken.context)
         assert taken.number == start
-        queue.settle([taken])
+        settle(queue, [taken])
         database.close()
     assert contexts[0] == contexts[1]
 
@@ -180,9 +209,9 @@ def test_what_has_waited_too_long_is_dropped(
 def test_failures_are_kept_until_something_succeeds(queue: DeliveryQueue) -> None:
     put(queue, "1", "2", to=(ONE,))
     failing = Sequencing(destination="a", failed_attempts=3, failing_for_s=7.5)
-    queue.note_failures(failing)
+    queue.record([Outcome(destination="a", state=failing)])
     assert queue.waiting() == [failing]
-    queue.settle(queue.take("a", 1), recovered=True)
+    queue.record([Outcome(destination="a", state=Sequencing(destination="a"))])
     assert queue.waiting() == [Sequencing(destination="a")]
 
 

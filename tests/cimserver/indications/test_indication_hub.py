@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from tests.cimserver.indications.parties import Destination, Subscription, rows
+from tests.cimserver.indications.parties import Destination, Subscription, rows, settle
 from virtcim.cim.cimxml.instances import Encoder
 from virtcim.cim.records import ObjectPath, Record
 from virtcim.cimserver.declarations import Declarations
@@ -205,7 +205,7 @@ def test_a_full_database_is_said_and_keeps_what_it_had(
     assert [one.number for one in queue.take("a", 1000)] == list(range(kept))
     assert rows(database, "select count(*) from remembered") == [(kept,)]
     # There is space again: it goes on with the next number.
-    queue.settle(queue.take("a", 1000))
+    settle(queue, queue.take("a", 1000))
     hub.tell([creation()], remembering("later"))
     assert [one.number for one in queue.take("a", 1000)] == [kept]
 
