@@ -35,6 +35,8 @@ _STATE_CHANGED = (
 _CHANGED = 50
 # Until what the last change led to is done, too.
 _REST_S = 3.0
+# A daemon that has nothing to do but to look for changes takes less than this share of a processor.
+_IDLE_SHARE = 0.05
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -43,8 +45,8 @@ app = typer.Typer(rich_markup_mode=None)
 class _Cost:
     """Per change: how long the call took, and the processor time of each daemon.
 
-    ``told``: whether a listener was told of each change, at the most ``percentile_99_s`` after the
-    call was answered, but for one in a hundred.
+    ``told``: whether a listener was told of each change; half of them were told within
+    ``median_s`` after the call was answered, all but one in a hundred within ``percentile_99_s``.
     """
 
     systems: int
@@ -52,6 +54,7 @@ class _Cost:
     call_s: float
     toolstack_s: float
     server_s: float
+    median_s: float = 0.0
     percentile_99_s: float = 0.0
 
 
@@ -92,7 +95,8 @@ def main(
             f" the toolstack and {one.server_s * 1e3:.1f} ms of the CIM server"
             f" ({_all(one) / _all(costs[0]):.1f} times what the first line cost)"
             + (
-                f"; 99 % are told within {one.percentile_99_s * 1e3:.1f} ms after the answer"
+                f"; told {one.median_s * 1e3:.1f} ms after the answer (median),"
+                f" 99 % within {one.percentile_99_s * 1e3:.1f} ms"
                 if one.told
                 else ""
             )
@@ -127,15 +131,21 @@ def _measured(systems: int, changes: int, progress: Progress) -> Iterator[_Cost]
                 _subscribe(server, port)
                 cost, answered = _changed(client, running, daemons, changes)
                 late_s = sorted(at - then for at, then in zip(arrived(), answered, strict=True))
-            percentile = late_s[len(late_s) * 99 // 100]
-            yield _Cost(systems=systems, told=True, percentile_99_s=percentile, **cost)
+            yield _Cost(
+                systems=systems,
+                told=True,
+                median_s=late_s[len(late_s) // 2],
+                percentile_99_s=late_s[len(late_s) * 99 // 100],
+                **cost,
+            )
 
 
 def _changed(
     client: XmlRpcClient, running: dict[str, bool], daemons: tuple[Daemon, Daemon], changes: int
 ) -> tuple[dict[str, float], list[float]]:
     """What the changes cost, and when each was answered."""
-    time.sleep(_REST_S)
+    for each in daemons:
+        _await_idle(each)
     before = [processor_time_s(each) for each in daemons]
     began_s = time.perf_counter()
     answered: list[float] = []
@@ -154,6 +164,15 @@ def _changed(
         for each, earlier in zip(daemons, before, strict=True)
     )
     return {"call_s": call_s, "toolstack_s": toolstack_s, "server_s": server_s}, answered
+
+
+def _await_idle(daemon: Daemon) -> None:
+    """Wait until what was begun before is done: what was there when somebody subscribed is kept."""
+    while True:
+        before_s = processor_time_s(daemon)
+        time.sleep(_REST_S)
+        if processor_time_s(daemon) - before_s < _IDLE_SHARE * _REST_S:
+            return
 
 
 @contextmanager

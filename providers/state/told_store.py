@@ -133,7 +133,7 @@ class ToldStore:
                 if text is not None
             ]
             if rows:
-                connection.execute(sa.insert(_TOLD), rows)
+                connection.execute(_INSERTION, rows)
 
         return write
 
@@ -143,13 +143,14 @@ class ToldStore:
 
     def _advance(self, connection: sa.Connection, *, complete: bool) -> None:
         done = connection.execute(
-            sa.update(_SOURCE)
-            .where(
-                _SOURCE.c.namespace == self._namespace,
-                _SOURCE.c.epoch == self._epoch,
-                _SOURCE.c.position == self._position,
-            )
-            .values(position=self._position + 1, complete=int(complete))
+            _ADVANCE,
+            {
+                "of_namespace": self._namespace,
+                "of_epoch": self._epoch,
+                "of_position": self._position,
+                "next_position": self._position + 1,
+                "is_complete": int(complete),
+            },
         )
         if done.rowcount:
             return
@@ -166,6 +167,17 @@ class ToldStore:
         connection.execute(sa.delete(_TOLD).where(_TOLD.c.namespace == self._namespace))
 
 
+# Made once: to make a statement takes longer than to execute it.
+_ADVANCE = (
+    sa.update(_SOURCE)
+    .where(
+        _SOURCE.c.namespace == sa.bindparam("of_namespace"),
+        _SOURCE.c.epoch == sa.bindparam("of_epoch"),
+        _SOURCE.c.position == sa.bindparam("of_position"),
+    )
+    .values(position=sa.bindparam("next_position"), complete=sa.bindparam("is_complete"))
+)
+_INSERTION = sa.insert(_TOLD)
 _DELETION = sa.delete(_TOLD).where(
     _TOLD.c.namespace == sa.bindparam("of_namespace"),
     _TOLD.c.kind == sa.bindparam("of_kind"),
