@@ -67,14 +67,21 @@ def alert_of(sink: RecordingSink, domain: libvirt.virDomain) -> Record:
     return found()[0]
 
 
+def last_state(sink: RecordingSink) -> object:
+    """The EnabledState of the last change of a machine that was told; None without one."""
+    changed = of_class(sink.told, MODIFICATION, VM)
+    return source(changed[-1]).values["EnabledState"] if changed else None
+
+
 def test_a_machine_is_told_from_its_definition_to_its_removal(
     sink: RecordingSink, qemu: libvirt.virConnect, make_disk: MakeDisk
 ) -> None:
     domain = qemu.defineXML(domain_xml("short", disks=(make_disk(IDLE),)))
-    domain.create()
-    domain.suspend()
-    domain.resume()
-    domain.destroy()
+    sink.wait_for(lambda: bool(of_class(sink.told, CREATION, VM)))
+    steps = ((domain.create, 2), (domain.suspend, 9), (domain.resume, 2), (domain.destroy, 3))
+    for step, state in steps:
+        step()
+        sink.wait_for(lambda state=state: last_state(sink) == state)  # type: ignore[misc]
     domain.undefine()
     sink.wait_for(lambda: bool(of_class(sink.told, DELETION, VM)))
     (made,) = of_class(sink.told, CREATION, VM)
