@@ -35,6 +35,7 @@ from virtcim.daemon.asgi import Receive, Scope, Send
 from virtcim.daemon.audit import Audit
 from virtcim.daemon.basic_authentication import BasicAuthenticator
 from virtcim.daemon.bodies import BodyRefused, ClientGone, read_body, refuse
+from virtcim.daemon.client_certificates import certificate_user
 from virtcim.daemon.current_request import note_user
 from virtcim.daemon.logins import Logins, TooManyLogins
 from virtcim.daemon.requester import Requester, peer_of
@@ -61,7 +62,8 @@ class CimServer:
     """The embedded CIM server.
 
     ``authenticate`` says whether a user's password is right, None lets everybody in; ``user_stamp``
-    gives what is another thing as soon as that is out of date, ``rights`` what he may do. What
+    gives what is another thing as soon as that is out of date, ``rights`` what he may do;
+    ``knows`` says whether there is a user whom a client certificate names. What
     changes something is told to ``audit``. ``host`` is what object paths name, the machine's own
     name by default. ``subscriptions`` keeps what clients create, None where they can create
     nothing. Run it with any ASGI server, and close it with the lifespan protocol or ``close``.
@@ -74,6 +76,7 @@ class CimServer:
         *,
         authenticate: Callable[[str, str], bool] | None,
         user_stamp: Callable[[str], object] = lambda _: None,
+        knows: Callable[[str], bool] = lambda _: False,
         rights: Callable[[str], Rights] = lambda _: EVERYTHING,
         audit: Audit | None = None,
         limits: Limits | None = None,
@@ -94,6 +97,7 @@ class CimServer:
             subscriptions=subscriptions,
         )
         self._rights = rights
+        self._knows = knows
         self._logins = (
             None
             if authenticate is None
@@ -199,11 +203,20 @@ class CimServer:
         return answer, head.response_headers(), executor
 
     async def _requester(self, head: Head, scope: Scope) -> Requester:
-        """Who asks. Raises HttpProblem 401."""
+        """Who asks: whom his certificate names, else his password. Raises HttpProblem."""
         peer = peer_of(scope)
         if self._authenticator is None:
             return Requester(rights=EVERYTHING, peer=peer)
-        user = await self._user(self._authenticator, head, peer)
+        named = certificate_user(scope)
+        if named is None:
+            user = await self._user(self._authenticator, head, peer)
+        elif self._knows(named):
+            user = named
+        else:
+            self._audit.login_refused(named, peer)
+            raise HttpProblem(
+                status=403, detail="the client certificate names no user that is known here"
+            )
         note_user(user)
         return Requester(user=user, rights=self._rights(user), peer=peer)
 

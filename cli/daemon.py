@@ -11,7 +11,7 @@ import typer
 
 from virtcim.cli.helptext import Command
 from virtcim.cli.startup import LogFormat, LogLevel
-from virtcim.daemon.access import Authentication
+from virtcim.daemon.access import Authentication, ClientCertificates
 
 __all__ = [
     "AuditOption",
@@ -22,6 +22,8 @@ __all__ = [
     "LogLevelOption",
     "StopTimeoutOption",
     "TlsCertOption",
+    "TlsClientCaOption",
+    "TlsClientCertOption",
     "TlsKeyOption",
     "UsersOption",
     "register_daemon",
@@ -85,6 +87,17 @@ AuditOption = Annotated[
 ]
 TlsCertOption = Annotated[str, typer.Option(help="Certificate (PEM) for https.")]
 TlsKeyOption = Annotated[str, typer.Option(help="Key (PEM) of the certificate.")]
+TlsClientCaOption = Annotated[
+    str,
+    typer.Option(
+        help="Certificates (PEM) that those of clients are verified by; whom one names is logged "
+        "in without a password."
+    ),
+]
+TlsClientCertOption = Annotated[
+    ClientCertificates,
+    typer.Option(help="Whether a client of https must show a certificate."),
+]
 StopTimeoutOption = Annotated[
     float,
     typer.Option(

@@ -14,7 +14,7 @@ from typing import Any
 
 from virtcim.cli.startup import LogFormat, LogLevel
 from virtcim.cli.toolstack_daemon import Arguments, DomainType
-from virtcim.daemon.access import Authentication
+from virtcim.daemon.access import Authentication, ClientCertificates
 from virtcim.daemon.limits import Limit, limits_of
 from virtcim.toolstack.limits import Limits
 
@@ -33,6 +33,8 @@ _TYPES: Mapping[str, Any] = {
     "audit": Path,
     "tls_cert": str,
     "tls_key": str,
+    "tls_client_ca": str,
+    "tls_client_cert": ClientCertificates,
     "session_idle": float,
     "shutdown_timeout": float,
     "reconcile": float,

@@ -26,6 +26,8 @@ from virtcim.cli.daemon import (
     LogLevelOption,
     StopTimeoutOption,
     TlsCertOption,
+    TlsClientCaOption,
+    TlsClientCertOption,
     TlsKeyOption,
     UsersOption,
     register_daemon,
@@ -50,7 +52,7 @@ from virtcim.cli.startup import (
     usable,
     users_file,
 )
-from virtcim.daemon.access import Access, Authentication, open_access
+from virtcim.daemon.access import Access, Authentication, ClientCertificates, open_access
 from virtcim.daemon.audit import Audit, AuditError
 from virtcim.daemon.incidents import incident
 from virtcim.daemon.memory import return_memory
@@ -106,6 +108,8 @@ def _serve(
     audit: AuditOption = None,
     tls_cert: TlsCertOption = "",
     tls_key: TlsKeyOption = "",
+    tls_client_ca: TlsClientCaOption = "",
+    tls_client_cert: TlsClientCertOption = ClientCertificates.OPTIONAL,
     hypervisor_user: UserOption = None,
     hypervisor_password_file: PasswordFileOption = None,
     hypervisor_ca: CaOption = None,
@@ -146,6 +150,8 @@ def _serve(
             listen,
             tls_cert=tls_cert,
             tls_key=tls_key,
+            tls_client_ca=tls_client_ca,
+            tls_client_cert=tls_client_cert,
             auth=auth,
             users=users_file(users, directory),
             audit=Audit("serve", audit),
@@ -249,6 +255,7 @@ def _run(
                 schema,
                 authenticate=serving.access.authenticate,
                 user_stamp=serving.access.user_stamp,
+                knows=serving.access.knows,
                 rights=serving.access.rights,
                 audit=serving.access.audit,
                 limits=serving.limits,

@@ -16,6 +16,8 @@ from virtcim.cli.daemon import (
     LogLevelOption,
     StopTimeoutOption,
     TlsCertOption,
+    TlsClientCaOption,
+    TlsClientCertOption,
     TlsKeyOption,
     UsersOption,
     register_daemon,
@@ -23,7 +25,7 @@ from virtcim.cli.daemon import (
 from virtcim.cli.limits import with_limits
 from virtcim.cli.startup import LogFormat, LogLevel
 from virtcim.cli.toolstack_daemon import Arguments, DomainType, run_toolstack
-from virtcim.daemon.access import Authentication
+from virtcim.daemon.access import Authentication, ClientCertificates
 from virtcim.toolstack.limits import Limits
 
 __all__ = ["register"]
@@ -84,6 +86,8 @@ def _toolstack(
     audit: AuditOption = None,
     tls_cert: TlsCertOption = "",
     tls_key: TlsKeyOption = "",
+    tls_client_ca: TlsClientCaOption = "",
+    tls_client_cert: TlsClientCertOption = ClientCertificates.OPTIONAL,
     session_idle: _SessionIdleOption = 24 * 60 * 60.0,
     shutdown_timeout: _ShutdownTimeoutOption = 120.0,
     reconcile: _ReconcileOption = 10.0,
@@ -118,6 +122,8 @@ def _toolstack(
                 audit=audit,
                 tls_cert=tls_cert,
                 tls_key=tls_key,
+                tls_client_ca=tls_client_ca,
+                tls_client_cert=tls_client_cert,
                 session_idle=session_idle,
                 shutdown_timeout=shutdown_timeout,
                 reconcile=reconcile,

@@ -17,7 +17,7 @@ from virtcim.cli.startup import (
     usable,
     users_file,
 )
-from virtcim.daemon.access import Access, Authentication, open_access
+from virtcim.daemon.access import Access, Authentication, ClientCertificates, open_access
 from virtcim.daemon.asgi import ASGIApp
 from virtcim.daemon.audit import Audit, AuditError
 from virtcim.daemon.listener import ListenError
@@ -52,6 +52,8 @@ class Arguments:
     audit: Path | None = None
     tls_cert: str = ""
     tls_key: str = ""
+    tls_client_ca: str = ""
+    tls_client_cert: ClientCertificates = ClientCertificates.OPTIONAL
     session_idle: float = 24 * 60 * 60.0
     shutdown_timeout: float = 120.0
     reconcile: float = 10.0
@@ -72,6 +74,8 @@ def run_toolstack(arguments: Arguments) -> int:
             arguments.listen,
             tls_cert=arguments.tls_cert,
             tls_key=arguments.tls_key,
+            tls_client_ca=arguments.tls_client_ca,
+            tls_client_cert=arguments.tls_client_cert,
             auth=arguments.auth,
             users=users_file(arguments.users, directory),
             audit=Audit("toolstack", arguments.audit),
@@ -85,6 +89,7 @@ def run_toolstack(arguments: Arguments) -> int:
                 domain_type=arguments.domain_type.value,
                 authenticate=access.authenticate,
                 user_stamp=access.user_stamp,
+                knows=access.knows,
                 rights=access.rights,
                 audit=access.audit,
                 session_idle_s=arguments.session_idle,

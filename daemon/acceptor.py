@@ -40,7 +40,8 @@ _REFUSAL = (
 class Acceptor:
     """Accepts the connections of one listening socket; looks like a server of asyncio to uvicorn.
 
-    ``make`` gives the protocol of a new connection. To be made in the event loop.
+    ``make`` gives the protocol of a new connection, ``context`` its TLS, None without. To be made
+    in the event loop.
     """
 
     def __init__(
@@ -49,7 +50,7 @@ class Acceptor:
         make: Callable[[], HttpConnection],
         admission: Admission,
         limits: ClientLimits,
-        context: ssl.SSLContext | None,
+        context: Callable[[], ssl.SSLContext | None],
     ) -> None:
         self._sock = sock
         self._make = make
@@ -147,12 +148,13 @@ class Acceptor:
         connection = self._make()
         connection.address = address
         connection.on_lost = partial(self._admission.leave, address)
-        handshake_s = None if self._context is None else self._limits.head_timeout_s
+        context = self._context()
+        handshake_s = None if context is None else self._limits.head_timeout_s
         try:
             await self._loop.connect_accepted_socket(
                 lambda: connection,
                 sock,
-                ssl=self._context,
+                ssl=context,
                 ssl_handshake_timeout=handshake_s,
                 ssl_shutdown_timeout=handshake_s,
             )
@@ -164,7 +166,7 @@ class Acceptor:
     def _refuse(self, sock: socket.socket) -> None:
         self._waiting.discard(sock)
         with contextlib.suppress(OSError):
-            if self._context is None:
+            if self._context() is None:
                 sock.send(_REFUSAL)
                 sock.shutdown(socket.SHUT_WR)
                 # What was sent and not read would make the system take back the refusal.

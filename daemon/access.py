@@ -8,11 +8,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from virtcim.daemon.audit import Audit
-from virtcim.daemon.listener import Listen, parse_listen, require_authentication
+from virtcim.daemon.listener import Listen, ListenError, parse_listen, require_authentication
 from virtcim.daemon.roles import EVERYTHING, Rights
 from virtcim.daemon.users import Users, open_users
 
-__all__ = ["Access", "Authentication", "open_access"]
+__all__ = ["Access", "Authentication", "ClientCertificates", "open_access"]
 
 
 class Authentication(StrEnum):
@@ -20,6 +20,13 @@ class Authentication(StrEnum):
 
     BASIC = "basic"
     NONE = "none"
+
+
+class ClientCertificates(StrEnum):
+    """Whether clients must show a certificate."""
+
+    OPTIONAL = "optional"
+    REQUIRED = "required"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +49,10 @@ class Access:
         """What is another thing as soon as what is known of the user is out of date."""
         return None if self.users is None else self.users.stamp(user)
 
+    def knows(self, user: str) -> bool:
+        """Whether there is such a user."""
+        return self.users is not None and self.users.find(user) is not None
+
     def rights(self, user: str) -> Rights:
         """What a user may do."""
         return EVERYTHING if self.users is None else self.users.rights(user)
@@ -58,6 +69,8 @@ def open_access(
     *,
     tls_cert: str,
     tls_key: str,
+    tls_client_ca: str,
+    tls_client_cert: ClientCertificates,
     auth: Authentication,
     users: Path,
     audit: Audit,
@@ -69,7 +82,18 @@ def open_access(
     ``say`` is told where a users file was made; ``trusts_unix``: the daemon asks nobody who comes
     by a Unix socket. Raises ListenError and UsersError.
     """
-    listens = [parse_listen(one, cert_file=tls_cert, key_file=tls_key) for one in listen]
+    listens = [
+        parse_listen(
+            one,
+            cert_file=tls_cert,
+            key_file=tls_key,
+            client_ca_file=tls_client_ca,
+            client_cert_required=tls_client_cert is ClientCertificates.REQUIRED,
+        )
+        for one in listen
+    ]
+    if tls_client_ca and not any(one.kind == "https" for one in listens):
+        raise ListenError("client certificates need an https listener")
     if auth is Authentication.NONE:
         require_authentication(listens)
         return Access(listens=listens, users=None, audit=audit)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -60,6 +60,12 @@ class HttpConnection(H11Protocol):
         on_lost, self.on_lost = self.on_lost, None
         if on_lost is not None:
             on_lost()
+
+    @property
+    def peer_certificate(self) -> Mapping[str, Any] | None:
+        """What TLS has verified of the client's certificate, as ``ssl`` tells it."""
+        certificate: Mapping[str, Any] | None = self.transport.get_extra_info("peercert")
+        return certificate
 
     @property
     def is_lost(self) -> bool:

@@ -43,6 +43,8 @@ class Listen:
     path: str = ""
     cert_file: str = ""
     key_file: str = ""
+    client_ca_file: str = ""  # what certificates of clients are verified by; empty: none are asked
+    client_cert_required: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -81,8 +83,15 @@ class BoundListener:
                     Path(self.listen.path).unlink()
 
 
-def parse_listen(text: str, *, cert_file: str = "", key_file: str = "") -> Listen:
-    """Parse a listener; ``https`` takes the certificate and key. Raises ListenError."""
+def parse_listen(
+    text: str,
+    *,
+    cert_file: str = "",
+    key_file: str = "",
+    client_ca_file: str = "",
+    client_cert_required: bool = False,
+) -> Listen:
+    """Parse a listener; ``https`` takes the certificates and the key. Raises ListenError."""
     if text.startswith("unix:"):
         path = text.removeprefix("unix:").removeprefix("//")  # people also write unix:///PATH
         if not path:
@@ -102,7 +111,15 @@ def parse_listen(text: str, *, cert_file: str = "", key_file: str = "") -> Liste
         return Listen(kind="http", host=host, port=port)
     if not cert_file or not key_file:
         raise ListenError(f"{text!r} needs a certificate and a key")
-    return Listen(kind="https", host=host, port=port, cert_file=cert_file, key_file=key_file)
+    return Listen(
+        kind="https",
+        host=host,
+        port=port,
+        cert_file=cert_file,
+        key_file=key_file,
+        client_ca_file=client_ca_file,
+        client_cert_required=client_cert_required,
+    )
 
 
 def require_authentication(listens: Iterable[Listen]) -> None:

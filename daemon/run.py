@@ -9,7 +9,6 @@ import inspect
 import logging
 import math
 import signal
-import ssl
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -36,7 +35,7 @@ from virtcim.daemon.listener import (
 )
 from virtcim.daemon.local_hosts import only_local_hosts
 from virtcim.daemon.memory import limit_memory, return_memory
-from virtcim.daemon.tls import CIPHERS, LEAST_VERSION, load_certificate_anew
+from virtcim.daemon.tls import TlsError, renewed_context, tls_context
 
 __all__ = [
     "AppFactory",
@@ -134,7 +133,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=[])
         for sock in sockets or ():
             acceptor = Acceptor(
-                sock, self._connection, self._admission, self._limits, self.config.ssl
+                sock, self._connection, self._admission, self._limits, lambda: self.config.ssl
             )
             self.servers.append(cast("asyncio.Server", acceptor))
         self.accepting.set()
@@ -200,7 +199,7 @@ async def _run(
         def hang_up() -> None:
             for server, one in zip(servers, bound, strict=True):
                 if server.config.ssl is not None:
-                    load_certificate_anew(server.config.ssl, one.listen)
+                    server.config.ssl = renewed_context(server.config.ssl, one.listen)
             hooks.refresh()
 
         loop.add_signal_handler(signal.SIGHUP, hang_up)
@@ -261,19 +260,13 @@ def _config(app: ASGIApp, listen: Listen, limits: ClientLimits) -> uvicorn.Confi
         proxy_headers=False,
         timeout_keep_alive=math.ceil(limits.silence_s),
         timeout_graceful_shutdown=_GRACEFUL_STOP_S,
-        ssl_certfile=listen.cert_file or None,
-        ssl_keyfile=listen.key_file or None,
-        ssl_ciphers=CIPHERS,
     )
-    try:
-        config.load()
-        if config.ssl is not None:
-            config.ssl.minimum_version = LEAST_VERSION
-    except (OSError, ssl.SSLError) as exc:
-        raise StartError(
-            f"cannot use the certificate {listen.cert_file} and key {listen.key_file} "
-            f"for {listen}: {exc}"
-        ) from exc
+    config.load()
+    if listen.kind == "https":
+        try:
+            config.ssl = tls_context(listen)
+        except TlsError as exc:
+            raise StartError(str(exc)) from exc
     return config
 
 

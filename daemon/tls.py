@@ -7,29 +7,59 @@ import ssl
 
 from virtcim.daemon.listener import Listen
 
-__all__ = ["CIPHERS", "LEAST_VERSION", "load_certificate_anew"]
+__all__ = ["TlsError", "renewed_context", "tls_context"]
 
 _log = logging.getLogger(__name__)
 
-LEAST_VERSION = ssl.TLSVersion.TLSv1_2
+_LEAST_VERSION = ssl.TLSVersion.TLSv1_2
 # For TLS 1.2, in OpenSSL's words (RFC 9325 section 4.2): all of TLS 1.3 has forward secrecy.
-CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
-def load_certificate_anew(context: ssl.SSLContext, listen: Listen) -> None:
-    """Read certificate and key again, for connections that begin from now on.
+class TlsError(Exception):
+    """A certificate cannot be used; the text is one sentence for the administrator."""
 
-    Where they cannot be used, the log says why, and those of before stay.
-    """
-    files = listen.cert_file, listen.key_file
+
+def tls_context(listen: Listen) -> ssl.SSLContext:
+    """What the connections of a listener are made with. Raises TlsError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = _LEAST_VERSION
+    context.set_ciphers(_CIPHERS)
     try:
-        # One that does not fit its key must not take the place of one that does.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*files)
-        context.load_cert_chain(*files)
+        context.load_cert_chain(listen.cert_file, listen.key_file)
     except (OSError, ssl.SSLError) as exc:
-        _log.error(
-            "%s: cannot use the certificate %s and key %s, those of before stay: %s",
-            *(listen, *files, exc),
-        )
-    else:
-        _log.info("%s: read the certificate %s anew", listen, listen.cert_file)
+        raise TlsError(
+            f"cannot use the certificate {listen.cert_file} and key {listen.key_file} "
+            f"for {listen}: {exc}"
+        ) from exc
+    if listen.client_ca_file:
+        _verify_clients(context, listen)
+    return context
+
+
+def _verify_clients(context: ssl.SSLContext, listen: Listen) -> None:
+    try:
+        context.load_verify_locations(cafile=listen.client_ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        raise TlsError(
+            f"cannot use the certificates {listen.client_ca_file} "
+            f"that clients of {listen} are verified by: {exc}"
+        ) from exc
+    context.verify_mode = ssl.CERT_REQUIRED if listen.client_cert_required else ssl.CERT_OPTIONAL
+    # A session that is resumed would not be verified again.
+    context.num_tickets = 0
+    context.options |= ssl.OP_NO_TICKET
+
+
+def renewed_context(context: ssl.SSLContext, listen: Listen) -> ssl.SSLContext:
+    """What connections that begin from now on are made with, of files that may have changed.
+
+    Where they cannot be used, the log says why, and it is the ``context`` of before.
+    """
+    try:
+        renewed = tls_context(listen)
+    except TlsError as exc:
+        _log.error("%s; those of before stay", exc)
+        return context
+    _log.info("%s: read the certificate %s anew", listen, listen.cert_file)
+    return renewed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from virtcim.daemon.audit import Audit
@@ -29,7 +30,8 @@ __all__ = ["Services"]
 class Services:
     """One toolstack's parts.
 
-    ``logins`` decides about user name and password on TCP; None lets everybody in.
+    ``logins`` decides about user name and password on TCP; None lets everybody in. ``knows`` says
+    whether there is a user whom a client certificate names.
     """
 
     connection: LibvirtConnection
@@ -46,6 +48,7 @@ class Services:
     made_pools: MadePools
     statistics: Statistics
     logins: Logins | None
+    knows: Callable[[str], bool]
     audit: Audit
     shutdown_timeout_s: float
     domain_type: str

@@ -45,7 +45,8 @@ class ToolstackOptions:
     """What an administrator decides.
 
     ``domain_type`` is auto, kvm or qemu. ``authenticate`` decides about user names and passwords
-    that come over TCP, and ``rights`` about what a user may do; without the first everybody who can
+    that come over TCP, ``knows`` about users whom a client certificate names, and ``rights`` about
+    what a user may do; without the first everybody who can
     connect is trusted. What changes something is told to ``audit``. ``image_directories`` and
     ``image_sources`` are where clients may name images (docs/security.md).
     """
@@ -55,6 +56,7 @@ class ToolstackOptions:
     domain_type: str = "auto"
     authenticate: Callable[[str, str], bool] | None = None
     user_stamp: Callable[[str], object] = lambda _: None
+    knows: Callable[[str], bool] = lambda _: False
     rights: Callable[[str], Rights] = lambda _: EVERYTHING
     audit: Audit = field(default_factory=lambda: Audit("toolstack"))
     session_idle_s: float = 24 * 60 * 60
@@ -154,6 +156,7 @@ class Toolstack:
             made_pools=self._made_pools,
             statistics=self._statistics,
             logins=self._logins,
+            knows=options.knows,
             audit=options.audit,
             shutdown_timeout_s=options.shutdown_timeout_s,
             domain_type=options.domain_type,
@@ -164,6 +167,7 @@ class Toolstack:
         """What answers the calls; it is made when it is first wanted, from one thread."""
         if self._application is None:
             from virtcim.daemon.bodies import bounded_bodies
+            from virtcim.daemon.client_certificates import certificate_user
             from virtcim.daemon.incidents import incident
             from virtcim.toolstack.accessors import accessor_calls
             from virtcim.toolstack.calls import CALLS_OF_READERS, calls_of_changers
@@ -185,6 +189,7 @@ class Toolstack:
                         max_elements=limits.request_elements,
                     ),
                     incident=incident,
+                    certificate_user=certificate_user,
                 ),
                 most_bytes=limits.request_bytes,
                 timeout_s=limits.body_timeout_s,

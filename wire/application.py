@@ -46,12 +46,14 @@ _XML_TYPES = ("text/xml", "application/xml")
 class ClientInfo:
     """Who calls: ``address`` is empty on a Unix socket, which only its owner can open.
 
+    ``certificate_user`` is whom a verified client certificate names, None where none was shown.
     ``disconnected`` is set when the client goes away before it was answered; long polls end then.
     """
 
     address: str = ""
     is_unix: bool = False
     is_tls: bool = False
+    certificate_user: str | None = None
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -76,7 +78,8 @@ class XmlRpcApplication:
 
     ``dispatch`` returns the result, or raises RemoteFault to answer with that ``<fault>``. Any
     other exception goes to ``incident`` with what failed: it gives the phrase that is all that the
-    client learns. Without it whoever serves the application has to answer.
+    client learns. Without it whoever serves the application has to answer. ``certificate_user``
+    gives whom the client certificate of a request names.
     """
 
     def __init__(
@@ -86,7 +89,9 @@ class XmlRpcApplication:
         limits: Limits | None = None,
         paths: Iterable[str] = ("/", "/RPC2"),
         incident: Incident | None = None,
+        certificate_user: Callable[[Scope], str | None] = lambda _: None,
     ) -> None:
+        self._certificate_user = certificate_user
         self._dispatch = dispatch
         self._limits = limits or Limits()
         self._paths = frozenset(paths)
@@ -102,7 +107,7 @@ class XmlRpcApplication:
             headers = [*_CLOSE, *exc.headers]
             await _respond(send, exc.status, _TEXT, f"{exc.text}\n".encode(), headers)
             return
-        client = _client_info(scope)
+        client = _client_info(scope, self._certificate_user(scope))
         watcher = asyncio.create_task(_watch_disconnect(receive, client.disconnected))
         try:
             body = await self._answer(method, params, client)
@@ -155,7 +160,7 @@ class XmlRpcApplication:
             return encode_fault(_FAULT_INTERNAL, self._incident(f"the call {method}", exc))
 
 
-def _client_info(scope: Scope) -> ClientInfo:
+def _client_info(scope: Scope, certificate_user: str | None) -> ClientInfo:
     server = scope.get("server")
     client = scope.get("client")
     # ASGI: the port is None when the server listens on a Unix socket; older versions of uvicorn
@@ -164,6 +169,7 @@ def _client_info(scope: Scope) -> ClientInfo:
         address=client[0] if client else "",
         is_unix=client is None and (server is None or server[1] is None),
         is_tls=scope.get("scheme") == "https",
+        certificate_user=certificate_user,
     )
 
 

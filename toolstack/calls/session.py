@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from virtcim.daemon.logins import TooManyLogins
+from virtcim.daemon.logins import Logins, TooManyLogins
 from virtcim.toolstack.accessors import setter_calls
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.refs import NULL, reference
+from virtcim.toolstack.services import Services
 
 __all__ = ["SESSION_CALLS"]
 
@@ -25,24 +26,41 @@ async def login_with_password(
 ) -> str:
     """Begin a session.
 
-    Who can open the Unix socket is trusted: it belongs to the user the toolstack runs as.
+    Who can open the Unix socket is trusted: it belongs to the user the toolstack runs as. Whom a
+    client certificate names needs no password, and may leave the user name empty.
     Raises ``SESSION_AUTHENTICATION_FAILED`` for a wrong name or password.
     """
     services = context.services
-    logins = None if context.client.is_unix else services.logins
     stamp = None
-    if logins is not None:
-        stamp = services.sessions.stamp(uname)
-        try:
-            right = await logins.is_right(uname, pwd, context.client.address)
-        except TooManyLogins:
-            why = "too many logins of this address wait to be checked; try again later"
-            raise XapiFailure("SESSION_AUTHENTICATION_FAILED", uname, why) from None
-        if not right:
-            why = "unknown user or wrong password"
-            raise XapiFailure("SESSION_AUTHENTICATION_FAILED", uname, why)
+    if not context.client.is_unix and services.logins is not None:
+        named = context.client.certificate_user
+        if named is None:
+            stamp = services.sessions.stamp(uname)
+            await _check_password(services.logins, uname, pwd, context.client.address)
+        else:
+            stamp = services.sessions.stamp(named)
+            _check_certificate(services, named, uname, context.client.address)
+            uname = named
     host = reference("host", uuid) if (uuid := services.lookup.host_uuid) else NULL
     return services.sessions.open(uname, originator, host, stamp)
+
+
+async def _check_password(logins: Logins, user: str, password: str, peer: str) -> None:
+    try:
+        right = await logins.is_right(user, password, peer)
+    except TooManyLogins:
+        why = "too many logins of this address wait to be checked; try again later"
+        raise XapiFailure("SESSION_AUTHENTICATION_FAILED", user, why) from None
+    if not right:
+        why = "unknown user or wrong password"
+        raise XapiFailure("SESSION_AUTHENTICATION_FAILED", user, why)
+
+
+def _check_certificate(services: Services, named: str, user: str, peer: str) -> None:
+    if user not in ("", named) or not services.knows(named):
+        services.audit.login_refused(named, peer)
+        why = "the client certificate names another user, or none that is known here"
+        raise XapiFailure("SESSION_AUTHENTICATION_FAILED", user, why)
 
 
 @SESSION_CALLS.add("session.logout", "", inline=True, needs_libvirt=False)
