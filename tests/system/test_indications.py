@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import socket
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 import pywbem
@@ -133,3 +136,37 @@ def test_a_subscription_outlives_the_death_of_its_server(
         assert not connection.EnumerateInstanceNames(
             "CIM_IndicationSubscription", namespace="root/interop"
         )
+
+
+def test_no_acknowledged_subscription_is_lost_when_the_server_dies(server: Daemon) -> None:
+    acknowledged: list[str] = []
+    enough = threading.Event()
+
+    def create_until_it_dies() -> None:
+        with client(server) as connection, suppress(pywbem.Error):
+            for number in itertools.count():
+                destination = pywbem.CIMInstance(
+                    "CIM_ListenerDestinationCIMXML",
+                    {"Name": str(number), "Destination": "http://127.0.0.1:1"},
+                )
+                connection.CreateInstance(destination, namespace="root/interop")
+                acknowledged.append(str(number))
+                if number == 50:
+                    enough.set()
+
+    with ThreadPoolExecutor(1) as creating:
+        creating.submit(create_until_it_dies)
+        assert enough.wait(DEADLINE_S)
+        server.kill()
+    server.start()
+    wait_until_connected(server)
+    with client(server) as connection:
+        kept = {
+            one["Name"]
+            for one in connection.EnumerateInstanceNames(
+                "CIM_ListenerDestinationCIMXML", namespace="root/interop"
+            )
+        }
+    assert kept >= set(acknowledged)
+    # What was being created may be there, too.
+    assert len(kept) <= len(acknowledged) + 1

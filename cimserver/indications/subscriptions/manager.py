@@ -10,10 +10,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 from uuid import uuid4
-
-import sqlalchemy as sa
 
 from virtcim.cim.path_text import path_text
 from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode
@@ -39,6 +36,12 @@ from virtcim.cimserver.indications.subscriptions.snapshot import (
     Surroundings,
     path_of,
 )
+from virtcim.cimserver.indications.subscriptions.store import (
+    Change,
+    NothingWaits,
+    SubscriptionStore,
+    Waiting,
+)
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.queries.properties import Classes
 from virtcim.providers import ErrorCode, StateDatabase, StateError, failure
@@ -49,7 +52,7 @@ from virtcim.providers.interop.indications import (
     INDICATION_SERVICE,
 )
 
-__all__ = ["NothingWaits", "SubscriptionManager", "Waiting"]
+__all__ = ["SubscriptionManager"]
 
 # What each class of subscriptions is to.
 _SUBSCRIPTIONS = {
@@ -92,35 +95,6 @@ _KINDS: Mapping[str, _Kind] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Change:
-    """A change in progress: what there is, and the transaction."""
-
-    connection: sa.Connection
-    snapshot: Snapshot
-    now: float
-
-
-class Waiting(Protocol):
-    """What waits to be delivered, and is dropped with what it waits for, in one transaction."""
-
-    def forget_subscription(self, connection: sa.Connection, subscription: str) -> None:
-        """Drop what waits for a subscription that is removed or disabled."""
-
-    def forget_destination(self, connection: sa.Connection, destination: str) -> None:
-        """Drop what waits for a destination that is removed."""
-
-
-class NothingWaits:
-    """Where nothing is delivered."""
-
-    def forget_subscription(self, connection: sa.Connection, subscription: str) -> None:
-        """Nothing waits for it."""
-
-    def forget_destination(self, connection: sa.Connection, destination: str) -> None:
-        """Nothing waits for it."""
-
-
 class SubscriptionManager:
     """All subscriptions of this server, kept in its state database; safe to use from many threads.
 
@@ -141,69 +115,45 @@ class SubscriptionManager:
         changed: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._database = database
         self._limits = limits
-        self._waiting = waiting or NothingWaits()
-        self._changed = changed
-        self._clock = clock
         self._classes = classes
         url = database.engine.url
         # A directory, and what is in memory, belong to one server.
-        self._is_shared = url.get_backend_name() != "sqlite"
+        is_shared = url.get_backend_name() != "sqlite"
         self._surroundings = Surroundings(
             compiler=Compiler(classes),
             namespaces={name.lower(): name for name in namespaces},
             limits=limits,
-            is_persistent=self._is_shared or bool(url.database),
+            is_persistent=is_shared or bool(url.database),
             may_see=may_see,
             clock=clock,
         )
-        with self._transaction() as connection:
-            self._snapshot = self._read(connection)
+        self._store = SubscriptionStore(
+            database,
+            self._surroundings,
+            waiting=waiting or NothingWaits(),
+            changed=changed,
+            is_shared=is_shared,
+        )
 
     @property
     def snapshot(self) -> Snapshot:
         """What there is now, for the providers to show. Raises CimError where it cannot be read."""
-        try:
-            return self._newest()
-        except StateError as exc:
-            raise failure(ErrorCode.ERR_OPERATION_FAILED, str(exc)) from exc
+        with _told_to_client():
+            return self._store.newest()
 
     @property
     def index(self) -> SubscriptionIndex:
         """Who is told of what, now. Raises StateError where that cannot be read."""
-        return self._newest().index
+        return self._store.newest().index
 
     def settings(self) -> DeliverySettings:
         """How to deliver, now."""
-        return settings_of(self._snapshot.rows.service)
+        return settings_of(self._store.last_seen.rows.service)
 
     def find(self, subscription: str) -> Subscription | None:
         """An enabled subscription, None where it is removed or disabled. Raises StateError."""
-        return self._newest().enabled.get(subscription)
-
-    def _newest(self) -> Snapshot:
-        """What there is, also by another server on the same database."""
-        if self._is_shared:
-            with self._transaction() as connection:
-                if tables.revision(connection) != self._snapshot.rows.revision:
-                    self._snapshot = self._read(connection)
-        return self._snapshot
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        with self._database.lock:
-            if self._database.closed:
-                raise StateError("the server is stopping")
-            try:
-                with self._database.engine.begin() as connection:
-                    yield connection
-            except sa.exc.SQLAlchemyError as exc:
-                # What SQLAlchemy adds is the statement, over many lines.
-                reason = getattr(exc, "orig", None) or exc
-                raise StateError(
-                    f"subscriptions cannot be kept in the state database: {reason}"
-                ) from exc
+        return self._store.newest().enabled.get(subscription)
 
     def concerns(self, class_name: str) -> bool:
         """Whether instances of a class are created, changed or deleted here."""
@@ -238,7 +188,7 @@ class SubscriptionManager:
         values = kind.properties.created(given.class_name, others)
         if kind is _FILTERS:
             check_filter(values, self._surroundings)
-        with self._changing() as change:
+        with _told_to_client(), self._store.change() as change:
             if found_element(change.snapshot, self._surroundings, path) is not None:
                 raise _already_there(path)
             there = sum(row.class_name in kind.classes for row in change.snapshot.rows.elements)
@@ -262,7 +212,7 @@ class SubscriptionManager:
     ) -> ObjectPath:
         others = {name: value for name, value in given.values.items() if name not in _REFERENCES}
         values = properties.SUBSCRIPTION.created(given.class_name, others)
-        with self._changing() as change:
+        with _told_to_client(), self._store.change() as change:
             source, handler = (
                 referred(change.snapshot, self._surroundings, name, given) for name in _REFERENCES
             )
@@ -311,7 +261,7 @@ class SubscriptionManager:
         wanted = [one.name for key, one in declared.items() if names is not None and key in names]
         if names is None:
             wanted = list(given.values)
-        with self._changing() as change:
+        with _told_to_client(), self._store.change() as change:
             if self._classes.is_a(INDICATION_SERVICE.name, path.class_name):
                 self._modify_service(change, path, given, wanted)
                 return
@@ -333,7 +283,7 @@ class SubscriptionManager:
             tables.change_element(change.connection, element.row.id, after)
 
     def _modify_subscription(
-        self, change: _Change, one: Subscribed, given: Record, wanted: Sequence[str]
+        self, change: Change, one: Subscribed, given: Record, wanted: Sequence[str]
     ) -> None:
         if one.ends is not None and one.ends <= change.now:
             raise failure(ErrorCode.ERR_WRONG_STATE_FOR_OP, "the subscription is over")
@@ -346,10 +296,10 @@ class SubscriptionManager:
         changed = one.row.changed if is_same else change.now
         tables.change_subscription(change.connection, one.row.id, after, changed)
         if after["SubscriptionState"] == SubscriptionState.DISABLED:
-            self._waiting.forget_subscription(change.connection, one.row.id)
+            change.waiting.forget_subscription(change.connection, one.row.id)
 
     def _modify_service(
-        self, change: _Change, path: ObjectPath, given: Record, wanted: Sequence[str]
+        self, change: Change, path: ObjectPath, given: Record, wanted: Sequence[str]
     ) -> None:
         instances = change.snapshot.instances(path.namespace, INDICATION_SERVICE.name)
         identity = INDICATION_SERVICE.shape.identity(path)
@@ -362,11 +312,11 @@ class SubscriptionManager:
 
     def delete(self, path: ObjectPath, *, may_touch: MayTouch) -> None:
         """Delete an instance (DSP0200 "DeleteInstance"). Raises CimError."""
-        with self._changing() as change:
+        with _told_to_client(), self._store.change() as change:
             subscribed = self._subscribed(change.snapshot, path)
             if subscribed is not None:
                 _check_owner(subscribed, may_touch)
-                self._remove(change.connection, [subscribed.row.id])
+                change.remove_subscriptions([subscribed.row.id])
                 return
             element = self._element(change.snapshot, path)
             if element.row is None:
@@ -380,57 +330,21 @@ class SubscriptionManager:
                     source=path,
                 )
             tables.remove_element(change.connection, element.row.id)
-            self._waiting.forget_destination(change.connection, element.row.id)
+            change.waiting.forget_destination(change.connection, element.row.id)
 
     def disable(self, subscription: str) -> None:
         """Disable a subscription whose listener fails, if it is still there. Raises StateError."""
-        with self._changed_by_server() as change:
+        with self._store.change() as change:
             for one in change.snapshot.subscribed.values():
                 if one.row.id == subscription:
                     after = {**one.row.properties, "SubscriptionState": SubscriptionState.DISABLED}
                     tables.change_subscription(change.connection, subscription, after, change.now)
-                    self._waiting.forget_subscription(change.connection, subscription)
+                    change.waiting.forget_subscription(change.connection, subscription)
 
     def remove(self, subscription: str) -> None:
         """Remove a subscription whose listener fails, if it is still there. Raises StateError."""
-        with self._changed_by_server() as change:
-            self._remove(change.connection, [subscription])
-
-    @contextmanager
-    def _changing(self) -> Iterator[_Change]:
-        """A change by a client; it counts when the block has ended well. Raises CimError."""
-        try:
-            with self._changed_by_server() as change:
-                yield change
-        except StateError as exc:
-            raise failure(ErrorCode.ERR_OPERATION_FAILED, str(exc)) from exc
-
-    @contextmanager
-    def _changed_by_server(self) -> Iterator[_Change]:
-        with self._transaction() as connection:
-            tables.revise(connection)
-            now, snapshot = self._clock(), self._snapshot
-            if tables.revision(connection) != snapshot.rows.revision + 1:
-                snapshot = self._read(connection)
-            over = [
-                one.row.id
-                for one in snapshot.subscribed.values()
-                if one.ends is not None and one.ends <= now
-            ]
-            self._remove(connection, over)
-            yield _Change(connection=connection, snapshot=snapshot, now=now)
-            after = self._read(connection)
-        self._snapshot = after
-        self._changed()
-
-    def _read(self, connection: sa.Connection) -> Snapshot:
-        return Snapshot(tables.read_rows(connection), self._surroundings)
-
-    def _remove(self, connection: sa.Connection, ids: Sequence[str]) -> None:
-        if ids:
-            tables.remove_subscriptions(connection, ids)
-        for each in ids:
-            self._waiting.forget_subscription(connection, each)
+        with self._store.change() as change:
+            change.remove_subscriptions([subscription])
 
     def _check_limit(self, there: int, most: int, noun: str) -> None:
         if there >= most:
@@ -462,6 +376,14 @@ class SubscriptionManager:
             if found is not None and found.kept.namespace.lower() == path.namespace.lower():
                 return found
         raise _not_there(path)
+
+
+@contextmanager
+def _told_to_client() -> Iterator[None]:
+    try:
+        yield
+    except StateError as exc:
+        raise failure(ErrorCode.ERR_OPERATION_FAILED, str(exc)) from exc
 
 
 def _check_owner(one: Element | Subscribed, may_touch: MayTouch) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from tests.cimserver.indications.subscribing import (
     refusal,
     subscribing,
 )
+from tests.cimserver.serving import DEADLINE_S
 from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode
 from virtcim.cimserver import Limits
 from virtcim.cimserver.declarations import Declarations
@@ -239,6 +242,40 @@ def test_two_servers_on_one_database_never_keep_the_same_twice(tmp_path: Path) -
     assert caught.value.status_code == StatusCode.NOT_FOUND
     for one in databases:
         one.close()
+
+
+class _SlowAfterwards:
+    """A lock whose first holder goes on late after it has let go."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._first: int | None = None
+        self.let_go, self.may_go_on = threading.Event(), threading.Event()
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+        self._first = self._first or threading.get_ident()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+        if threading.get_ident() == self._first:
+            self.let_go.set()
+            assert self.may_go_on.wait(DEADLINE_S)
+
+
+def test_what_is_shown_never_becomes_older_again() -> None:
+    database = StateDatabase()
+    manager = _manager(database)
+    slow = _SlowAfterwards()
+    database.lock = slow  # type: ignore[assignment]
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(_create, manager, FILTER, Name="first", **_FILTER_VALUES)
+        assert slow.let_go.wait(DEADLINE_S)
+        _create(manager, FILTER, Name="second", **_FILTER_VALUES)
+        slow.may_go_on.set()
+        first.result(DEADLINE_S)
+    identities = [one.identity for one in manager.snapshot.instances(INTEROP, FILTER)]
+    assert [json.loads(one)[-1] for one in identities][-2:] == ["first", "second"]
 
 
 def test_a_closed_server_refuses_with_a_sentence(tmp_path: Path) -> None:
