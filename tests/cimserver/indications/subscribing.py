@@ -46,6 +46,7 @@ QUERY = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_Compute
 class Subscribing:
     """A served server, its subscriptions, and a client of it."""
 
+    providers: Providers
     server: Served
     manager: SubscriptionManager
     connection: pywbem.WBEMConnection
@@ -103,7 +104,9 @@ def subscribing(state: str | Path = "", limits: Limits | None = None) -> Iterato
         manager = IndicationService(providers, schema, limits or Limits()).subscriptions
         server = CimServer(providers, schema, authenticate=None, subscriptions=manager)
         with served(server) as running, running.pywbem() as connection:
-            yield Subscribing(server=running, manager=manager, connection=connection)
+            yield Subscribing(
+                providers=providers, server=running, manager=manager, connection=connection
+            )
     finally:
         providers.close()
 

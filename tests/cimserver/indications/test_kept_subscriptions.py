@@ -280,6 +280,6 @@ def test_what_is_shown_never_becomes_older_again() -> None:
 
 def test_a_closed_server_refuses_with_a_sentence(tmp_path: Path) -> None:
     with subscribing(tmp_path) as subscriber:
-        subscriber.manager._database.close()
+        subscriber.providers.state.close()
         code, said = refusal(subscriber.filter)
         assert (code, "the server is stopping" in said) == (StatusCode.FAILED, True)
