@@ -51,9 +51,13 @@ class Listener:
     def next(self) -> pywbem.CIMInstance:
         return self._told.get(timeout=DEADLINE_S)
 
-    def close(self) -> None:
-        assert self._told.empty()
+    def stop(self) -> None:
         self._server.stop()
+
+    def close(self) -> None:
+        """Nothing else was told."""
+        assert self._told.empty()
+        self.stop()
 
 
 @pytest.fixture
