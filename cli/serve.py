@@ -59,7 +59,8 @@ from virtcim.daemon.memory import return_memory
 from virtcim.daemon.roles import Role
 from virtcim.daemon.run import ListenError, StartError, run_daemon
 from virtcim.daemon.users import UsersError
-from virtcim.hypervisor import Endpoint, open_endpoint
+from virtcim.errormap import HypervisorError
+from virtcim.hypervisor import Endpoint, InventoryLoadingError, open_endpoint
 from virtcim.mof import Schema, SchemaError, load_schema
 from virtcim.providers import Providers, StateError
 
@@ -275,5 +276,13 @@ def _run(
 
 async def _await_first_connection(endpoint: Endpoint) -> None:
     """Give a hypervisor that is there the time to be known before the first request."""
-    if not await asyncio.to_thread(endpoint.wait_attempted, _FIRST_CONNECTION_S):
-        _log.warning("%s has not answered yet; requests fail until it does", endpoint.url)
+    if await asyncio.to_thread(endpoint.wait_attempted, _FIRST_CONNECTION_S):
+        return
+    why = "has not answered yet"
+    try:
+        endpoint.inventory()
+    except InventoryLoadingError as exc:
+        why = f"is still being read ({exc.loading})"
+    except HypervisorError:
+        pass
+    _log.warning("%s %s; requests fail until everything has been read", endpoint.url, why)

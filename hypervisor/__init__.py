@@ -15,6 +15,7 @@ from virtcim.hypervisor.credentials import Credentials
 from virtcim.hypervisor.dialects import DIALECTS, open_endpoint
 from virtcim.hypervisor.endpoint import Endpoint, Monitor, PowerStateError
 from virtcim.hypervisor.inventory import Watcher
+from virtcim.hypervisor.loading import InventoryLoadingError, Loading
 from virtcim.hypervisor.model import (
     Console,
     ConsoleKind,
@@ -55,6 +56,8 @@ __all__ = [
     "ImageSize",
     "Incident",
     "Inventory",
+    "InventoryLoadingError",
+    "Loading",
     "MediumChange",
     "Monitor",
     "Network",

@@ -42,8 +42,13 @@ class Endpoint(Protocol):
     def inventory(self) -> Inventory:
         """The state of everything now, without any call to the hypervisor.
 
-        Raises HypervisorError with the reason of the disconnection while there is no connection.
+        Raises HypervisorError with the reason of the disconnection while there is no connection,
+        InventoryLoadingError while everything is being read for the first time since.
         """
+
+    @property
+    def age_s(self) -> float:
+        """How long ago ``inventory()`` was last known to be complete; 0 while there is none."""
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Call ``watcher`` with every new inventory, and with the Fault that ends the connection.

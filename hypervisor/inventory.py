@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 from virtcim.errormap import ErrorCode, Fault, HypervisorError, from_transport, translate
+from virtcim.hypervisor.loading import InventoryLoadingError, Loading
 from virtcim.hypervisor.model import Inventory
 
 __all__ = ["InventoryStore", "Watcher"]
@@ -30,9 +32,11 @@ class InventoryStore:
 
     Reads take a reference and nothing else: they never wait and never call the hypervisor.
     ``token`` is the position in the stream of changes up to which the inventory is complete.
+    ``clock`` gives seconds that only grow.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._changed = threading.Condition()
         self._inventory: Inventory | None = None
         self._token = ""
@@ -40,6 +44,8 @@ class InventoryStore:
         self._fault = from_transport(
             phase="connect", message="the connection is still being made", operation="event.from"
         )
+        self._loading: Loading | None = None
+        self._complete_s = 0.0
         self._attempted = False
         self._watchers: tuple[Watcher, ...] = ()
 
@@ -47,8 +53,16 @@ class InventoryStore:
         """Give the state of everything. Raises HypervisorError while disconnected."""
         inventory = self._inventory
         if inventory is None:
-            raise HypervisorError(self._fault)
+            loading = self._loading
+            raise (
+                HypervisorError(self._fault) if loading is None else InventoryLoadingError(loading)
+            )
         return inventory
+
+    @property
+    def age_s(self) -> float:
+        """How long ago the hypervisor last said that nothing else has changed; 0 without any."""
+        return 0.0 if self._inventory is None else max(self._clock() - self._complete_s, 0.0)
 
     @property
     def connected(self) -> bool:
@@ -65,6 +79,8 @@ class InventoryStore:
         with self._changed:
             is_news = inventory is not self._inventory
             self._inventory = inventory
+            self._loading = None
+            self._complete_s = self._clock()
             self._token = token
             self._synchronisations += resynchronised
             self._attempted = True
@@ -78,10 +94,18 @@ class InventoryStore:
             is_news = self._inventory is not None or not self._attempted
             self._fault = _as_disconnection(fault)
             self._inventory = None
+            self._loading = None
             self._attempted = True
             self._changed.notify_all()
             if is_news:
                 self._tell(self._fault)
+
+    def load(self, loading: Loading) -> None:
+        """Let every read fail with how much has been read, until something is published.
+
+        What readers see stays where everything is only read anew.
+        """
+        self._loading = loading
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Call ``watcher`` with every new inventory, and with why there is none once there is none.

@@ -52,6 +52,8 @@ RESPONSE_LIMITS: Final = Limits(max_bytes=512 * 2**20, max_elements=40_000_000)
 
 _METHOD_NAME = re.compile(r"[A-Za-z0-9_.:/-]{1,255}")
 _WHITE = " \t\r\n"
+# An envelope holds a value, which holds the records.
+_RECORD_DEPTH = 2
 
 
 class _Decoder:
@@ -70,6 +72,8 @@ class _Decoder:
         self._values: list[Any] = []
         self._marks: list[int] = []
         self._names: dict[str, str] = {}
+        #: How many structs of the third level are complete: the records in an answer of records.
+        self.records = 0
         self.method = ""
         self.is_fault = False
         # The encoding is fixed, whatever the document says: no second reading of the same bytes.
@@ -256,6 +260,8 @@ class _Decoder:
         values = self._values
         mark = self._marks.pop()
         values[mark:] = [dict(zip(values[mark::2], values[mark + 1 :: 2], strict=True))]
+        if len(self._marks) == _RECORD_DEPTH:
+            self.records += 1
 
     def _end_data(self) -> None:
         if self._text:

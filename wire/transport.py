@@ -11,7 +11,7 @@ import socket
 import ssl
 import threading
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,10 +151,16 @@ class Transport:
         )
 
     def call(
-        self, method: str, params: Sequence[object], *, read_timeout_s: float | None = None
+        self,
+        method: str,
+        params: Sequence[object],
+        *,
+        read_timeout_s: float | None = None,
+        on_records: Callable[[int], None] | None = None,
     ) -> Any:
         """Call ``method`` and return its decoded result.
 
+        ``on_records`` is told now and then how many records of the answer have arrived.
         Raises RemoteFault for a ``<fault>``, and HypervisorError with a transport fault for all
         else. A call that only reads is repeated once when a kept-alive connection turns out to
         have been closed meanwhile; one that changes something never is.
@@ -166,13 +172,13 @@ class Transport:
         patience_s = self._read_timeout_s if read_timeout_s is None else read_timeout_s
         progress = _Progress(self._sockets, self._closed)
         try:
-            return self._exchange(method, content, patience_s, progress)
+            return self._exchange(method, content, patience_s, progress, on_records)
         except _FAILURES as exc:
             if not self._may_repeat(method, exc, progress):
                 raise HypervisorError(self._fault(method, progress.phase, exc)) from exc
         progress = _Progress(self._sockets, self._closed)
         try:
-            return self._exchange(method, content, patience_s, progress)
+            return self._exchange(method, content, patience_s, progress, on_records)
         except _FAILURES as exc:
             raise HypervisorError(self._fault(method, progress.phase, exc)) from exc
 
@@ -201,7 +207,14 @@ class Transport:
             operation=method,
         )
 
-    def _exchange(self, method: str, content: bytes, patience_s: float, progress: _Progress) -> Any:
+    def _exchange(
+        self,
+        method: str,
+        content: bytes,
+        patience_s: float,
+        progress: _Progress,
+        on_records: Callable[[int], None] | None,
+    ) -> Any:
         if self._closed.is_set():
             raise HypervisorError(
                 from_transport(phase="connect", message=_CLOSED_BY_US, operation=method)
@@ -223,17 +236,24 @@ class Transport:
             if reply.status != _HTTP_OK or reply.encoding.lower() != "identity":
                 raise HypervisorError(_http_fault(method, reply, response.iter_stream()))
             try:
-                return self._decode(response.iter_stream(), progress.excerpt)
+                return self._decode(response.iter_stream(), progress.excerpt, on_records)
             except MalformedMessage as exc:
                 fault = _malformed_fault(method, reply, exc, progress.excerpt)
                 raise HypervisorError(fault) from exc
 
-    def _decode(self, chunks: Iterable[bytes], excerpt: bytearray) -> Any:
+    def _decode(
+        self,
+        chunks: Iterable[bytes],
+        excerpt: bytearray,
+        on_records: Callable[[int], None] | None,
+    ) -> Any:
         decoder = ResponseDecoder(self._limits)
         for chunk in chunks:
             if len(excerpt) < _BODY_EXCERPT_BYTES:
                 excerpt += chunk[: _BODY_EXCERPT_BYTES - len(excerpt)]
             decoder.feed(chunk)
+            if on_records is not None:
+                on_records(decoder.records)
         return decoder.close()
 
 

@@ -6,6 +6,7 @@ an odd one costs only itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from virtcim.hypervisor.xenapi.session import UnusableAnswerError, XenApiSession
@@ -22,14 +23,19 @@ class ClassRecords(NamedTuple):
     unreadable: dict[str, str]
 
 
-def read_class(session: XenApiSession, session_ref: str, class_name: str) -> ClassRecords:
-    """Read every object of a class.
+def read_class(
+    session: XenApiSession,
+    session_ref: str,
+    class_name: str,
+    on_records: Callable[[int], None] = lambda _: None,
+) -> ClassRecords:
+    """Read every object of a class; ``on_records`` is told now and then how many have arrived.
 
     Raises UnusableAnswerError where not even the references can be had, and HypervisorError where
     the connection or the session is lost.
     """
     try:
-        return ClassRecords(_all_records(session, session_ref, class_name), {})
+        return ClassRecords(_all_records(session, session_ref, class_name, on_records), {})
     except UnusableAnswerError as exc:
         refs = _refs(session, session_ref, class_name, exc)
     records: dict[str, Any] = {}
@@ -43,9 +49,11 @@ def read_class(session: XenApiSession, session_ref: str, class_name: str) -> Cla
     return ClassRecords(records, unreadable)
 
 
-def _all_records(session: XenApiSession, session_ref: str, class_name: str) -> dict[str, Any]:
+def _all_records(
+    session: XenApiSession, session_ref: str, class_name: str, on_records: Callable[[int], None]
+) -> dict[str, Any]:
     method = f"{class_name}.get_all_records"
-    records = session.call_in(session_ref, method)
+    records = session.call_in(session_ref, method, on_records=on_records)
     if not isinstance(records, dict):
         raise UnusableAnswerError.of(method, "the answer is no map of records")
     return records

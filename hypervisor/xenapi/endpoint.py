@@ -116,6 +116,11 @@ class XenApiEndpoint:
         """
         return self._store.read()
 
+    @property
+    def age_s(self) -> float:
+        """How long ago ``inventory()`` was last known to be complete; 0 while there is none."""
+        return self._store.age_s
+
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Call ``watcher`` with every new inventory, and with what ends the connection."""
         return self._store.watch(watcher)

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Container, Mapping
+from functools import partial
 from typing import Any
 
 from virtcim.errormap import HypervisorError, from_transport
@@ -14,6 +15,7 @@ from virtcim.hypervisor.model import Task
 from virtcim.hypervisor.xenapi.assembly import Assembly
 from virtcim.hypervisor.xenapi.class_records import ClassRecords, read_class
 from virtcim.hypervisor.xenapi.fields import RecordError
+from virtcim.hypervisor.xenapi.progress import ReadingProgress
 from virtcim.hypervisor.xenapi.records import PARTS, read_record
 from virtcim.hypervisor.xenapi.session import (
     UnusableAnswerError,
@@ -169,8 +171,9 @@ class Follower:
         tens of megabytes.
         """
         token = self._token_now(session)
+        progress = ReadingProgress(self._count_systems(session), self._store.load)
         for class_name in PARTS:
-            self._read_class(session, class_name)
+            self._read_class(session, class_name, progress)
         # Each class was read at another moment; with these events all of them are of one.
         token = self._take_changes(session, token, 0.0)
         self._pool_ref = self._assembly.pool_ref
@@ -183,11 +186,25 @@ class Follower:
     def _token_now(self, session: str) -> str:
         return _token(self._session.call_in(session, "event.from", ["pool"], "", 0.0))
 
-    def _read_class(self, session: str, class_name: str) -> None:
+    def _count_systems(self, session: str) -> int:
+        """How many virtual systems there are, 0 where that is not told: it is said, and no more."""
+        try:
+            return len(self._session.call_in(session, "VM.get_all"))
+        except (UnusableAnswerError, TypeError):
+            return 0
+
+    def _read_class(
+        self, session: str, class_name: str, progress: ReadingProgress | None = None
+    ) -> None:
         """Read all objects of a class; where that cannot be, everything else is kept true."""
         began_s = time.monotonic()
         try:
-            read = read_class(self._session, session, class_name)
+            if progress is None:
+                read = read_class(self._session, session, class_name)
+            else:
+                arrived = partial(progress.arrived, class_name)
+                read = read_class(self._session, session, class_name, arrived)
+                progress.finished(class_name, read.records)
         except UnusableAnswerError as exc:
             self._tell(class_name, "", f"not read: {exc.brief}")
             self._assembly.unreadable(class_name, exc.fault)

@@ -112,11 +112,19 @@ class XenApiSession:
             return self._session
 
     def call_in(
-        self, session: str, method: str, *params: object, read_timeout_s: float | None = None
+        self,
+        session: str,
+        method: str,
+        *params: object,
+        read_timeout_s: float | None = None,
+        on_records: Callable[[int], None] | None = None,
     ) -> Any:
-        """Call ``method`` in this very session, which is not renewed. Raises HypervisorError."""
+        """Call ``method`` in this very session, which is not renewed. Raises HypervisorError.
+
+        ``on_records`` is told now and then how many records of the answer have arrived.
+        """
         try:
-            return self._exchange(method, (session, *params), read_timeout_s)
+            return self._exchange(method, (session, *params), read_timeout_s, on_records)
         except HypervisorError as exc:
             if is_session_invalid(exc.fault):
                 self.forget(session)
@@ -167,10 +175,16 @@ class XenApiSession:
         previous.close()
 
     def _exchange(
-        self, method: str, params: tuple[object, ...], read_timeout_s: float | None
+        self,
+        method: str,
+        params: tuple[object, ...],
+        read_timeout_s: float | None,
+        on_records: Callable[[int], None] | None = None,
     ) -> Any:
         try:
-            envelope = self._transport.call(method, params, read_timeout_s=read_timeout_s)
+            envelope = self._transport.call(
+                method, params, read_timeout_s=read_timeout_s, on_records=on_records
+            )
         except RemoteFault as exc:
             fault = from_xapi(["INTERNAL_ERROR", exc.string], operation=method)
             raise UnusableAnswerError(fault) from exc

@@ -285,6 +285,11 @@ class SimulatedEndpoint:
                 for watcher in [*self._watchers]:
                     watcher(told)
 
+    @property
+    def age_s(self) -> float:
+        """What is in memory is always complete."""
+        return 0.0
+
     def wait_attempted(self, timeout_s: float) -> bool:
         return True
 
