@@ -78,6 +78,7 @@ class CimServer:
         user_stamp: Callable[[str], object] = lambda _: None,
         knows: Callable[[str], bool] = lambda _: False,
         rights: Callable[[str], Rights] = lambda _: EVERYTHING,
+        login_threads: int = 1,
         audit: Audit | None = None,
         limits: Limits | None = None,
         host: str = "",
@@ -101,7 +102,7 @@ class CimServer:
         self._logins = (
             None
             if authenticate is None
-            else Logins(authenticate, refused=self._audit.login_refused)
+            else Logins(authenticate, threads=login_threads, refused=self._audit.login_refused)
         )
         self._authenticator = (
             None if self._logins is None else BasicAuthenticator(self._logins, stamp=user_stamp)

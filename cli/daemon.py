@@ -20,6 +20,7 @@ __all__ = [
     "ListenOption",
     "LogFormatOption",
     "LogLevelOption",
+    "PamServiceOption",
     "StopTimeoutOption",
     "TlsCertOption",
     "TlsClientCaOption",
@@ -67,8 +68,8 @@ ListenOption = Annotated[
 AuthOption = Annotated[
     Authentication,
     typer.Option(
-        help="How clients log in; none lets everybody in, and is for loopback addresses and Unix "
-        "sockets only."
+        help="How clients log in: with passwords of the users file, or of PAM for users of that "
+        "file; none lets everybody in, and is for loopback addresses and Unix sockets only."
     ),
 ]
 UsersOption = Annotated[
@@ -84,6 +85,9 @@ AuditOption = Annotated[
         help="File that gets a line of JSON for each operation that changes something; made for "
         "its owner alone. By default they go to standard error."
     ),
+]
+PamServiceOption = Annotated[
+    str, typer.Option(help="With --auth pam the service that is asked, a file of /etc/pam.d.")
 ]
 TlsCertOption = Annotated[str, typer.Option(help="Certificate (PEM) for https.")]
 TlsKeyOption = Annotated[str, typer.Option(help="Key (PEM) of the certificate.")]

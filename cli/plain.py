@@ -29,6 +29,7 @@ _TYPES: Mapping[str, Any] = {
     "state": Path,
     "domain_type": DomainType,
     "auth": Authentication,
+    "pam_service": str,
     "users": Path,
     "audit": Path,
     "tls_cert": str,

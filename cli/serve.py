@@ -24,6 +24,7 @@ from virtcim.cli.daemon import (
     ListenOption,
     LogFormatOption,
     LogLevelOption,
+    PamServiceOption,
     StopTimeoutOption,
     TlsCertOption,
     TlsClientCaOption,
@@ -56,6 +57,7 @@ from virtcim.daemon.access import Access, Authentication, ClientCertificates, op
 from virtcim.daemon.audit import Audit, AuditError
 from virtcim.daemon.incidents import incident
 from virtcim.daemon.memory import return_memory
+from virtcim.daemon.pam_logins import PamError
 from virtcim.daemon.roles import Role
 from virtcim.daemon.run import ListenError, StartError, run_daemon
 from virtcim.daemon.users import UsersError
@@ -105,6 +107,7 @@ def _serve(
     listen: ListenOption,
     state: _StateOption = "",
     auth: AuthOption = Authentication.BASIC,
+    pam_service: PamServiceOption = "virtcim",
     users: UsersOption = None,
     audit: AuditOption = None,
     tls_cert: TlsCertOption = "",
@@ -137,7 +140,7 @@ def _serve(
     --listen http://127.0.0.1:5988
     """
     start_logging(log_level, log_format)
-    with usable(AuditError, ListenError, OptionError, SchemaError, UsersError):
+    with usable(AuditError, ListenError, OptionError, PamError, SchemaError, UsersError):
         hypervisors = read_hypervisors(
             hypervisor,
             users=hypervisor_user,
@@ -154,6 +157,7 @@ def _serve(
             tls_client_ca=tls_client_ca,
             tls_client_cert=tls_client_cert,
             auth=auth,
+            pam_service=pam_service,
             users=users_file(users, directory),
             audit=Audit("serve", audit),
             say=lambda text: say(f"virtcim serve: {text}"),
@@ -256,6 +260,7 @@ def _run(
                 schema,
                 authenticate=serving.access.authenticate,
                 user_stamp=serving.access.user_stamp,
+                login_threads=serving.access.login_threads,
                 knows=serving.access.knows,
                 rights=serving.access.rights,
                 audit=serving.access.audit,

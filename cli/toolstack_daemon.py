@@ -21,6 +21,7 @@ from virtcim.daemon.access import Access, Authentication, ClientCertificates, op
 from virtcim.daemon.asgi import ASGIApp
 from virtcim.daemon.audit import Audit, AuditError
 from virtcim.daemon.listener import ListenError
+from virtcim.daemon.pam_logins import PamError
 from virtcim.daemon.users import UsersError
 from virtcim.toolstack import FenceError, StateError, Toolstack, ToolstackOptions
 from virtcim.toolstack.limits import Limits
@@ -48,6 +49,7 @@ class Arguments:
     state: Path | None = None
     domain_type: DomainType = DomainType.AUTO
     auth: Authentication = Authentication.BASIC
+    pam_service: str = "virtcim"
     users: Path | None = None
     audit: Path | None = None
     tls_cert: str = ""
@@ -69,7 +71,7 @@ def run_toolstack(arguments: Arguments) -> int:
     """Serve until a signal ends it; gives the exit status."""
     start_logging(arguments.log_level, arguments.log_format)
     directory = arguments.state or default_state_directory() / "toolstack"
-    with usable(AuditError, FenceError, ListenError, StateError, UsersError):
+    with usable(AuditError, FenceError, ListenError, PamError, StateError, UsersError):
         access = open_access(
             arguments.listen,
             tls_cert=arguments.tls_cert,
@@ -77,6 +79,7 @@ def run_toolstack(arguments: Arguments) -> int:
             tls_client_ca=arguments.tls_client_ca,
             tls_client_cert=arguments.tls_client_cert,
             auth=arguments.auth,
+            pam_service=arguments.pam_service,
             users=users_file(arguments.users, directory),
             audit=Audit("toolstack", arguments.audit),
             trusts_unix=True,
@@ -89,6 +92,7 @@ def run_toolstack(arguments: Arguments) -> int:
                 domain_type=arguments.domain_type.value,
                 authenticate=access.authenticate,
                 user_stamp=access.user_stamp,
+                login_threads=access.login_threads,
                 knows=access.knows,
                 rights=access.rights,
                 audit=access.audit,

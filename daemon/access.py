@@ -9,8 +9,9 @@ from pathlib import Path
 
 from virtcim.daemon.audit import Audit
 from virtcim.daemon.listener import Listen, ListenError, parse_listen, require_authentication
+from virtcim.daemon.pam_logins import PAM_THREADS, PamPasswords
 from virtcim.daemon.roles import EVERYTHING, Rights
-from virtcim.daemon.users import Users, open_users
+from virtcim.daemon.users import Users, UsersError, open_users
 
 __all__ = ["Access", "Authentication", "ClientCertificates", "open_access"]
 
@@ -19,6 +20,7 @@ class Authentication(StrEnum):
     """How clients say who they are."""
 
     BASIC = "basic"
+    PAM = "pam"
     NONE = "none"
 
 
@@ -39,11 +41,19 @@ class Access:
     listens: Sequence[Listen]
     users: Users | None
     audit: Audit
+    pam: PamPasswords | None = None
 
     @property
     def authenticate(self) -> Callable[[str, str], bool] | None:
         """What says whether a user's password is right; None: nobody has to log in."""
-        return None if self.users is None else self.users.verify
+        if self.users is None:
+            return None
+        return self.users.verify if self.pam is None else self.pam.verify
+
+    @property
+    def login_threads(self) -> int:
+        """How many passwords are checked at once."""
+        return 1 if self.pam is None else PAM_THREADS
 
     def user_stamp(self, user: str) -> object:
         """What is another thing as soon as what is known of the user is out of date."""
@@ -72,6 +82,7 @@ def open_access(
     tls_client_ca: str,
     tls_client_cert: ClientCertificates,
     auth: Authentication,
+    pam_service: str,
     users: Path,
     audit: Audit,
     say: Callable[[str], None],
@@ -80,7 +91,7 @@ def open_access(
     """Understand where to listen, and open the users file unless nobody has to log in.
 
     ``say`` is told where a users file was made; ``trusts_unix``: the daemon asks nobody who comes
-    by a Unix socket. Raises ListenError and UsersError.
+    by a Unix socket. Raises ListenError, UsersError and PamError.
     """
     listens = [
         parse_listen(
@@ -99,4 +110,13 @@ def open_access(
         return Access(listens=listens, users=None, audit=audit)
     if trusts_unix and all(one.kind == "unix" for one in listens):
         return Access(listens=listens, users=None, audit=audit)
-    return Access(listens=listens, users=open_users(users, say), audit=audit)
+    if auth is Authentication.BASIC:
+        return Access(listens=listens, users=open_users(users, say), audit=audit)
+    if not users.exists():
+        # A user with a password of ours would be of no use.
+        raise UsersError(
+            f"there is no users file {users} that says whom PAM may let in; "
+            "make one with virtcim users add NAME --external"
+        )
+    known = Users(users)
+    return Access(listens=listens, users=known, audit=audit, pam=PamPasswords(known, pam_service))

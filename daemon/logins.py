@@ -1,7 +1,8 @@
 """Checking passwords, which costs a processor's time: out of the way of everything else.
 
-One thread checks. Nobody has more than one check in it at a time, whoever fails again and again
-waits longer each time, and only so many wait from one address: the rest are sent away at once.
+Few threads check, one for our own hashes. Nobody has more than one check in them at a time, whoever
+fails again and again waits longer each time, and only so many wait from one address: the rest are
+sent away at once.
 """
 
 from __future__ import annotations
@@ -55,15 +56,16 @@ class _Record:
 class Logins:
     """Asks ``verify`` whether passwords are right; to be used from one event loop.
 
-    ``refused`` is told the user and the peer of each wrong password. ``clock`` gives seconds that
-    only grow, ``pause`` lets them pass. ``failed`` counts wrong passwords, ``sent_away`` the
-    logins that were not looked at.
+    ``threads`` is how many it is asked at once. ``refused`` is told the user and the peer of each
+    wrong password. ``clock`` gives seconds that only grow, ``pause`` lets them pass. ``failed``
+    counts wrong passwords, ``sent_away`` the logins that were not looked at.
     """
 
     def __init__(
         self,
         verify: Callable[[str, str], bool],
         *,
+        threads: int = 1,
         refused: Callable[[str, str], None] = lambda _user, _peer: None,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -73,7 +75,7 @@ class Logins:
         self._clock = clock
         self._pause = pause
         self._records: dict[tuple[str, str], _Record] = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="verify")
+        self._thread = ThreadPoolExecutor(threads, thread_name_prefix="verify")
         self.failed = 0
         self.sent_away = 0
 

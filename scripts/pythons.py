@@ -43,7 +43,17 @@ _FOLDERS = (
 )
 _NEEDS_LIBVIRT = frozenset({"tests/toolstack"})
 # What tests use; what only checks sources is run once, with the Python of every day.
-_TOOLS = ("pytest", "httpx", "hypothesis", "XenAPI", "pywbemtools", "babel", "mypy", "lxml-stubs")
+_TOOLS = (
+    "pytest",
+    "httpx",
+    "hypothesis",
+    "XenAPI",
+    "pywbemtools",
+    "python-pam",
+    "babel",
+    "mypy",
+    "lxml-stubs",
+)
 _NO_TESTS = 5  # pytest's exit status where none was chosen
 _NOT_TO_BE_HAD = 75  # EX_TEMPFAIL: nothing was found wrong, as nothing could be tried
 _TIMEOUT_S = 3600

@@ -56,6 +56,7 @@ class ToolstackOptions:
     domain_type: str = "auto"
     authenticate: Callable[[str, str], bool] | None = None
     user_stamp: Callable[[str], object] = lambda _: None
+    login_threads: int = 1
     knows: Callable[[str], bool] = lambda _: False
     rights: Callable[[str], Rights] = lambda _: EVERYTHING
     audit: Audit = field(default_factory=lambda: Audit("toolstack"))
@@ -135,7 +136,11 @@ class Toolstack:
 
         options = self._options
         if options.authenticate is not None:
-            self._logins = Logins(options.authenticate, refused=options.audit.login_refused)
+            self._logins = Logins(
+                options.authenticate,
+                threads=options.login_threads,
+                refused=options.audit.login_refused,
+            )
         return Services(
             connection=self._connection,
             database=self._database,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-_DAEMON_WORDS = ("unix:PATH,", "http://HOST:PORT", "https://HOST:PORT;", "<basic|none>")
+_DAEMON_WORDS = ("unix:PATH,", "http://HOST:PORT", "https://HOST:PORT;", "<basic|pam|none>")
 _WORDS = {
     "serve": (
         *_DAEMON_WORDS,
