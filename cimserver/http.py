@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import asynccontextmanager
-from contextvars import copy_context
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from functools import lru_cache
-from itertools import islice
-from typing import TypeVar
 
 from starlette.routing import Router
 
@@ -31,29 +26,35 @@ from virtcim.cimserver.headers import (
 from virtcim.cimserver.indications.subscriptions import SubscriptionManager
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.operations import Operations
+from virtcim.cimserver.replies import send_answer
+from virtcim.cimserver.work import Exchange, Load, Work, too_much_waits
 from virtcim.daemon.asgi import Receive, Scope, Send
 from virtcim.daemon.audit import Audit
 from virtcim.daemon.basic_authentication import BasicAuthenticator
 from virtcim.daemon.bodies import BodyRefused, ClientGone, read_body, refuse
 from virtcim.daemon.client_certificates import certificate_user
 from virtcim.daemon.current_request import note_user
+from virtcim.daemon.http_connection import connection_of
 from virtcim.daemon.logins import Logins, TooManyLogins
+from virtcim.daemon.message_memory import Held, MessageMemory
 from virtcim.daemon.requester import Requester, peer_of
 from virtcim.daemon.roles import EVERYTHING, Rights
+from virtcim.daemon.shares import Shares
+from virtcim.daemon.turns import TurnRefused, Turns
 from virtcim.mof import Schema
 from virtcim.providers import accepted_language
 
 __all__ = ["CimServer"]
-
-_Result = TypeVar("_Result")
 
 _log = logging.getLogger(__name__)
 
 _REALM = 'Basic realm="virtcim"'
 # Large messages are parsed away from the event loop, small ones where they are.
 _LARGE_BODY_BYTES = 16 * 1024
-# Of a reply that is being written while it is sent, a megabyte.
-_PIECES_AT_ONCE = 10
+_TREE_FACTOR = 20
+_OPEN = "Open"
+# Whoever is alone may have three quarters of all requests at once.
+_SHARE = 3
 # The same clients send the same header again and again.
 _language = lru_cache(maxsize=16)(accepted_language)
 
@@ -107,12 +108,16 @@ class CimServer:
         self._authenticator = (
             None if self._logins is None else BasicAuthenticator(self._logins, stamp=user_stamp)
         )
+        self._memory = MessageMemory(self._limits.message_memory_bytes)
         # Reads never wait for the hypervisor, methods do: they must not take the reads' threads.
-        self._readers = ThreadPoolExecutor(self._limits.read_threads, thread_name_prefix="cim-read")
-        self._methods = ThreadPoolExecutor(
-            self._limits.method_threads, thread_name_prefix="cim-method"
-        )
-        self._running = 0
+        longest_s, memory = self._limits.turn_timeout_s, self._memory
+        reads, methods = self._limits.read_threads, self._limits.method_threads
+        self._reads = Work("cim-read", reads, longest_s=longest_s, memory=memory)
+        self._methods = Work("cim-method", methods, longest_s=longest_s, memory=memory)
+        self._refused = 0
+        self._in_progress = Shares(self._limits.concurrent_requests, factor=_SHARE)
+        # Whoever has to wait until others have closed enumerations.
+        self._opening = Turns(for_one=1, longest_s=longest_s, has_room=self._operations.may_open)
         self._router = Router(lifespan=self._lifespan)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -123,10 +128,22 @@ class CimServer:
         else:
             await self._router(scope, receive, send)
 
+    @property
+    def load(self) -> Load:
+        """What clients have of the server just now; to be asked in its event loop."""
+        turns = (self._reads.turns, self._methods.turns, self._opening)
+        return Load(
+            requests=self._in_progress.total,
+            waiting=sum(one.waiting for one in turns),
+            refused=self._refused + sum(one.refused for one in turns),
+            message_bytes=self._memory.held_bytes,
+            open_enumerations=self._operations.open_enumerations,
+        )
+
     def close(self) -> None:
         """Give back the threads; requests that run are finished."""
-        for executor in (self._readers, self._methods):
-            executor.shutdown(wait=False, cancel_futures=True)
+        for work in (self._reads, self._methods):
+            work.close()
         if self._logins is not None:
             self._logins.close()
 
@@ -139,22 +156,21 @@ class CimServer:
 
     async def _endpoint(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] == "OPTIONS":
-            await _send_answer(send, Answer(pieces=()), OPTIONS_HEADERS, self._readers)
+            headers = [*OPTIONS_HEADERS, (b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            await send({"type": "http.response.body", "body": b""})
             return
         try:
             _check_method(scope["method"])
             head = Head(scope["headers"])
             # Whoever waits until his password is checked takes nobody's place.
             requester = await self._requester(head, scope)
-            if self._running >= self._limits.concurrent_requests:
-                raise HttpProblem(
-                    status=503, detail="too many requests at once", headers={"Retry-After": "1"}
-                )
-            self._running += 1
+            held = Held(self._memory, requester.client)
+            exchange = Exchange(requester.client, held, connection_of(scope))
             try:
-                answer, headers, executor = await self._answer(scope, receive, head, requester)
+                answer, work = await self._answer(scope, receive, head, requester, exchange)
             finally:
-                self._running -= 1
+                held.hold(0)
         except HttpProblem as problem:
             await _send_problem(send, problem)
         except CimXmlError as error:
@@ -172,12 +188,19 @@ class CimServer:
             told = incident("an HTTP request", exc, show_traceback=False)
             await _send_text(send, 500, told.description, ())
         else:
-            await _send_answer(send, answer, headers, executor)
+            sending = send_answer(send, answer, head.response_headers(), work, exchange)
+            del answer
+            await sending
 
     async def _answer(
-        self, scope: Scope, receive: Receive, head: Head, requester: Requester
-    ) -> tuple[Answer, Headers, Executor]:
-        """The answer to one request, its headers, and who writes the rest of it."""
+        self,
+        scope: Scope,
+        receive: Receive,
+        head: Head,
+        requester: Requester,
+        exchange: Exchange,
+    ) -> tuple[Answer, Work]:
+        """The answer to one request, and who writes the rest of it."""
         if scope["method"] == "M-POST":
             head.extend()
         check_request(head)
@@ -186,22 +209,68 @@ class CimServer:
             receive,
             most_bytes=self._limits.request_bytes,
             timeout_s=self._limits.body_timeout_s,
+            held=exchange.held,
         )
-        request = await self._message(body)
-        check_against(head, request)
         user_agent, language = head.get(b"user-agent"), _language(head.get(b"accept-language"))
-        executor = self._methods if isinstance(request, MethodCall) else self._readers
-        answer = self._operations.answer_at_once(
-            request, requester=requester, user_agent=user_agent, language=language
-        )
-        if answer is None:
-            answer = await _in_thread(
-                executor,
-                lambda: self._operations.answer(
+        is_large = len(body) >= _LARGE_BODY_BYTES
+        if not is_large:
+            request = self._reader.read(body)
+            check_against(head, request)
+            work = self._methods if isinstance(request, MethodCall) else self._reads
+            if self._memory.has_room(exchange.client):
+                answer = self._operations.answer_at_once(
                     request, requester=requester, user_agent=user_agent, language=language
-                ),
-            )
-        return answer, head.response_headers(), executor
+                )
+                if answer is not None:
+                    return answer, work
+        with self._place_of(exchange.client):
+            if is_large:
+                # Its tree is much larger than its bytes, and must not wait for a slow client.
+                request = await self._reads.run(exchange, lambda: self._reader.read(body))
+                exchange.held.hold(_TREE_FACTOR * len(body))
+                check_against(head, request)
+                work = self._methods if isinstance(request, MethodCall) else self._reads
+            async with self._room_to_open(request, exchange.client):
+                answer = await work.run(
+                    exchange,
+                    lambda: self._operations.answer(
+                        request, requester=requester, user_agent=user_agent, language=language
+                    ),
+                    goes_on=is_large,
+                )
+        return answer, work
+
+    @contextmanager
+    def _place_of(self, client: str) -> Iterator[None]:
+        """A place among the requests at once. Raises HttpProblem 503."""
+        if not self._in_progress.has_room(client):
+            self._refused += 1
+            raise too_much_waits()
+        self._in_progress.change(client, 1)
+        try:
+            yield
+        finally:
+            self._in_progress.change(client, -1)
+
+    @asynccontextmanager
+    async def _room_to_open(self, request: Request, client: str) -> AsyncIterator[None]:
+        """Let who opens an enumeration wait a while for room, where there is none.
+
+        Then the operation itself refuses it.
+        """
+        opens = not isinstance(request, MethodCall) and request.name.startswith(_OPEN)
+        if not opens or (not self._opening.waiting and self._operations.may_open(client)):
+            yield
+            return
+        try:
+            await self._opening.enter(client)
+        except TurnRefused:
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._opening.leave(client)
 
     async def _requester(self, head: Head, scope: Scope) -> Requester:
         """Who asks: whom his certificate names, else his password. Raises HttpProblem."""
@@ -242,13 +311,6 @@ class CimServer:
             )
         return user
 
-    async def _message(self, body: bytes) -> Request:
-        """The request in a whole message: its tree is twenty times as large as its bytes, and must
-        not wait for a slow client."""
-        if len(body) < _LARGE_BODY_BYTES:
-            return self._reader.read(body)
-        return await _in_thread(self._readers, lambda: self._reader.read(body))
-
 
 def _check_method(method: str) -> None:
     """Refuse what carries no CIM operation. Raises HttpProblem."""
@@ -260,43 +322,6 @@ def _check_method(method: str) -> None:
         detail="CIM operations are sent with POST or M-POST",
         headers={"Allow": "POST, M-POST, OPTIONS"},
     )
-
-
-async def _in_thread(executor: Executor, work: Callable[[], _Result]) -> _Result:
-    return await asyncio.get_running_loop().run_in_executor(executor, copy_context().run, work)
-
-
-async def _send_answer(send: Send, answer: Answer, headers: Headers, executor: Executor) -> None:
-    """Send an answer piece by piece, each as soon as the connection takes it.
-
-    What is not written yet has no known length, so it goes in chunks. When writing it fails, the
-    message breaks off, which HTTP tells its client.
-    """
-    pieces, rest = answer.pieces, answer.rest
-    sent = list(headers)
-    if rest is None:
-        sent.append((b"content-length", b"%d" % sum(map(len, pieces))))
-    if answer.language:
-        sent.append((b"content-language", answer.language.encode("ascii")))
-    await send({"type": "http.response.start", "status": 200, "headers": sent})
-    last = 0 if rest else len(pieces)
-    for number, piece in enumerate(pieces, start=1):
-        await send({"type": "http.response.body", "body": piece, "more_body": number != last})
-    if rest is None:
-        if not pieces:
-            await send({"type": "http.response.body", "body": b""})
-        return
-    while True:
-        try:
-            further = await _in_thread(executor, lambda: [*islice(rest, _PIECES_AT_ONCE)])
-        except Exception as exc:  # noqa: BLE001 - the boundary of what is written late
-            incident("the rest of a reply", exc, show_traceback=False)
-            return
-        for piece in further:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        if not further:
-            await send({"type": "http.response.body", "body": b""})
-            return
 
 
 async def _send_problem(send: Send, problem: HttpProblem) -> None:

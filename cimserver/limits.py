@@ -31,7 +31,10 @@ class Limits(ClientLimits):
         100_000, least=1000, most=100_000_000, what="Most elements of a request."
     )
     concurrent_requests: int = limit(
-        128, least=1, most=10_000, what="Most requests at once; further ones are refused."
+        2048,
+        least=1,
+        most=100_000,
+        what="Most requests at once, waiting ones included; further ones are refused.",
     )
     read_threads: int = limit(
         4, least=1, most=64, what="Most reads that are worked on at once; further ones wait."
@@ -46,7 +49,16 @@ class Limits(ClientLimits):
         what="Most operations in progress, jobs included; further ones are refused.",
     )
     open_enumerations: int = limit(
-        256, least=1, most=100_000, what="Most open enumerations; further ones are refused."
+        1024, least=1, most=100_000, what="Most open enumerations; further ones wait."
+    )
+    open_enumerations_per_client: int = limit(
+        128, least=1, most=100_000, what="Most of one client; further ones are refused."
+    )
+    open_enumeration_bytes: int = limit(
+        256 * _MIB,
+        least=_MIB,
+        most=1024 * 1024 * _MIB,
+        what="Most bytes that open enumerations hold, about; further ones wait.",
     )
     operation_timeout_s: int = limit(
         60,

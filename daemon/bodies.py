@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
 
 from virtcim.daemon.asgi import ASGIApp, Message, Receive, Scope, Send
+from virtcim.daemon.message_memory import Held
 
 __all__ = ["BodyRefused", "ClientGone", "bounded_bodies", "read_body", "refuse"]
 
+_Result = TypeVar("_Result")
+
 # Longer numbers are larger than any limit, and take long to read.
 _DIGITS = 20
+_BUSY = 503
+_LATE = 408, "the message did not arrive in time"
+_NO_ROOM = _BUSY, "the server holds all the messages that it can; try again later"
 
 
 class BodyRefused(Exception):  # noqa: N818 - an answer rather than an error of ours
@@ -28,9 +36,14 @@ class ClientGone(Exception):  # noqa: N818 - nobody is left to be told of an err
     """The client went away before its request was complete."""
 
 
-async def read_body(scope: Scope, receive: Receive, *, most_bytes: int, timeout_s: float) -> bytes:
-    """The whole body of a request. Raises BodyRefused and ClientGone."""
-    body = _Body(scope, receive, most_bytes, timeout_s)
+async def read_body(
+    scope: Scope, receive: Receive, *, most_bytes: int, timeout_s: float, held: Held | None = None
+) -> bytes:
+    """The whole body of a request. Raises BodyRefused and ClientGone.
+
+    One that comes in pieces is ``held`` meanwhile, and afterwards; it is read as there is room.
+    """
+    body = _Body(scope, receive, most_bytes, timeout_s, held)
     message = await body.receive()
     pieces: list[bytes] = []
     while True:
@@ -68,6 +81,7 @@ class _Body:
 
     __slots__ = (
         "_complete",
+        "_held",
         "_is_late",
         "_most_bytes",
         "_receive",
@@ -77,8 +91,16 @@ class _Body:
         "_until_s",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, most_bytes: int, timeout_s: float) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        most_bytes: int,
+        timeout_s: float,
+        held: Held | None = None,
+    ) -> None:
         self._scope = scope
+        self._held = held
         self._receive = receive
         self._most_bytes = most_bytes
         self._timeout_s = timeout_s
@@ -95,25 +117,32 @@ class _Body:
         if not self._until_s:
             self._until_s = loop.time() + self._timeout_s
             self._check_declared_size()
-        message = await self._in_time(loop)
-        self._size += len(message.get("body", b""))
+        if self._size and self._held is not None:
+            await self._in_time(loop, self._held.room(), *_NO_ROOM)
+        message: Message = await self._in_time(loop, self._receive(), *_LATE)
+        size, before = len(message.get("body", b"")), self._size
+        self._size += size
         if self._size > self._most_bytes:
             raise self._too_long()
         self._complete = not message.get("more_body")
+        if self._held is not None and (before or not self._complete):
+            self._held.hold_further(size)
         return message
 
-    async def _in_time(self, loop: asyncio.AbstractEventLoop) -> Message:
+    async def _in_time(
+        self, loop: asyncio.AbstractEventLoop, coming: Awaitable[_Result], status: int, text: str
+    ) -> _Result:
         """As asyncio.timeout_at, which costs five times more: every request comes this way."""
         task = asyncio.current_task()
         assert task is not None
         cancelled_before = task.cancelling()
         timer = loop.call_at(self._until_s, self._give_up, task)
         try:
-            return await self._receive()
+            return await coming
         except asyncio.CancelledError as exc:
             # Whoever else cancels the task is not told that it was for the time.
             if self._is_late and task.uncancel() <= cancelled_before:
-                raise BodyRefused(408, "the message did not arrive in time") from exc
+                raise BodyRefused(status, text) from exc
             raise
         finally:
             timer.cancel()
@@ -142,5 +171,7 @@ async def refuse(send: Send, refusal: BodyRefused) -> None:
         # What is left of the message would be taken for the next one.
         (b"connection", b"close"),
     ]
+    if refusal.status == _BUSY:
+        headers.append((b"retry-after", b"5"))
     await send({"type": "http.response.start", "status": refusal.status, "headers": headers})
     await send({"type": "http.response.body", "body": text})

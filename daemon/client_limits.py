@@ -8,6 +8,8 @@ from virtcim.daemon.limits import limit
 
 __all__ = ["ClientLimits"]
 
+_MIB = 2**20
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientLimits:
@@ -49,4 +51,18 @@ class ClientLimits:
         least=1.0,
         most=3600.0,
         what="Seconds after which a reply is given up of which the client takes nothing.",
+    )
+    message_memory_bytes: int = limit(
+        256 * _MIB,
+        least=_MIB,
+        most=1024 * 1024 * _MIB,
+        what="Most bytes of requests and replies that slow clients keep here; whoever has most of "
+        "it waits.",
+    )
+    turn_timeout_s: float = limit(
+        # Clients give up after 30 s, and would not see a refusal.
+        20.0,
+        least=1.0,
+        most=3600.0,
+        what="Seconds that a request waits for its turn before it is refused.",
     )

@@ -5,8 +5,6 @@ from __future__ import annotations
 import ipaddress
 from functools import lru_cache
 
-from virtcim.daemon.asgi import Scope
-
 __all__ = ["address_of", "client_of"]
 
 _MOST_REMEMBERED = 4096
@@ -26,12 +24,9 @@ def address_of(peer: str) -> str:
     return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)).network_address)
 
 
-def client_of(scope: Scope, user: str = "") -> str:
-    """Whose request this is: ``user`` where he has proved who he is, else its address.
+def client_of(user: str, peer: str) -> str:
+    """Whose request this is: the user's where he has proved who he is, else that of his address.
 
-    Who comes by a Unix socket without a user is one client. A user is no address of the same name.
+    A user is no address of the same name.
     """
-    if user:
-        return f"user {user}"
-    peer = scope.get("client")
-    return address_of(peer[0]) if peer else ""
+    return f"user {user}" if user else address_of(peer)

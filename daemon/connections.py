@@ -79,7 +79,7 @@ class Connections:
         _log.debug("a connection from %s is closed: waited for %s", connection.address, doing.value)
         self.closed[doing] += 1
         del self._seen[connection]
-        if connection.is_lost:
+        if connection.is_closing:
             connection.hang_up()
         elif doing is Doing.HEAD:
             connection.refuse_late_head()

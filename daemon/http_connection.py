@@ -47,12 +47,14 @@ class HttpConnection(H11Protocol):
         self.address = ""
         #: Called once, when the connection has ended.
         self.on_lost: Callable[[], object] | None = None
+        self.has_ended = False
         #: Grows while a reply is handed over.
         self.sent_bytes = 0
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio when the connection has ended."""
         super().connection_lost(exc)
+        self.has_ended = True
         self.give_back()
 
     def give_back(self) -> None:
@@ -68,8 +70,8 @@ class HttpConnection(H11Protocol):
         return certificate
 
     @property
-    def is_lost(self) -> bool:
-        """Whether nobody takes what is sent any more."""
+    def is_closing(self) -> bool:
+        """Whether nothing further can be sent: it was closed by us, or lost."""
         return self.transport.is_closing()
 
     @property

@@ -6,6 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from virtcim.daemon.asgi import Scope
+from virtcim.daemon.clients import client_of
 from virtcim.daemon.roles import NOTHING, Rights
 
 __all__ = ["LOCAL", "REQUESTER", "Requester", "peer_of"]
@@ -24,6 +25,11 @@ class Requester:
     user: str = ""
     rights: Rights = NOTHING
     peer: str = ""
+
+    @property
+    def client(self) -> str:
+        """Who has a share of what all clients together may have."""
+        return client_of(self.user, self.peer)
 
 
 REQUESTER: ContextVar[Requester] = ContextVar("requester")

@@ -6,7 +6,7 @@ enumeration (DSP0200 "Pulled Enumeration Operations"), which writes the same obj
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +78,8 @@ def _instances(context: Context, arguments: Arguments, start: str) -> Iterable[R
 
 
 def _instance_names(context: Context, arguments: Arguments, start: str) -> Iterable[ObjectPath]:
-    return map(_path, _instances(context, arguments, start))
+    found = _instances(context, arguments, start)
+    return [*map(_path, found)] if isinstance(found, RecordList) else map(_path, found)
 
 
 def _path(record: Record) -> ObjectPath:
@@ -208,8 +209,8 @@ def _open_operation(source: _Source) -> Operation:
     def run(context: Context, arguments: Arguments) -> Reply:
         refuse_filters(arguments)
 
-        def find() -> Sequence[Record | ObjectPath]:
-            return list(source.find(context, arguments, start))
+        def find() -> Iterable[Record] | Iterable[ObjectPath]:
+            return source.find(context, arguments, start)
 
         write = _pull_writer(source, context, _selection(source, context, arguments, start))
         return opened(context, arguments, kind, find, write)

@@ -103,6 +103,15 @@ class Operations:
             subscriptions=subscriptions,
         )
 
+    @property
+    def open_enumerations(self) -> int:
+        """How many enumerations are open."""
+        return len(self._services.enumerations)
+
+    def may_open(self, client: str) -> bool:
+        """Whether there is room for one more open enumeration of a client."""
+        return self._services.enumerations.has_room(client)
+
     def answer(
         self, request: Request, *, requester: Requester, user_agent: str, language: str
     ) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from virtcim.cim.cimxml.responses import Reply, output_parameter
@@ -29,7 +29,7 @@ def opened(
     context: Context,
     arguments: Arguments,
     kind: PullKind,
-    find: Callable[[], Sequence[object]],
+    find: Callable[[], Iterable[object]],
     write: Callable[[Any], bytes],
 ) -> Reply:
     """Open an enumeration of what ``find`` gives, and answer with its first objects."""
@@ -42,13 +42,15 @@ def opened(
     enumeration = Enumeration(
         kind=kind,
         principal=context.principal,
+        client=context.guard.requester.client,
         namespace=context.namespace,
         timeout_s=timeout_s,
         objects=find(),
         write=write,
+        count=lambda: sum(1 for _ in find()),
     )
     texts = enumeration.take(count)
-    if not enumeration.remaining:
+    if enumeration.is_over:
         return _answer(texts, None)
     return _answer(texts, context.services.enumerations.add(enumeration))
 
@@ -82,7 +84,8 @@ def _pull_operation(kind: PullKind) -> Operation:
             raise invalid_parameter(f"the enumeration is pulled with {enumeration.kind}")
         with enumeration.lock:
             texts = enumeration.take(_object_count(context, arguments))
-            if enumeration.remaining:
+            if not enumeration.is_over:
+                enumerations.count_again(handle)
                 return _answer(texts, handle)
         enumerations.remove(handle)
         return _answer(texts, None)
@@ -107,7 +110,8 @@ def _close(context: Context, arguments: Arguments) -> Reply:
 def _count(context: Context, arguments: Arguments) -> Reply:
     handle = arguments.text("EnumerationContext")
     found = context.services.enumerations.find(handle, context.principal, context.namespace)
-    return Reply(result=[f"<VALUE>{found.remaining}</VALUE>".encode()])
+    with found.lock:
+        return Reply(result=[f"<VALUE>{found.remaining()}</VALUE>".encode()])
 
 
 def _answer(texts: Sequence[bytes], handle: str | None) -> Reply:

@@ -68,8 +68,10 @@ class Served:
         assert response.status_code == 200, response.text
         return Answer(response.text)
 
-    def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=DEADLINE_S)
+    def connect(self, source: str = "127.0.0.1") -> socket.socket:
+        """A connection from an address of this machine."""
+        address = ("127.0.0.1", self.port)
+        return socket.create_connection(address, DEADLINE_S, source_address=(source, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +129,18 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def served(server: CimServer, *, user: str = "", password: str = "") -> Iterator[Served]:
-    """Serve until the block ends."""
+def served(
+    server: CimServer, *, user: str = "", password: str = "", **options: Any
+) -> Iterator[Served]:
+    """Serve until the block ends; further options are uvicorn's."""
     # asyncio sends without delay only on sockets that know their protocol.
     sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.bind(("127.0.0.1", 0))
     sock.listen()
     running = _Server(
-        uvicorn.Config(server, lifespan="on", log_config=None, timeout_graceful_shutdown=3)
+        uvicorn.Config(
+            server, lifespan="on", log_config=None, timeout_graceful_shutdown=3, **options
+        )
     )
     thread = threading.Thread(target=running.run, kwargs={"sockets": [sock]}, daemon=True)
     thread.start()

@@ -146,7 +146,7 @@ def guarded(providers: Interposed, schema: Schema) -> Iterator[Served]:
         schema,
         authenticate=lambda user, password: password == f"{user}-password",
         rights=lambda user: parse_rights("administer@*" if user == "root" else "read@*"),
-        limits=Limits(open_enumerations=2),
+        limits=Limits(open_enumerations_per_client=2),
     )
     with served(application, user="anna", password="anna-password") as running:
         yield running
@@ -174,7 +174,7 @@ def test_an_administrator_closes_the_enumeration_of_another_and_reads_nothing_of
     assert _code(anna.PullInstancesWithPath, context, MaxObjectCount=1) == invalid
 
 
-def test_too_many_open_enumerations_are_refused(guarded: Served) -> None:
+def test_too_many_open_enumerations_of_one_client_are_refused(guarded: Served) -> None:
     connection = guarded.pywbem()
     contexts = [
         connection.OpenEnumerateInstances(_SYSTEM, MaxObjectCount=1).context for _ in range(2)
@@ -210,6 +210,32 @@ def test_an_enumeration_expires_when_it_rests_too_long() -> None:
     with pytest.raises(CimError, match="expired"):
         enumerations.find(context, "anna", "root/virt")
     assert len(enumerations) == 0
+
+
+def test_an_enumeration_holds_only_what_comes_next() -> None:
+    made: list[int] = []
+
+    def objects() -> Iterator[int]:
+        for number in range(10_000):
+            made.append(number)
+            yield number
+
+    enumeration = Enumeration(
+        kind="PullInstances",
+        principal="anna",
+        namespace="root/virt",
+        timeout_s=10,
+        objects=objects(),
+        write=lambda one: str(one).encode(),
+        count=lambda: 10_000,
+    )
+    assert len(made) < 1000
+    assert enumeration.take(1500) == [str(number).encode() for number in range(1500)]
+    assert len(made) < 2500
+    assert enumeration.remaining() == 8500
+    assert len(enumeration.take(10_000)) == 8500
+    assert enumeration.is_over
+    assert enumeration.remaining() == 0
 
 
 def test_expired_enumerations_make_room_for_new_ones() -> None:
