@@ -7,7 +7,10 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from virtcim.daemon.asgi import ASGIApp, Message, Receive, Scope, Send
-from virtcim.daemon.message_memory import Held
+from virtcim.daemon.clients import client_of
+from virtcim.daemon.http_connection import connection_of
+from virtcim.daemon.message_memory import Held, MessageMemory
+from virtcim.daemon.requester import peer_of
 
 __all__ = ["BodyRefused", "ClientGone", "bounded_bodies", "read_body", "refuse"]
 
@@ -16,6 +19,10 @@ _Result = TypeVar("_Result")
 # Longer numbers are larger than any limit, and take long to read.
 _DIGITS = 20
 _BUSY = 503
+# Less than that goes to the connection at once, and is counted there.
+_COUNTED_BYTES = 64 * 1024
+# What an application makes of a message takes more than its bytes.
+_PARSED_FACTOR = 8
 _LATE = 408, "the message did not arrive in time"
 _NO_ROOM = _BUSY, "the server holds all the messages that it can; try again later"
 
@@ -56,8 +63,13 @@ async def read_body(
         message = await body.receive()
 
 
-def bounded_bodies(app: ASGIApp, *, most_bytes: int, timeout_s: float) -> ASGIApp:
+def bounded_bodies(
+    app: ASGIApp, *, most_bytes: int, timeout_s: float, memory: MessageMemory | None = None
+) -> ASGIApp:
     """Wrap an ASGI application: requests whose bodies are longer or slower are refused.
+
+    What they and the replies take of ``memory`` counts as that of their address, and nothing is
+    begun for an address without room.
 
     Nothing is looked at before the application begins to read, so that it decides first about
     paths, methods and users. The time begins to run then.
@@ -67,7 +79,25 @@ def bounded_bodies(app: ASGIApp, *, most_bytes: int, timeout_s: float) -> ASGIAp
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        body = _Body(scope, receive, most_bytes, timeout_s)
+        if memory is None:
+            await bounded(scope, receive, send, None)
+            return
+        held = Held(memory, client_of("", peer_of(scope)))
+        try:
+            if not memory.has_room(held.client):
+                async with asyncio.timeout(timeout_s):
+                    await memory.room(held)
+            await bounded(scope, receive, _held_replies(send, held), held)
+            connection = connection_of(scope)
+            if connection is not None and not connection.has_ended and connection.unsent_bytes:
+                await held.until_taken(connection)
+        except TimeoutError:
+            await refuse(send, BodyRefused(*_NO_ROOM))
+        finally:
+            held.hold(0)
+
+    async def bounded(scope: Scope, receive: Receive, send: Send, held: Held | None) -> None:
+        body = _Body(scope, receive, most_bytes, timeout_s, held, _PARSED_FACTOR)
         try:
             await app(scope, body.receive, send)
         except BodyRefused as refusal:
@@ -76,12 +106,25 @@ def bounded_bodies(app: ASGIApp, *, most_bytes: int, timeout_s: float) -> ASGIAp
     return serve
 
 
+def _held_replies(send: Send, held: Held) -> Send:
+    """Hold long replies, and no longer the request."""
+
+    async def send_held(message: Message) -> None:
+        size = len(message.get("body", b""))
+        if held.bytes or size > _COUNTED_BYTES:
+            held.hold(size)
+        await send(message)
+
+    return send_held
+
+
 class _Body:
     """What arrives of one request."""
 
     __slots__ = (
         "_complete",
         "_held",
+        "_held_factor",
         "_is_late",
         "_most_bytes",
         "_receive",
@@ -98,7 +141,9 @@ class _Body:
         most_bytes: int,
         timeout_s: float,
         held: Held | None = None,
+        held_factor: int = 1,
     ) -> None:
+        self._held_factor = held_factor
         self._scope = scope
         self._held = held
         self._receive = receive
@@ -126,7 +171,7 @@ class _Body:
             raise self._too_long()
         self._complete = not message.get("more_body")
         if self._held is not None and (before or not self._complete):
-            self._held.hold_further(size)
+            self._held.hold_further(self._held_factor * size)
         return message
 
     async def _in_time(

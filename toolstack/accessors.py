@@ -8,6 +8,7 @@ from typing import Any
 from virtcim.toolstack.calltable import Call, Context
 from virtcim.toolstack.datamodel import CLASSES, Record, RecordClass
 from virtcim.toolstack.faults import XapiFailure, handle_invalid
+from virtcim.toolstack.left_values import check_size
 from virtcim.toolstack.names import check_label
 from virtcim.toolstack.parameters import Parameter
 
@@ -152,8 +153,10 @@ def setter_calls(record_class: RecordClass, field: str, set_field: SetField) -> 
     """Give set_<field>, and add_to_/remove_from_ for a map or add_/remove_ for a set."""
     name, kind = record_class.name, record_class.fields[field]
 
+    put = _bounded(set_field, field)
+
     def set_all(context: Context, ref: str, value: object) -> None:
-        set_field(context, ref, field, lambda _: value)
+        put(context, ref, lambda _: value)
 
     def add_to(context: Context, ref: str, key: str, value: str) -> None:
         def change(known: Mapping[str, str]) -> dict[str, str]:
@@ -161,16 +164,16 @@ def setter_calls(record_class: RecordClass, field: str, set_field: SetField) -> 
                 raise XapiFailure("MAP_DUPLICATE_KEY", name, field, ref, key)
             return {**known, key: value}
 
-        set_field(context, ref, field, change)
+        put(context, ref, change)
 
     def remove_from(context: Context, ref: str, key: str) -> None:
-        set_field(context, ref, field, lambda known: {k: v for k, v in known.items() if k != key})
+        put(context, ref, lambda known: {k: v for k, v in known.items() if k != key})
 
     def add(context: Context, ref: str, value: str) -> None:
-        set_field(context, ref, field, lambda known: sorted({*known, value}))
+        put(context, ref, lambda known: sorted({*known, value}))
 
     def remove(context: Context, ref: str, value: str) -> None:
-        set_field(context, ref, field, lambda known: [item for item in known if item != value])
+        put(context, ref, lambda known: [item for item in known if item != value])
 
     rows: list[tuple[str, tuple[Parameter, ...], Callable[..., None]]] = [
         (f"set_{field}", (Parameter(kind=kind, name="value"),), set_all)
@@ -192,6 +195,20 @@ def setter_calls(record_class: RecordClass, field: str, set_field: SetField) -> 
             handler=handler,
             needs_libvirt=record_class.needs_libvirt,
         )
+
+
+def _bounded(set_field: SetField, field: str) -> Callable[[Context, str, Change], None]:
+    """Set a field where what it would be is not too large."""
+
+    def put(context: Context, ref: str, change: Change) -> None:
+        def bounded(known: Any) -> object:
+            value = change(known)
+            check_size(field, value, context.services.limits.note_bytes)
+            return value
+
+        set_field(context, ref, field, bounded)
+
+    return put
 
 
 def _set_note(class_name: str) -> SetField:

@@ -65,13 +65,17 @@ class Call:
 class Context:
     """What a handler knows of its call; ``session`` is empty where the call needs none.
 
-    ``gate`` bounds how many threads work for the same machine, ``ending_gate`` how many end it.
+    ``owner`` is the client of whom it counts. ``turn`` waits for a thread until other clients had
+    theirs; ``gate`` bounds how many threads work for the same machine, ``ending_gate`` how many end
+    it.
     """
 
     services: Services
     client: ClientInfo
     threads: ThreadPoolExecutor
     session: str = ""
+    owner: str = ""
+    turn: Gate = nullcontext
     task: RunningTask | None = None
     gate: Gate = nullcontext
     ending_gate: Gate = nullcontext
@@ -102,7 +106,7 @@ class Context:
         """Run what calls libvirt in the pool of threads."""
         loop = asyncio.get_running_loop()
         context = copy_context()
-        async with self.gate():
+        async with self.gate(), self.turn():
             return await loop.run_in_executor(
                 self.threads, lambda: context.run(function, *arguments)
             )

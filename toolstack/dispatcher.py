@@ -6,14 +6,17 @@ import asyncio
 import inspect
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import libvirt
 
 from virtcim.daemon.current_request import note_user
 from virtcim.daemon.incidents import incident
+from virtcim.daemon.turns import TurnRefused, Turns
 from virtcim.toolstack.calltable import Call, Context
 from virtcim.toolstack.faults import XapiFailure, handle_invalid, libvirt_failure
 from virtcim.toolstack.gates import Gates
@@ -44,13 +47,15 @@ class Dispatcher:
         *,
         more: Callable[[], Iterable[Call]] = tuple,
         threads: int,
+        longest_wait_s: float = 120.0,
     ) -> None:
         self._services = services
         self._calls = {call.name: call for call in calls}
         self._more: Callable[[], Iterable[Call]] | None = more
         self._loading = threading.Lock()
         self._gates = Gates(services.database)
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="libvirt")
+        self._turns = Turns(for_one=threads, longest_s=longest_wait_s)
+        self._executor = ThreadPoolExecutor(self._turns.slots, thread_name_prefix="libvirt")
         self._operations = Operations()
         self._guard = Guard(services.sessions, services.database, services.audit)
 
@@ -111,6 +116,8 @@ class Dispatcher:
                 client=client,
                 threads=self._executor,
                 session=session,
+                owner=requester.client,
+                turn=partial(self._turn, requester.client),
                 gate=self._gates.of(call, arguments),
                 ending_gate=self._gates.ending(call, arguments),
             )
@@ -127,8 +134,20 @@ class Dispatcher:
                     end.value = await self._call(call, replace(context, task=task), arguments)
                     return end.value
 
-            deed.job = self._services.tasks.start(method, work, ended)
+            deed.job = self._services.tasks.start(method, work, ended, owner=requester.client)
             return deed.job
+
+    @asynccontextmanager
+    async def _turn(self, client: str) -> AsyncIterator[None]:
+        """A thread for a client, when all others had one. Raises ``TOO_BUSY``."""
+        try:
+            await self._turns.enter(client)
+        except TurnRefused:
+            raise XapiFailure("TOO_BUSY") from None
+        try:
+            yield
+        finally:
+            self._turns.leave(client)
 
     def _session(self, call: Call, params: list[object]) -> tuple[str, list[object]]:
         """The session of a call, empty where it needs none, and its parameters."""

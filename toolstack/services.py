@@ -12,6 +12,7 @@ from virtcim.toolstack.following.inventory import Inventory
 from virtcim.toolstack.images.fence import Fence
 from virtcim.toolstack.images.provisional import Provisional
 from virtcim.toolstack.images.recorded import MadePools, RecordedFormats
+from virtcim.toolstack.limits import Limits
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.reading.known_devices import KnownDevices
 from virtcim.toolstack.records.current_operations import CurrentOperations
@@ -49,6 +50,7 @@ class Services:
     statistics: Statistics
     logins: Logins | None
     knows: Callable[[str], bool]
+    limits: Limits
     audit: Audit
     shutdown_timeout_s: float
     domain_type: str

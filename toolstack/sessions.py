@@ -19,9 +19,10 @@ __all__ = ["Sessions"]
 class Sessions:
     """The sessions of this process; one that is idle longer than ``idle_s`` ends.
 
-    Beyond ``most`` of them those longest idle give way, as in XAPI. ``stamp`` gives what is another
-    thing as soon as a user has to log in again, None for users who need not; ``rights`` what a user
-    who has logged in may do.
+    Beyond ``most_of_one`` of them, or ``most`` in all, those of the same owner that are longest
+    idle give way, never those of another. ``stamp`` gives what is another thing as soon as a user
+    has to log in again, None for users who need not; ``rights`` what a user who has logged in may
+    do.
     """
 
     def __init__(
@@ -29,12 +30,14 @@ class Sessions:
         *,
         idle_s: float,
         most: int,
+        most_of_one: int | None = None,
         stamp: Callable[[str], object] = lambda _: None,
         rights: Callable[[str], Rights] = lambda _: EVERYTHING,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._idle_s = idle_s
         self._most = most
+        self._most_of_one = most if most_of_one is None else most_of_one
         self.stamp = stamp
         self.rights = rights
         self._clock = clock
@@ -42,12 +45,25 @@ class Sessions:
         self._records: dict[str, Record] = {}
         self._last_active: dict[str, float] = {}
         self._stamps: dict[str, tuple[str, object]] = {}  # with the user
+        self._owners: dict[str, str] = {}
+        self._owned: dict[str, set[str]] = {}
 
-    def open(self, user: str, originator: str, this_host: str, stamp: object = None) -> str:
+    def open(
+        self,
+        user: str,
+        originator: str,
+        this_host: str,
+        stamp: object = None,
+        *,
+        address: str = "",
+    ) -> str:
         """Begin a session and give its reference; it ends as soon as ``stamp`` is out of date.
 
-        ``stamp`` is what ``self.stamp`` gave of the user before he was asked who he is.
+        ``stamp`` is what ``self.stamp`` gave of the user before he was asked who he is, None where
+        nobody asked: then he is another one at each ``address``. Raises ``TOO_BUSY`` where others
+        have all the sessions that there are.
         """
+        owner = user if stamp is not None else f"{user} at {address}"
         ref = random_reference()
         rights = EVERYTHING if stamp is None else self.rights(user)
         record = CLASSES["session"].record(
@@ -64,8 +80,9 @@ class Sessions:
         )
         with self._lock:
             self._expire()
-            while len(self._records) >= self._most:
-                self._drop(min(self._last_active, key=self._last_active.__getitem__))
+            self._make_room(owner)
+            self._owners[ref] = owner
+            self._owned.setdefault(owner, set()).add(ref)
             self._records[ref] = record
             self._last_active[ref] = self._clock()
             if stamp is not None:
@@ -123,7 +140,22 @@ class Sessions:
         for ref in [ref for ref, used in self._last_active.items() if used < oldest]:
             self._drop(ref)
 
+    def _make_room(self, owner: str) -> None:
+        """End sessions of an owner who has too many. Raises ``TOO_BUSY``."""
+        while True:
+            own = self._owned.get(owner, ())
+            if len(own) < self._most_of_one and len(self._records) < self._most:
+                return
+            if not own:
+                raise XapiFailure("TOO_BUSY")
+            self._drop(min(own, key=lambda ref: self._last_active[ref]))
+
     def _drop(self, ref: str) -> None:
+        owner = self._owners.pop(ref, None)
+        if owner is not None:
+            self._owned[owner].discard(ref)
+            if not self._owned[owner]:
+                del self._owned[owner]
         self._records.pop(ref, None)
         self._last_active.pop(ref, None)
         self._stamps.pop(ref, None)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
+from virtcim.daemon.shares import Shares
 from virtcim.toolstack.database import Database
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.faults import XapiFailure
@@ -24,6 +25,8 @@ _log = logging.getLogger(__name__)
 # As XAPI keeps them.
 _KEEP_FINISHED_S = 65 * 60
 _KEEP_PENDING_S = 24 * 60 * 60
+# An owner who is alone may have three quarters of all.
+_SHARE = 3
 
 
 @dataclass(slots=True)
@@ -36,18 +39,30 @@ class RunningTask:
 
 
 class Tasks:
-    """The tasks of this process; they are records in the database like any other object."""
+    """The tasks of this process; they are records in the database like any other object.
 
-    def __init__(self, database: Database) -> None:
+    There are at most ``most``. Of an owner who has all that he may have those go that ended first;
+    where none has ended he gets no further one.
+    """
+
+    def __init__(self, database: Database, *, most: int = 5000) -> None:
         self._database = database
+        self._shares = Shares(most, factor=_SHARE)
+        self._owners: dict[str, str] = {}
+        # By owner, those that have ended, in that order.
+        self._ended: dict[str, dict[str, None]] = {}
         self._lock = threading.RLock()
         self._running: dict[str, RunningTask] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._expiry: dict[str, float] = {}
 
-    def create(self, label: str, description: str = "") -> str:
-        """Make a pending task and give its reference (XenAPI ``task.create``)."""
+    def create(self, label: str, description: str = "", *, owner: str = "") -> str:
+        """Make a pending task and give its reference (XenAPI ``task.create``).
+
+        Raises ``TOO_MANY_PENDING_TASKS``.
+        """
         self._expire()
+        self._make_room(owner)
         ref = random_reference()
         record = CLASSES["task"].record(
             {
@@ -61,6 +76,9 @@ class Tasks:
             }
         )
         self._expiry[ref] = time.monotonic() + _KEEP_PENDING_S
+        with self._lock:
+            self._owners[ref] = owner
+            self._shares.change(owner, 1)
         self._database.publish("task", ref, record)
         return ref
 
@@ -69,9 +87,11 @@ class Tasks:
         label: str,
         work: Callable[[RunningTask], Awaitable[object]],
         ended: Callable[[], None] = lambda: None,
+        *,
+        owner: str = "",
     ) -> str:
         """Run ``work`` as a task; its outcome becomes the task's, and ``ended`` is called then."""
-        task = RunningTask(self.create(label))
+        task = RunningTask(self.create(label, owner=owner))
         self._running[task.ref] = task
         self._update(task.ref, allowed_operations=["cancel", "destroy"])
         job = asyncio.get_running_loop().create_task(self._run(task, work))
@@ -100,6 +120,7 @@ class Tasks:
         with self._lock:
             self._running.pop(task.ref, None)
             self._expiry[task.ref] = time.monotonic() + _KEEP_FINISHED_S
+            self._note_end(task.ref)
             self._update(
                 task.ref,
                 status=status,
@@ -129,7 +150,15 @@ class Tasks:
 
     def destroy(self, ref: str) -> None:
         """Forget a task; what it carries goes on (XenAPI ``task.destroy``)."""
-        self._expiry.pop(ref, None)
+        with self._lock:
+            self._expiry.pop(ref, None)
+            owner = self._owners.pop(ref, None)
+            if owner is not None:
+                self._shares.change(owner, -1)
+                ended = self._ended.get(owner, {})
+                ended.pop(ref, None)
+                if not ended:
+                    self._ended.pop(owner, None)
         self._database.remove("task", ref)
 
     def set(self, ref: str, field_name: str, value: object) -> None:
@@ -140,6 +169,7 @@ class Tasks:
         if field_name == "status" and value in {"success", "failure", "cancelled"}:
             values["finished"] = datetime.now(UTC)
             self._expiry[ref] = time.monotonic() + _KEEP_FINISHED_S
+            self._note_end(ref)
         self._update(ref, **values)
 
     def annotate(self, ref: str, field_name: str, change: Callable[[Any], object]) -> None:
@@ -154,6 +184,23 @@ class Tasks:
             record = self._database.get("task", ref)
             if record is not None:
                 self._database.publish("task", ref, {**record, **values})
+
+    def _make_room(self, owner: str) -> None:
+        """Forget what has ended of an owner who has all that he may have.
+
+        Raises ``TOO_MANY_PENDING_TASKS``.
+        """
+        while not self._shares.has_room(owner):
+            with self._lock:
+                oldest = next(iter(self._ended.get(owner, ())), None)
+            if oldest is None:
+                raise XapiFailure("TOO_MANY_PENDING_TASKS")
+            self.destroy(oldest)
+
+    def _note_end(self, ref: str) -> None:
+        with self._lock:
+            if ref in self._owners:
+                self._ended.setdefault(self._owners[ref], {})[ref] = None
 
     def _expire(self) -> None:
         now = time.monotonic()

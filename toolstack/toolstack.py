@@ -104,6 +104,7 @@ class Toolstack:
             self._connection, publisher.size_told, mark_background=mark_background
         )
         publisher.on_size_wanted = self._sizes.ask
+        publisher.notes.most_bytes = options.limits.notes_bytes
         self._devices = KnownDevices(self._state.database)
         self._inventory = Inventory(
             self._connection,
@@ -150,10 +151,11 @@ class Toolstack:
             sessions=Sessions(
                 idle_s=options.session_idle_s,
                 most=options.limits.sessions,
+                most_of_one=options.limits.sessions_per_user,
                 stamp=options.user_stamp,
                 rights=options.rights,
             ),
-            tasks=Tasks(self._database),
+            tasks=Tasks(self._database, most=options.limits.tasks),
             state=self._state,
             provisional=self._provisional,
             fence=self._fence,
@@ -162,6 +164,7 @@ class Toolstack:
             statistics=self._statistics,
             logins=self._logins,
             knows=options.knows,
+            limits=options.limits,
             audit=options.audit,
             shutdown_timeout_s=options.shutdown_timeout_s,
             domain_type=options.domain_type,
@@ -174,6 +177,7 @@ class Toolstack:
             from virtcim.daemon.bodies import bounded_bodies
             from virtcim.daemon.client_certificates import certificate_user
             from virtcim.daemon.incidents import incident
+            from virtcim.daemon.message_memory import MessageMemory
             from virtcim.toolstack.accessors import accessor_calls
             from virtcim.toolstack.calls import CALLS_OF_READERS, calls_of_changers
             from virtcim.toolstack.dispatcher import Dispatcher
@@ -183,7 +187,11 @@ class Toolstack:
             calls = [*accessor_calls(), *CALLS_OF_READERS]
             limits = self._options.limits
             self._dispatcher = Dispatcher(
-                self._services, calls, more=calls_of_changers, threads=limits.threads
+                self._services,
+                calls,
+                more=calls_of_changers,
+                threads=limits.threads,
+                longest_wait_s=limits.turn_timeout_s,
             )
             self._application = bounded_bodies(
                 XmlRpcApplication(
@@ -198,6 +206,7 @@ class Toolstack:
                 ),
                 most_bytes=limits.request_bytes,
                 timeout_s=limits.body_timeout_s,
+                memory=MessageMemory(limits.message_memory_bytes),
             )
         return self._application
 

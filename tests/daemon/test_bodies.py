@@ -10,6 +10,7 @@ import pytest
 from tests.wire.serving import exchange, serving
 from virtcim.daemon.asgi import Message, Receive, Scope, Send
 from virtcim.daemon.bodies import bounded_bodies
+from virtcim.daemon.message_memory import MessageMemory
 
 _MOST = 1000
 _HEAD = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -150,3 +151,45 @@ def test_what_is_no_request_is_passed_on(reader: _Reader) -> None:
     bounded = bounded_bodies(reader, most_bytes=_MOST, timeout_s=1.0)
     asyncio.run(bounded({"type": "lifespan"}, nothing, send))
     assert sent == [{"type": "lifespan seen"}]
+
+
+def test_nothing_is_begun_for_an_address_whose_replies_take_all_it_may_have() -> None:
+    """An address has room again when its replies were taken."""
+
+    async def test() -> None:
+        memory = MessageMemory(1_000_000)
+        sending, go_on = asyncio.Event(), asyncio.Event()
+        sent: list[tuple[str, int]] = []
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"x" * 600_000})
+
+        bounded = bounded_bodies(app, most_bytes=_MOST, timeout_s=0.01, memory=memory)
+
+        async def ask(peer: str, *, is_slow: bool = False) -> None:
+            async def send(message: Message) -> None:
+                if "status" in message:
+                    sent.append((peer, message["status"]))
+                elif is_slow:
+                    sending.set()
+                    await go_on.wait()
+
+            async def receive() -> Message:
+                raise AssertionError("there is no body")
+
+            await bounded({"type": "http", "client": (peer, 1), "headers": []}, receive, send)
+
+        slow = asyncio.ensure_future(ask("192.0.2.1", is_slow=True))
+        await sending.wait()
+        assert memory.held_bytes == 600_000
+        await ask("192.0.2.1")
+        await ask("192.0.2.2")
+        go_on.set()
+        await slow
+        await ask("192.0.2.1")
+        assert [status for peer, status in sent if peer == "192.0.2.1"] == [200, 503, 200]
+        assert ("192.0.2.2", 200) in sent
+        assert memory.held_bytes == 0
+
+    asyncio.run(test())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtcim.daemon.clients import address_of
 from virtcim.daemon.logins import Logins, TooManyLogins
 from virtcim.toolstack.accessors import setter_calls
 from virtcim.toolstack.calltable import CallTable, Context
@@ -29,6 +30,8 @@ async def login_with_password(
     Who can open the Unix socket is trusted: it belongs to the user the toolstack runs as. Whom a
     client certificate names needs no password, and may leave the user name empty.
     Raises ``SESSION_AUTHENTICATION_FAILED`` for a wrong name or password.
+    Who can open the Unix socket is trusted: it belongs to the user the toolstack runs as.
+    Raises ``SESSION_AUTHENTICATION_FAILED`` for a wrong name or password, and ``TOO_BUSY``.
     """
     services = context.services
     stamp = None
@@ -42,7 +45,8 @@ async def login_with_password(
             _check_certificate(services, named, uname, context.client.address)
             uname = named
     host = reference("host", uuid) if (uuid := services.lookup.host_uuid) else NULL
-    return services.sessions.open(uname, originator, host, stamp)
+    address = address_of(context.client.address)
+    return services.sessions.open(uname, originator, host, stamp, address=address)
 
 
 async def _check_password(logins: Logins, user: str, password: str, peer: str) -> None:

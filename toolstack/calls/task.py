@@ -6,6 +6,7 @@ from virtcim.toolstack.accessors import Change, setter_calls
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.faults import value_not_supported
+from virtcim.toolstack.left_values import check_size
 
 __all__ = ["TASK_CALLS"]
 
@@ -16,8 +17,13 @@ _STATUSES = ("pending", "success", "failure", "cancelling", "cancelled")
 
 @TASK_CALLS.add("task.create", "string label, string description", inline=True, needs_libvirt=False)
 def create(context: Context, label: str, description: str) -> str:
-    """Make a task that the client itself keeps up to date."""
-    return context.services.tasks.create(label, description)
+    """Make a task that the client itself keeps up to date.
+
+    Raises ``TOO_MANY_PENDING_TASKS``.
+    """
+    for field, value in (("name_label", label), ("name_description", description)):
+        check_size(field, value, context.services.limits.note_bytes)
+    return context.services.tasks.create(label, description, owner=context.owner)
 
 
 @TASK_CALLS.add("task.destroy", "task self", inline=True, needs_libvirt=False)
@@ -49,12 +55,14 @@ def set_progress(context: Context, task: str, value: float) -> None:
 @TASK_CALLS.add("task.set_result", "task self, string value", inline=True, needs_libvirt=False)
 def set_result(context: Context, task: str, value: str) -> None:
     """Set the result of one's own task."""
+    check_size("result", value, context.services.limits.note_bytes)
     context.services.tasks.set(task, "result", value)
 
 
 @TASK_CALLS.add("task.set_error_info", "task self, set value", inline=True, needs_libvirt=False)
 def set_error_info(context: Context, task: str, value: list[str]) -> None:
     """Set the error of one's own task."""
+    check_size("error_info", value, context.services.limits.note_bytes)
     context.services.tasks.set(task, "error_info", value)
 
 

@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from virtcim.toolstack.database import Database
+from virtcim.toolstack.faults import value_not_supported
+from virtcim.toolstack.left_values import size_of
 from virtcim.toolstack.records.together_lock import TogetherLock
 from virtcim.toolstack.state import State
 
 __all__ = ["Notes"]
 
+_MOST_BYTES = 64 * 2**20
 _NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
@@ -29,6 +32,10 @@ class Notes:
         # Held while a note is written, by those alone who write notes.
         self._writing = threading.Lock()
         self._in_progress: tuple[str, str] | None = None
+        #: What all notes may take.
+        self.most_bytes = _MOST_BYTES
+        self._sizes = {key: size_of(notes) for key, notes in self._notes.items()}
+        self._total_bytes = sum(self._sizes.values())
 
     def of(self, class_name: str, uuid: str) -> Mapping[str, object]:
         """Give what was noted on an object."""
@@ -44,7 +51,8 @@ class Notes:
         """Keep what ``change`` makes of the present value of a field that a client sets.
 
         It is shown when it is kept. Nobody but those who keep notes waits for the disk meanwhile,
-        so the lock of the records must not be held. Raises what ``change`` raises, and StateError.
+        so the lock of the records must not be held. Raises what ``change`` raises,
+        ``VALUE_NOT_SUPPORTED`` where all notes would take too much, and StateError.
         """
         with self._writing:
             with self._lock:
@@ -53,6 +61,7 @@ class Notes:
                     return
                 key = (class_name, record["uuid"])
                 value = change(record[field])
+                self._check_total(key, field, value)
                 self._in_progress = key
                 kept = self._state.set_notes(*key, {**self._notes.get(key, {}), field: value})
             failure = kept.exception()
@@ -62,6 +71,7 @@ class Notes:
                 record = self._database.get(class_name, ref)
                 if failure is None and is_there and record is not None:
                     self._notes[key] = {**self._notes.get(key, {}), field: value}
+                    self._count(key)
                     self._database.publish(class_name, ref, {**record, field: value})
         if failure is not None:
             raise failure
@@ -71,4 +81,20 @@ class Notes:
         key = (class_name, uuid)
         if self._notes.pop(key, {}) or self._in_progress == key:
             self._in_progress = None
+            self._count(key)
             self._state.forget_notes(*key)
+
+    def _check_total(self, key: tuple[str, str], field: str, value: object) -> None:
+        """Refuse what would make all notes too large. Raises ``VALUE_NOT_SUPPORTED``."""
+        before = self._sizes.get(key, 0)
+        more_bytes = size_of({**self._notes.get(key, {}), field: value}) - before
+        if more_bytes > 0 and self._total_bytes + more_bytes > self.most_bytes:
+            reason = f"what clients leave in all objects takes at most {self.most_bytes} bytes"
+            raise value_not_supported(field, size_of(value), reason)
+
+    def _count(self, key: tuple[str, str]) -> None:
+        notes = self._notes.get(key)
+        size = 0 if notes is None else size_of(notes)
+        self._total_bytes += size - self._sizes.pop(key, 0)
+        if notes is not None:
+            self._sizes[key] = size
