@@ -26,7 +26,7 @@ from virtcim.providers.host.devices import HOST_DEVICES
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.host.power_management import POWER_SERVICE
 from virtcim.providers.indications import IndicationSink
-from virtcim.providers.indications.sources import IndicationSources
+from virtcim.providers.indications.source_thread import IndicationSources
 from virtcim.providers.interop.indications import (
     COLLECTION,
     DESTINATIONS,

@@ -23,7 +23,7 @@ from virtcim.cimserver.indications.delivery.queue import Addressee, DeliveryQueu
 from virtcim.cimserver.queries import Query
 from virtcim.daemon.incidents import incident
 from virtcim.providers import Indication, StateError
-from virtcim.providers.indications.indication import Remember
+from virtcim.providers.indications.contract import Remember
 
 __all__ = ["IndicationHub", "Selected", "Selecting"]
 

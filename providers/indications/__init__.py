@@ -5,7 +5,7 @@ Whoever delivers them is an ``IndicationSink``, which the host of the providers 
 
 from __future__ import annotations
 
-from virtcim.providers.indications.indication import (
+from virtcim.providers.indications.contract import (
     ALERT,
     CREATION,
     DELETION,

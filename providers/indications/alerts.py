@@ -20,7 +20,7 @@ from virtcim.cim.value_maps import (
     PerceivedSeverityValue,
 )
 from virtcim.providers.coded_error import Failure
-from virtcim.providers.indications.indication import ALERT, Indication
+from virtcim.providers.indications.contract import ALERT, Indication
 from virtcim.providers.indications.life_cycle import new_identifier
 
 __all__ = ["About", "alert_indication"]

@@ -11,9 +11,14 @@ from virtcim.cim.value_maps import JobState
 from virtcim.errormap import ENGLISH, Fault
 from virtcim.hypervisor.model import Inventory, VirtualSystem
 from virtcim.providers.indications.connection_events import connection_lost, connection_regained
+from virtcim.providers.indications.contract import Indication
 from virtcim.providers.indications.differences import Difference, differences
-from virtcim.providers.indications.indication import Indication
-from virtcim.providers.indications.known_objects import comparable, known_inventory, objects
+from virtcim.providers.indications.known_objects import (
+    comparable,
+    known_inventory,
+    nothing_known,
+    objects,
+)
 from virtcim.providers.indications.life_cycle import identifier_of, life_cycle_indication
 from virtcim.providers.indications.news import JobNews, News
 from virtcim.providers.indications.operation_events import operation_alert
@@ -156,15 +161,14 @@ class Comparison:
                     connection_regained(self._namespace.name, self.host, self._clock())
                 )
             self.state.lost = False
-        before = self.state.inventory
         if self._stored is not None:
-            before, self._stored = recalled_inventory(self._stored, news), None
-        if before is None:
-            # Nobody knows since when it is so.
-            step.rows.update(every_row(news, {}, lost=None))
-            self.state.inventory = news
-            return step
+            self.state.inventory = recalled_inventory(self._stored, news)
+            self._stored = None
+        before = self.state.inventory or nothing_known(news)
         after, changed = known_inventory(before, news)
+        if objects(after, "hosts") is None:
+            # Most of what is shown says at which host it is.
+            return step
         reached, changed = _next_step(before, after, changed)
         step.complete = reached is after
         step.rows.update(changed_rows(before, reached, changed))

@@ -11,7 +11,7 @@ from virtcim.errormap import ErrorCode, Fault, translate
 from virtcim.providers.coded_error import Failure
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.indications.alerts import About, alert_indication
-from virtcim.providers.indications.indication import Indication
+from virtcim.providers.indications.contract import Indication
 
 __all__ = ["connection_lost", "connection_regained"]
 

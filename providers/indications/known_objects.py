@@ -13,6 +13,7 @@ from operator import is_not
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from virtcim.errormap import from_transport
 from virtcim.hypervisor.model import Inventory, VirtualSystem
 from virtcim.hypervisor.unread import UnreadObjects, UnreadParts
 
@@ -22,6 +23,7 @@ __all__ = [
     "comparable",
     "comparable_systems",
     "known_inventory",
+    "nothing_known",
     "objects",
 ]
 
@@ -29,6 +31,7 @@ __all__ = [
 KINDS = ("hosts", "storage_repositories", "networks", "virtual_systems")
 _PARTS = ("disks", "network_ports", "consoles")
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_NEVER_READ = from_transport(phase="connect", message="nobody could look at it then")
 T = TypeVar("T")
 
 
@@ -36,6 +39,12 @@ def objects(inventory: Inventory, kind: str) -> Mapping[str, Any] | None:
     """The objects of one of KINDS by UUID; None where nobody can look."""
     found: Mapping[str, Any] = getattr(inventory, kind)
     return None if isinstance(found, UnreadObjects) else found
+
+
+def nothing_known(present: Inventory) -> Inventory:
+    """What whoever has never looked knows: nobody knows since when it is as it is now."""
+    unread: dict[str, Any] = dict.fromkeys(KINDS, UnreadObjects(_NEVER_READ))
+    return replace(present, memory_in_use=_NOTHING, **unread)
 
 
 def known_inventory(before: Inventory, after: Inventory) -> tuple[Inventory, Sequence[str]]:

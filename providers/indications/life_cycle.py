@@ -10,13 +10,13 @@ from functools import cache
 from virtcim.cim.path_text import path_text
 from virtcim.cim.records import Record, Value
 from virtcim.cim.value_maps import PerceivedSeverity
-from virtcim.providers.indications.differences import Difference
-from virtcim.providers.indications.indication import (
+from virtcim.providers.indications.contract import (
     CREATION,
     DELETION,
     MODIFICATION,
     Indication,
 )
+from virtcim.providers.indications.differences import Difference
 
 __all__ = ["identifier_of", "life_cycle_indication", "new_identifier"]
 

@@ -10,7 +10,7 @@ from virtcim.providers.coded_error import Failure
 from virtcim.providers.engine.identities import instance_id
 from virtcim.providers.host.host_system import HOST_SYSTEM
 from virtcim.providers.indications.alerts import About, alert_indication
-from virtcim.providers.indications.indication import Indication
+from virtcim.providers.indications.contract import Indication
 from virtcim.providers.jobs.concrete_job import job_path
 from virtcim.providers.namespace import Namespace
 from virtcim.providers.state.job_store import Job

@@ -11,7 +11,7 @@ from virtcim.errormap import ErrorCode, StandardError
 from virtcim.hypervisor.model import Incident, StopReason, VirtualSystem
 from virtcim.providers.coded_error import Failure
 from virtcim.providers.indications.alerts import About, alert_indication
-from virtcim.providers.indications.indication import Indication
+from virtcim.providers.indications.contract import Indication
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM, path_of_system
 
 __all__ = ["system_alerts"]

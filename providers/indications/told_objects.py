@@ -11,7 +11,6 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from virtcim.errormap import from_transport
 from virtcim.hypervisor.model import (
     Host,
     Inventory,
@@ -19,8 +18,12 @@ from virtcim.hypervisor.model import (
     StorageRepository,
     VirtualSystem,
 )
-from virtcim.hypervisor.unread import UnreadObjects
-from virtcim.providers.indications.known_objects import KINDS, changed_objects, objects
+from virtcim.providers.indications.known_objects import (
+    KINDS,
+    changed_objects,
+    nothing_known,
+    objects,
+)
 from virtcim.providers.indications.stored_objects import (
     object_of,
     packed,
@@ -61,7 +64,6 @@ _MEMORY = "memory_in_use"
 _JOB = "job"
 _UNREAD = "unread"
 _CONNECTION = ToldKey("connection", "")
-_NEVER_READ = from_transport(phase="connect", message="nobody could look at them then")
 
 
 def changed_rows(
@@ -92,15 +94,14 @@ def every_row(
         yield connection_row(lost=lost)
     for job in jobs.values():
         yield ToldKey(_JOB, job.uuid), job_row(job)[1]
-    if inventory is None:
-        return
     for kind in KINDS:
-        found = objects(inventory, kind)
+        found = None if inventory is None else objects(inventory, kind)
         if found is None:
             yield ToldKey(_UNREAD, kind), packed(True)
         for uuid, one in (found or {}).items():
             yield ToldKey(kind, uuid), stored_text(one)
-    for uuid, in_use in inventory.memory_in_use.items():
+    memory = {} if inventory is None else inventory.memory_in_use
+    for uuid, in_use in memory.items():
         yield ToldKey(_MEMORY, uuid), packed(in_use)
 
 
@@ -161,8 +162,9 @@ def recalled_inventory(told: Told, present: Inventory) -> Inventory:
         elif of.kind == _MEMORY:
             memory[of.key] = int(unpacked(text))
     unread = {of.key for of in told if of.kind == _UNREAD}
+    never = nothing_known(present)
     parts: dict[str, Any] = {
-        kind: UnreadObjects(_NEVER_READ) if kind in unread else _in_order(kinds[kind], now[kind])
+        kind: getattr(never, kind) if kind in unread else _in_order(kinds[kind], now[kind])
         for kind in KINDS
     }
     return replace(present, memory_in_use=MappingProxyType(memory), **parts)

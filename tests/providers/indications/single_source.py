@@ -12,7 +12,7 @@ from virtcim.hypervisor.model import Inventory
 from virtcim.mof import Schema
 from virtcim.providers import IMPLEMENTATION_CLASSES, Indication, StateError
 from virtcim.providers.indications.differences import TOLD_CLASSES
-from virtcim.providers.indications.source import Source
+from virtcim.providers.indications.namespace_source import Source
 from virtcim.providers.namespace import Namespace
 from virtcim.providers.state.job_store import JobStore
 

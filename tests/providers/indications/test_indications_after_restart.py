@@ -281,6 +281,43 @@ def test_what_nobody_could_look_at_at_first_is_no_news_later(make_server: MakeSe
     assert {each.record.class_name for each in server.sink.told} == {DELETION}
 
 
+def test_what_is_seen_first_after_a_restart_without_a_connection_is_no_news(
+    make_server: MakeServer,
+) -> None:
+    server = make_server()
+    server.source.hear(LOST)
+    server.work()
+    server.restart()
+    server.source.hear(LOST)
+    server.work()
+    server.source.hear(inventory(6))
+    server.work()
+    assert [each.values["MessageID"] for each in alerts(server.sink.told)] == ["ERR_SUCCESS"]
+    assert len(server.sink.told) == 1
+    server.restart()
+    server.source.hear(without_system(inventory(6), 5))
+    server.work()
+    assert {each.record.class_name for each in server.sink.told[1:]} == {DELETION}
+
+
+def test_nothing_is_compared_while_nobody_can_look_at_the_hosts(make_server: MakeServer) -> None:
+    server = make_server()
+    state = inventory(6)
+    hidden = replace(state, hosts=UnreadObjects(LOST))
+    for seen in (hidden, with_system(hidden, 1, auto_start=True), state):
+        server.source.hear(seen)
+        server.work()
+    assert not server.sink.told
+    server.restart()
+    for seen in (with_system(hidden, 1, auto_start=True), with_system(state, 1, auto_start=True)):
+        server.source.hear(seen)
+        server.work()
+    (told,) = of_class(server.sink.told, MODIFICATION, VM)
+    pools = [source(each).values.get("PoolID", "") for each in server.sink.told]
+    assert source(told).values["ElementName"] == "vm1"
+    assert None not in pools
+
+
 def test_what_changes_while_nobody_wants_it_is_not_told_later(server: Server) -> None:
     state = inventory(6)
     server.sink.wants = False

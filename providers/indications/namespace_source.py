@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
 from virtcim.hypervisor.endpoint import Endpoint
-from virtcim.providers.indications.comparison import Comparison, State
-from virtcim.providers.indications.indication import Indication, IndicationSink, Remember
+from virtcim.providers.indications.comparison import Comparison, State, Step
+from virtcim.providers.indications.contract import Indication, IndicationSink, Remember
 from virtcim.providers.indications.news import JobNews, News, NewsQueue, OperationFailed
 from virtcim.providers.indications.operation_events import operation_alert
 from virtcim.providers.namespace import Namespace
@@ -19,7 +18,6 @@ from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job, JobStore
 from virtcim.providers.state.told_store import (
     AlreadyToldError,
     SupersededError,
-    ToldKey,
     ToldStore,
 )
 
@@ -29,14 +27,6 @@ _log = logging.getLogger(__name__)
 # So many indications, and so many rows of what there is at first, are kept in one transaction.
 _MOST_AT_ONCE = 500
 _ROWS_AT_ONCE = 1_000
-
-
-@dataclass(slots=True, kw_only=True)
-class _Batch:
-    """What is told in one transaction, and the rows of what it tells of."""
-
-    indications: list[Indication] = field(default_factory=list)
-    rows: dict[ToldKey, bytes | None] = field(default_factory=dict)
 
 
 class Source:
@@ -65,7 +55,7 @@ class Source:
         self._seen = State()  # all that was heard, while nothing is told
         self._comparison: Comparison | None = None  # while something is told
         self._forgotten = False
-        self._pending = _Batch()  # what is to be told
+        self._pending = Step()  # what is to be told
         self._failures: list[Indication] = []  # what failed in this server and is to be told
 
     def hear(self, news: News) -> None:
@@ -126,7 +116,7 @@ class Source:
         """Tell of no differences any more, and keep hold of what is heard."""
         if self._comparison is not None:
             self._seen, self._comparison = self._comparison.state, None
-        self._pending = _Batch()
+        self._pending = Step()
         self._forgotten = False
 
     def _forget(self) -> None:
@@ -190,7 +180,7 @@ class Source:
         if self._pending.indications or self._pending.rows:
             told = self._pending
             self._keep(sink, told.indications, self._store.remember(told.rows))
-            self._pending = _Batch()
+            self._pending = Step()
         if self._failures:
             sink.tell(self._failures, _remember_nothing)
             self._failures = []

@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Mapping
 
 from virtcim.hypervisor.endpoint import Endpoint
-from virtcim.providers.indications.indication import IndicationSink
+from virtcim.providers.indications.contract import IndicationSink
+from virtcim.providers.indications.namespace_source import Source
 from virtcim.providers.indications.news import OperationFailed
-from virtcim.providers.indications.source import Source
 from virtcim.providers.jobs.runner import Operations
 from virtcim.providers.namespace import Namespace
 from virtcim.providers.state.database import StateError
