@@ -182,6 +182,23 @@ def test_what_cannot_be_written_has_not_happened(tmp_path: Path) -> None:
         manager.delete(path, may_touch=_anything)
 
 
+def test_what_cannot_be_committed_has_not_happened() -> None:
+    database = StateDatabase()
+    manager = _manager(database)
+    path = _subscribe(manager)
+
+    def fail(_: sa.Connection) -> None:
+        raise sa.exc.OperationalError("COMMIT", {}, Exception("the database is locked"))
+
+    sa.event.listen(database.engine, "commit", fail)
+    with pytest.raises(CimError, match="the database is locked"):
+        manager.delete(path, may_touch=_anything)
+    assert len(manager.index.matching(modified(2, 3))) == 1
+    sa.event.remove(database.engine, "commit", fail)
+    manager.delete(path, may_touch=_anything)
+    assert manager.index.matching(modified(2, 3)) == []
+
+
 class _Waiting:
     """What is waiting for subscriptions; it fails when it is told to."""
 

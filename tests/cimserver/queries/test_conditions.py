@@ -53,6 +53,8 @@ def truth(condition: str, record: Record = _RECORD, language: str = "DMTF:CQL") 
         *(("S_uint8 >= 7", True), ("-5 = S_sint64", True), ("S_real64 > 1", True)),
         *(("S_string = 'Größe'", True), ("S_string = 'größe'", False), ("S_string < 'H'", True)),
         *(("S_boolean", True), ("NOT S_boolean", False), ("S_boolean = FALSE", False)),
+        *((f"__CLASS = '{_EVERYTHING}'", True), ("__class LIKE 'Other.*'", False)),
+        ("S_embedded.__Class = 'VirtCIM_ComputerSystem'", True),
         ("S_datetime > '20261130115959.000000+000'", True),
         ("S_datetime = '20261130130000.000000+060'", True),
         ("S_datetime > '00000001000000.000000:000'", None),
