@@ -48,9 +48,9 @@ class Guard:
         self._methods = methods
 
     @property
-    def sees_all(self) -> bool:
-        """Whether the requester may read all namespaces."""
-        return self.requester.rights.may_everywhere(Role.READ, self._namespaces)
+    def administers_all(self) -> bool:
+        """Whether the requester may see whatever there is, also what others have made."""
+        return self.requester.rights.may_everywhere(Role.ADMINISTER, self._namespaces)
 
     def sees(self, namespace: str) -> bool:
         """Whether the requester may read a namespace."""

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeVar, Unpack
+from typing import Protocol, TypeVar, Unpack
 
 from virtcim.cim.records import MethodResult, ObjectPath, Record, RecordList, Value
 from virtcim.cimserver.boundary import AssociatorFilters, ProviderBoundary, ReferenceFilters
 from virtcim.cimserver.guard import Guard, shown_values
 from virtcim.daemon.audit import Outcome
+from virtcim.providers import ErrorCode, failure
 
-__all__ = ["GuardedProviders"]
+__all__ = ["GuardedProviders", "Owned"]
 
 _Found = TypeVar("_Found", Record, ObjectPath)
 
 _SUCCESS, _JOB_STARTED = 0, 4096
+
+
+class Owned(Protocol):
+    """What users have made themselves, which others than administrators do not see."""
+
+    def concerns(self, class_name: str) -> bool:
+        """Whether instances of a class are made by users."""
+
+    def owner(self, path: ObjectPath) -> str | None:
+        """Who has made what a path names, None for nobody."""
 
 
 class GuardedProviders:
@@ -23,9 +34,13 @@ class GuardedProviders:
     What he may not read is refused where he names it, and left out of what he did not name.
     """
 
-    def __init__(self, providers: ProviderBoundary, guard: Guard) -> None:
+    def __init__(
+        self, providers: ProviderBoundary, guard: Guard, owned: Owned | None = None
+    ) -> None:
         self._providers = providers
         self._guard = guard
+        self._owned = owned
+        self._concerned: dict[str, bool] = {}  # by class, as one reply has thousands of instances
 
     @property
     def namespaces(self) -> Sequence[str]:
@@ -34,7 +49,7 @@ class GuardedProviders:
 
     def in_language(self, language: str) -> GuardedProviders:
         """The same providers for a reader of that language."""
-        return GuardedProviders(self._providers.in_language(language), self._guard)
+        return GuardedProviders(self._providers.in_language(language), self._guard, self._owned)
 
     def reads_at_once(self, path: ObjectPath) -> bool:
         """Whether reading an instance, or what is around it, waits for nothing."""
@@ -44,15 +59,15 @@ class GuardedProviders:
         """The instances of a class and of its subclasses."""
         self._require(namespace, "EnumerateInstances")
         found = self._providers.enumerate_instances(namespace, class_name)
-        if self._guard.sees_all or (isinstance(found, RecordList) and _refers_nowhere(found)):
+        if self._guard.administers_all:
+            return found
+        if isinstance(found, RecordList) and self._is_of_nobody(found):
             return found
         return (record for record in found if self._is_seen(record))
 
     def get_instance(self, path: ObjectPath) -> Record:
         """One instance."""
-        for one in (path, *(value for _, value in path.keys)):
-            if isinstance(one, ObjectPath):
-                self._require(one.namespace or path.namespace, "GetInstance")
+        self._require_path(path, "GetInstance")
         return self._providers.get_instance(path)
 
     def delete_instance(self, path: ObjectPath) -> None:
@@ -62,26 +77,26 @@ class GuardedProviders:
 
     def associators(self, path: ObjectPath, **filters: Unpack[AssociatorFilters]) -> list[Record]:
         """The instances associated with one instance."""
-        self._require(path.namespace, "Associators")
+        self._require_path(path, "Associators")
         return self._seen(self._providers.associators(path, **filters))
 
     def associator_names(
         self, path: ObjectPath, **filters: Unpack[AssociatorFilters]
     ) -> list[ObjectPath]:
         """The paths of the instances associated with one instance."""
-        self._require(path.namespace, "AssociatorNames")
+        self._require_path(path, "AssociatorNames")
         return self._seen(self._providers.associator_names(path, **filters))
 
     def references(self, path: ObjectPath, **filters: Unpack[ReferenceFilters]) -> list[Record]:
         """The association instances that refer to one instance."""
-        self._require(path.namespace, "References")
+        self._require_path(path, "References")
         return self._seen(self._providers.references(path, **filters))
 
     def reference_names(
         self, path: ObjectPath, **filters: Unpack[ReferenceFilters]
     ) -> list[ObjectPath]:
         """The paths of the association instances that refer to one instance."""
-        self._require(path.namespace, "ReferenceNames")
+        self._require_path(path, "ReferenceNames")
         return self._seen(self._providers.reference_names(path, **filters))
 
     def invoke_method(
@@ -102,28 +117,60 @@ class GuardedProviders:
     def _require(self, namespace: str, operation: str) -> None:
         self._guard.require_operation(operation, namespace)
 
+    def _require_path(self, path: ObjectPath, operation: str) -> None:
+        """Raise CimError where the requester may not see what he names."""
+        for one in (path, *_references(path)):
+            namespace = one.namespace or path.namespace
+            self._require(namespace, operation)
+            if not self._is_shown(one):
+                raise failure(
+                    ErrorCode.ERR_ACCESS_DENIED,
+                    f"this instance of {one.class_name} was created by another user; {operation} "
+                    f"of it needs the role administer in {namespace}",
+                )
+
     def _seen(self, found: list[_Found]) -> list[_Found]:
-        if self._guard.sees_all:
+        if self._guard.administers_all:
             return found
         return [one for one in found if self._is_seen(one)]
 
     def _is_seen(self, one: Record | ObjectPath) -> bool:
-        """Whether nothing of it is of a namespace that the requester may not read."""
-        if isinstance(one, Record):
-            if one.path is not None and not self._is_seen(one.path):
-                return False
-            values: Iterable[object] = one.values.values()
-        else:
-            if one.namespace and not self._guard.sees(one.namespace):
-                return False
-            values = (value for _, value in one.keys)
-        return all(self._is_seen(value) for value in values if isinstance(value, ObjectPath))
+        """Whether the requester may see it, and all that it names."""
+        path = one.path if isinstance(one, Record) else one
+        if path is None:
+            return True
+        if path.namespace and not self._guard.sees(path.namespace):
+            return False
+        return self._is_shown(path) and all(map(self._is_seen, _references(path)))
+
+    def _is_shown(self, path: ObjectPath) -> bool:
+        """Whether nobody else has made it, or the requester administers what others have made."""
+        if self._owned is None or not self._is_concerned(path.class_name):
+            return True
+        owner = self._owned.owner(path)
+        return owner is None or self._guard.may_touch(owner, path.namespace)
+
+    def _is_concerned(self, class_name: str) -> bool:
+        known = self._concerned.get(class_name)
+        if known is None:
+            known = self._owned is not None and self._owned.concerns(class_name)
+            self._concerned[class_name] = known
+        return known
+
+    def _is_of_nobody(self, records: RecordList) -> bool:
+        """Whether all who may read the namespace see the instances, which are of one class.
+
+        Those of an association name others, which may be elsewhere.
+        """
+        first = next(iter(records), None)
+        if first is None or first.path is None:
+            return True
+        return not (self._is_concerned(first.class_name) or _references(first.path))
 
 
-def _refers_nowhere(records: RecordList) -> bool:
-    """Whether the instances of one class, of one namespace, name none of another one."""
-    first = next(iter(records), None)
-    return first is None or not any(isinstance(one, ObjectPath) for one in first.values.values())
+def _references(path: ObjectPath) -> list[ObjectPath]:
+    """What the keys of a path name: the ends of an association."""
+    return [value for _, value in path.keys if isinstance(value, ObjectPath)]
 
 
 def _job_number(result: MethodResult) -> str:

@@ -185,7 +185,9 @@ class Operations:
         guard = Guard(requester, services.schema, self._audit, services.providers.namespaces)
         context = Context(
             services=services,
-            providers=GuardedProviders(services.providers.in_language(language), guard),
+            providers=GuardedProviders(
+                services.providers.in_language(language), guard, services.subscriptions
+            ),
             namespace=namespace,
             guard=guard,
         )

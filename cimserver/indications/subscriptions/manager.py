@@ -159,6 +159,18 @@ class SubscriptionManager:
         """Whether instances of a class are created, changed or deleted here."""
         return any(self._classes.is_a(class_name, each) for each in _FAMILIES)
 
+    def owner(self, path: ObjectPath) -> str | None:
+        """Who has created what a path names; None for what is not there, or predefined."""
+        snapshot = self.snapshot
+        try:
+            found = self._subscribed(snapshot, path)
+        except CimError:
+            return None
+        if found is not None:
+            return found.row.principal
+        element = found_element(snapshot, self._surroundings, path)
+        return None if element is None or element.row is None else element.row.principal
+
     def create(
         self, namespace: str, given: Record, principal: str, *, may_touch: MayTouch
     ) -> ObjectPath:

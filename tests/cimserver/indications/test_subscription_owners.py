@@ -154,3 +154,57 @@ def test_a_user_is_told_of_what_he_may_see_as_long_as_he_may(office: Office) -> 
     assert office.told() == ["http://ann/", "http://tenant/"]
     del office.users["ann"]
     assert office.told() == ["http://tenant/"]
+
+
+def test_what_others_created_is_seen_by_administrators_alone(office: Office) -> None:
+    path = office.subscribe("ann")
+    parts = (path, path["Filter"], path["Handler"])
+    connections = {user: office.login(user) for user in ("ann", "bob", "boss")}
+    seen = {user: _seen(connection) for user, connection in connections.items()}
+    names = {_name(one) for one in parts}
+    assert names <= seen["ann"] == seen["boss"]
+    assert seen["bob"] == seen["ann"] - names
+    for one in parts:
+        for user, connection in connections.items():
+            around = (connection.AssociatorNames, connection.References)
+            for call in (connection.GetInstance, *(() if one is path else around)):
+                if user != "bob":
+                    call(one)
+                    continue
+                code, said = refusal(call, one)
+                assert (code, "created by another user" in said) == (_DENIED, True)
+    # Nor is it to be had by the name of a superclass.
+    for one, name in (
+        (path, "CIM_AbstractIndicationSubscription"),
+        (path["Handler"], "CIM_ListenerDestination"),
+    ):
+        above = pywbem.CIMInstanceName(name, one.keybindings, namespace=INTEROP)
+        assert refusal(connections["bob"].GetInstance, above)[0] == _DENIED
+    context = connections["ann"].OpenEnumerateInstances(DESTINATION, MaxObjectCount=0).context
+    assert refusal(connections["bob"].PullInstancesWithPath, context, MaxObjectCount=9)[0] == (
+        StatusCode.INVALID_ENUMERATION_CONTEXT
+    )
+
+
+def _name(path: Any) -> str:
+    path.host = None
+    return str(path.to_wbem_uri(format="canonical")).lower()
+
+
+def _seen(connection: pywbem.WBEMConnection) -> set[str]:
+    """The names of all that a client sees of subscriptions, whichever way it looks."""
+    found: list[Any] = []
+    classes = (FILTER, "CIM_ListenerDestination", "CIM_AbstractIndicationSubscription")
+    for class_name in classes:
+        found += connection.EnumerateInstanceNames(class_name)
+        found += [one.path for one in connection.EnumerateInstances(class_name)]
+        opened = connection.OpenEnumerateInstances(class_name, MaxObjectCount=100)
+        found += [one.path for one in opened.instances]
+        found += [one.path for one in connection.ExecQuery("WQL", f"SELECT * FROM {class_name}")]
+    [service] = connection.EnumerateInstanceNames("CIM_IndicationService")
+    found += connection.AssociatorNames(service, AssocClass="CIM_ServiceAffectsElement")
+    found += [one.path for one in connection.Associators(service)]
+    found += connection.EnumerateInstanceNames("CIM_ServiceAffectsElement")
+    for reference in connection.ReferenceNames(service):
+        found += [one for one in reference.keybindings.values() if hasattr(one, "keybindings")]
+    return {_name(one) for one in found if one.classname in (FILTER, DESTINATION, SUBSCRIPTION)}
