@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -97,6 +98,33 @@ def test_a_hang_up_reads_the_users_anew_and_ends_nothing(
         "the users file to be read",
     )
     assert requests.post(daemon.url, data=b"", timeout=_TIMEOUT_S).status_code < 500
+
+
+def test_the_audit_file_is_begun_anew_after_a_hang_up(
+    start: Callable[..., Daemon], short_path: Path
+) -> None:
+    audit, old = short_path / "audit", short_path / "audit.1"
+    toolstack = start("toolstack", "--audit", str(audit), "--log-level", "info")
+    session = XenAPI.Session(toolstack.url)
+    password = password_of(short_path / "toolstack" / "users")
+    session.login_with_password(FIRST_USER, password, "1.0", "test")
+    [vm] = session.xenapi.VM.get_all()
+    session.xenapi.VM.pause(vm)
+    audit.rename(old)
+    os.kill(toolstack.pid, signal.SIGHUP)
+    wait_for(audit.exists, bool, "the new file")
+    session.xenapi.VM.unpause(vm)
+    session("close")()
+    for path, operation in ((old, "VM.pause"), (audit, "VM.unpause")):
+        [line] = [json.loads(one) for one in path.read_text().splitlines()]
+        assert (line["operation"], line["user"], line["outcome"]) == (
+            operation,
+            FIRST_USER,
+            "done",
+        )
+        assert line["request"]
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert "virtcim.audit" not in toolstack.log.read_text()
 
 
 @pytest.mark.parametrize("command", _COMMANDS)
