@@ -1,7 +1,6 @@
 """A listener that only answers, and notes when each indication arrived.
 
-As a program it prints its port, then, when its standard input ends, a JSON list of [path,
-identifier, monotonic time, age in seconds].
+As a program it prints its port, then, when its standard input ends, a JSON list of arrivals.
 """
 
 from __future__ import annotations
@@ -28,15 +27,17 @@ _BODY = (
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _IDENTIFIER = re.compile(rb'NAME="IndicationIdentifier" TYPE="string"><VALUE>([^<]*)<')
+_SOURCE = re.compile(rb'NAME="SourceInstanceModelPath" TYPE="string"><VALUE>([^<]*)<')
 _TIME = re.compile(rb'NAME="IndicationTime" TYPE="datetime"><VALUE>([\d.]{21})\+000<')
 
 _arrived: list[Arrival] = []
 
 
 class Arrival(NamedTuple):
-    """An indication, where it came and when, by ``time.monotonic``, and how old it was then."""
+    """An indication: where it came, of what, when by ``time.monotonic``, and how old it was."""
 
     path: str
+    source: str
     identifier: str
     at: float
     age_s: float
@@ -89,14 +90,18 @@ class _Sink(asyncio.Protocol):
             if len(self._held) < whole:
                 return
             now = time.monotonic()
-            identifier = _IDENTIFIER.search(self._held, end, whole)
+            identifier = _text(_IDENTIFIER.search(self._held, end, whole))
+            source = _text(_SOURCE.search(self._held, end, whole))
             age_s = _age_s(_TIME.search(self._held, end, whole))
             path = self._held.split(b" ", 2)[1].decode()
             self._held = self._held[whole:]
             assert self._transport is not None
             self._transport.write(_ANSWER)
-            name = identifier[1].decode() if identifier else ""
-            _arrived.append(Arrival(path, name, now, age_s))
+            _arrived.append(Arrival(path, source, identifier, now, age_s))
+
+
+def _text(found: re.Match[bytes] | None) -> str:
+    return "" if found is None else found[1].decode()
 
 
 def _age_s(found: re.Match[bytes] | None) -> float:
