@@ -11,6 +11,7 @@ from virtcim.errormap.forms.causes import cause_in
 from virtcim.errormap.forms.enclosing import errors_in, object_in, words_in
 from virtcim.errormap.forms.libvirt import from_libvirt, from_libvirt_event
 from virtcim.errormap.forms.logged import from_text
+from virtcim.errormap.forms.pasted_text import without_pasting
 from virtcim.errormap.forms.printed import listed
 from virtcim.errormap.forms.qemu import KNOWN_FIELDS, REPORTED, from_qemu
 from virtcim.errormap.forms.server_errors import known_code
@@ -37,6 +38,8 @@ EXPECTED: dict[str, str] = {
     "xend": "fault_code and fault_string; result; or text",
 }
 _SUCCESS = "success"
+# Sources whose reports are lines of a terminal or a log.
+_PASTED = ("libvirt", "qemu")
 _MOST_HOSTS = 64
 
 
@@ -62,6 +65,8 @@ def from_record(record: Mapping[str, object]) -> Fault:
         raise ValueError("raw is not an object")
     operation = as_text(record.get("operation"))
     version = as_text(record.get("version"))
+    if source in _PASTED:
+        raw = without_pasting(raw)
     fault = reader(raw, operation, version) or _enclosed(source, raw, operation, version, _DEEPEST)
     if fault is None:
         raise ValueError(f"no form of raw is known for {source}; expected: {EXPECTED[source]}")

@@ -19,7 +19,7 @@ _MOST = 12
 _STAMP = later(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*(?:Z|[+-]\d\d:?\d\d)?:? ?")
 # The name of the program that speaks; libvirt's tools and threads among them.
 _PROGRAM = later(
-    r"(?:[\w./+-]{0,200}/)?(?:qemu(?:-[\w.+-]{1,40})?|kvm|virsh|virt-\w{1,20}|libvirtd?|emulator|error|ERROR)"
+    r"(?:[\w./+-]{0,200}/)?(?:qemu(?:-[\w.+-]{1,40})?|kvm|virsh|virt-\w{1,20}|libvirtd?|emulator|[Ee]rror|ERROR)"
     r"(?:\[\w{1,9}\])?: "
 )
 # An emulator that is quoted by somebody's log.

@@ -1,0 +1,75 @@
+"""What pasting did to a text: colours, quotation marks, entities and the like are taken off.
+
+Only what says nothing goes. A text that nothing was done to is handed back as it is.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import textwrap
+from collections.abc import Mapping
+
+from virtcim.errormap.patterns import later
+
+__all__ = ["without_pasting"]
+
+# Where people and logs put what a program printed. Fields of an error itself stay as they are.
+_FIELDS = ("text", "stderr")
+_ESCAPE = "\x1b"
+_COLOUR = later(r"\x1b\[[0-9;?]{0,20}[ -/]{0,4}[@-~]")
+_ENTITY = later(r"&(?:#\d{1,6}|#x[0-9a-f]{1,6}|quot|apos|lt|gt|amp);", re.IGNORECASE)
+_CITED = later(r"^[ \t]{0,8}(?:> ?)+", re.MULTILINE)
+_FENCE = "```"
+_FENCED = later(r"^[ \t]{0,8}```\w{0,20}[ \t]{0,8}$\n?", re.MULTILINE)
+# The calls that a program was in, behind what it said, and no exception after them.
+_TRACEBACK = "Traceback (most recent call last)"
+_RAISED = later(r"^[\w.]{0,80}(?:Error|Exception|Failure|Fault|Timeout|Interrupt)\b", re.MULTILINE)
+# A whole message in quotation marks, and no name that a message begins with.
+_QUOTED = later(
+    r"\s{0,20}(['\"`])((?:qemu|kvm|libvirt|error|internal error|unsupported|invalid|cannot"
+    r"|could not|unable|failed|operation|requested|unexpected)\b.*)\1\s{0,20}",
+    re.IGNORECASE | re.DOTALL,
+)
+_CURLED = str.maketrans("\u2018\u2019\u201c\u201d\u2032", "''\"\"'")
+# Every line is cited, or indented, beyond what one would look at.
+_LONGEST = 64 * 1024
+
+
+def without_pasting(raw: Mapping[str, object]) -> Mapping[str, object]:
+    """``raw`` with the texts of its fields as they were before they were pasted."""
+    changed: dict[str, object] = {}
+    for field in _FIELDS:
+        value = raw.get(field)
+        if type(value) is str and len(value) <= _LONGEST:
+            bare = _bare(value)
+            if bare.strip() and bare != value:
+                changed[field] = bare
+    return {**raw, **changed} if changed else raw
+
+
+def _bare(text: str) -> str:
+    if _ESCAPE in text:
+        text = _COLOUR.sub("", text)
+    if "&" in text and _ENTITY.search(text):
+        text = html.unescape(text)
+    if not text.isascii() and (straight := text.translate(_CURLED)).isascii():
+        text = straight
+    if _FENCE in text:
+        text = _FENCED.sub("", text)
+    if text.lstrip()[:1] == ">" and all(
+        line.lstrip()[:1] in (">", "") for line in text.split("\n")
+    ):
+        text = _CITED.sub("", text)
+    if text[:1] in (" ", "\t"):
+        text = textwrap.dedent(text)
+    if _TRACEBACK in text:
+        text = _without_calls(text)
+    if text.lstrip()[:1] in ("'", '"', "`") and (quoted := _QUOTED.fullmatch(text)):
+        text = quoted[2]
+    return text
+
+
+def _without_calls(text: str) -> str:
+    said, _, calls = text.partition(_TRACEBACK)
+    return text if not said.strip() or _RAISED.search(calls) else said.rstrip()

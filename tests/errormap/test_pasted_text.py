@@ -1,0 +1,86 @@
+"""What pasting does to a text changes nothing of what it is told to mean."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from virtcim.errormap import from_record, translate
+from virtcim.errormap.forms.pasted_text import without_pasting
+
+_CASES = Path(__file__).with_name("cases")
+_CALLS = (
+    "\n\nTraceback (most recent call last):\n"
+    '  File "/usr/share/virt-manager/virtManager/asyncjob.py", line 72, in cb_wrapper\n'
+    "    callback(asyncjob, *args, **kwargs)\n"
+    '  File "/usr/lib/python3/dist-packages/libvirt.py", line 1353, in create\n'
+    "    raise libvirtError('virDomainCreate() failed')"
+)
+PASTED: dict[str, Callable[[str], str]] = {
+    "cited": lambda text: "\n".join(f"> {line}" for line in text.split("\n")),
+    "cited twice": lambda text: "\n".join(f"> > {line}" for line in text.split("\n")),
+    "indented": lambda text: "\n".join(f"    {line}" for line in text.split("\n")),
+    "in colour": lambda text: "\n".join(f"\x1b[1;31m{line}\x1b[0m" for line in text.split("\n")),
+    "in entities": html.escape,
+    "fenced": lambda text: f"```console\n{text}\n```",
+    "curled": lambda text: text.replace("'", "\u2019"),
+    "with the calls behind": lambda text: text + _CALLS,
+}
+
+
+def _texts() -> list[tuple[str, str, str]]:
+    """Reports of libvirt and QEMU as a person pastes them: source, call and text."""
+    found = []
+    for path in sorted(_CASES.glob("*.jsonl")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            case = json.loads(line)
+            raw = case["raw"]
+            text = raw.get("stderr") or raw.get("text")
+            if case["source"] in ("libvirt", "qemu") and text and text.isascii():
+                found.append((case["source"], case["operation"], text))
+    return found
+
+
+def _code(source: str, operation: str, text: str) -> str:
+    field = {"stderr": text, "exit_status": 1} if source == "qemu" else {"text": text}
+    record = {"source": source, "operation": operation, "raw": field}
+    return translate(from_record(record)).code.name
+
+
+@pytest.mark.parametrize("pasted", PASTED.values(), ids=PASTED)
+def test_what_pasting_does_to_a_text_changes_no_answer(pasted: Callable[[str], str]) -> None:
+    texts = _texts()
+    assert len(texts) > 100
+    changed = [
+        (one, _code(*one), _code(source, operation, pasted(text)))
+        for one in texts
+        for source, operation, text in [one]
+        if _code(*one) != _code(source, operation, pasted(text))
+    ]
+    assert changed == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'usb-host' is not a valid device model name, use 'usb'",
+        "a < b & c > d",
+        "> not cited\nbecause of this line",
+        "Traceback (most recent call last):\n  File \"x\", line 1\nKeyError: 'a'",
+        "said before\nTraceback (most recent call last):\n  File \"x\", line 1\nKeyError: 'a'",
+        "\u00abcit\u00e9\u00bb l\u2019image",
+    ],
+)
+def test_a_text_that_nothing_was_done_to_stays(text: str) -> None:
+    raw = {"text": text}
+    assert without_pasting(raw) is raw
+
+
+def test_a_message_in_quotation_marks_is_the_message() -> None:
+    assert without_pasting({"text": "'qemu-kvm: Unknown machine'"}) == {
+        "text": "qemu-kvm: Unknown machine"
+    }
