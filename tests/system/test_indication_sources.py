@@ -10,7 +10,7 @@ from pathlib import Path
 
 import libvirt
 import pytest
-from boot_sectors import FILL_DISK, IDLE, PANIC
+from boot_sectors import EXPIRE_WATCHDOG, FILL_DISK, IDLE, PANIC
 from private_libvirt import PrivateLibvirt
 
 from tests.hypervisor.contract.systems import eventually
@@ -56,12 +56,19 @@ def sink(endpoint: Endpoint, qemu: libvirt.virConnect) -> Iterator[RecordingSink
         yield made
 
 
-def alert_of(sink: RecordingSink, domain: libvirt.virDomain) -> Record:
-    """The first alert of a machine."""
+def alert_of(sink: RecordingSink, domain: libvirt.virDomain, text: str = "") -> Record:
+    """The first alert of a machine whose description has the text.
+
+    That it has stopped may be seen, and told, before libvirt's event says why.
+    """
 
     def found() -> list[Record]:
         uuid = domain.UUIDString()
-        return [each for each in alerts(sink.told) if each.values.get("SystemName") == uuid]
+        return [
+            each
+            for each in alerts(sink.told)
+            if each.values.get("SystemName") == uuid and text in str(each.values["Description"])
+        ]
 
     sink.wait_for(lambda: bool(found()))
     return found()[0]
@@ -101,7 +108,7 @@ def test_a_guest_that_fills_its_storage_raises_an_alert(
     disk = make_disk(FILL_DISK, size_bytes=16 << 20, directory=full_soon)
     domain = qemu.defineXML(domain_xml("filling", disks=(disk,)))
     domain.create()
-    alert = alert_of(sink, domain)
+    alert = alert_of(sink, domain, "stopped by itself: io-error")
     assert alert.values["MessageID"] == "ERR_OUT_OF_DISK_SPACE"
     arguments = alert.values["MessageArguments"]
     assert isinstance(arguments, list)
@@ -118,7 +125,7 @@ def test_an_error_that_only_the_guest_is_told_raises_an_alert(
     disk = make_disk(FILL_DISK, size_bytes=16 << 20, directory=full_soon)
     domain = qemu.defineXML(domain_xml("reporting", disks=(disk,), error_policy="report"))
     domain.create()
-    alert = alert_of(sink, domain)
+    alert = alert_of(sink, domain, "could not be read or written")
     assert alert.values["MessageID"] in ("ERR_CANNOT_ACCESS_DISK_FILE", "ERR_OUT_OF_DISK_SPACE")
     assert alert.values["PerceivedSeverity"] == 3
     arguments = alert.values["MessageArguments"]
@@ -131,9 +138,37 @@ def test_a_guest_that_panics_raises_an_alert(
 ) -> None:
     domain = qemu.defineXML(domain_xml("panicking", disks=(make_disk(PANIC),)))
     domain.create()
-    alert = alert_of(sink, domain)
+    alert = alert_of(sink, domain, "stopped by itself: crashed")
     assert alert.values["MessageID"] == "ERR_VM_STUCK"
-    assert "stopped by itself: crashed" in str(alert.values["Description"])
+
+
+@pytest.mark.parametrize(
+    ("action", "description", "severity"),
+    [("pause", "stopped by itself: watchdog", 6), ("none", "the watchdog of", 3)],
+)
+def test_a_watchdog_that_expires_raises_an_alert(
+    sink: RecordingSink,
+    qemu: libvirt.virConnect,
+    make_disk: MakeDisk,
+    action: str,
+    description: str,
+    severity: int,
+) -> None:
+    disks = (make_disk(EXPIRE_WATCHDOG),)
+    domain = qemu.defineXML(domain_xml("watched", disks=disks, watchdog=action))
+    domain.create()
+    alert = alert_of(sink, domain, description)
+    assert alert.values["MessageID"] == "ERR_VM_STUCK"
+    assert alert.values["PerceivedSeverity"] == severity
+
+
+def test_a_panic_that_the_machine_survives_raises_an_alert(
+    sink: RecordingSink, qemu: libvirt.virConnect, make_disk: MakeDisk
+) -> None:
+    domain = qemu.defineXML(domain_xml("again", disks=(make_disk(PANIC),), on_crash="restart"))
+    domain.create()
+    alert = alert_of(sink, domain, "the guest of the virtual system again panicked")
+    assert alert.values["PerceivedSeverity"] == 3
 
 
 def test_a_machine_whose_emulator_is_killed_raises_an_alert(
@@ -145,6 +180,5 @@ def test_a_machine_whose_emulator_is_killed_raises_an_alert(
     domain = qemu.defineXML(domain_xml("murdered", disks=(make_disk(IDLE),)))
     domain.create()
     os.kill(qemu_process(shared_libvirt, domain.UUIDString()), signal.SIGKILL)
-    alert = alert_of(sink, domain)
+    alert = alert_of(sink, domain, "stopped by itself: failed")
     assert alert.values["MessageID"] == "ERR_VM_STUCK"
-    assert "stopped by itself: failed" in str(alert.values["Description"])
