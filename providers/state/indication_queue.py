@@ -16,6 +16,7 @@ def make_indication_queue(connection: sa.Connection) -> None:
         metadata,
         sa.Column("id", number, primary_key=True),
         sa.Column("text", sa.LargeBinary, nullable=False),
+        sa.Column("size", sa.Integer, nullable=False),
     )
     delivery = sa.Table(
         "indication_delivery",

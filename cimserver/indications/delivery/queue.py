@@ -183,7 +183,9 @@ class DeliveryQueue:
         for entry, text in zip(entries, texts, strict=True):
             if not entry.addressees:
                 continue
-            payload = connection.execute(INSERT_PAYLOAD, {"text": text}).scalar_one()
+            payload = connection.execute(
+                INSERT_PAYLOAD, {"text": text, "size": len(text)}
+            ).scalar_one()
             for one in entry.addressees:
                 size = len(text) + _ROW_BYTES
                 rows.append(
@@ -283,7 +285,7 @@ class DeliveryQueue:
                 sa.select(sa.func.count(), sa.func.min(DELIVERY.c.queued)).select_from(DELIVERY)
             ).one()
             payload = connection.execute(
-                sa.select(sa.func.coalesce(sa.func.sum(sa.func.length(PAYLOAD.c.text)), 0))
+                sa.select(sa.func.coalesce(sa.func.sum(PAYLOAD.c.size), 0))
             ).scalar_one()
         age_s = 0.0 if oldest is None else max(self._clock() - oldest, 0.0)
         return QueueSize(deliveries=count, payload_bytes=payload, oldest_age_s=age_s)

@@ -14,6 +14,7 @@ PAYLOAD = sa.Table(
     _METADATA,
     sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
     sa.Column("text", sa.LargeBinary, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
 )
 # One indication for one subscription. The numbers of a destination are its order: they are given
 # while its row in SEQUENCE is locked, so that a smaller one is never seen after a larger one.
