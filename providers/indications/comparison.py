@@ -101,10 +101,11 @@ class Comparison:
 
     @classmethod
     def going_on(
-        cls, namespace: Namespace, clock: Callable[[], datetime], stored: Told
+        cls, namespace: Namespace, clock: Callable[[], datetime], stored: Told, present: State
     ) -> Comparison:
-        """Go on from what an earlier server told of."""
-        comparison = cls(namespace, clock, State(jobs=recalled_jobs(stored), lost=was_lost(stored)))
+        """Go on from what an earlier server told of; ``present`` is what there is now."""
+        told = State(jobs=recalled_jobs(stored, present.jobs), lost=was_lost(stored))
+        comparison = cls(namespace, clock, told)
         comparison._stored = stored
         return comparison
 

@@ -136,7 +136,7 @@ class Source:
                 self._keep(sink, (), self._store.remember(some, complete=False))
             self._keep(sink, (), self._store.remember({}))
         else:
-            comparison = Comparison.going_on(self._namespace, self._jobs.clock, told)
+            comparison = Comparison.going_on(self._namespace, self._jobs.clock, told, self._seen)
             self._unheard.extendleft(reversed([*self._seen.news(comparison.state)]))
         self._seen, self._comparison = State(), comparison
         self._forgotten = False

@@ -6,8 +6,9 @@ Domain objects are kept, not instances: what an instance showed is computed from
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -113,7 +114,14 @@ def connection_row(*, lost: bool) -> tuple[ToldKey, bytes]:
 def was_lost(told: Told) -> bool | None:
     """Whether the connection had been lost; None where nobody knows."""
     stored = told.get(_CONNECTION)
-    return None if stored is None else bool(unpacked(stored))
+    return None if stored is None else _read(_CONNECTION, partial(_flag, stored), None)
+
+
+def _flag(text: bytes) -> bool | None:
+    flag = unpacked(text)
+    if not isinstance(flag, bool):
+        raise ValueError(f"{flag!r} is neither true nor false")
+    return flag
 
 
 def job_row(job: Job) -> tuple[ToldKey, bytes]:
@@ -126,16 +134,19 @@ def job_key(uuid: str) -> ToldKey:
     return ToldKey(_JOB, uuid)
 
 
-def recalled_jobs(told: Told) -> dict[str, Job]:
-    """The jobs by UUID; one that cannot be read is left out, and told of as a new one."""
+def recalled_jobs(told: Told, present: Mapping[str, Job]) -> dict[str, Job]:
+    """The jobs that were told of last, by UUID; one that cannot be read is the present one."""
     jobs: dict[str, Job] = {}
     for of, text in told.items():
         if of.kind == _JOB:
-            try:
-                jobs[of.key] = job_from_row(unpacked(text))
-            except (ValueError, KeyError, TypeError) as error:
-                _log.warning("what was told of the job %s cannot be read: %s", of.key, error)
+            job = _read(of, partial(_job, text), present.get(of.key))
+            if job is not None:
+                jobs[of.key] = job
     return jobs
+
+
+def _job(text: bytes) -> Job:
+    return job_from_row(unpacked(text))
 
 
 def recalled_host(told: Told) -> str:
@@ -156,11 +167,12 @@ def recalled_inventory(told: Told, present: Inventory) -> Inventory:
         if of.kind in kinds:
             found = now[of.kind].get(of.key)
             if found is None or stored_text(found) != text:
-                found = _recalled(_CLASSES[of.kind], of, text, found)
+                found = _read(of, partial(object_of, _CLASSES[of.kind], text), found)
             if found is not None:
                 kinds[of.kind][of.key] = found
         elif of.kind == _MEMORY:
-            memory[of.key] = int(unpacked(text))
+            in_use = present.memory_in_use.get(of.key, 0)
+            memory[of.key] = _read(of, partial(_number, text), in_use)
     unread = {of.key for of in told if of.kind == _UNREAD}
     never = nothing_known(present)
     parts: dict[str, Any] = {
@@ -170,13 +182,19 @@ def recalled_inventory(told: Told, present: Inventory) -> Inventory:
     return replace(present, memory_in_use=MappingProxyType(memory), **parts)
 
 
-def _recalled(kind: type[T], of: ToldKey, text: bytes, present: T | None) -> T | None:
+def _number(text: bytes) -> int:
+    return int(unpacked(text))
+
+
+def _read(of: ToldKey, read: Callable[[], T], otherwise: T) -> T:
+    """What was told of; ``otherwise`` where that cannot be read: a bad row costs only itself."""
     try:
-        found = object_of(kind, text)
-    except ValueError as error:
+        found = read()
+    except (ValueError, KeyError, TypeError) as error:
         _log.warning("what was told of %s %s cannot be read: %s", of.kind, of.key, error)
-        return present
-    return present if found == present else found
+        return otherwise
+    # Unchanged objects are the same objects.
+    return otherwise if found == otherwise else found
 
 
 def _in_order(recalled: dict[str, T], present: Mapping[str, T]) -> Mapping[str, T]:

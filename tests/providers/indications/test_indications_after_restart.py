@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,15 +26,19 @@ from tests.providers.indications.reading import (
 from tests.providers.indications.single_source import Server, replay, shown
 from tests.providers.indications.test_alerts import OUT_OF_SPACE
 from tests.providers.simulated_endpoint import SimulatedEndpoint
-from tests.providers.simulated_population import inventory
+from tests.providers.simulated_population import HOST, inventory
 from tests.providers.systems import VM, change
 from tests.providers.waiting import job_of
+from virtcim.cim.value_maps import JobState
 from virtcim.errormap import from_transport
 from virtcim.hypervisor.model import Inventory, PowerState, VirtualSystem
 from virtcim.hypervisor.unread import UnreadObjects, UnreadParts
 from virtcim.providers.indications.comparison import Comparison
+from virtcim.providers.indications.stored_objects import packed
+from virtcim.providers.state.job_store import Job
 
 JOB = "VirtCIM_ConcreteJob"
+NOW = datetime.now(UTC)
 LOST = from_transport(phase="connect", exception="ConnectionRefusedError", message="refused")
 
 
@@ -222,20 +225,44 @@ def test_that_the_answer_of_the_database_was_lost_is_no_reason_to_tell_again(
     assert [source(each).values["EnabledDefault"] for each in told] == [2, 3]
 
 
-def test_an_object_whose_last_state_cannot_be_read_is_not_told_of(server: Server) -> None:
-    state = inventory(6)
-    broken, other = [*state.virtual_systems][:2]
-    with closing(server.store.database.engine.connect()) as connection:
-        statement = "UPDATE indication_told SET object = :odd WHERE key = :key"
-        connection.execute(sa.text(statement), {"odd": b"odd", "key": broken})
-        connection.commit()
+@pytest.mark.parametrize("kind", ["virtual_systems", "hosts", "memory_in_use", "connection", "job"])
+@pytest.mark.parametrize("odd", [b"odd", b"", packed({"name_label": 7}), packed(None), packed([])])
+def test_a_row_that_cannot_be_read_costs_only_itself(server: Server, kind: str, odd: bytes) -> None:
+    job = Job(
+        uuid="job",
+        namespace="root/virt",
+        name="RequestStateChange",
+        state=JobState.RUNNING,
+        submitted=NOW,
+        changed=NOW,
+        updated=NOW,
+    )
+    state = replace(inventory(6), memory_in_use={HOST.uuid: 7})
+    server.store.put(job)
+    server.restart()
+    server.endpoint.current = state
+    server.source.listen(server.endpoint)
+    server.work()
+    server.sink.told.clear()
+    key = "" if kind == "virtual_systems" else "%"
+    systems = [*state.virtual_systems]
+    with server.store.database.engine.begin() as connection:
+        connection.execute(
+            sa.text(
+                "UPDATE indication_told SET object = :odd WHERE kind = :kind AND key LIKE :key"
+            ),
+            {"odd": odd, "kind": kind, "key": key or systems[0]},
+        )
     server.restart()
     after = with_system(with_system(state, 0, auto_start=False), 1, auto_start=True)
-    server.source.hear(after)
+    server.endpoint.current = after
+    server.source.listen(server.endpoint)
     server.work()
-    assert {
-        str(source(each).values["Name"]) for each in of_class(server.sink.told, MODIFICATION, VM)
-    } == {other}
+    changed = of_class(server.sink.told, MODIFICATION, VM)
+    told = [source(each).values["ElementName"] for each in changed]
+    assert told == (["vm1"] if kind == "virtual_systems" else ["vm0", "vm1"])
+    assert not of_class(server.sink.told, CREATION, JOB)
+    assert not alerts(server.sink.told)
 
 
 def test_what_cannot_be_looked_at_is_not_gone(server: Server) -> None:
