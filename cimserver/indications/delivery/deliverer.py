@@ -183,7 +183,7 @@ class _Session:
 
     def _watch(self) -> None:
         while not self._stopping.is_set():
-            pause_s = self._outage.attempt(self._look, _OUTAGE_PAUSE_S)
+            pause_s = self._outage.attempt("look", self._look, _OUTAGE_PAUSE_S)
             self._stopping.wait(pause_s)
             self._woken.wait(_POLL_S)
             self._woken.clear()
@@ -191,7 +191,7 @@ class _Session:
     def _write(self) -> None:
         while not self._stopping.is_set():
             self._recorder.has_some.wait()
-            pause_s = self._outage.attempt(self._flush, _OUTAGE_PAUSE_S)
+            pause_s = self._outage.attempt("record", self._flush, _OUTAGE_PAUSE_S)
             self._stopping.wait(pause_s)
 
     def _flush(self) -> float:

@@ -71,6 +71,8 @@ class Line:
         self._url = ""
         # What the listener took of the batch that is being sent.
         self._taken: list[int] = []
+        # The delivery that the listener refused last, and how often.
+        self._refused, self._refusals = -1, 0
         # When the last attempt failed, None where it did not.
         self._failed_at: float | None = None
 
@@ -107,7 +109,8 @@ class Line:
         """Send one: None where it is dealt with, else the seconds to wait before the next."""
         subscription = self._subscribers.find(delivery.subscription)
         if subscription is None:
-            self._give_up(delivery, "its subscription is no more")
+            # What waited for it is gone from the queue, too, or was just put there.
+            self._recorder.deal_with(delivery)
             return None
         try:
             shared = delivery.text()
@@ -174,6 +177,9 @@ class Line:
             state, failed_attempts=state.failed_attempts + 1, failing_for_s=failing_for_s
         )
         self._recorder.note(self._state)
+        if delivery.number != self._refused:
+            self._refused, self._refusals = delivery.number, 0
+        self._refusals += error.is_refusal
         _log.log(
             logging.WARNING if is_first else logging.INFO,
             "%s: number %d of subscription %s is not delivered, attempt %d: %s",
@@ -183,7 +189,7 @@ class Line:
         failing = Failing(
             attempts=self._state.failed_attempts,
             for_s=failing_for_s,
-            is_refusal=error.is_refusal,
+            refusals=self._refusals,
             kept_s=self._queue.retention.age_s,
         )
         verdict = after_failure(failing, subscription, settings)

@@ -14,7 +14,7 @@ _REMOVE_FAILING = 2  # SubscriptionRemovalAction
 
 # A listener that comes back after long is not kept waiting for longer.
 _LONGEST_PAUSE_S = 60.0
-# What a listener itself refuses so often it will not take later: what comes behind may be good.
+# What a listener itself refuses so often again it will not take: what comes behind may be good.
 _REFUSALS = 3
 
 
@@ -31,13 +31,13 @@ class Verdict(Enum):
 class Failing:
     """How a delivery fails: the attempts without a success between them, and for how long.
 
-    ``is_refusal``: the listener can be reached, and does not want this indication. ``kept_s`` is
-    how long an indication is kept at all.
+    ``refusals`` are those at which the listener was reached, and did not want this indication.
+    ``kept_s`` is how long an indication is kept at all.
     """
 
     attempts: int
     for_s: float
-    is_refusal: bool
+    refusals: int
     kept_s: float
 
 
@@ -59,7 +59,7 @@ def after_failure(
         _longest_failure_s(failing, subscription, settings)
     ):
         return Verdict.REMOVE
-    if failing.is_refusal and retries >= min(settings.retry_attempts, _REFUSALS):
+    if failing.refusals > min(settings.retry_attempts, _REFUSALS):
         return Verdict.GIVE_UP_ONE
     return Verdict.TRY_AGAIN
 

@@ -26,18 +26,24 @@ _OUTAGE_PAUSE_S = 2.0
 
 
 class Outage:
-    """Whether the database fails at present: the log is told when that begins and ends."""
+    """Whether the database fails at present: the log is told when that begins and ends.
+
+    It may fail for some, as a full one does for those who write.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._is_out = False
+        self._failing: set[str] = set()
 
-    def attempt(self, action: Callable[[], float | None], pause_s: float) -> float | None:
+    def attempt(self, who: str, action: Callable[[], float | None], pause_s: float) -> float | None:
         """What ``action`` gives; where it fails, ``pause_s``, the seconds to wait."""
         try:
             result = action()
         except (sa.exc.SQLAlchemyError, StateError) as error:
-            if self._changes(is_out=True):
+            with self._lock:
+                is_first = not self._failing
+                self._failing.add(who)
+            if is_first:
                 reason = getattr(error, "orig", None) or error
                 _log.error(
                     "indications cannot be delivered now, as the state database fails: %s", reason
@@ -46,14 +52,16 @@ class Outage:
         except Exception as error:  # noqa: BLE001 - it may cost one destination, not the others
             incident("delivering indications", error)
             return pause_s
-        if self._changes(is_out=False):
-            _log.warning("the state database works again, and indications are delivered")
+        self.is_over(who)
         return result
 
-    def _changes(self, *, is_out: bool) -> bool:
+    def is_over(self, who: str) -> None:
+        """It does not fail for somebody, or he does not try any more."""
         with self._lock:
-            was_out, self._is_out = self._is_out, is_out
-            return was_out != is_out
+            is_last = self._failing == {who}
+            self._failing.discard(who)
+        if is_last:
+            _log.warning("the state database works again, and indications are delivered")
 
 
 class Worker:
@@ -118,11 +126,12 @@ class Worker:
         try:
             while not self._stopping.is_set():
                 self._poked.clear()
-                pause_s = self._outage.attempt(self._line.work, _OUTAGE_PAUSE_S)
+                pause_s = self._outage.attempt(self.destination, self._line.work, _OUTAGE_PAUSE_S)
                 if pause_s is None:
                     if not self._poked.wait(_IDLE_S) and self._ended(self):
                         return
                 elif pause_s:
                     self._stopping.wait(pause_s)
         finally:
+            self._outage.is_over(self.destination)
             self._line.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from tests.cimserver.indications.parties import (
 from virtcim.cimserver.indications.delivery.connection import Timeouts
 from virtcim.cimserver.indications.delivery.deliverer import Deliverer
 from virtcim.cimserver.indications.delivery.ownership import Patience
-from virtcim.cimserver.indications.delivery.queue import DeliveryQueue
+from virtcim.cimserver.indications.delivery.queue import DeliveryQueue, Outcome
 from virtcim.providers.state.database import StateDatabase
 
 PATIENT = Timeouts(connect_s=DEADLINE_S, attempt_s=DEADLINE_S)
@@ -294,6 +294,38 @@ def test_a_database_that_fails_for_a_while_costs_one_line_and_nothing_else(
         "indications cannot be delivered now, as the state database fails: database is locked"
     ]
     assert "the state database works again" in caplog.text
+
+
+def test_a_full_database_is_told_once_though_it_can_be_read(
+    stack: ExitStack,
+    database: StateDatabase,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    listener = stack.enter_context(listening())
+    one = subscription("a", listener.url)
+    made = delivering(stack, database, one)
+    failures = [5]
+    record = made.queue.record
+
+    def fails(outcomes: Sequence[Outcome]) -> None:
+        if failures[0]:
+            failures[0] -= 1
+            raise sa.exc.OperationalError("delete", {}, Exception("disk is full"))
+        record(outcomes)
+
+    monkeypatch.setattr(made.queue, "record", fails)
+    monkeypatch.setattr("virtcim.cimserver.indications.delivery.deliverer._OUTAGE_PAUSE_S", 0.3)
+    made.tell("0", to=(one,))
+    listener.wait_for(1)
+    made.tell("1", to=(one,))
+    made.until_empty()
+    assert listener.texts == ["0", "1"]
+    said = [record.getMessage() for record in caplog.records if "database" in record.getMessage()]
+    assert said == [
+        "indications cannot be delivered now, as the state database fails: disk is full",
+        "the state database works again, and indications are delivered",
+    ]
 
 
 def test_no_thread_and_no_connection_is_left(stack: ExitStack, database: StateDatabase) -> None:

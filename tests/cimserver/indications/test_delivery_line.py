@@ -370,6 +370,15 @@ def test_what_the_listener_refuses_keeps_the_others_waiting_for_a_few_attempts_o
     assert "number 0 of subscription one is dropped: the listener refuses it" in caplog.text
 
 
+def test_what_a_listener_refuses_after_it_was_away_is_tried_as_often(
+    listener: ScriptedListener, process: Process
+) -> None:
+    put(process.queue, "1", to=(ONE,))
+    listener.outcomes = ["lost"] * 20 + ["refused"] * 3
+    process.finish()
+    assert listener.texts == ["1"]
+
+
 def test_what_is_of_no_subscription_any_more_is_not_sent(
     listener: ScriptedListener, process: Process
 ) -> None:
