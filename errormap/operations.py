@@ -18,7 +18,7 @@ __all__ = ["GROUPS", "PATTERNS", "changes_state", "groups_of", "native"]
 # Every pattern is matched against the whole name without "Async.".
 PATTERNS: dict[str, str] = {
     "read": (
-        r"(?:\w+)\.(?:get_\w+|assert_\w+|query_\w+|list_\w+|compute_\w+|retrieve_wlb_\w+"
+        r"(?:\w+)\.(?:get|list|read|show|info|describe|get_\w+|assert_\w+|query_\w+|list_\w+|compute_\w+|retrieve_wlb_\w+"
         r"|maximise_memory|has_extension)"
         r"|session\.(?:login_with_password|login|logout|local_logout"
         r"|slave_\w+|local_\w*login\w*)"

@@ -343,7 +343,7 @@ def _transport(raw: _Raw, operation: str, version: str) -> Fault | None:
         exception=as_text(raw.get("exception")),
         errno=as_integer(raw.get("errno")),
         message="\n".join(texts),
-        http_status=as_integer(raw.get("http_status")),
+        http_status=_http_status(raw),
         http_reason=as_text(raw.get("http_reason")),
         content_type=as_text(raw.get("content_type")),
         body=as_text(raw.get("body")),
@@ -352,6 +352,15 @@ def _transport(raw: _Raw, operation: str, version: str) -> Fault | None:
     )
 
 
+def _http_status(raw: _Raw) -> int | None:
+    """The status of HTTP; managers write that of a refused request as the code of their error."""
+    status = as_integer(raw.get("http_status"))
+    number = as_integer(raw.get("code")) if status is None else None
+    return number if number in _REFUSED else status
+
+
+# Without those that say nothing of the request.
+_REFUSED = frozenset((400, 401, 403, 404, 405, 409, 413))
 _READERS: dict[str, Callable[[_Raw, str, str], Fault | None]] = {
     "libvirt": _libvirt,
     "qemu": _qemu,

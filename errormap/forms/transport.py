@@ -26,6 +26,7 @@ _NUMBERED = later(r"\[(?:Errno|WinError) ([0-9]{1,5})\]")
 _LOOKED_AT = 4096
 _PAGE_LENGTH = 32 * 1024
 _OK = "200"
+_REASON_WORDS = 3
 # What any exception is called.
 _SAYS_NOTHING = frozenset(
     ("", "Error", "Exception", "RuntimeError", "OSError", "IOError", "URLError", "RequestError",
@@ -67,7 +68,7 @@ def from_transport(
         if cause is not None and not status:
             # What a manager prints arrived: words like a time-out are of what it tells.
             code, phase, left = "", "", False
-    texts = [words, as_text(body)]
+    texts = [words, _told_as_reason(as_text(http_reason), words), as_text(body)]
     text = "\n".join(part for part in texts if part)
     if cause is None and not phase and number_in_message(words):
         # What libvirt's own client says before there is a connection.
@@ -89,6 +90,11 @@ def from_transport(
         sent=left and changes_state(operation),
         cause=cause,
     )
+
+
+def _told_as_reason(reason: str, words: str) -> str:
+    """What a manager says in the place of a status's own words, which are few."""
+    return reason if len(reason.split()) > _REASON_WORDS and reason not in words else ""
 
 
 def _code(name: str, number: int | None, status: str) -> str:

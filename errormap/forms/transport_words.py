@@ -70,6 +70,10 @@ _STATUSES = (
         r"|status)|indicate success|code)(?: is|=|:|,)? ?[(\"']?([2-5][0-9]{2})\b(?! ?bytes| ?ms)"
     ),
     later(rf"\b([2-5][0-9]{{2}}) ['\"]?(?:(?:client|server) error\b|{_REASON})"),
+    # Of a login and of rights, whatever the words.
+    later(r"^\W{0,4}(?:error:? )?(40[13]) (?=[a-z])"),
+    # Proxmox VE has numbers of its own, behind the words.
+    later(r"\((59[5-9])\)\W{0,4}$"),
     # .NET says the rest in the language of its system.
     later(r"webexception: [^\n]{1,200}\(([45][0-9]{2})\)"),
 )
@@ -122,7 +126,7 @@ _NO_CREDENTIALS = (
     r"|\b(?:credentials?|user ?name|password|token) (?:is|are|was|were|has|have) (?:not|missing"
     r"|empty"
     r"|required)\b(?! (?:valid|accepted|correct|permitted|allowed|recogni))"
-    r"|\bmissing credentials?\b"
+    r"|\bmissing credentials?\b|\bno (?:ticket|token)\b"
 )
 # What was shown is refused; TLS begins with the same words of certificates, and goes on.
 _LOGIN_REFUSED = (
@@ -132,6 +136,9 @@ _LOGIN_REFUSED = (
     r"|permission denied \((?:publickey|password|keyboard|gssapi)"
     r"|winrmauthorizationerror|\bauth fail|\bunauthenticated\b|\blog ?[io]n (?:has )?(?:fail"
     r"|incorrect|denied)"
+    r"|\(unauthorized\)|must be logged in\b|\bcould(?:n't| not) be authenticated"
+    r"|verify (?:user )?credentials|requires authentication"
+    r"|\b(?:invalid|expired) (?:\w{1,10} )?ticket\b"
     r"|\b(?:in|not )valid (?:credentials?|password|user ?name|session)\b|invalidcredentials"
     r"|\b(?:invalid|expired) (?:\w{1,10} )?token\b(?!\)|.{0,20}(?:line|position|json))"
     r"|\b(?:credentials?|user ?name|password|token)\b.{0,40}\b(?:rejected|refused|incorrect"
@@ -139,7 +146,10 @@ _LOGIN_REFUSED = (
     r"|expired|not (?:valid|accepted|correct|recogni[sz]ed))\b"
 )
 # Known, and not permitted.
-_DENIED = r"\baccess (?:is |was |has been )?denied\b|permissiondenied|\bnot authori[sz]ed\b"
+_DENIED = (
+    r"\baccess (?:is |was |has been )?denied\b|permissiondenied|\bnot authori[sz]ed\b"
+    r"|\bnopermission\b|\bpermission [^\n]{0,60}\bdenied\b(?! \()"
+)
 _TLS = (
     r"handshake|ssl peer|malformed http response|hostname wrong|certificate|x509|self.signed|pkix"
     r"|unable to verify|ssl_error|sslhandshake|sslpeer"
@@ -175,7 +185,7 @@ _DIALLING = (
 )
 _REFUSED = (
     r"portunreachable|econnrefused|connection refused|actively refused|connectionrefused"
-    r"|verbindung verweiger"
+    r"|verbindung verweiger|\bconnection to [^\n]{1,120}? (?:was )?refused"
     r"|\b10061\b|curl: \(7\)"
 )
 _UNREACHABLE = (
@@ -228,7 +238,9 @@ _UNSENDABLE = (
     r"|missingschema|unsupported protocol|malformedurl|err_invalid_url|not json serializable"
     r"|invalid port|invalidschema|unknown protocol scheme|uriformatexception|circular structure"
     r"|curl: \((?:1|3)\)|invalid uri\b|\bunsupported (?:type|value): |missing protocol scheme"
-    r"|unknown url type|unknown port\b|missing port in address|bad_port|port should be"
+    r"|parameters? (?:which|that) (?:was|were) not given|missing required (?:parameter|option"
+    r"|argument|field)|unknown url type|unknown port\b|missing port in address|bad_port"
+    r"|port should be"
     r"|port out of range"
     r"|first path segment|relative url without a base|missing (?:url )?scheme|no host supplied"
     r"|no schema supplied"
