@@ -40,7 +40,9 @@ class GuardedProviders:
         self._providers = providers
         self._guard = guard
         self._owned = owned
-        self._concerned: dict[str, bool] = {}  # by class, as one reply has thousands of instances
+        # By class and namespace, as a reply has thousands of instances of each: whether they are
+        # seen, None where each has to be looked at.
+        self._verdicts: dict[tuple[str, str], bool | None] = {}
 
     @property
     def namespaces(self) -> Sequence[str]:
@@ -61,9 +63,10 @@ class GuardedProviders:
         found = self._providers.enumerate_instances(namespace, class_name)
         if self._guard.administers_all:
             return found
-        if isinstance(found, RecordList) and self._is_of_nobody(found):
+        # The very list, whose text is kept, where the requester may see all of it.
+        if isinstance(found, RecordList) and all(map(self._is_seen, found)):
             return found
-        return (record for record in found if self._is_seen(record))
+        return filter(self._is_seen, found)
 
     def get_instance(self, path: ObjectPath) -> Record:
         """One instance."""
@@ -139,9 +142,19 @@ class GuardedProviders:
         path = one.path if isinstance(one, Record) else one
         if path is None:
             return True
+        kind = path.class_name, path.namespace
+        try:
+            verdict = self._verdicts[kind]
+        except KeyError:
+            verdict = self._verdicts[kind] = self._verdict(path)
+        if verdict is not None:
+            return verdict
+        return self._is_shown(path) and all(map(self._is_seen, _references(path)))
+
+    def _verdict(self, path: ObjectPath) -> bool | None:
         if path.namespace and not self._guard.sees(path.namespace):
             return False
-        return self._is_shown(path) and all(map(self._is_seen, _references(path)))
+        return None if _references(path) or self._is_concerned(path.class_name) else True
 
     def _is_shown(self, path: ObjectPath) -> bool:
         """Whether nobody else has made it, or the requester administers what others have made."""
@@ -151,21 +164,7 @@ class GuardedProviders:
         return owner is None or self._guard.may_touch(owner, path.namespace)
 
     def _is_concerned(self, class_name: str) -> bool:
-        known = self._concerned.get(class_name)
-        if known is None:
-            known = self._owned is not None and self._owned.concerns(class_name)
-            self._concerned[class_name] = known
-        return known
-
-    def _is_of_nobody(self, records: RecordList) -> bool:
-        """Whether all who may read the namespace see the instances, which are of one class.
-
-        Those of an association name others, which may be elsewhere.
-        """
-        first = next(iter(records), None)
-        if first is None or first.path is None:
-            return True
-        return not (self._is_concerned(first.class_name) or _references(first.path))
+        return self._owned is not None and self._owned.concerns(class_name)
 
 
 def _references(path: ObjectPath) -> list[ObjectPath]:
