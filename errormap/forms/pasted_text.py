@@ -32,6 +32,20 @@ _QUOTED = later(
     re.IGNORECASE | re.DOTALL,
 )
 _CURLED = str.maketrans("\u2018\u2019\u201c\u201d\u2032", "''\"\"'")
+# What journals put before each line of a daemon.
+_JOURNAL = later(
+    r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,80} "
+    r"(?:libvirtd|virt\w{1,20}d|qemu[\w-]{0,30}|QEMU|kvm|qm)\[\d{1,9}\]: ",
+    re.MULTILINE,
+)
+# Text that was broken at the width of a terminal or of a mail: the next word had no room.
+_WIDTHS = range(68, 81)
+_LEAST = 20
+_BROKEN = later(
+    r"(?!(?:error|warning|info|virsh|kvm|qemu[\w-]{0,40}|libvirt\w{0,10}|raise|if|at|with|on)\b)"
+    r"(?:[a-z(\d'\"/{]|-(?!-)|[A-Z]{2,5}\b)"
+)
+_STAMP = later(r"\d{2,4}[-:/]\d\d[-:/]")
 # Every line is cited, or indented, beyond what one would look at.
 _LONGEST = 64 * 1024
 
@@ -55,6 +69,8 @@ def _bare(text: str) -> str:
         text = html.unescape(text)
     if not text.isascii() and (straight := text.translate(_CURLED)).isascii():
         text = straight
+    if "]: " in text:
+        text = _JOURNAL.sub("", text)
     if _FENCE in text:
         text = _FENCED.sub("", text)
     if text.lstrip()[:1] == ">" and all(
@@ -67,7 +83,25 @@ def _bare(text: str) -> str:
         text = _without_calls(text)
     if text.lstrip()[:1] in ("'", '"', "`") and (quoted := _QUOTED.fullmatch(text)):
         text = quoted[2]
-    return text
+    return _joined(text) if "\n" in text else text
+
+
+def _joined(text: str) -> str:
+    lines = text.split("\n")
+    width = max(map(len, lines))
+    if width not in _WIDTHS:
+        return text
+    whole = [lines[0]]
+    before = lines[0]
+    for line in lines[1:]:
+        word = line.split(" ", 1)[0]
+        full = len(before) >= _LEAST and len(before) + 1 + len(word) > width
+        if full and _BROKEN.match(line) and not _STAMP.match(line):
+            whole[-1] = f"{whole[-1].rstrip()} {line}"
+        else:
+            whole.append(line)
+        before = line
+    return "\n".join(whole)
 
 
 def _without_calls(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,9 @@ PASTED: dict[str, Callable[[str], str]] = {
     "in entities": html.escape,
     "fenced": lambda text: f"```console\n{text}\n```",
     "curled": lambda text: text.replace("'", "\u2019"),
+    "in a journal": lambda text: "\n".join(
+        f"Jan 02 10:00:00 host libvirtd[1234]: {line}" for line in text.split("\n")
+    ),
     "with the calls behind": lambda text: text + _CALLS,
 }
 
@@ -76,6 +80,32 @@ def test_what_pasting_does_to_a_text_changes_no_answer(pasted: Callable[[str], s
     ],
 )
 def test_a_text_that_nothing_was_done_to_stays(text: str) -> None:
+    raw = {"text": text}
+    assert without_pasting(raw) is raw
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "error: internal error: unable to execute QEMU command 'savevm': Could not open file",
+        "libvirtError: unsupported configuration: CPU mode 'custom' is not supported by hypervisor",
+        "qemu-system-x86_64: -object vfio-user-server,id=s,device=a,path=asdf: 'type' is missing",
+    ],
+)
+def test_a_text_that_was_broken_at_the_width_of_a_mail_is_joined_again(text: str) -> None:
+    broken = "\n".join(textwrap.wrap(text, 76, break_on_hyphens=False))
+    assert without_pasting({"text": broken}) == {"text": text}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "error: Failed to start domain 'a machine with a long name'\nerror: there is no space left",
+        "a line that is short\nand another one",
+        "qemu-system-x86_64: -drive file=a.qcow2: a message, and wide\nqemu-system: another",
+    ],
+)
+def test_lines_of_their_own_stay_apart(text: str) -> None:
     raw = {"text": text}
     assert without_pasting(raw) is raw
 
