@@ -10,7 +10,7 @@ from virtcim.cim.path_text import path_text
 from virtcim.cim.records import CimError, ObjectPath, Value
 from virtcim.cimserver.permissions import METHODS, OPERATIONS, WRITTEN_CLASSES, Permission
 from virtcim.daemon.audit import Audit, AuditEntry, Outcome
-from virtcim.daemon.requester import REQUESTER, Requester
+from virtcim.daemon.requester import Requester
 from virtcim.daemon.roles import Role, may_touch
 from virtcim.providers import METHODS as SERVED_METHODS
 from virtcim.providers import ClassModel, ErrorCode, failure, failure_of
@@ -125,7 +125,6 @@ class Guard:
         details: Mapping[str, object],
     ) -> Iterator[Deed]:
         deed, error, fault = Deed(), "", ""
-        token = REQUESTER.set(self.requester)
         try:
             # In the block: who is refused leaves a line, too.
             self.require(permission, path.namespace, operation)
@@ -140,7 +139,6 @@ class Guard:
             deed.outcome, error = Outcome.FAILED, ErrorCode.ERR_UNKNOWN.name
             raise
         finally:
-            REQUESTER.reset(token)
             self._audit.record(
                 AuditEntry(
                     operation=operation,

@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 from virtcim.cim.value_maps import JobState
 from virtcim.daemon.audit import Audit, AuditEntry, Outcome
-from virtcim.daemon.requester import REQUESTER, Requester
+from virtcim.daemon.current_request import current_request
 from virtcim.providers import ErrorCode, Job
 
 __all__ = ["audited_jobs"]
 
 _OUTCOMES = {JobState.COMPLETED: Outcome.DONE, JobState.EXCEPTION: Outcome.FAILED}
-_NOBODY = Requester()
 
 
 def audited_jobs(audit: Audit) -> Callable[[Job], None]:
@@ -22,7 +21,7 @@ def audited_jobs(audit: Audit) -> Callable[[Job], None]:
     """
 
     def ended(job: Job) -> None:
-        requester = REQUESTER.get(_NOBODY)
+        current = current_request()
         code = None if job.failure is None else job.failure.code
         outcome = _OUTCOMES.get(job.state, Outcome.CANCELLED)
         if code is ErrorCode.ERR_UNABLE_TO_VERIFY_STATE:
@@ -33,8 +32,8 @@ def audited_jobs(audit: Audit) -> Callable[[Job], None]:
             AuditEntry(
                 operation=job.name,
                 outcome=outcome,
-                user=requester.user,
-                peer=requester.peer,
+                user="" if current is None else current.user,
+                peer="" if current is None else current.peer,
                 target=job.namespace,
                 error="" if code is None else code.name,
                 fault="" if standard is None else standard.fault.code,

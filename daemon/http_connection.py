@@ -20,6 +20,7 @@ from virtcim.daemon.asgi import Scope
 __all__ = ["Doing", "HttpConnection", "connection_of"]
 
 _KEY = "virtcim.connection"
+_CREDENTIALS = "3i"  # process, user and group: struct ucred
 _AT_ONCE = struct.pack("ii", 1, 0)
 
 
@@ -68,6 +69,16 @@ class HttpConnection(H11Protocol):
         """What TLS has verified of the client's certificate, as ``ssl`` tells it."""
         certificate: Mapping[str, Any] | None = self.transport.get_extra_info("peercert")
         return certificate
+
+    @property
+    def peer_uid(self) -> int | None:
+        """The account of whoever has connected to a Unix socket, as the kernel tells it."""
+        sock = self.transport.get_extra_info("socket")
+        if sock is None or sock.family != socket.AF_UNIX:
+            return None
+        size = struct.calcsize(_CREDENTIALS)
+        found = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        return int(struct.unpack(_CREDENTIALS, found)[1])
 
     @property
     def is_closing(self) -> bool:

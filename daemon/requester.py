@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from dataclasses import dataclass
 
 from virtcim.daemon.asgi import Scope
 from virtcim.daemon.clients import client_of
 from virtcim.daemon.roles import NOTHING, Rights
 
-__all__ = ["LOCAL", "REQUESTER", "Requester", "peer_of"]
+__all__ = ["LOCAL", "Requester", "peer_of"]
 
 LOCAL = "unix"
-"""The peer of whoever comes by a Unix socket."""
+"""How the peer begins of whoever comes by a Unix socket; his account follows where it is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +31,13 @@ class Requester:
         return client_of(self.user, self.peer)
 
 
-REQUESTER: ContextVar[Requester] = ContextVar("requester")
-"""Who has asked for what runs now, where that is known; a copied context gives it to a thread."""
-
-
 def peer_of(scope: Scope) -> str:
-    """The address that a request comes from, LOCAL for a Unix socket."""
+    """The address that a request comes from; at a Unix socket ``unix:`` and an account's number."""
     client = scope.get("client")
-    return client[0] if client else LOCAL
+    if client:
+        return str(client[0])
+    from virtcim.daemon.http_connection import connection_of
+
+    connection = connection_of(scope)
+    uid = None if connection is None else connection.peer_uid
+    return LOCAL if uid is None else f"{LOCAL}:{uid}"

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from virtcim.daemon.audit import Audit, AuditEntry, Outcome
+from virtcim.daemon.current_request import current_request
 from virtcim.daemon.requester import LOCAL, Requester
 from virtcim.daemon.roles import TOOLSTACK, Role
 from virtcim.toolstack.calltable import Call
@@ -51,7 +52,9 @@ class Guard:
     def requester(self, session: str, client: ClientInfo) -> Requester:
         """Who makes a call in a session; one that needs no session is made by nobody."""
         user, rights = self._sessions.user(session)
-        return Requester(user=user, rights=rights, peer=LOCAL if client.is_unix else client.address)
+        current = current_request()
+        peer = current.peer if current is not None else client.address or LOCAL
+        return Requester(user=user, rights=rights, peer=peer)
 
     @asynccontextmanager
     async def calling(

@@ -16,6 +16,7 @@ import pywbem
 import uvicorn
 
 from virtcim.cimserver import CimServer
+from virtcim.daemon.asgi import ASGIApp
 
 __all__ = ["Answer", "Served", "intrinsic", "message", "method", "served"]
 
@@ -130,7 +131,7 @@ class _Server(uvicorn.Server):
 
 @contextmanager
 def served(
-    server: CimServer, *, user: str = "", password: str = "", **options: Any
+    server: CimServer | ASGIApp, *, user: str = "", password: str = "", **options: Any
 ) -> Iterator[Served]:
     """Serve until the block ends; further options are uvicorn's."""
     # asyncio sends without delay only on sockets that know their protocol.

@@ -17,7 +17,9 @@ from tests.providers.simulated_endpoint import SimulatedEndpoint
 from tests.providers.waiting import wait_for
 from virtcim.cimserver import CimServer
 from virtcim.cimserver.job_audit import audited_jobs
+from virtcim.daemon.asgi import ASGIApp, Receive, Scope, Send
 from virtcim.daemon.audit import Audit
+from virtcim.daemon.exchanges import guarded
 from virtcim.daemon.incidents import incident
 from virtcim.daemon.roles import parse_rights
 from virtcim.errormap import HypervisorError, from_xapi
@@ -68,12 +70,22 @@ def start(
                 rights=lambda name: parse_rights("read@*" if name == "bob" else "operate@*"),
                 audit=kept,
             )
-            running = stack.enter_context(served(application))
+            running = stack.enter_context(served(_as_in_a_daemon(application)))
             connection = pywbem.WBEMConnection(running.url, (user, "right"), "root/virt")
             return stack.enter_context(connection)
 
         yield run
         endpoint.gate.set()
+
+
+def _as_in_a_daemon(application: CimServer) -> ASGIApp:
+    """There every request has its number, its peer and its user."""
+    exchange = guarded(application)
+
+    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        await (exchange if scope["type"] == "http" else application)(scope, receive, send)
+
+    return serve
 
 
 def _lines(audit: Path) -> list[dict[str, Any]]:
@@ -106,6 +118,7 @@ def test_each_change_leaves_one_line_and_reads_leave_none(
         _change_state(ann, 1, 77)
     lines = _lines(audit)
     assert [line.pop("time")[:2] for line in lines] == ["20"] * 3
+    assert len({line.pop("request") for line in lines}) == 3
     head = {
         "daemon": "serve",
         "operation": "RequestStateChange",
@@ -145,6 +158,7 @@ def test_a_job_leaves_a_line_when_it_begins_and_one_with_its_end(
     wait_for(lambda: len(_lines(audit)) == 2)
     ended = _lines(audit)[1]
     ended.pop("time")
+    assert ended.pop("request") == began["request"]
     assert ended == {
         "daemon": "serve",
         "operation": "RequestStateChange",

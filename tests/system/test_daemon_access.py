@@ -17,6 +17,7 @@ from daemons import Daemon
 
 from tests.system.waiting import wait_for
 from virtcim.daemon.users import FIRST_USER
+from virtcim.wire import Transport, parse_endpoint_url
 
 _TIMEOUT_S = 120.0
 _COMMANDS = {
@@ -125,6 +126,24 @@ def test_the_audit_file_is_begun_anew_after_a_hang_up(
         assert line["request"]
         assert path.stat().st_mode & 0o777 == 0o600
     assert "virtcim.audit" not in toolstack.log.read_text()
+
+
+def test_the_audit_log_names_the_account_of_whoever_comes_by_the_unix_socket(
+    start_daemon: StartDaemon, short_path: Path
+) -> None:
+    audit, socket_path = short_path / "audit", short_path / "toolstack.sock"
+    start_daemon(
+        *(*_COMMANDS["toolstack"], "--listen", f"unix:{socket_path}", "--audit", str(audit)),
+        *("--state", str(short_path / "toolstack")),
+    )
+    transport = Transport(parse_endpoint_url(f"xapi+unix://{socket_path}"))
+    login = ("whoever", "", "1.0", "test")
+    session = transport.call("session.login_with_password", login)["Value"]
+    [vm] = transport.call("VM.get_all", (session,))["Value"]
+    assert transport.call("VM.pause", (session, vm))["Status"] == "Success"
+    transport.close()
+    [line] = [json.loads(one) for one in audit.read_text().splitlines()]
+    assert (line["user"], line["peer"]) == ("whoever", f"unix:{os.geteuid()}")
 
 
 @pytest.mark.parametrize("command", _COMMANDS)
