@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import IPv6Address
 from urllib.parse import SplitResult, urlsplit
 
@@ -19,6 +20,7 @@ class DestinationError(ValueError):
     """An address cannot be used; the text says why, and never what may be a password."""
 
 
+@lru_cache(maxsize=1024)
 def read_destination(text: str) -> str:
     """The URL that indications are posted to. Raises DestinationError.
 
