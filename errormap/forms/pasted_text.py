@@ -5,9 +5,7 @@ Only what says nothing goes. A text that nothing was done to is handed back as i
 
 from __future__ import annotations
 
-import html
 import re
-import textwrap
 from collections.abc import Mapping
 
 from virtcim.errormap.patterns import later
@@ -66,6 +64,9 @@ def _bare(text: str) -> str:
     if _ESCAPE in text:
         text = _COLOUR.sub("", text)
     if "&" in text and _ENTITY.search(text):
+        # Few texts need it, and `explain` must start soon.
+        import html
+
         text = html.unescape(text)
     if not text.isascii() and (straight := text.translate(_CURLED)).isascii():
         text = straight
@@ -78,6 +79,8 @@ def _bare(text: str) -> str:
     ):
         text = _CITED.sub("", text)
     if text[:1] in (" ", "\t"):
+        import textwrap
+
         text = textwrap.dedent(text)
     if _TRACEBACK in text:
         text = _without_calls(text)

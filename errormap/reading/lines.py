@@ -163,7 +163,11 @@ def messages(text: str) -> tuple[Message, ...]:
 
 
 def _lines(text: str) -> Iterator[tuple[str, bool, bool]]:
-    """The lines that say something: without what stood before, whether anything did, and who."""
+    """The lines that say something, without stamp and program, and whether either stood there.
+
+    Of each the words, whether anything was taken off, and whether a program was named. The lines of
+    a list of all that there is to choose from are left out.
+    """
     listing = False
     for line in text.splitlines() or [""]:
         bare, signed = _unsigned(line)
