@@ -25,19 +25,19 @@ from virtcim.cimserver.headers import (
 )
 from virtcim.cimserver.indications.subscriptions import SubscriptionManager
 from virtcim.cimserver.limits import Limits
+from virtcim.cimserver.measures import OperationMeasures
 from virtcim.cimserver.operations import Operations
 from virtcim.cimserver.replies import send_answer
 from virtcim.cimserver.work import Exchange, Load, Work, too_much_waits
 from virtcim.daemon.asgi import Receive, Scope, Send
 from virtcim.daemon.audit import Audit
-from virtcim.daemon.basic_authentication import BasicAuthenticator
 from virtcim.daemon.bodies import BodyRefused, ClientGone, read_body, refuse
-from virtcim.daemon.client_certificates import certificate_user
-from virtcim.daemon.current_request import note_user
+from virtcim.daemon.current_request import note_complete
 from virtcim.daemon.http_connection import connection_of
-from virtcim.daemon.logins import Logins, TooManyLogins
+from virtcim.daemon.http_login import HttpLogin, LoginRefused
+from virtcim.daemon.logins import Logins
 from virtcim.daemon.message_memory import Held, MessageMemory
-from virtcim.daemon.requester import Requester, peer_of
+from virtcim.daemon.requester import Requester
 from virtcim.daemon.roles import EVERYTHING, Rights
 from virtcim.daemon.shares import Shares
 from virtcim.daemon.turns import TurnRefused, Turns
@@ -48,7 +48,6 @@ __all__ = ["CimServer"]
 
 _log = logging.getLogger(__name__)
 
-_REALM = 'Basic realm="virtcim"'
 # Large messages are parsed away from the event loop, small ones where they are.
 _LARGE_BODY_BYTES = 16 * 1024
 _TREE_FACTOR = 20
@@ -98,15 +97,18 @@ class CimServer:
             audit=self._audit,
             subscriptions=subscriptions,
         )
-        self._rights = rights
-        self._knows = knows
-        self._logins = (
+        logins = (
             None
             if authenticate is None
             else Logins(authenticate, threads=login_threads, refused=self._audit.login_refused)
         )
-        self._authenticator = (
-            None if self._logins is None else BasicAuthenticator(self._logins, stamp=user_stamp)
+        #: Who makes a request.
+        self.login = HttpLogin(
+            logins,
+            stamp=user_stamp,
+            knows=knows,
+            rights=rights,
+            refused=self._audit.login_refused,
         )
         self._memory = MessageMemory(self._limits.message_memory_bytes)
         # Reads never wait for the hypervisor, methods do: they must not take the reads' threads.
@@ -129,8 +131,13 @@ class CimServer:
             await self._router(scope, receive, send)
 
     @property
+    def measures(self) -> OperationMeasures:
+        """What has been counted of operations."""
+        return self._operations.measures
+
+    @property
     def load(self) -> Load:
-        """What clients have of the server just now; to be asked in its event loop."""
+        """What clients have of the server just now."""
         turns = (self._reads.turns, self._methods.turns, self._opening)
         return Load(
             requests=self._in_progress.total,
@@ -144,8 +151,8 @@ class CimServer:
         """Give back the threads; requests that run are finished."""
         for work in (self._reads, self._methods):
             work.close()
-        if self._logins is not None:
-            self._logins.close()
+        if self.login.logins is not None:
+            self.login.logins.close()
 
     @asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
@@ -211,6 +218,7 @@ class CimServer:
             timeout_s=self._limits.body_timeout_s,
             held=exchange.held,
         )
+        note_complete()
         user_agent, language = head.get(b"user-agent"), _language(head.get(b"accept-language"))
         is_large = len(body) >= _LARGE_BODY_BYTES
         if not is_large:
@@ -273,43 +281,13 @@ class CimServer:
             self._opening.leave(client)
 
     async def _requester(self, head: Head, scope: Scope) -> Requester:
-        """Who asks: whom his certificate names, else his password. Raises HttpProblem."""
-        peer = peer_of(scope)
-        if self._authenticator is None:
-            return Requester(rights=EVERYTHING, peer=peer)
-        named = certificate_user(scope)
-        if named is None:
-            user = await self._user(self._authenticator, head, peer)
-        elif self._knows(named):
-            user = named
-        else:
-            self._audit.login_refused(named, peer)
+        """Who asks. Raises HttpProblem."""
+        try:
+            return await self.login.requester(scope, head.get(b"authorization"))
+        except LoginRefused as refusal:
             raise HttpProblem(
-                status=403, detail="the client certificate names no user that is known here"
-            )
-        note_user(user)
-        return Requester(user=user, rights=self._rights(user), peer=peer)
-
-    async def _user(self, authenticator: BasicAuthenticator, head: Head, peer: str) -> str:
-        """The user that the request names with the right password. Raises HttpProblem 401."""
-        header = head.get(b"authorization")
-        user = authenticator.remembered(header)
-        if user is None and header:
-            try:
-                user = await authenticator.principal(header, peer)
-            except TooManyLogins:
-                raise HttpProblem(
-                    status=429,
-                    detail="too many logins of this address wait to be checked",
-                    headers={"Retry-After": "5"},
-                ) from None
-        if user is None:
-            raise HttpProblem(
-                status=401,
-                detail="a user and a password are needed",
-                headers={"WWW-Authenticate": _REALM},
-            )
-        return user
+                status=refusal.status, detail=str(refusal), headers=refusal.headers
+            ) from None
 
 
 def _check_method(method: str) -> None:

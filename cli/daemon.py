@@ -20,6 +20,7 @@ __all__ = [
     "ListenOption",
     "LogFormatOption",
     "LogLevelOption",
+    "MetricsListenOption",
     "PamServiceOption",
     "StopTimeoutOption",
     "TlsCertOption",
@@ -113,6 +114,13 @@ StopTimeoutOption = Annotated[
 LogLevelOption = Annotated[LogLevel, typer.Option(help="What is logged.")]
 LogFormatOption = Annotated[
     LogFormat, typer.Option(help="How it is logged: lines of text, or a JSON object a line.")
+]
+MetricsListenOption = Annotated[
+    str,
+    typer.Option(
+        help="http://HOST:PORT or unix:PATH of this machine where metrics and readiness are read "
+        "without a login."
+    ),
 ]
 ConfigOption = Annotated[
     Path | None,

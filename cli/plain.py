@@ -42,6 +42,7 @@ _TYPES: Mapping[str, Any] = {
     "stop_timeout": float,
     "log_level": LogLevel,
     "log_format": LogFormat,
+    "metrics_listen": str,
 }
 _LEAST = {"session_idle": 1.0, "shutdown_timeout": 1.0, "reconcile": 1.0, "stop_timeout": 0.0}
 _REPEATED = frozenset({"listen", "image_directory", "image_source"})

@@ -17,6 +17,7 @@ from virtcim.cimserver import CimServer, Limits
 from virtcim.cimserver.indications.delivery.tls import ListenerTls
 from virtcim.cimserver.indications.service import IndicationService
 from virtcim.cimserver.job_audit import audited_jobs
+from virtcim.cimserver.measures import JobMeasures
 from virtcim.cli.daemon import (
     AuditOption,
     AuthOption,
@@ -24,6 +25,7 @@ from virtcim.cli.daemon import (
     ListenOption,
     LogFormatOption,
     LogLevelOption,
+    MetricsListenOption,
     PamServiceOption,
     StopTimeoutOption,
     TlsCertOption,
@@ -44,6 +46,12 @@ from virtcim.cli.hypervisors import (
     read_hypervisors,
 )
 from virtcim.cli.limits import with_limits
+from virtcim.cli.observing import (
+    connection_of,
+    indication_families,
+    inventory_families,
+    load_families,
+)
 from virtcim.cli.startup import (
     LogFormat,
     LogLevel,
@@ -56,7 +64,11 @@ from virtcim.cli.startup import (
 from virtcim.daemon.access import Access, Authentication, ClientCertificates, open_access
 from virtcim.daemon.audit import Audit, AuditError
 from virtcim.daemon.incidents import incident
+from virtcim.daemon.listener import Listen, parse_metrics_listen
 from virtcim.daemon.memory import return_memory
+from virtcim.daemon.observation.access import PageAccess
+from virtcim.daemon.observation.pages import Observation
+from virtcim.daemon.observation.program import program_families
 from virtcim.daemon.pam_logins import PamError
 from virtcim.daemon.roles import Role
 from virtcim.daemon.run import ListenError, StartError, run_daemon
@@ -64,7 +76,7 @@ from virtcim.daemon.users import UsersError
 from virtcim.errormap import HypervisorError
 from virtcim.hypervisor import Endpoint, InventoryLoadingError, open_endpoint
 from virtcim.mof import Schema, SchemaError, load_schema
-from virtcim.providers import Providers, StateError
+from virtcim.providers import Job, Providers, StateError
 
 __all__ = ["register"]
 
@@ -125,6 +137,7 @@ def _serve(
     stop_timeout: StopTimeoutOption = 30.0,
     log_level: LogLevelOption = LogLevel.INFO,
     log_format: LogFormatOption = LogFormat.TEXT,
+    metrics_listen: MetricsListenOption = "",
     config: ConfigOption = None,  # noqa: ARG001 - its callback has read it
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> None:
@@ -162,12 +175,17 @@ def _serve(
             audit=Audit("serve", audit),
             say=lambda text: say(f"virtcim serve: {text}"),
         )
+        metrics = parse_metrics_listen(metrics_listen)
         listener_tls = _listener_tls(listener_ca, listener_unverified)
         schema = load_schema()
     state = state or str(directory)
     keeping = _Keeping(state=state, job_after_s=job_after, stop_timeout_s=stop_timeout)
     serving = _Serving(
-        access=access, limits=limits, debug_errors=debug_errors, listener_tls=listener_tls
+        access=access,
+        limits=limits,
+        debug_errors=debug_errors,
+        metrics_listen=metrics,
+        listener_tls=listener_tls,
     )
     raise typer.Exit(_run(hypervisors, schema, keeping, serving))
 
@@ -195,6 +213,7 @@ class _Serving:
     access: Access
     limits: Limits
     debug_errors: bool
+    metrics_listen: Listen | None
     listener_tls: ListenerTls
 
 
@@ -204,6 +223,8 @@ def _run(
     # A thread that writes a large answer gives way this often to those with small ones.
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     running: list[Providers] = []
+    endpoints: dict[str, Endpoint] = {}
+    observation = Observation(lambda: {name: connection_of(one) for name, one in endpoints.items()})
 
     async def drain() -> None:
         try:
@@ -217,9 +238,9 @@ def _run(
     with ExitStack() as stack:
 
         async def application() -> CimServer:
-            endpoints: list[Endpoint] = []
+            opened: list[Endpoint] = []
             for one in hypervisors:
-                endpoints.append(
+                opened.append(
                     open_endpoint(
                         one.url,
                         name=one.name,
@@ -228,16 +249,22 @@ def _run(
                         on_resynchronised=return_memory,
                     )
                 )
-                stack.callback(endpoints[-1].close)
+                stack.callback(opened[-1].close)
+            jobs, audited = JobMeasures(), audited_jobs(serving.access.audit)
+
+            def job_ended(job: Job) -> None:
+                jobs.ended(job)
+                audited(job)
+
             try:
                 providers = Providers(
-                    endpoints,
+                    opened,
                     schema,
                     state=keeping.state,
                     job_after_s=keeping.job_after_s,
                     incident=incident,
                     most_operations=serving.limits.operations,
-                    job_ended=audited_jobs(serving.access.audit),
+                    job_ended=job_ended,
                 )
                 stack.callback(providers.close)
                 indications = IndicationService(
@@ -252,10 +279,11 @@ def _run(
             except StateError as exc:
                 raise StartError(str(exc)) from exc
             running.append(providers)
-            await asyncio.gather(*map(_await_first_connection, endpoints))
+            endpoints.update(zip(providers.namespaces, opened, strict=False))
+            await asyncio.gather(*map(_await_first_connection, opened))
             stack.callback(indications.stop)
             indications.start()
-            return CimServer(
+            server = CimServer(
                 providers,
                 schema,
                 authenticate=serving.access.authenticate,
@@ -268,6 +296,20 @@ def _run(
                 debug_errors=serving.debug_errors,
                 subscriptions=indications.subscriptions,
             )
+            observation.access = PageAccess(login=server.login, scopes=providers.namespaces)
+            observation.sources += [
+                server.measures.families,
+                lambda: inventory_families(endpoints),
+                lambda: jobs.families(providers),
+                lambda: load_families(server),
+                lambda: program_families("serve", server.login.logins, serving.access.audit),
+                lambda: indication_families(indications.queue),
+            ]
+            observation.limits_reached += [
+                server.measures.limits_reached,
+                lambda: {"concurrent-requests": server.load.refused},
+            ]
+            return server
 
         return run_daemon(
             application,
@@ -276,6 +318,8 @@ def _run(
             refresh=serving.access.refresh,
             local_only=serving.access.users is None,
             limits=serving.limits,
+            observation=observation,
+            metrics_listen=serving.metrics_listen,
         )
 
 

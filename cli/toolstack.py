@@ -14,6 +14,7 @@ from virtcim.cli.daemon import (
     ListenOption,
     LogFormatOption,
     LogLevelOption,
+    MetricsListenOption,
     PamServiceOption,
     StopTimeoutOption,
     TlsCertOption,
@@ -98,6 +99,7 @@ def _toolstack(
     image_source: _ImageSourceOption = None,
     log_level: LogLevelOption = LogLevel.INFO,
     log_format: LogFormatOption = LogFormat.TEXT,
+    metrics_listen: MetricsListenOption = "",
     config: ConfigOption = None,  # noqa: ARG001 - its callback has read it
     limits: Limits = Limits(),  # noqa: B008 - frozen
 ) -> None:
@@ -135,6 +137,7 @@ def _toolstack(
                 image_source=tuple(image_source or ()),
                 log_level=log_level,
                 log_format=log_format,
+                metrics_listen=metrics_listen,
                 limits=limits,
             )
         )

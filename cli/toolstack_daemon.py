@@ -20,7 +20,7 @@ from virtcim.cli.startup import (
 from virtcim.daemon.access import Access, Authentication, ClientCertificates, open_access
 from virtcim.daemon.asgi import ASGIApp
 from virtcim.daemon.audit import Audit, AuditError
-from virtcim.daemon.listener import ListenError
+from virtcim.daemon.listener import Listen, ListenError, parse_metrics_listen
 from virtcim.daemon.pam_logins import PamError
 from virtcim.daemon.users import UsersError
 from virtcim.toolstack import FenceError, StateError, Toolstack, ToolstackOptions
@@ -64,6 +64,7 @@ class Arguments:
     image_source: tuple[str, ...] = ()
     log_level: LogLevel = LogLevel.INFO
     log_format: LogFormat = LogFormat.TEXT
+    metrics_listen: str = ""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -104,12 +105,16 @@ def run_toolstack(arguments: Arguments) -> int:
                 limits=arguments.limits,
             )
         )
-    return _run(toolstack, access, arguments.limits, arguments.stop_timeout)
+        metrics_listen = parse_metrics_listen(arguments.metrics_listen)
+    return _run(toolstack, access, metrics_listen, arguments)
 
 
-def _run(toolstack: Toolstack, access: Access, limits: Limits, stop_timeout_s: float) -> int:
+def _run(
+    toolstack: Toolstack, access: Access, metrics_listen: Listen | None, arguments: Arguments
+) -> int:
     def application() -> ASGIApp:
         served = toolstack.application
+        toolstack.observe(observation)
         if not toolstack.wait_connected(_FIRST_CONNECTION_S):
             say(
                 f"virtcim toolstack: {toolstack.why_not_connected()}; calls fail until it can be "
@@ -121,16 +126,20 @@ def _run(toolstack: Toolstack, access: Access, limits: Limits, stop_timeout_s: f
     try:
         # libvirt is read while everything else is loaded and made ready.
         toolstack.start()
+        from virtcim.daemon.observation.pages import Observation
         from virtcim.daemon.run import run_daemon
 
+        observation = Observation(toolstack.connections)
         status = run_daemon(
             application,
             access.listens,
             afterwards=toolstack.load,
-            drain=lambda: toolstack.drain(stop_timeout_s),
+            drain=lambda: toolstack.drain(arguments.stop_timeout),
             refresh=access.refresh,
             local_only=access.users is None,
-            limits=limits,
+            limits=arguments.limits,
+            observation=observation,
+            metrics_listen=metrics_listen,
         )
     finally:
         idle = toolstack.stop()

@@ -42,6 +42,11 @@ class Admission:
         self.refused = 0
 
     @property
+    def total(self) -> int:
+        """How many connections have a place."""
+        return self._total
+
+    @property
     def is_full(self) -> bool:
         """Whether nobody can be served or wait: connections stay where the system keeps them."""
         return self._total >= self._most and self._waiting_count >= _MOST_WAITING

@@ -8,14 +8,23 @@ from __future__ import annotations
 import itertools
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass
+from time import perf_counter
 
 from virtcim.daemon.asgi import Scope
 from virtcim.daemon.requester import peer_of
 
-__all__ = ["HEADER", "CurrentRequest", "begin_request", "current_request", "note_user"]
+__all__ = [
+    "HEADER",
+    "CurrentRequest",
+    "begin_request",
+    "complete_s",
+    "current_request",
+    "note_complete",
+    "note_user",
+]
 
 HEADER = b"x-request-id"
 
@@ -27,11 +36,15 @@ _numbers = itertools.count(1)
 
 @dataclass(slots=True)
 class CurrentRequest:
-    """One request; ``user`` is empty until he has proved who he is, or where nobody has to."""
+    """One request; ``user`` is empty until he has proved who he is, or where nobody has to.
+
+    ``complete_s`` is what ``perf_counter`` said when all of it had arrived, 0 before.
+    """
 
     number: str
     peer: str
     user: str = ""
+    complete_s: float = 0.0
 
 
 _CURRENT: ContextVar[CurrentRequest | None] = ContextVar("current_request", default=None)
@@ -60,8 +73,23 @@ def note_user(user: str) -> None:
         request.user = user
 
 
-def _given(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    found = [value for name, value in headers if name == HEADER]
-    if len(found) != 1 or not _WELL_FORMED.fullmatch(found[0]):
+def note_complete() -> None:
+    """All of the request that runs has arrived."""
+    request = _CURRENT.get()
+    if request is not None:
+        request.complete_s = perf_counter()
+
+
+def complete_s() -> float:
+    """When all of the request that runs had arrived; now where nobody has noted that."""
+    request = _CURRENT.get()
+    return (request.complete_s if request is not None else 0.0) or perf_counter()
+
+
+def _given(headers: Collection[tuple[bytes, bytes]]) -> str:
+    given = dict(headers).get(HEADER)
+    if given is None or not _WELL_FORMED.fullmatch(given):
         return ""
-    return found[0].decode("ascii")
+    if sum(name == HEADER for name, _ in headers) > 1:
+        return ""
+    return given.decode("ascii")

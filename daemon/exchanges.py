@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import h11
 
@@ -44,8 +45,10 @@ def ending_waits(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
     return serve
 
 
-def guarded(app: ASGIApp) -> ASGIApp:
+def guarded(app: ASGIApp, answers: Counter[int] | None = None) -> ASGIApp:
     """Number requests, refuse odd heads, drop answers that come too late, and count what is sent.
+
+    ``answers`` counts them by their status.
 
     An answer is late when the head of its request was good HTTP and the body was not: uvicorn has
     refused it by then, and would log a traceback whenever a client does that.
@@ -63,6 +66,8 @@ def guarded(app: ASGIApp) -> ASGIApp:
             if message["type"] == "http.response.start":
                 headers = [*message.get("headers", ()), (HEADER, number)]
                 message = {**message, "headers": headers}
+                if answers is not None:
+                    answers[message["status"]] += 1
             try:
                 await send(message)
             except h11.LocalProtocolError:

@@ -21,6 +21,7 @@ __all__ = [
     "ListenError",
     "bind",
     "parse_listen",
+    "parse_metrics_listen",
     "require_authentication",
 ]
 
@@ -120,6 +121,22 @@ def parse_listen(
         client_ca_file=client_ca_file,
         client_cert_required=client_cert_required,
     )
+
+
+def parse_metrics_listen(text: str) -> Listen | None:
+    """Parse where metrics are read without a login, None for nowhere; on this machine alone.
+
+    Raises ListenError.
+    """
+    if not text:
+        return None
+    listen = parse_listen(text)
+    if not listen.is_local:
+        raise ListenError(
+            f"{listen} can be reached from the network, and metrics are read there without a "
+            "login; let others read /metrics of the daemon itself, as a user"
+        )
+    return listen
 
 
 def require_authentication(listens: Iterable[Listen]) -> None:

@@ -35,6 +35,7 @@ from virtcim.daemon.listener import (
 )
 from virtcim.daemon.local_hosts import only_local_hosts
 from virtcim.daemon.memory import limit_memory, return_memory
+from virtcim.daemon.observation.pages import Observation
 from virtcim.daemon.tls import TlsError, renewed_context, tls_context
 
 __all__ = [
@@ -54,6 +55,7 @@ Drain = Callable[[], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 _GRACEFUL_STOP_S = 3
+_METRICS_CONNECTIONS = 32
 # What requests allocate by the thousand is records and texts that stay, and hardly any cycles: with
 # Python's own numbers (700, 10, 10) a third of a large first enumeration is garbage collection.
 _COLLECTION_THRESHOLDS = (10_000, 20, 20)
@@ -77,6 +79,8 @@ def run_daemon(
     refresh: Callable[[], None] = lambda: None,
     local_only: bool = False,
     limits: ClientLimits = ClientLimits(),  # noqa: B008 - frozen
+    observation: Observation | None = None,
+    metrics_listen: Listen | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status.
 
@@ -89,7 +93,8 @@ def run_daemon(
     in a thread of its own, for what can wait so long. SIGHUP reads the certificates of the
     listeners anew, for connections that come from then on, and calls ``refresh``.
     ``local_only`` refuses what a browser on this machine sends on behalf of others; ``limits`` are
-    those of connections. Why it could
+    those of connections. The pages of ``observation`` are served beside the application, and alone
+    on ``metrics_listen``, where nobody is asked who he is. Why it could
     not start is said in one sentence on standard error, and 1 is returned.
     """
     hooks = _Hooks(
@@ -98,6 +103,8 @@ def run_daemon(
         drain=drain,
         refresh=refresh,
         wrap=only_local_hosts if local_only else lambda app: app,
+        observation=observation or Observation(dict),
+        metrics_listen=metrics_listen,
     )
     try:
         return asyncio.run(_run(app_factory, listens, hooks, limits))
@@ -115,6 +122,8 @@ class _Hooks:
     drain: Drain | None
     refresh: Callable[[], None]
     wrap: Callable[[ASGIApp], ASGIApp]
+    observation: Observation
+    metrics_listen: Listen | None
 
 
 class _Server(uvicorn.Server):
@@ -190,11 +199,19 @@ async def _run(
         made = app_factory()
         app = await made if inspect.isawaitable(made) else made
         await stack.enter_async_context(_lifespan(app))
-        served = guarded(hooks.wrap(ending_waits(app, stop.ends_waits)))
+        seen = hooks.observation
+        served = seen.beside(ending_waits(app, stop.ends_waits))
+        served = guarded(hooks.wrap(served), seen.answers)
         servers = [_Server(_config(served, one.listen, limits), admission, limits) for one in bound]
         connections = Connections(limits, admission)
+        seen.admission, seen.watched = admission, connections
         watching = asyncio.create_task(connections.watch([one.connections for one in servers]))
         stack.callback(watching.cancel)
+        if hooks.metrics_listen is not None:
+            metrics = await stack.enter_async_context(
+                _serving_alone(hooks.metrics_listen, seen, limits)
+            )
+            _log.info("metrics are served at %s/metrics", metrics)
 
         def hang_up() -> None:
             for server, one in zip(servers, bound, strict=True):
@@ -218,6 +235,7 @@ async def _run(
             hooks.ready("ready " + " ".join(one.url for one in bound))
             loop.run_in_executor(None, hooks.afterwards)
             await _first(stopped, *tasks)
+            seen.draining = True
             if hooks.drain is not None:
                 await _drained(hooks.drain, stop.at_once)
         stop.ends_waits.set()
@@ -228,6 +246,27 @@ async def _run(
         for task in (stopped, *started):
             task.cancel()
     return 0
+
+
+@asynccontextmanager
+async def _serving_alone(
+    listen: Listen, observation: Observation, limits: ClientLimits
+) -> AsyncIterator[str]:
+    """Serve the pages alone, with places of their own, until the block ends; gives the URL."""
+    bound = bind(listen)
+    admission = Admission(most=_METRICS_CONNECTIONS, most_of_an_address=_METRICS_CONNECTIONS)
+    app = guarded(only_local_hosts(observation.alone))
+    server = _Server(_config(app, listen, limits), admission, limits)
+    watching = asyncio.create_task(Connections(limits, admission).watch([server.connections]))
+    serving = asyncio.create_task(server.serve(sockets=[bound.sock]))
+    try:
+        await server.accepting.wait()
+        yield bound.url
+    finally:
+        server.should_exit = True
+        await serving
+        watching.cancel()
+        bound.close()
 
 
 async def _drained(drain: Drain, at_once: asyncio.Event) -> None:

@@ -15,6 +15,7 @@ from virtcim.cim.records import (
     StatusCode,
     Value,
 )
+from virtcim.cim.value_maps import JobState
 from virtcim.errormap import ENGLISH
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.associations.job_ends import made_elements
@@ -284,6 +285,15 @@ class Providers:
     def state(self) -> StateDatabase:
         """The database that this server keeps its state in."""
         return self._jobs.database
+
+    def jobs_by_state(self) -> Mapping[JobState, int]:
+        """How many jobs there are in each state."""
+        return self._jobs.count_by_state()
+
+    @property
+    def operations_running(self) -> int:
+        """How many operations are in progress at hypervisors."""
+        return self._operations.running
 
     def start_indications(
         self, sink: IndicationSink, *, leads: Callable[[], bool] = lambda: True

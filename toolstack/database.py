@@ -250,6 +250,11 @@ class Database:
         with self._lock:
             return [*self._tables[class_name], *self._expected.get(class_name, ())]
 
+    def count(self, class_name: str) -> int:
+        """How many objects of a class there are; nothing is brought for that."""
+        with self._lock:
+            return len(self._tables[class_name].keys() | self._expected.get(class_name, {}).keys())
+
     def records(self, class_name: str) -> dict[str, Record]:
         """Give all records of a class by reference."""
         if self._expected:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from time import perf_counter
 
 import libvirt
 
@@ -25,6 +26,7 @@ from virtcim.toolstack.operations import Operations
 from virtcim.toolstack.parameters import check_value, count_mismatch
 from virtcim.toolstack.services import Services
 from virtcim.toolstack.state import StateError
+from virtcim.toolstack.statistics import UNKNOWN_METHOD
 from virtcim.toolstack.tasks import RunningTask
 from virtcim.wire.application import ClientInfo
 
@@ -88,18 +90,28 @@ class Dispatcher:
 
     async def dispatch(self, method: str, params: list[object], client: ClientInfo) -> object:
         """Answer one call: ``{Status, Value}`` or ``{Status, ErrorDescription}``."""
-        self._services.statistics.count_request(method)
+        began_s = perf_counter()
+        statistics = self._services.statistics
+        call = await self._find(method.removeprefix(_ASYNC))
+        # What clients make up is one name.
+        name = UNKNOWN_METHOD if call is None else method
+        statistics.count_request(name)
+        code = ""
         try:
-            value = await self._run(method, params, client)
+            value = await self._run(call, method, params, client)
         except XapiFailure as failure:
+            code = failure.code
             return {"Status": "Failure", "ErrorDescription": list(failure.description)}
+        finally:
+            statistics.note_answer(name, perf_counter() - began_s, code)
         return {"Status": "Success", "Value": "" if value is None else value}
 
-    async def _run(self, method: str, params: list[object], client: ClientInfo) -> object:
-        name = method.removeprefix(_ASYNC)
-        call = await self._find(name)
+    async def _run(
+        self, call: Call | None, method: str, params: list[object], client: ClientInfo
+    ) -> object:
         if call is None:
             raise XapiFailure("MESSAGE_METHOD_UNKNOWN", method)
+        name = call.name
         if name != method and not call.asynchronous:
             raise XapiFailure("Fault", f"No async mode for this operation (rpc: {method})")
         answers = self._services.inventory.answers

@@ -117,6 +117,12 @@ class Sessions:
             user = str(record["auth_user_name"])
             return user, self.rights(user) if ref in self._stamps else EVERYTHING
 
+    def count(self) -> int:
+        """How many sessions are open."""
+        with self._lock:
+            self._expire()
+            return len(self._records)
+
     def get(self, ref: str) -> Record | None:
         """Give the session's record, or None when it has ended."""
         with self._lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,8 @@ from virtcim.toolstack.statistics import Statistics
 if TYPE_CHECKING:
     from virtcim.daemon.asgi import ASGIApp
     from virtcim.daemon.logins import Logins
+    from virtcim.daemon.observation.pages import Observation
+    from virtcim.daemon.observation.readiness import Connection as ConnectionState
     from virtcim.toolstack.dispatcher import Dispatcher
     from virtcim.toolstack.services import Services
 
@@ -209,6 +211,19 @@ class Toolstack:
                 memory=MessageMemory(limits.message_memory_bytes),
             )
         return self._application
+
+    def observe(self, observation: Observation) -> None:
+        """Give what others may see of it; once ``application`` is made."""
+        from virtcim.toolstack.observing import page_access, toolstack_families
+
+        observation.access = page_access(self._services)
+        observation.sources.append(lambda: toolstack_families(self._services))
+
+    def connections(self) -> Mapping[str, ConnectionState]:
+        """How it stands with libvirt."""
+        from virtcim.toolstack.observing import libvirt_connection
+
+        return {"libvirt": libvirt_connection(self._connection)}
 
     def load(self) -> None:
         """Load what changes machines, unless somebody has needed it: readers come first."""

@@ -22,6 +22,7 @@ from virtcim.cimserver.guard import Guard
 from virtcim.cimserver.guarded_providers import GuardedProviders
 from virtcim.cimserver.indications.subscriptions import SubscriptionManager
 from virtcim.cimserver.limits import Limits
+from virtcim.cimserver.measures import OperationMeasures
 from virtcim.cimserver.operations import (
     classes,
     collections,
@@ -33,6 +34,7 @@ from virtcim.cimserver.operations import (
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, Services
 from virtcim.cimserver.operations.methods import invoke_method
 from virtcim.daemon.audit import Audit
+from virtcim.daemon.current_request import complete_s
 from virtcim.daemon.requester import Requester
 from virtcim.mof import Schema
 
@@ -44,8 +46,8 @@ _SHOWN_NAME = 80
 # sblim clients (wbemcli, sfcc) give every message this number.
 _SBLIM_MESSAGE_ID = "4711"
 
-OPERATIONS: Mapping[str, Operation] = {
-    name.lower(): operation
+_SPELLED: Mapping[str, Operation] = {
+    name: operation
     for table in (
         classes.OPERATIONS,
         instances.OPERATIONS,
@@ -55,6 +57,9 @@ OPERATIONS: Mapping[str, Operation] = {
         queries.OPERATIONS,
     )
     for name, operation in table.items()
+}
+OPERATIONS: Mapping[str, Operation] = {
+    name.lower(): operation for name, operation in _SPELLED.items()
 }
 # What reads one instance or what is around it, as clients spell it.
 _AT_ONCE = frozenset(
@@ -90,6 +95,8 @@ class Operations:
         self._debug_errors = debug_errors
         self._held_bytes = limits.held_reply_bytes
         self._audit = audit
+        #: What has been counted.
+        self.measures = OperationMeasures(_SPELLED)
         self._namespaces = {name.lower(): name for name in providers.namespaces}
         self._services = Services(
             providers=providers,
@@ -144,13 +151,17 @@ class Operations:
         *,
         at_once: bool,
     ) -> Answer | None:
+        began_s = complete_s()
         try:
             try:
                 reply = self._run(request, requester, language, at_once=at_once)
                 if reply is None:
                     return None
-                return response_message(request, reply, held_bytes=self._held_bytes)
+                answer = response_message(request, reply, held_bytes=self._held_bytes)
+                self.measures.note(request.name, began_s)
+                return answer
             except CimError as exc:
+                self.measures.note(request.name, began_s, exc)
                 _log.info(
                     "%r for %r failed with status %d: %r",
                     request.name[:_SHOWN_NAME],
@@ -163,6 +174,7 @@ class Operations:
             raise
         except Exception as exc:  # noqa: BLE001 - the one boundary of a request
             error = incident(request.name, exc, show_traceback=self._debug_errors)
+            self.measures.note(request.name, began_s, error)
             return self._error(request, error.in_language(language), user_agent)
 
     def _error(self, request: Request, error: CimError, user_agent: str) -> Answer:

@@ -263,6 +263,11 @@ class Operations:
             else:
                 self._take_up(job, endpoint)
 
+    @property
+    def running(self) -> int:
+        """How many operations are in progress."""
+        return len(self._running)
+
     def drain(self, timeout_s: float) -> None:
         """Begin none any more, and wait up to ``timeout_s`` until those begun here have ended.
 

@@ -7,6 +7,7 @@ on the same directory is refused.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -188,6 +189,10 @@ class JobStore:
     def unfinished(self) -> tuple[Job, ...]:
         """The jobs that have not ended, of every namespace."""
         return tuple(job for job in self._jobs.copy().values() if not job.ended)
+
+    def count_by_state(self) -> Mapping[JobState, int]:
+        """How many jobs there are in each state."""
+        return Counter(job.state for job in self._jobs.copy().values())
 
     def watch(self, watcher: JobWatcher) -> Callable[[], None]:
         """Call ``watcher`` with every new and changed job, and with None for one that is gone.

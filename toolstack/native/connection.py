@@ -158,6 +158,11 @@ class LibvirtConnection:
         """Whether calls may come."""
         return self._readiness.is_set()
 
+    @property
+    def was_attempted(self) -> bool:
+        """Whether the first attempt has succeeded or failed."""
+        return self._attempted.is_set()
+
     def wait_attempted(self, timeout_s: float) -> bool:
         """Wait until the first attempt has succeeded or failed; False when the time is over."""
         return self._attempted.wait(timeout_s)
