@@ -329,6 +329,16 @@ def test_a_certificate_that_cannot_be_used_is_named(command: Command, short_path
     assert str(nonsense) in said
 
 
+def test_authorities_of_listeners_that_cannot_be_used_are_named(short_path: Path) -> None:
+    nonsense = short_path / "nonsense.pem"
+    nonsense.write_text("no certificate\n")
+    said = refused(
+        _SERVE, short_path, "--listen", "http://127.0.0.1:0", "--listener-ca", str(nonsense)
+    )
+    assert "--listener-ca" in said
+    assert str(nonsense) in said
+
+
 def test_a_toolstack_started_before_its_libvirt_says_so_and_serves_the_reason(
     short_path: Path, start_daemon: StartDaemon
 ) -> None:

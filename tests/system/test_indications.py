@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import queue
 import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 
 import pytest
 import pywbem
@@ -26,9 +28,10 @@ _ENABLED, _DISABLED = 2, 3
 
 
 class Listener:
-    """pywbem's own listener, on a free port."""
+    """pywbem's own listener, on a free port; with certificate and key over HTTPS."""
 
-    def __init__(self) -> None:
+    def __init__(self, *certificate: Path) -> None:
+        self._certificate = certificate
         self._told: queue.Queue[pywbem.CIMInstance] = queue.Queue()
         self._server = self._started()
 
@@ -36,7 +39,7 @@ class Listener:
         while True:
             with closing(socket.create_server(("127.0.0.1", 0))) as free:
                 self.port = free.getsockname()[1]
-            server = pywbem.WBEMListener("127.0.0.1", http_port=self.port)
+            server = self._on(self.port)
             server.add_callback(lambda indication, _: self._told.put(indication))
             try:
                 server.start()
@@ -44,9 +47,15 @@ class Listener:
                 continue
             return server
 
+    def _on(self, port: int) -> pywbem.WBEMListener:
+        if not self._certificate:
+            return pywbem.WBEMListener("127.0.0.1", http_port=port)
+        certificate, key = map(str, self._certificate)
+        return pywbem.WBEMListener("127.0.0.1", https_port=port, certfile=certificate, keyfile=key)
+
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._certificate else 'http'}://127.0.0.1:{self.port}"
 
     def next(self) -> pywbem.CIMInstance:
         return self._told.get(timeout=DEADLINE_S)
@@ -140,6 +149,41 @@ def test_a_subscription_outlives_the_death_of_its_server(
         assert not connection.EnumerateInstanceNames(
             "CIM_IndicationSubscription", namespace="root/interop"
         )
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Of 127.0.0.1, that only its own file vouches for, and its key."""
+    directory = tmp_path_factory.mktemp("listener")
+    files = directory / "listener.crt", directory / "listener.key"
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
+            *("-subj", "/CN=listener", "-addext", "subjectAltName=IP:127.0.0.1"),
+            *("-out", str(files[0]), "-keyout", str(files[1])),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    return files
+
+
+@pytest.mark.filterwarnings("ignore:ssl.PROTOCOL_TLS:DeprecationWarning")  # pywbem's listener
+@pytest.mark.parametrize("option", ["--listener-ca", "--listener-unverified"])
+def test_a_listener_over_https_is_told_once_it_is_trusted(
+    simulated_host_uri: Callable[[int], str],
+    start_toolstack: Callable[[str], tuple[Daemon, str]],
+    start_cim_server: Callable[..., Daemon],
+    certificate: tuple[Path, Path],
+    option: str,
+) -> None:
+    _, url = start_toolstack(simulated_host_uri(1))
+    trusted = str(certificate[0]) if option == "--listener-ca" else "127.0.0.1"
+    server = start_cim_server(url, option, trusted)
+    with closing(Listener(*certificate)) as listener:
+        subscribe(server, listener)
+        change(server, "switch off")
+        assert states(listener.next()) == (_ENABLED, _DISABLED)
 
 
 def test_no_acknowledged_subscription_is_lost_when_the_server_dies(server: Daemon) -> None:
