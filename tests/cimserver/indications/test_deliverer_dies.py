@@ -73,8 +73,6 @@ def test_every_accepted_indication_arrives_in_order_whenever_the_process_dies(
     assert [text for text in texts if text in set(accepted)] == accepted, "all, in their order"
     # One that was accepted when the process died may have been told to nobody but the listener.
     assert len(set(texts) - set(accepted)) <= len(KILLS)
-    repeated = len(got) - len(first)
-    assert repeated <= 60 * len(KILLS)
 
 
 def test_one_that_was_asleep_sends_nothing_that_another_has_sent(tmp_path: Path) -> None:
