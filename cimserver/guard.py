@@ -131,8 +131,7 @@ class Guard:
             yield deed
         except CimError as exc:
             code = failure_of(exc).code
-            denied = code is ErrorCode.ERR_ACCESS_DENIED and not _is_of_hypervisor(exc)
-            deed.outcome = Outcome.REFUSED if denied else Outcome.FAILED
+            deed.outcome = _outcome(exc, code)
             error, fault = code.name, _fault(exc)
             raise
         except BaseException:
@@ -190,8 +189,12 @@ def shown_values(values: Mapping[str, Value], *, without: str = "") -> dict[str,
     return shown
 
 
-def _is_of_hypervisor(error: CimError) -> bool:
-    return failure_of(error).standard is not None
+def _outcome(error: CimError, code: ErrorCode) -> Outcome:
+    if code is ErrorCode.ERR_UNABLE_TO_VERIFY_STATE:
+        return Outcome.UNKNOWN
+    # What the hypervisor denies was begun by us.
+    is_ours = failure_of(error).standard is None
+    return Outcome.REFUSED if is_ours and code is ErrorCode.ERR_ACCESS_DENIED else Outcome.FAILED
 
 
 def _fault(error: CimError) -> str:

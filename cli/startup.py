@@ -49,7 +49,12 @@ def users_file(given: Path | None, directory: Path) -> Path:
     """The users file: what the administrator names, that of the system, or that of the daemon."""
     if given is not None:
         return given
-    return SYSTEM_USERS if SYSTEM_USERS.exists() else directory / "users"
+    try:
+        is_there = SYSTEM_USERS.exists()
+    except OSError:
+        # One that may not be looked at is not passed over: whoever reads it will say why.
+        is_there = True
+    return SYSTEM_USERS if is_there else directory / "users"
 
 
 def start_logging(level: LogLevel, form: LogFormat = LogFormat.TEXT) -> None:

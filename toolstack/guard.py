@@ -22,6 +22,7 @@ from virtcim.wire.application import ClientInfo
 __all__ = ["Deed", "Guard"]
 
 _DENIED = "RBAC_PERMISSION_DENIED"
+_UNKNOWN = "ERR_UNABLE_TO_VERIFY_STATE"
 _CANCELLED = "TASK_CANCELLED"
 
 
@@ -128,9 +129,11 @@ class Guard:
             else:
                 # What decides it takes long to load, when it is wanted for the first time.
                 error = await asyncio.to_thread(_error_code, call.name, failure)
+                if error == _UNKNOWN:
+                    outcome = Outcome.UNKNOWN
             raise
         except BaseException:
-            outcome, error = Outcome.UNKNOWN, "ERR_UNABLE_TO_VERIFY_STATE"
+            outcome, error = Outcome.UNKNOWN, _UNKNOWN
             raise
         finally:
             if made := self._made(call, deed.value):

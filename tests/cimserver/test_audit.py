@@ -22,7 +22,7 @@ from virtcim.daemon.audit import Audit
 from virtcim.daemon.exchanges import guarded
 from virtcim.daemon.incidents import incident
 from virtcim.daemon.roles import parse_rights
-from virtcim.errormap import HypervisorError, from_xapi
+from virtcim.errormap import HypervisorError, from_transport, from_xapi
 from virtcim.mof import Schema
 from virtcim.providers import Providers
 
@@ -142,6 +142,18 @@ def test_each_change_leaves_one_line_and_reads_leave_none(
             "parameters": {"RequestedState": 77},
         },
     ]
+
+
+def test_an_outcome_that_nobody_saw_is_told_as_such(
+    start: Start, endpoint: SimulatedEndpoint, audit: Path
+) -> None:
+    endpoint.refusal = HypervisorError(
+        from_transport(phase="after_send", exception="ReadTimeout", operation="VM.pause")
+    )
+    with pytest.raises(pywbem.CIMError, match="ERR_UNABLE_TO_VERIFY_STATE"):
+        _change_state(start(), 1, 9)
+    [line] = _lines(audit)
+    assert (line["outcome"], line["error"]) == ("unknown", "ERR_UNABLE_TO_VERIFY_STATE")
 
 
 def test_a_job_leaves_a_line_when_it_begins_and_one_with_its_end(
