@@ -164,8 +164,9 @@ class Audit:
             "fault": entry.fault,
             "job": entry.job,
             "request": entry.request or ("" if current is None else current.number),
-            **entry.details,
         }
+        # What a client may have named is never one of ours.
+        told |= {key: one for key, one in entry.details.items() if key not in told}
         return json.dumps(
             {key: _bounded(value) for key, value in told.items() if value not in ("", {})}
         )

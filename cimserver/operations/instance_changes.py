@@ -59,7 +59,8 @@ def _set_property(context: Context, arguments: Arguments) -> Reply:
 
 def _modify(context: Context, operation: str, given: Record, names: frozenset[str] | None) -> Reply:
     assert given.path is not None
-    with context.guard.writing(operation, given.path, shown_values(given.values)):
+    details = {"parameters": shown_values(given.values)}
+    with context.guard.writing(operation, given.path, details):
         manager = _manager(context, given.class_name, f"changed by {operation}")
         manager.modify(given.path, given, names, may_touch=context.guard.may_touch)
     return Reply(result=None)

@@ -143,6 +143,23 @@ def test_no_name_begins_a_line_of_its_own(
         assert json.loads(line)["user"] == (name if len(name) < 1000 else f"{name[:1024]}...")
 
 
+def test_no_detail_takes_the_place_of_what_we_know(tmp_path: Path) -> None:
+    path = tmp_path / "audit"
+    audit = Audit("test", path)
+    details = {"user": "root", "peer": "::1", "outcome": "done", "time": "never", "more": 1}
+    audit.record(AuditEntry(operation="x", outcome=Outcome.FAILED, user="eve", details=details))
+    audit.close()
+    [line] = _lines(path)
+    assert line.pop("time") != "never"
+    assert line == {
+        "daemon": "test",
+        "operation": "x",
+        "outcome": "failed",
+        "user": "eve",
+        "more": 1,
+    }
+
+
 def test_without_a_file_lines_go_to_standard_error_whatever_the_level(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
