@@ -14,8 +14,16 @@ from virtcim.cim.records import (
     Value,
 )
 from virtcim.errormap import ErrorCode, accepted_language
+from virtcim.providers.associations.indication_table import INDICATION_ASSOCIATIONS
 from virtcim.providers.associations.table import ASSOCIATIONS
-from virtcim.providers.boundary import IMPLEMENTATION_CLASSES, INTEROP_CLASSES, ROOT, Providers
+from virtcim.providers.boundary import (
+    CREATED_CLASSES,
+    HOST_CLASSES,
+    IMPLEMENTATION_CLASSES,
+    INTEROP_CLASSES,
+    ROOT,
+    Providers,
+)
 from virtcim.providers.engine.association_engine import Association
 from virtcim.providers.engine.instance_class import ClassModel, InstanceClass
 from virtcim.providers.errors import failure, failure_of
@@ -28,7 +36,10 @@ from virtcim.providers.state.job_store import Job
 
 __all__ = [
     "ASSOCIATIONS",
+    "CREATED_CLASSES",
+    "HOST_CLASSES",
     "IMPLEMENTATION_CLASSES",
+    "INDICATION_ASSOCIATIONS",
     "INDICATION_CLASSES",
     "INTEROP",
     "INTEROP_CLASSES",

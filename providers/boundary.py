@@ -65,7 +65,14 @@ from virtcim.providers.virtual_system_management.capabilities import (
 )
 from virtcim.providers.virtual_system_management.service import MANAGEMENT_SERVICE
 
-__all__ = ["IMPLEMENTATION_CLASSES", "INTEROP_CLASSES", "ROOT", "Providers"]
+__all__ = [
+    "CREATED_CLASSES",
+    "HOST_CLASSES",
+    "IMPLEMENTATION_CLASSES",
+    "INTEROP_CLASSES",
+    "ROOT",
+    "Providers",
+]
 
 ROOT = "root/virt"
 IMPLEMENTATION_CLASSES: tuple[AnyClass, ...] = (
@@ -87,14 +94,15 @@ IMPLEMENTATION_CLASSES: tuple[AnyClass, ...] = (
     CONCRETE_JOB,
 )
 INTEROP_CLASSES: tuple[AnyClass, ...] = (OBJECT_MANAGER, NAMESPACE, REGISTERED_PROFILE)
-# What only a host with a repository of its own has: other CIM servers have their own of these.
-_CREATED_CLASSES: tuple[AnyClass, ...] = (FILTER, *DESTINATIONS)
-_HOST_CLASSES: tuple[AnyClass, ...] = (
+# What only a host with a repository of its own has, in every namespace and in the interop
+# namespace; other CIM servers have their own of these.
+CREATED_CLASSES: tuple[AnyClass, ...] = (FILTER, *DESTINATIONS)
+HOST_CLASSES: tuple[AnyClass, ...] = (
     SERVER_SYSTEM,
     INDICATION_SERVICE,
     INDICATION_CAPABILITIES,
     COLLECTION,
-    *_CREATED_CLASSES,
+    *CREATED_CLASSES,
 )
 
 
@@ -149,7 +157,7 @@ class Providers:
             Namespace(
                 _namespace_name(endpoint),
                 classes,
-                (*IMPLEMENTATION_CLASSES, *_CREATED_CLASSES),
+                (*IMPLEMENTATION_CLASSES, *CREATED_CLASSES),
                 endpoint=endpoint,
                 operations=self._operations,
                 jobs=self._jobs,
@@ -162,7 +170,7 @@ class Providers:
             Namespace(
                 INTEROP,
                 classes,
-                (*INTEROP_CLASSES, *_HOST_CLASSES),
+                (*INTEROP_CLASSES, *HOST_CLASSES),
                 served=lambda: self._served,
                 repository=self._kept,
             )

@@ -8,13 +8,26 @@ from typing import Any
 
 import pywbem
 
-from virtcim.providers import ASSOCIATIONS
+from virtcim.providers import (
+    ASSOCIATIONS,
+    CREATED_CLASSES,
+    HOST_CLASSES,
+    INDICATION_ASSOCIATIONS,
+)
 from virtcim.registration import registrations
 
-__all__ = ["INTEROP", "Model", "check_associations", "check_instances", "read_model"]
+__all__ = [
+    "INTEROP",
+    "SUBSCRIPTION",
+    "Model",
+    "check_associations",
+    "check_instances",
+    "read_model",
+]
 
 INTEROP = "root/interop"
-_ASSOCIATIONS = {row.name for row in ASSOCIATIONS}
+SUBSCRIPTION = "CIM_IndicationSubscription"
+_ASSOCIATIONS = {row.name for row in (*ASSOCIATIONS, *INDICATION_ASSOCIATIONS)}
 
 # The instances of each class by namespace and class name.
 Model = Mapping[tuple[str, str], list[pywbem.CIMInstance]]
@@ -22,10 +35,18 @@ Model = Mapping[tuple[str, str], list[pywbem.CIMInstance]]
 
 def read_model(cim: pywbem.WBEMConnection, namespace: str) -> Model:
     """Every instance of every class that is served in a namespace or in the interop namespace."""
-    return {
-        (where, row.class_name): cim.EnumerateInstances(row.class_name, namespace=where)
+    served = {
+        (where, row.class_name)
         for row in registrations((namespace, INTEROP))
         for where in row.namespaces
+    }
+    # What the embedded server has beside the providers.
+    served |= {(INTEROP, row.name) for row in (*HOST_CLASSES, *INDICATION_ASSOCIATIONS)}
+    served |= {(namespace, each.name) for each in CREATED_CLASSES}
+    served.add((namespace, SUBSCRIPTION))
+    return {
+        (where, name): cim.EnumerateInstances(name, namespace=where)
+        for where, name in sorted(served)
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import libvirt
 import pytest
@@ -13,6 +14,7 @@ from boot_sectors import IDLE
 from tests.system.cim import NAMESPACE, define, request_state
 from tests.system.conformance import (
     INTEROP,
+    SUBSCRIPTION,
     Model,
     check_associations,
     check_instances,
@@ -38,7 +40,28 @@ def varied(stack_directory: Path) -> Iterator[Stack]:
 @pytest.fixture(scope="module")
 def varied_model(varied: Stack) -> Model:
     with varied.connect() as cim:
+        for namespace in (NAMESPACE, INTEROP):
+            subscribe(cim, namespace)
         return read_model(cim, NAMESPACE)
+
+
+def subscribe(cim: pywbem.WBEMConnection, namespace: str) -> None:
+    """Create one of everything that clients create, and subscribe with all of it."""
+
+    def create(class_name: str, **values: Any) -> pywbem.CIMInstanceName:
+        return cim.CreateInstance(pywbem.CIMInstance(class_name, values), namespace=namespace)
+
+    query = {"Query": "SELECT * FROM CIM_AlertIndication", "QueryLanguage": "WQL"}
+    filtered = create("CIM_IndicationFilter", Name="f", **query)
+    handlers = [
+        create(name, Name="h", Destination="http://127.0.0.1:1")
+        for name in ("CIM_ListenerDestinationCIMXML", "CIM_IndicationHandlerCIMXML")
+    ]
+    for handler in handlers:
+        create(SUBSCRIPTION, Filter=filtered, Handler=handler)
+    if namespace == INTEROP:
+        [collection] = cim.EnumerateInstanceNames("CIM_FilterCollection", namespace=INTEROP)
+        create("CIM_FilterCollectionSubscription", Filter=collection, Handler=handlers[0])
 
 
 def test_every_class_is_tried(varied_model: Model) -> None:
