@@ -130,6 +130,35 @@ class Stage:
             log=self._directory / "serve.log",
         )
 
+    def public_server(self, *, with_passwords: bool) -> Daemon:
+        """Make a `virtcim serve` over the toolstack; the caller starts it."""
+        return self._public(
+            "serve",
+            *("--hypervisor", f"xapi+unix://{self.toolstack_url.removeprefix('unix:')}"),
+            with_passwords=with_passwords,
+        )
+
+    def public_toolstack(self, *, with_passwords: bool) -> Daemon:
+        """Make a further `virtcim toolstack` that listens on TCP; the caller starts it."""
+        return self._public(
+            "toolstack", "--libvirt", self.libvirt_uri, with_passwords=with_passwords
+        )
+
+    def password_of(self, daemon: Daemon) -> str:
+        """The password of the user virtcim of a daemon that asks for passwords."""
+        state = Path(daemon.arguments[daemon.arguments.index("--state") + 1])
+        return (state / "users.password").read_text().strip()
+
+    def _public(self, *arguments: str, with_passwords: bool) -> Daemon:
+        self._servers += 1
+        name = f"public-{self._servers}"
+        return Daemon(
+            *arguments,
+            *("--listen", "http://127.0.0.1:0", "--state", str(self._directory / name)),
+            *(() if with_passwords else ("--auth", "none")),
+            log=self._directory / f"{name}.log",
+        )
+
 
 def await_hypervisor(client: XmlRpcClient) -> None:
     """Wait until the toolstack has read everything that libvirt has; it may be ready before.

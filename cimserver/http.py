@@ -5,7 +5,12 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+)
 from functools import lru_cache
 
 from starlette.routing import Router
@@ -238,7 +243,7 @@ class CimServer:
                 exchange.held.hold(_TREE_FACTOR * len(body))
                 check_against(head, request)
                 work = self._methods if isinstance(request, MethodCall) else self._reads
-            async with self._room_to_open(request, exchange.client):
+            async with self._room_for(request, exchange.client):
                 answer = await work.run(
                     exchange,
                     lambda: self._operations.answer(
@@ -260,16 +265,17 @@ class CimServer:
         finally:
             self._in_progress.change(client, -1)
 
-    @asynccontextmanager
-    async def _room_to_open(self, request: Request, client: str) -> AsyncIterator[None]:
-        """Let who opens an enumeration wait a while for room, where there is none.
+    def _room_for(self, request: Request, client: str) -> AbstractAsyncContextManager[None]:
+        """Let who opens an enumeration wait a while for room, where there is none."""
+        if isinstance(request, MethodCall) or not request.name.startswith(_OPEN):
+            return nullcontext()
+        if not self._opening.waiting and self._operations.may_open(client):
+            return nullcontext()
+        return self._room_to_open(client)
 
-        Then the operation itself refuses it.
-        """
-        opens = not isinstance(request, MethodCall) and request.name.startswith(_OPEN)
-        if not opens or (not self._opening.waiting and self._operations.may_open(client)):
-            yield
-            return
+    @asynccontextmanager
+    async def _room_to_open(self, client: str) -> AsyncIterator[None]:
+        """Wait for room; where none comes the operation itself refuses."""
         try:
             await self._opening.enter(client)
         except TurnRefused:

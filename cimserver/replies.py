@@ -38,6 +38,13 @@ async def send_answer(
         sent.append((b"content-length", b"%d" % size))
     if answer.language:
         sent.append((b"content-language", answer.language.encode("ascii")))
+    connection = exchange.connection
+    if rest is None and len(pieces) == 1 and size <= _COUNTED_BYTES:
+        await send({"type": "http.response.start", "status": 200, "headers": sent})
+        await send({"type": "http.response.body", "body": pieces[0]})
+        if connection is not None and not connection.has_ended and connection.unsent_bytes:
+            await exchange.held.until_taken(connection)
+        return
     # What was sent is forgotten here and is to be forgotten there.
     del answer
     held = exchange.held
@@ -60,7 +67,6 @@ async def send_answer(
             held.hold(sum(map(len, further)))
             if not further:
                 rest = None
-        connection = exchange.connection
         if connection is not None and not connection.has_ended and connection.unsent_bytes:
             await held.until_taken(connection)
     finally:

@@ -20,7 +20,7 @@ __all__ = ["Exchange", "Load", "Work", "too_much_waits"]
 _Result = TypeVar("_Result")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Exchange:
     """One request: its client, what is held of it, and its connection where that is ours."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import socket
 import ssl
@@ -26,7 +25,6 @@ _log = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _ACCEPTED_AT_ONCE = 100
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _PAUSE_S = 1.0
 _TOLD_EVERY_S = 60.0
 _DRAINED_BYTES = 65_536
@@ -100,8 +98,7 @@ class Acceptor:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError as error:
-                if error.errno not in _EXHAUSTED:
-                    raise
+                # Descriptors or memory, as a rule; accept(2) also tells of the network here.
                 self._tell(error)
                 self._pause()
                 return

@@ -19,7 +19,7 @@ class ClientLimits:
         4096, least=8, most=60_000, what="Most connections at once; further ones wait."
     )
     connections_per_address: int = limit(
-        1024,
+        2048,
         least=1,
         most=60_000,
         what="Most connections of one address; a few further ones wait, more are refused.",
