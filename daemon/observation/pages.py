@@ -49,6 +49,7 @@ class Observation:
         self.draining = False
         #: How many answers had which HTTP status.
         self.answers: Counter[int] = Counter()
+        #: The connections, once they are served.
         self.admission: Admission | None = None
         self.watched: Connections | None = None
         self._collecting: asyncio.Task[tuple[bytes, str]] | None = None

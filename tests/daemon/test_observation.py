@@ -274,3 +274,12 @@ def test_metrics_without_a_login_are_for_this_machine_alone(text: str) -> None:
         parse_metrics_listen(text)
     assert parse_metrics_listen("") is None
     assert str(parse_metrics_listen("http://127.0.0.1:9000")) == "http://127.0.0.1:9000"
+
+
+def test_the_library_is_loaded_only_when_metrics_are_read() -> None:
+    program = (
+        "import sys, virtcim.cli.serve, virtcim.cli.toolstack_daemon, virtcim.toolstack.observing\n"
+        "import virtcim.daemon.run\n"
+        "sys.exit('prometheus_client' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
