@@ -145,9 +145,9 @@ def _serve(
 
     Prints one line `ready URL ...` when it accepts requests, logs to standard error, and stops on
     SIGTERM: it takes no new operations and lets running ones end; a second SIGTERM stops it at
-    once. SIGHUP reads users and certificates anew, and opens the audit file again. A hypervisor
-    that cannot be reached does not keep it from starting: requests fail with
-    ERR_COMMUNICATION_NOT_ESTABLISHED until it can.
+    once. SIGHUP reads users and certificates anew, those of --listener-ca too, and opens the audit
+    file again. A hypervisor that cannot be reached does not keep it from starting: requests fail
+    with ERR_COMMUNICATION_NOT_ESTABLISHED until it can.
 
     Example: virtcim serve --hypervisor xapi+unix:///run/virtcim/toolstack.sock
     --listen http://127.0.0.1:5988
@@ -215,6 +215,11 @@ class _Serving:
     debug_errors: bool
     metrics_listen: Listen | None
     listener_tls: ListenerTls
+
+    def refresh(self) -> None:
+        """Read anew who is let in and who is believed."""
+        self.access.refresh()
+        self.listener_tls.refresh()
 
 
 def _run(
@@ -315,7 +320,7 @@ def _run(
             application,
             serving.access.listens,
             drain=drain,
-            refresh=serving.access.refresh,
+            refresh=serving.refresh,
             local_only=serving.access.users is None,
             limits=serving.limits,
             observation=observation,

@@ -83,9 +83,7 @@ class ListenerConnection:
         origin = self._url.origin
         host = origin.host.decode("ascii")
         self._origin = origin
-        self._context: ssl.SSLContext | None = None
-        if origin.scheme == b"https":
-            self._context = tls.context(host, origin.port)
+        self._tls = tls
         place = f"[{host}]" if ":" in host else host
         self._headers: list[tuple[bytes, bytes]] = [
             (b"Host", f"{place}:{origin.port}".encode("ascii")),
@@ -144,11 +142,16 @@ class ListenerConnection:
         self.close()
         self._connection = httpcore.HTTPConnection(
             self._origin,
-            ssl_context=self._context,
+            ssl_context=self._context(),
             keepalive_expiry=_KEEPALIVE_EXPIRY_S,
             network_backend=self._backend,
         )
         return False
+
+    def _context(self) -> ssl.SSLContext | None:
+        if self._origin.scheme != b"https":
+            return None
+        return self._tls.context(self._origin.host.decode("ascii"), self._origin.port)
 
     def _exchange(self, content: bytes) -> ExportError | None:
         assert self._connection is not None

@@ -73,6 +73,9 @@ class Subscribers(Protocol):
     def find(self, subscription: str) -> Subscription | None:
         """One subscription; None where it is removed or disabled, here or by another server."""
 
+    def may_be_told(self, subscription: str) -> bool:
+        """Whether its creator may still read of what it is about."""
+
     def disable(self, subscription: str) -> None:
         """Disable it, as its policy wants; what waits for it is dropped. Raises StateError."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -71,6 +72,8 @@ class Line:
         self._url = ""
         # What the listener took of the batch that is being sent.
         self._taken: list[int] = []
+        # What of it was withheld, by subscription.
+        self._withheld: Counter[str] = Counter()
         # The delivery that the listener refused last, and how often.
         self._refused, self._refusals = -1, 0
         # When the last attempt failed, None where it did not.
@@ -97,6 +100,7 @@ class Line:
                     break
         finally:
             self._say_what_was_taken()
+            self._say_what_was_withheld()
         return 0.0 if batch else None
 
     def close(self) -> None:
@@ -111,6 +115,11 @@ class Line:
         if subscription is None:
             # What waited for it is gone from the queue, too, or was just put there.
             self._recorder.deal_with(delivery)
+            return None
+        if not self._subscribers.may_be_told(subscription.id):
+            self._recorder.deal_with(delivery)
+            self._queue.counters.dropped(1)
+            self._withheld[subscription.id] += 1
             return None
         try:
             shared = delivery.text()
@@ -156,6 +165,15 @@ class Line:
                 *(self._url, len(self._taken), self._taken[0], self._taken[-1]),
             )
             self._taken = []
+
+    def _say_what_was_withheld(self) -> None:
+        for subscription, count in self._withheld.items():
+            _log.warning(
+                "subscription %s: dropped %d indications: whoever created it may not read of "
+                "them any more",
+                *(subscription, count),
+            )
+        self._withheld.clear()
 
     def _fails_no_more(self) -> None:
         self._state = Sequencing(destination=self._state.destination)

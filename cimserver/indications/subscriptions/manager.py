@@ -155,6 +155,14 @@ class SubscriptionManager:
         """An enabled subscription, None where it is removed or disabled. Raises StateError."""
         return self._store.newest().enabled.get(subscription)
 
+    def may_be_told(self, subscription: str) -> bool:
+        """Whether the creator of an enabled subscription may still read of what it is about."""
+        one = self._store.last_seen.enabled.get(subscription)
+        if one is None:
+            return False
+        may_see, served = self._surroundings.may_see, self._surroundings.namespaces
+        return any(may_see(one.principal, each) for each in one.source_namespaces or served)
+
     def concerns(self, class_name: str) -> bool:
         """Whether instances of a class are created, changed or deleted here."""
         return any(self._classes.is_a(class_name, each) for each in _FAMILIES)

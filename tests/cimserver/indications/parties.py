@@ -71,12 +71,16 @@ class Subscribers:
         self._settings = settings or Settings()
         self._lock = threading.Lock()
         self._there = {one.id: one for one in subscriptions}
+        self.unauthorised: set[str] = set()
         self.disabled: list[str] = []
         self.removed: list[str] = []
 
     def find(self, subscription: str) -> Subscription | None:
         with self._lock:
             return self._there.get(subscription)
+
+    def may_be_told(self, subscription: str) -> bool:
+        return subscription not in self.unauthorised
 
     def disable(self, subscription: str) -> None:
         self.disabled.append(subscription)

@@ -197,6 +197,19 @@ def test_a_repeated_delivery_has_the_same_sequence_number(
     assert listener.got == [*listener.got[:2], *listener.got[:2]]
 
 
+def test_what_waits_for_somebody_who_may_read_no_more_is_dropped(
+    listener: ScriptedListener, process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(process.queue, "1", "2", to=(ONE,))
+    put(process.queue, "3", to=(TWO,))
+    process.subscribers.unauthorised.add("one")
+    process.finish()
+    assert listener.texts == ["3"]
+    assert process.queue.size().deliveries == 0
+    assert process.queue.counters.read().dropped == 2
+    assert "subscription one: dropped 2 indications: whoever created it may not" in caplog.text
+
+
 def test_nothing_is_sent_while_it_may_not_be(listener: ScriptedListener, process: Process) -> None:
     put(process.queue, "1", to=(ONE,))
     process.may_send = False

@@ -289,6 +289,31 @@ def test_a_listener_is_verified_by_the_file_that_is_given(
     assert secure_listener.connections == 1
 
 
+def test_authorities_are_read_anew(
+    secure_listener: RawListener,
+    authority: Authority,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    file = tmp_path / "authorities.pem"
+    other = tmp_path / "other"
+    other.mkdir()
+    file.write_bytes(Authority(other).certificate.read_bytes())
+    tls = ListenerTls(ca_file=str(file))
+    connection = connected(secure_listener.url, tls=tls)
+    assert "certificate verify failed" in str(refusal(connection))
+    file.write_bytes(authority.certificate.read_bytes())
+    tls.refresh()
+    connection.send(REQUEST)
+    file.write_text("nothing")
+    tls.refresh()
+    assert "authorities.pem" in caplog.text
+    connection.close()
+    connection.send(REQUEST)
+    connection.close()
+    assert secure_listener.texts == ["1", "1"]
+
+
 def test_a_listener_that_cannot_be_verified_gets_nothing(secure_listener: RawListener) -> None:
     error = refusal(connected(secure_listener.url))
     assert "certificate verify failed" in str(error)

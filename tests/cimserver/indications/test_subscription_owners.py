@@ -156,6 +156,18 @@ def test_a_user_is_told_of_what_he_may_see_as_long_as_he_may(office: Office) -> 
     assert office.told() == ["http://tenant/"]
 
 
+def test_what_waits_for_a_user_is_his_as_long_as_he_may_see_it(office: Office) -> None:
+    office.subscribe("ann")
+    [waits] = office.manager.index.matching(modified(2, 3))
+    assert office.manager.may_be_told(waits.id)
+    office.users["ann"] = "read@root/interop"
+    assert not office.manager.may_be_told(waits.id)
+    office.users["ann"] = "read@root/virt"
+    assert office.manager.may_be_told(waits.id)
+    del office.users["ann"]
+    assert not office.manager.may_be_told(waits.id)
+
+
 def test_what_others_created_is_seen_by_administrators_alone(office: Office) -> None:
     path = office.subscribe("ann")
     parts = (path, path["Filter"], path["Handler"])
