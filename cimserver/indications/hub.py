@@ -82,8 +82,7 @@ class IndicationHub:
                 queued = self._queue.put(connection, entries)
                 remember(connection)
         except sa.exc.SQLAlchemyError as error:
-            reason = getattr(error, "orig", None) or error
-            raise StateError(f"an indication cannot be kept: {reason}") from error
+            raise StateError(f"an indication cannot be kept in {database.reason(error)}") from error
         self._queue.accepted(queued)
         self._wake(queued.destinations)
 

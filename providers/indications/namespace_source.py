@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from itertools import islice
 
 from virtcim.hypervisor.endpoint import Endpoint
@@ -14,7 +13,7 @@ from virtcim.providers.indications.contract import Indication, IndicationSink, R
 from virtcim.providers.indications.news import JobNews, News, NewsQueue, OperationFailed
 from virtcim.providers.indications.operation_events import operation_alert
 from virtcim.providers.namespace import Namespace
-from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job, JobStore
+from virtcim.providers.state.job_store import Job, JobStore
 from virtcim.providers.state.told_store import (
     AlreadyToldError,
     SupersededError,
@@ -78,13 +77,9 @@ class Source:
         if namespace == self.name:
             self.hear(JobNews(uuid, job))
 
-    def next_expiry(self) -> datetime | None:
-        """When the next job is to be removed that is told of."""
-        if self._comparison is None:
-            return None
-        ended = (job.changed for job in self._comparison.state.jobs.values() if job.ended)
-        first = min(ended, default=None)
-        return None if first is None else first + TIME_BEFORE_REMOVAL
+    def next_expiry_s(self) -> float | None:
+        """In how many seconds the next job is to be removed, None where nobody is told of it."""
+        return None if self._comparison is None else self._jobs.removal_in_s()
 
     def remove_expired(self) -> None:
         """Remove the jobs whose time has come: that is heard of."""

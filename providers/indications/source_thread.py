@@ -40,7 +40,6 @@ class IndicationSources:
     ) -> None:
         """Begin to tell."""
         self._sink = sink
-        self._clock = jobs.clock
         self._operations = operations
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -109,16 +108,15 @@ class IndicationSources:
         return done
 
     def _remove_expired(self, source: Source) -> None:
-        due = source.next_expiry()
-        if due is not None and due < self._clock():
+        due_s = source.next_expiry_s()
+        if due_s is not None and due_s < 0:
             source.remove_expired()
 
     def _until_expiry_s(self) -> float | None:
         """How long nothing will happen by itself; None where nothing will ever."""
-        due = [each for source in self._sources.values() if (each := source.next_expiry())]
-        if not due:
-            return None
-        return min(max((min(due) - self._clock()).total_seconds(), 0.0) + _A_MOMENT_S, _LONGEST_S)
+        due = [each.next_expiry_s() for each in self._sources.values()]
+        first_s = min((one for one in due if one is not None), default=None)
+        return None if first_s is None else min(max(first_s, 0.0) + _A_MOMENT_S, _LONGEST_S)
 
 
 def _ignore(_job: Job) -> None:

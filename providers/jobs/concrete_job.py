@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -84,7 +85,7 @@ def _values(of: OfJob) -> Mapping[str, Value]:
         "PercentComplete": job.percent_complete,
         "TimeSubmitted": job.submitted,
         "StartTime": job.submitted,
-        "ElapsedTime": job.updated - job.submitted,
+        "ElapsedTime": max(job.updated - job.submitted, timedelta()),
         "TimeOfLastStateChange": job.changed,
         "TimeBeforeRemoval": TIME_BEFORE_REMOVAL,
         "DeleteOnCompletion": True,

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from contextvars import copy_context
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from virtcim.cim.records import CimError, MethodResult, ObjectPath, StatusCode
 from virtcim.cim.value_maps import JobState
@@ -18,6 +19,7 @@ from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.hypervisor.model import Inventory
 from virtcim.providers.coded_error import CodedError
 from virtcim.providers.errors import failure, failure_of, translated
+from virtcim.providers.state.database import StateError
 from virtcim.providers.state.job_store import Job, JobElement, JobStore
 
 __all__ = [
@@ -79,6 +81,9 @@ class Operation:
         self._incident = incident
         self._on_failure = on_failure
         self._lock = threading.Lock()
+        # Its times go on from its beginning, whatever happens to the clock.
+        self._began = max(store.clock(), job.updated)
+        self._began_s = store.monotonic()
         self._published = False
         self._cancelled: JobState | None = None
         self._delete = False
@@ -110,6 +115,8 @@ class Operation:
             self._job = replace(self._job, task_ref=ref, decides=decisive)
             if self._published:
                 self._store.put(self._job)
+            elif not self.ended.is_set():
+                self._store.note_reserved(self._job)
 
     def progress(self, fraction: float) -> None:
         """The operation is done to ``fraction``; 100 % is only shown once it ended."""
@@ -118,7 +125,10 @@ class Operation:
             # Each of several steps begins at 0 again.
             percent_complete = max(percent_complete, self._job.percent_complete)
             self._job = replace(self._job, percent_complete=percent_complete)
-        self._store.note_progress(self._job.uuid, percent_complete)
+        self._store.note_progress(self._job.uuid, percent_complete, self._now())
+
+    def _now(self) -> datetime:
+        return self._began + timedelta(seconds=self._store.monotonic() - self._began_s)
 
     def outcome(self) -> MethodResult:
         """What the operation gave; raises what it raised. Only once it ended."""
@@ -128,13 +138,16 @@ class Operation:
         return self._result
 
     def publish(self) -> bool:
-        """Make it a job that clients see; False where it ended in the meantime."""
+        """Make it a job that clients see; False where it ended in the meantime.
+
+        Raises StateError where the job cannot be kept: nobody may be promised it then.
+        """
         with self._lock:
             if self.ended.is_set():
                 return False
-            now = self._store.clock()
+            now = self._now()
             self._job = replace(self._job, changed=now, updated=now)
-            self._store.put(self._job)
+            self._store.publish(self._job)
             self._published = True
             return True
 
@@ -147,8 +160,10 @@ class Operation:
                 self._store.put(job)
                 if self._delete and job.state is self._cancelled:
                     self._store.remove(job.uuid)
-            elif isinstance(error, CodedError) and error.failure.standard is not None:
-                self._on_failure(replace(self._job, failure=error.failure))
+            else:
+                self._store.release(self._job.uuid)
+                if isinstance(error, CodedError) and error.failure.standard is not None:
+                    self._on_failure(replace(self._job, failure=error.failure))
             self.ended.set()
             self.to_answer.set()
 
@@ -179,7 +194,7 @@ class Operation:
 
     def _put_state(self, state: JobState) -> None:
         if self._published and not self.ended.is_set():
-            now = self._store.clock()
+            now = self._now()
             self._job = replace(self._job, state=state, changed=now, updated=now)
             self._store.put(self._job)
 
@@ -189,7 +204,7 @@ class Operation:
         return failure(ErrorCode.ERR_UNKNOWN, told)
 
     def _ended_job(self, result: MethodResult | None, error: Exception | None) -> Job:
-        now = self._store.clock()
+        now = self._now()
         if error is None:
             named = () if result is None else self._named_by(result)
             return replace(
@@ -313,7 +328,8 @@ class Operations:
         """Run ``action`` in a thread of its own; where it takes long, give 4096 and its job.
 
         What the hypervisor refuses within that time is raised as CimError, later it ends in the
-        job's error. ``source`` is what the operation is asked of, ``affected`` what it changes.
+        job's error. Nothing is begun whose job could not be kept. ``source`` is what the operation
+        is asked of, ``affected`` what it changes.
         """
         now = self._store.clock()
         job = Job(
@@ -343,11 +359,35 @@ class Operations:
                     f"{self._most} operations are in progress; try again when some have ended",
                 )
             self._running[job.uuid] = operation
+        try:
+            self._store.reserve(job)
+        except StateError as error:
+            with self._lock:
+                del self._running[job.uuid]
+            raise failure(
+                ErrorCode.ERR_OPERATION_FAILED,
+                f"nothing was begun, since its job could not be kept: {error}",
+                source=source,
+            ) from error
         self._start(job.uuid, operation, action, source)
         operation.to_answer.wait(self._job_after_s)
-        if operation.publish():
+        if self._publish(operation, name):
             return MethodResult(return_value=JOB_STARTED, output={"Job": job_path(job.uuid)})
         return operation.outcome()
+
+    def _publish(self, operation: Operation, name: str) -> bool:
+        """Make it a job; where that cannot be kept any more, its caller waits for its end."""
+        try:
+            return operation.publish()
+        except StateError as error:
+            _log.error("%s is answered when it ends, since no job can be promised: %s", name, error)
+            operation.to_answer.wait()
+            if not operation.ended.is_set():
+                raise _unknown_outcome(
+                    f"the server ended while {name} was in progress, and no job could be kept: "
+                    f"{error}"
+                ) from error
+            return False
 
     def cancel(self, job: Job, into: JobState, *, delete: bool = False) -> None:
         """Ask for the end of a job, which will then be in the state ``into``."""
@@ -430,7 +470,7 @@ def _unknown_outcome(why: str) -> CimError:
 
 def _interrupted(job: Job, store: JobStore) -> Job:
     """A job that was running when the server ended: nobody saw how it ended."""
-    now = store.clock()
+    now = max(store.clock(), job.updated)
     error = _unknown_outcome(
         f"the server ended while {job.name} was in progress: it is not known whether it took "
         "effect",

@@ -5,22 +5,21 @@ It is SQLite in a directory or in memory, or whatever an SQLAlchemy URL names.
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 import sqlalchemy as sa
 
+from virtcim.errormap.state_remedy import damaged, newer, state_remedy
+from virtcim.providers.state.directory import DamagedError, OccupiedError, StateDirectory
 from virtcim.providers.state.indication_queue import make_indication_queue
 
 __all__ = ["StateDatabase", "StateError"]
 
-_DATABASE = "virtcim.sqlite"
-_LOCK = "virtcim.lock"
+# A larger database is not read as a whole at each start.
+_MOST_CHECKED_BYTES = 256 << 20
 _IN_MEMORY = "sqlite://"
 _VERSION = sa.Table(
     "schema_version", sa.MetaData(), sa.Column("version", sa.Integer, nullable=False)
@@ -178,21 +177,34 @@ class StateDatabase:
     def __init__(self, state: str = "") -> None:
         self.lock = threading.Lock()
         self.closed = False
-        self._held: int | None = None
+        self._held: StateDirectory | None = None
         self._engine: sa.Engine | None = None
+        self.shown = _shown(state) or "memory"
         try:
-            url = _database_url(state)
-            self._held = _hold(state)
+            url = state or _IN_MEMORY
+            if state and "://" not in state:
+                self._held = StateDirectory(state)
+                self.shown = str(self._held.database)
+                url = f"sqlite:///{self._held.database}"
             self._engine = _open(url)
             with self._engine.begin() as connection:
-                _migrate(connection, state)
+                if self._held is not None:
+                    _check(connection, self._held)
+                _migrate(connection, self.shown)
+            if self._held is not None:
+                self._held.note_made()
         except StateError:
             self.close()
             raise
+        except OccupiedError:
+            raise StateError(f"another server keeps its state in {state}") from None
+        except DamagedError as error:
+            self.close()
+            raise _damaged(str(error), "it is empty, and was not") from error
         # ImportError: the driver of another database than SQLite is not installed.
         except (OSError, sa.exc.SQLAlchemyError, ValueError, ImportError) as error:
             self.close()
-            raise self.unusable(state, error) from error
+            raise self.unusable(error) from error
         self.engine = self._engine
 
     @property
@@ -208,6 +220,26 @@ class StateDatabase:
                 stack.enter_context(self.lock)
             yield stack.enter_context(self.engine.connect())
 
+    @contextmanager
+    def transaction(self, *, quick: bool = False) -> Iterator[sa.Connection]:
+        """A transaction of whoever holds the lock.
+
+        A quick one survives the death of this process, and perhaps not that of the computer: it
+        waits for no disk.
+        """
+        with self.engine.connect() as connection:
+            is_sqlite = connection.dialect.name == "sqlite"
+            if quick and is_sqlite:
+                _be_durable(connection, "NORMAL")
+            try:
+                with connection.begin():
+                    if quick and not is_sqlite:
+                        connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+                    yield connection
+            finally:
+                if quick and is_sqlite:
+                    _be_durable(connection, "FULL")
+
     def close(self) -> None:
         """Let go of the database and of the directory; another server may use them now."""
         self.closed = True
@@ -215,25 +247,18 @@ class StateDatabase:
             self._engine.dispose()
         held, self._held = self._held, None
         if held is not None:
-            os.close(held)
+            held.close()
 
-    @staticmethod
-    def unusable(state: str, error: Exception) -> StateError:
-        """Say that the state cannot be kept there."""
+    def unusable(self, error: Exception) -> StateError:
+        """Say that the state cannot be kept there, and what to do about it."""
+        return StateError(f"the state cannot be kept in {self.reason(error)}")
+
+    def reason(self, error: Exception) -> str:
+        """Where it cannot be kept, why, and what to do about it, after "cannot be ... in"."""
         # What SQLAlchemy adds is the statement, over many lines.
         reason = getattr(error, "orig", None) or error
-        return StateError(f"the state cannot be kept in {_shown(state)}: {reason}")
-
-
-def _database_url(state: str) -> str:
-    """The SQLAlchemy URL for ``--state``: a URL as it is, a directory's database, or memory."""
-    if not state:
-        return _IN_MEMORY
-    if "://" in state:
-        return state
-    directory = Path(state)
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return f"sqlite:///{directory / _DATABASE}"
+        remedy = state_remedy(reason, self.shown)
+        return f"{self.shown}: {reason}" + (f"; {remedy}" if remedy else "")
 
 
 def _shown(state: str) -> str:
@@ -242,26 +267,6 @@ def _shown(state: str) -> str:
         return sa.make_url(state).render_as_string() if "://" in state else state
     except sa.exc.ArgumentError:
         return state
-
-
-def _hold(state: str) -> int | None:
-    """Take the state directory for this server alone; None where the state is no directory.
-
-    A second server would take the running jobs of the first for interrupted ones. The kernel
-    gives the lock back when the process ends, however it ends.
-    """
-    if not state or "://" in state:
-        return None
-    descriptor = os.open(Path(state) / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise StateError(f"another server keeps its state in {state}") from None
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def _open(url: str) -> sa.Engine:
@@ -279,7 +284,27 @@ def _write_ahead(connection: sqlite3.Connection, _record: object) -> None:
     connection.execute("PRAGMA journal_mode=WAL")
 
 
-def _migrate(connection: sa.Connection, state: str) -> None:
+def _be_durable(connection: sa.Connection, mode: str) -> None:
+    """What a commit waits for from now on, outside of transactions."""
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    driver.execute(f"PRAGMA synchronous={mode}")
+
+
+def _check(connection: sa.Connection, directory: StateDirectory) -> None:
+    """Find damage before anything is written. Raises StateError, SQLAlchemyError."""
+    if directory.database.stat().st_size > _MOST_CHECKED_BYTES:
+        return
+    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
+    if found != "ok":
+        raise _damaged(str(directory.database), " ".join(str(found).split()))
+
+
+def _damaged(file: str, reason: str) -> StateError:
+    return StateError(f"the state cannot be kept in {file}: {reason}; {damaged(file)}")
+
+
+def _migrate(connection: sa.Connection, shown: str) -> None:
     """Bring an older database to the version of today, all of the way or not at all."""
     if connection.dialect.name == "sqlite":
         # Its driver begins a transaction only before rows change, not before tables do.
@@ -288,8 +313,8 @@ def _migrate(connection: sa.Connection, state: str) -> None:
     version = _unrecorded_version(connection) if recorded is None else recorded
     if version > len(_MIGRATIONS):
         raise StateError(
-            f"the state in {_shown(state)} was made by a newer version of virtcim: "
-            f"its database has version {version}, and this one knows {len(_MIGRATIONS)}"
+            f"the state in {shown} was made by a newer version of virtcim: its database has "
+            f"version {version}, and this one knows {len(_MIGRATIONS)}; {newer(shown)}"
         )
     for step in _MIGRATIONS[version:]:
         step(connection)

@@ -7,6 +7,7 @@ on the same directory is refused.
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -18,9 +19,11 @@ import sqlalchemy as sa
 from virtcim.cim.value_maps import JobState
 from virtcim.errormap import ErrorCode
 from virtcim.providers.coded_error import Failure
-from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.database import StateDatabase, StateError
+from virtcim.providers.state.readable_rows import read_each
 
 __all__ = [
+    "MOST_ENDED",
     "TIME_BEFORE_REMOVAL",
     "Job",
     "JobElement",
@@ -35,6 +38,8 @@ _log = logging.getLogger(__name__)
 
 # How long a job can be looked at after it ended (CIM_ConcreteJob.TimeBeforeRemoval).
 TIME_BEFORE_REMOVAL = timedelta(hours=1)
+# Of more than so many that have ended, those go that ended first.
+MOST_ENDED = 10_000
 
 
 class JobElement(NamedTuple):
@@ -129,6 +134,9 @@ _JOBS = sa.Table(
     sa.Column("affected", sa.JSON, nullable=True),
     sa.Column("created", sa.JSON, nullable=True),
 )
+# Made once: to make a statement takes longer than to execute it.
+_DELETION = sa.delete(_JOBS).where(_JOBS.c.uuid == sa.bindparam("of_uuid"))
+_INSERTION = sa.insert(_JOBS)
 _TIMES = ("submitted", "changed", "updated")
 _COLUMNS = tuple(column.name for column in _JOBS.columns)
 
@@ -140,28 +148,43 @@ def _now() -> datetime:
 class JobStore:
     """All jobs; safe to use from many threads.
 
-    ``database`` is where this server keeps whatever else has to outlive it.
+    ``database`` is where this server keeps whatever else has to outlive it. ``clock`` gives the
+    times that are shown, ``monotonic`` the seconds that are counted.
     """
 
-    def __init__(self, state: str = "", clock: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        state: str = "",
+        clock: Callable[[], datetime] = _now,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Open the store; raises StateError where that cannot be."""
         self._closed = False
         self.clock = clock
+        self.monotonic = monotonic
         self.database = StateDatabase(state)
         self._lock = self.database.lock
         self._engine = self.database.engine
         try:
             with self._engine.begin() as connection:
-                rows = connection.execute(sa.select(_JOBS)).mappings()
-                self._jobs = {job.uuid: job for job in (job_from_row(dict(row)) for row in rows)}
-        except (sa.exc.SQLAlchemyError, ValueError) as error:
+                jobs = read_each(
+                    connection, sa.select(_JOBS), _JOBS.c.uuid, job_from_row, _say_unreadable
+                )
+        except sa.exc.SQLAlchemyError as error:
             self.database.close()
-            raise self.database.unusable(state, error) from error
+            raise self.database.unusable(error) from error
+        self._jobs = {job.uuid: job for job in jobs}
         self._watchers: tuple[JobWatcher, ...] = ()
+        # What could not be written, and is to be written with the next; None: to be deleted.
+        self._unwritten: dict[str, Job | None] = {}
+        # When those are to be removed that have ended, the first of them first. Nobody knows how
+        # long a server was away whose clock may have been set: each begins anew.
+        self._removals: dict[str, float] = {}
         # The UUIDs of the jobs that have to do with an element; a tuple is never changed.
         self._by_element: dict[JobElement, tuple[str, ...]] = {}
-        for job in self._jobs.values():
+        for job in sorted(self._jobs.values(), key=lambda job: job.changed):
             self._index(job.uuid, before=None, after=job)
+            self._note_end(job)
 
     def all(self, namespace: str) -> tuple[Job, ...]:
         """The jobs of one namespace, the oldest first."""
@@ -214,45 +237,104 @@ class JobStore:
         for watcher in self._watchers:
             watcher(namespace, uuid, job)
 
+    def reserve(self, job: Job) -> None:
+        """Make room for a job that clients do not see yet. Raises StateError where there is none.
+
+        Should this process die before it is published or released, the next one finds it.
+        """
+        with self._lock:
+            if self._closed:
+                raise StateError("the server is stopping")
+            try:
+                self._write({job.uuid: job}, quick=True)
+            except sa.exc.SQLAlchemyError as error:
+                raise self.database.unusable(error) from error
+
+    def note_reserved(self, job: Job) -> None:
+        """Keep what the next process has to know of a job that clients do not see yet."""
+        self._try_to_write(job.uuid, job, quick=True)
+
+    def release(self, uuid: str) -> None:
+        """Forget a job that clients have never seen."""
+        self._try_to_write(uuid, None, quick=True)
+
+    def publish(self, job: Job) -> None:
+        """Keep a job that a client is promised. Raises StateError where it cannot be kept."""
+        with self._lock:
+            if self._closed:
+                raise StateError("the server is stopping")
+            try:
+                self._write({job.uuid: job})
+            except sa.exc.SQLAlchemyError as error:
+                raise self.database.unusable(error) from error
+            self._show(job)
+
     def put(self, job: Job) -> None:
-        """Keep a new or changed job; where the database fails, in memory at least."""
+        """Keep a changed job; where the database fails, in memory until it can be written."""
         with self._lock:
             if self._closed:
                 return
-            try:
-                with self._engine.begin() as connection:
-                    connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == job.uuid))
-                    connection.execute(sa.insert(_JOBS).values(row_of_job(job)))
-            except sa.exc.SQLAlchemyError:
-                _log.exception("the job %s (%s) cannot be stored", job.uuid, job.name)
-            # Found by what it has made as soon as it is read, from whichever thread.
-            self._index(job.uuid, before=self._jobs.get(job.uuid), after=job)
-            # Only now may it be read: what a client was told must survive the server's death.
-            self._jobs[job.uuid] = job
-            self._tell(job.namespace, job.uuid, job)
+            self._try(job.uuid, job)
+            self._show(job)
 
-    def note_progress(self, uuid: str, percent_complete: int) -> None:
+    def _show(self, job: Job) -> None:
+        # Found by what it has made as soon as it is read, from whichever thread.
+        self._index(job.uuid, before=self._jobs.get(job.uuid), after=job)
+        # Only now may it be read: what a client was told must survive the server's death.
+        self._jobs[job.uuid] = job
+        self._note_end(job)
+        self._tell(job.namespace, job.uuid, job)
+
+    def _try_to_write(self, uuid: str, job: Job | None, *, quick: bool) -> None:
+        with self._lock:
+            if not self._closed:
+                self._try(uuid, job, quick=quick)
+
+    def _try(self, uuid: str, job: Job | None, *, quick: bool = False) -> None:
+        try:
+            self._write({uuid: job}, quick=quick)
+        except sa.exc.SQLAlchemyError as error:
+            if not self._unwritten:
+                _log.error(
+                    "jobs are kept in memory only until they can be written: cannot write to %s",
+                    self.database.reason(error),
+                )
+            self._unwritten[uuid] = job
+
+    def _write(self, jobs: Mapping[str, Job | None], *, quick: bool = False) -> None:
+        """Write jobs, and what could not be written before. Raises SQLAlchemyError."""
+        waiting = {**self._unwritten, **jobs}
+        rows = [row_of_job(job) for job in waiting.values() if job is not None]
+        with self.database.transaction(quick=quick) as connection:
+            connection.execute(_DELETION, [{"of_uuid": uuid} for uuid in waiting])
+            if rows:
+                connection.execute(_INSERTION, rows)
+        if self._unwritten:
+            self._unwritten.clear()
+            _log.warning("the state database works again, and has all jobs")
+
+    def note_progress(self, uuid: str, percent_complete: int, updated: datetime) -> None:
         """Keep the progress of a job, in memory only: after a restart it means nothing."""
         with self._lock:
             job = self._jobs.get(uuid)
             if job is not None and not job.ended and job.percent_complete != percent_complete:
-                changed = replace(job, percent_complete=percent_complete, updated=self.clock())
+                changed = replace(job, percent_complete=percent_complete, updated=updated)
                 self._jobs[uuid] = changed
                 self._tell(changed.namespace, uuid, changed)
 
     def remove(self, uuid: str) -> None:
         """Forget a job."""
         with self._lock:
-            if self._closed or uuid not in self._jobs:
-                return
-            gone = self._jobs.pop(uuid)
-            self._index(uuid, before=gone, after=None)
-            self._tell(gone.namespace, uuid, None)
-            try:
-                with self._engine.begin() as connection:
-                    connection.execute(sa.delete(_JOBS).where(_JOBS.c.uuid == uuid))
-            except sa.exc.SQLAlchemyError:
-                _log.exception("the job %s cannot be removed", uuid)
+            self._remove(uuid)
+
+    def _remove(self, uuid: str) -> None:
+        if self._closed or uuid not in self._jobs:
+            return
+        gone = self._jobs.pop(uuid)
+        self._removals.pop(uuid, None)
+        self._index(uuid, before=gone, after=None)
+        self._tell(gone.namespace, uuid, None)
+        self._try(uuid, None)
 
     def close(self) -> None:
         """Let go of the database; a job that ends from now on is found unfinished next time."""
@@ -261,13 +343,29 @@ class JobStore:
                 self._closed = True
                 self.database.close()
 
+    def removal_in_s(self) -> float | None:
+        """In how many seconds the next job is to be removed; None where none has ended."""
+        first = next(iter(self._removals.copy().values()), None)
+        return None if first is None else first - self.monotonic()
+
     def _remove_expired(self) -> None:
-        for job in self._jobs.copy().values():
-            if self._expired(job):
-                self.remove(job.uuid)
+        if (self.removal_in_s() or 0.0) >= 0.0 and len(self._removals) <= MOST_ENDED:
+            return
+        with self._lock:
+            now, excess = self.monotonic(), len(self._removals) - MOST_ENDED
+            for number, (uuid, end) in enumerate(self._removals.copy().items()):
+                if end >= now and number >= excess:
+                    return
+                self._remove(uuid)
 
     def _expired(self, job: Job) -> bool:
-        return job.ended and job.changed < self.clock() - TIME_BEFORE_REMOVAL
+        end = self._removals.get(job.uuid)
+        return end is not None and end < self.monotonic()
+
+    def _note_end(self, job: Job) -> None:
+        if job.ended:
+            end = self.monotonic() + TIME_BEFORE_REMOVAL.total_seconds()
+            self._removals.setdefault(job.uuid, end)
 
     def _index(self, uuid: str, *, before: Job | None, after: Job | None) -> None:
         """Find a job by what it has to do with now, and no more by the rest."""
@@ -281,6 +379,14 @@ class JobStore:
                 self._by_element[element] = others
             else:
                 del self._by_element[element]
+
+
+def _say_unreadable(uuid: str, error: Exception) -> None:
+    _log.warning(
+        "the job %s is not shown, since its row in the state database cannot be read; the row is "
+        "left as it is: %s",
+        *(uuid, error),
+    )
 
 
 def row_of_job(job: Job) -> dict[str, object]:

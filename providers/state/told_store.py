@@ -192,5 +192,4 @@ def _transaction(database: StateDatabase) -> Iterator[sa.Connection]:
         with database.lock, database.engine.begin() as connection:
             yield connection
     except sa.exc.SQLAlchemyError as error:
-        reason = getattr(error, "orig", None) or error
-        raise StateError(f"what was told of cannot be kept: {reason}") from error
+        raise StateError(f"what was told of cannot be kept in {database.reason(error)}") from error

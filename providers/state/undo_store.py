@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -12,8 +13,11 @@ import sqlalchemy as sa
 
 from virtcim.hypervisor.undo import UndoLogError, UndoStep, UnfinishedOperation
 from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.readable_rows import read_each
 
 __all__ = ["UndoStore"]
+
+_log = logging.getLogger(__name__)
 
 # The tables are made in state_database; nothing but names and types matters here.
 _UNDO = sa.Table(
@@ -34,6 +38,7 @@ class UndoStore:
     def __init__(self, database: StateDatabase, namespace: str) -> None:
         self._database = database
         self._namespace = namespace
+        self._unreadable: set[str] = set()  # of which the log has been told
 
     def put(self, operation: UnfinishedOperation) -> None:
         """Keep an operation as it is now; it is durable on return. Raises UndoLogError."""
@@ -58,10 +63,20 @@ class UndoStore:
         query = sa.select(_UNDO).where(_UNDO.c.namespace == self._namespace).order_by(_UNDO.c.begun)
         try:
             with self._database.lock, self._connected() as connection:
-                rows = connection.execute(query).mappings().all()
-                return tuple(_operation(row) for row in rows)
-        except (sa.exc.SQLAlchemyError, TypeError, ValueError) as exc:
-            raise _unusable(exc) from exc
+                return tuple(
+                    read_each(connection, query, _UNDO.c.id, _operation, self._say_unreadable)
+                )
+        except sa.exc.SQLAlchemyError as exc:
+            raise self._unusable(exc) from exc
+
+    def _say_unreadable(self, operation_id: str, error: Exception) -> None:
+        if operation_id not in self._unreadable:
+            self._unreadable.add(operation_id)
+            _log.warning(
+                "%s: what takes the unfinished operation %s back cannot be read: look yourself at "
+                "what it has left; its row in the state database is left as it is: %s",
+                *(self._namespace, operation_id, error),
+            )
 
     def _connected(self) -> AbstractContextManager[sa.Connection]:
         if self._database.closed:
@@ -75,7 +90,10 @@ class UndoStore:
                 for statement in statements:
                     connection.execute(statement)
         except sa.exc.SQLAlchemyError as exc:
-            raise _unusable(exc) from exc
+            raise self._unusable(exc) from exc
+
+    def _unusable(self, error: Exception) -> UndoLogError:
+        return UndoLogError(f"the state cannot be kept in {self._database.reason(error)}")
 
 
 def _operation(row: Mapping[Any, Any]) -> UnfinishedOperation:
@@ -98,9 +116,3 @@ def _step(values: Mapping[str, Any]) -> UndoStep:
             "suspects": None if suspects is None else tuple(suspects),
         }
     )
-
-
-def _unusable(error: Exception) -> UndoLogError:
-    # What SQLAlchemy adds is the statement, over many lines.
-    reason = getattr(error, "orig", None) or error
-    return UndoLogError(f"the state database cannot be used: {reason}")

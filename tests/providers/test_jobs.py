@@ -273,7 +273,9 @@ def test_a_state_directory_that_cannot_be_made_is_refused_in_a_sentence(
     (tmp_path / "virtcim.sqlite").write_text("this is no database, but long enough to be seen")
     with pytest.raises(StateError) as refused:
         make_providers(endpoint, state=str(tmp_path))
-    assert str(refused.value).endswith(f"in {tmp_path}: file is not a database")
+    file = tmp_path / "virtcim.sqlite"
+    assert f"in {file}: file is not a database; the file is damaged" in str(refused.value)
+    assert "put a backup of it back" in str(refused.value)
 
 
 class Clock:
@@ -297,15 +299,18 @@ def some_job(clock: Clock, state: JobState) -> Job:
 
 
 def test_a_job_is_removed_some_time_after_it_ended_and_not_before() -> None:
-    clock = Clock()
-    store = JobStore(clock=clock)
+    clock, passed_s = Clock(), 0.0
+    store = JobStore(clock=clock, monotonic=lambda: passed_s)
     running, completed = (some_job(clock, each) for each in (JobState.RUNNING, JobState.COMPLETED))
     store.put(running)
     store.put(completed)
     assert store.all("root/other") == ()
-    clock.now += TIME_BEFORE_REMOVAL
+    for jump in (timedelta(days=365), timedelta(days=-366)):
+        clock.now += jump
+        assert set(store.all("root/virt")) == {running, completed}
+    passed_s += TIME_BEFORE_REMOVAL.total_seconds()
     assert set(store.all("root/virt")) == {running, completed}
-    clock.now += timedelta(seconds=1)
+    passed_s += 1
     assert store.all("root/virt") == (running,)
     assert store.find("root/virt", completed.uuid) is None
     store.close()

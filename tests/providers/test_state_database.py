@@ -139,8 +139,9 @@ def test_a_database_of_a_newer_version_is_refused_in_one_sentence_and_left_alone
     with pytest.raises(StateError) as refused:
         JobStore(str(tmp_path))
     assert str(refused.value) == (
-        f"the state in {tmp_path} was made by a newer version of virtcim: "
-        f"its database has version {newer}, and this one knows {len(STEPS)}"
+        f"the state in {file_of(tmp_path)} was made by a newer version of virtcim: its database "
+        f"has version {newer}, and this one knows {len(STEPS)}; use that version, or a backup of "
+        f"{file_of(tmp_path)} of before"
     )
     assert file_of(tmp_path).read_bytes() == before
     execute(tmp_path, f"update schema_version set version = {len(STEPS)}")

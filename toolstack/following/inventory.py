@@ -318,7 +318,7 @@ class Inventory:
         uuid, now = answers.uuid, datetime.now(UTC)
         detail = self._details.get(uuid)
         view = understand_domain(answers, self._known_devices, detail=detail, now=now)
-        self._details.looked(view, now)
+        self._details.looked(view)
         before = self._domains.get(uuid)
         if not view.texts and before is not None:
             # The last description that could be read is still the best that is known.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
-from datetime import datetime, timedelta
+import time
+from collections.abc import Callable, Collection
 
 from virtcim.toolstack.reading.stop_reason import StopDetail
 from virtcim.toolstack.reading.views import DomainView
@@ -13,15 +13,18 @@ from virtcim.toolstack.state import State
 __all__ = ["StopDetails"]
 
 # A stop that a look does not see any more this long after it is over.
-_OVER = timedelta(seconds=1)
+_OVER_S = 1.0
 
 
 class StopDetails:
     """The details by UUID, also in the state directory; safe to use from many threads."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
         self._state = state
+        self._clock = clock
+        # When they were seen. The times that are shown may be of a clock that was set since.
+        self._seen_s: dict[str, float] = {}
         self._details = {
             vm: StopDetail.from_fields(fields) for vm, fields in state.stop_details().items()
         }
@@ -35,8 +38,10 @@ class StopDetails:
         with self._lock:
             if detail is not None:
                 self._details[uuid] = detail
+                self._seen_s[uuid] = self._clock()
                 self._state.set_stop_detail(uuid, detail.to_fields())
             elif self._details.pop(uuid, None) is not None:
+                self._seen_s.pop(uuid, None)
                 self._state.set_stop_detail(uuid, None)
 
     def keep_only(self, domains: Collection[str]) -> None:
@@ -44,11 +49,12 @@ class StopDetails:
         for uuid in self._details.keys() - set(domains):
             self.put(uuid, None)
 
-    def looked(self, view: DomainView, now: datetime) -> None:
-        """Take note of a look at a domain that began at ``now``."""
+    def looked(self, view: DomainView) -> None:
+        """Take note of a look at a domain that was begun a moment ago."""
         known = self.get(view.uuid)
         if known is not None and not known.is_of(view.state, view.reason):
-            if known.time > now - _OVER:
+            seen_s = self._seen_s.get(view.uuid)
+            if seen_s is not None and self._clock() - seen_s < _OVER_S:
                 return  # what was seen is newer than the look
             self.put(view.uuid, None)
             known = None

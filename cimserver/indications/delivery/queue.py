@@ -7,7 +7,6 @@ threads and processes.
 from __future__ import annotations
 
 import logging
-import time
 import uuid
 import zlib
 from collections import Counter
@@ -34,6 +33,7 @@ from virtcim.cimserver.indications.delivery.statements import (
     WAITING,
 )
 from virtcim.cimserver.indications.delivery.tables import BACKLOG, DELIVERY, PAYLOAD, SEQUENCE
+from virtcim.cimserver.steady_clock import steady_clock
 from virtcim.providers.state.database import StateDatabase
 
 __all__ = [
@@ -328,12 +328,6 @@ class DeliveryQueue:
         _log.warning(
             "subscription %s: dropped the oldest %d indications: %s", subscription, count, reason
         )
-
-
-def steady_clock() -> Callable[[], float]:
-    """Seconds since 1970 as this process began to count them: setting the clock changes nothing."""
-    began = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
-    return lambda: began + time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _added(connection: sa.Connection, subscription: str, size: int) -> int:

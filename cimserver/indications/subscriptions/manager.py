@@ -6,7 +6,6 @@ has not happened.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -44,6 +43,7 @@ from virtcim.cimserver.indications.subscriptions.store import (
 )
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.queries.properties import Classes
+from virtcim.cimserver.steady_clock import steady_clock
 from virtcim.providers import ErrorCode, StateDatabase, StateError, failure
 from virtcim.providers.interop.indications import (
     COLLECTION,
@@ -100,7 +100,8 @@ class SubscriptionManager:
 
     ``namespaces`` are those that are served, ``waiting`` is what waits to be delivered,
     ``may_see`` says whether a user may see a namespace, ``changed`` is called after each change.
-    ``clock`` gives seconds since 1970. Raises StateError where the database cannot be read.
+    ``clock`` gives seconds since 1970 and is never set. Raises StateError where the database cannot
+    be read.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class SubscriptionManager:
         waiting: Waiting | None = None,
         may_see: Callable[[str, str], bool] = lambda _user, _namespace: True,
         changed: Callable[[], None] = lambda: None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._limits = limits
         self._classes = classes
@@ -126,7 +127,7 @@ class SubscriptionManager:
             limits=limits,
             is_persistent=is_shared or bool(url.database),
             may_see=may_see,
-            clock=clock,
+            clock=clock or steady_clock(),
         )
         self._store = SubscriptionStore(
             database,

@@ -141,8 +141,7 @@ class SubscriptionStore:
                 with self._database.engine.begin() as connection:
                     yield connection
             except sa.exc.SQLAlchemyError as exc:
-                # What SQLAlchemy adds is the statement, over many lines.
-                reason = getattr(exc, "orig", None) or exc
                 raise StateError(
-                    f"subscriptions cannot be kept in the state database: {reason}"
+                    "subscriptions cannot be kept in the state database "
+                    f"{self._database.reason(exc)}"
                 ) from exc

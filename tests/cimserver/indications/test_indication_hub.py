@@ -200,7 +200,7 @@ def test_a_full_database_is_said_and_keeps_what_it_had(
 
     sa.event.listen(database.engine, "connect", limit)
     kept, refusal = tell_until_refused(hub)
-    assert "cannot be kept: database or disk is full" in refusal
+    assert "/virtcim.sqlite: database or disk is full; make room in the file system of" in refusal
     assert 0 < kept == len(woken) == queue.counters.read().queued
     assert [one.number for one in queue.take("a", 1000)] == list(range(kept))
     assert rows(database, "select count(*) from remembered") == [(kept,)]
