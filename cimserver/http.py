@@ -200,7 +200,14 @@ class CimServer:
             told = incident("an HTTP request", exc, show_traceback=False)
             await _send_text(send, 500, told.description, ())
         else:
-            sending = send_answer(send, answer, head.response_headers(), work, exchange)
+            sending = send_answer(
+                send,
+                answer,
+                head.response_headers(),
+                work,
+                exchange,
+                held_bytes=self._limits.held_reply_bytes,
+            )
             del answer
             await sending
 

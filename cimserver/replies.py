@@ -18,18 +18,26 @@ __all__ = ["send_answer"]
 
 # Of a reply that is being written while it is sent, a megabyte.
 _PIECES_AT_ONCE = 10
+_PIECE_BYTES = 96 * 1024
 # Less than that goes to the connection at once, and is counted there.
 _COUNTED_BYTES = 64 * 1024
 
 
 async def send_answer(
-    send: Send, answer: Answer, headers: Headers, work: Work, exchange: Exchange
+    send: Send,
+    answer: Answer,
+    headers: Headers,
+    work: Work,
+    exchange: Exchange,
+    *,
+    held_bytes: int = _PIECES_AT_ONCE * _PIECE_BYTES,
 ) -> None:
     """Send an answer piece by piece, each as soon as the connection takes it.
 
     What is not written yet has no known length, so it goes in chunks, which ``work`` writes. When
     writing it fails, the message breaks off, which HTTP tells its client. What the client has not
-    taken counts as its own; nothing more is written for one that has gone.
+    taken counts as its own; nothing more is written for one that has gone, and never much more
+    than ``held_bytes`` ahead.
     """
     pieces, rest = deque(answer.pieces), answer.rest
     size = sum(map(len, pieces))
@@ -57,14 +65,17 @@ async def send_answer(
             if rest is None or exchange.has_ended:
                 break
             try:
-                further = await work.run(exchange, partial(_further, rest), goes_on=True)
+                further = await work.run(
+                    exchange, partial(_further, rest, held_bytes), goes_on=True
+                )
             except ClientGone:
                 return
             except Exception as exc:  # noqa: BLE001 - the boundary of what is written late
                 incident("the rest of a reply", exc, show_traceback=False)
                 return
             pieces.extend(further)
-            held.hold(sum(map(len, further)))
+            # What comes next takes the place of what was taken: nothing grows once it has begun.
+            held.hold(max(held.bytes, sum(map(len, further))))
             if not further:
                 rest = None
         if connection is not None and not connection.has_ended and connection.unsent_bytes:
@@ -73,8 +84,8 @@ async def send_answer(
         held.hold(0)
 
 
-def _further(rest: Iterator[bytes]) -> list[bytes]:
-    return [*islice(rest, _PIECES_AT_ONCE)]
+def _further(rest: Iterator[bytes], held_bytes: int) -> list[bytes]:
+    return [*islice(rest, max(1, min(_PIECES_AT_ONCE, held_bytes // _PIECE_BYTES)))]
 
 
 async def _send_pieces(
@@ -86,5 +97,5 @@ async def _send_pieces(
         piece = pieces.popleft()
         more = bool(pieces) or not is_all
         await send({"type": "http.response.body", "body": piece, "more_body": more})
-        if exchange.held.bytes:
+        if is_all and exchange.held.bytes:
             exchange.held.hold_further(-len(piece))

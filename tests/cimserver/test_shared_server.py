@@ -153,14 +153,17 @@ def test_replies_that_nobody_takes_are_few_and_others_get_theirs(
     endpoint: SimulatedEndpoint, start: Start
 ) -> None:
     populate(endpoint, range(250))
-    application, server = start(message_memory_bytes=8 * _MIB, held_reply_bytes=_MIB // 2)
+    application, server = start(message_memory_bytes=16 * _MIB, held_reply_bytes=_MIB)
     with ExitStack() as stack:
-        unread = [stack.enter_context(_sent(server, _GREEDY, _ALL)) for _ in range(40)]
-        wait_for(lambda: application.load.waiting > 20)
-        # Half of the memory, and what was being written when that was reached.
-        assert application.load.message_bytes < (4 + 3) * _MIB
-        assert _status(_asked(server, _GOOD, _NAMES)) == 200
+        unread = [stack.enter_context(_sent(server, _GREEDY, _ALL)) for _ in range(60)]
+        wait_for(lambda: application.load.message_bytes > 7 * _MIB)
+        # After each of these it would be the other's turn again.
+        for _ in range(30):
+            assert _status(_asked(server, _GOOD, _NAMES)) == 200
         assert len(_asked(server, _GOOD, _ALL)) > 2 * _MIB
+        # Half of the memory, and what was being written when that was reached.
+        assert application.load.message_bytes < 16 * _MIB
+        assert application.load.waiting > 15
         for one in unread:
             one.close()
         wait_for(lambda: application.load.message_bytes == 0)
