@@ -27,18 +27,18 @@ def work(host: Host, session: XenAPI.Session, monkeypatch: pytest.MonkeyPatch) -
     asks: list[Ask] = []
     go_on = threading.Event()
 
-    @table.add("VM.work", "", asynchronous=True)
+    @table.add("VM.start", "", asynchronous=True)
     def handler(context: Context) -> None:
         with following(context, asks[0]):
             assert go_on.wait(DEADLINE_S)
 
     [call] = table
     dispatcher: Dispatcher = host.toolstack._dispatcher
-    monkeypatch.setitem(dispatcher._calls, "VM.work", call)
+    monkeypatch.setitem(dispatcher._calls, "VM.start", call)
 
     def begin(ask: Ask) -> tuple[str, threading.Event]:
         asks.append(ask)
-        return str(session.xenapi.Async.VM.work()), go_on
+        return str(session.xenapi.Async.VM.start()), go_on
 
     yield begin
     go_on.set()
