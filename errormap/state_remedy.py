@@ -1,6 +1,7 @@
 """What an administrator does about a database of ours that cannot be used: one sentence.
 
-Both daemons keep their state in SQLite, in rooms that share nothing else.
+Both daemons keep their state in SQLite, in rooms that share nothing else; several CIM servers
+share theirs in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
 
 def state_remedy(error: object, file: str) -> str:
-    """What to do about ``error``, as sqlite3 or the operating system raised it; may be empty.
+    """What to do about ``error``, as a driver or the operating system raised it; may be empty.
 
     ``file`` is where the database is, as messages may name it.
     """
+    if hasattr(error, "sqlstate"):
+        return _postgresql_remedy(str(error.sqlstate or ""))
     code = str(getattr(error, "sqlite_errorname", ""))
     number = getattr(error, "errno", None)
     if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
@@ -32,6 +35,21 @@ def state_remedy(error: object, file: str) -> str:
         return _writable(file)
     if code.startswith("SQLITE_IOERR"):
         return f"the file system of {file} is full, or does not work: the system's log says more"
+    return ""
+
+
+def _postgresql_remedy(sqlstate: str) -> str:
+    """PostgreSQL's code, which is empty where it could not say anything ("Error Codes")."""
+    if not sqlstate or sqlstate.startswith(("08", "57P")):
+        return "see that PostgreSQL runs and can be reached; it is tried again"
+    if sqlstate.startswith("28"):
+        return "see that the user may log in, and that PGPASSFILE or the URL has its password"
+    if sqlstate in {"53100", "53200"}:
+        return "give PostgreSQL more room"
+    if sqlstate == "53300":
+        return "raise max_connections of PostgreSQL"
+    if sqlstate == "42501":
+        return "grant the user what it needs, or let it own the database"
     return ""
 
 

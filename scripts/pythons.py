@@ -45,6 +45,7 @@ _NEEDS_LIBVIRT = frozenset({"tests/toolstack"})
 # What tests use; what only checks sources is run once, with the Python of every day.
 _TOOLS = (
     "pytest",
+    "psycopg",
     "httpx",
     "hypothesis",
     "XenAPI",

@@ -1,6 +1,7 @@
-"""The database that this server keeps its state in: one version of its tables, one server.
+"""The database that this server keeps its state in: one version of its tables.
 
-It is SQLite in a directory or in memory, or whatever an SQLAlchemy URL names.
+It is SQLite in a directory or in memory, or what an SQLAlchemy URL names: PostgreSQL, where
+several servers share it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sqlalchemy as sa
 from virtcim.errormap.state_remedy import damaged, newer, state_remedy
 from virtcim.providers.state.directory import DamagedError, OccupiedError, StateDirectory
 from virtcim.providers.state.indication_queue import make_indication_queue
+from virtcim.providers.state.postgresql import is_postgresql, lock_migrations, open_postgresql
 
 __all__ = ["StateDatabase", "StateError"]
 
@@ -212,13 +214,24 @@ class StateDatabase:
         """Whether no other process can use the database as long as this one does."""
         return self._held is not None
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether other servers may use the database at the same time."""
+        return self.engine.dialect.name != "sqlite"
+
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection for reading, which waits for no writer where that can be."""
+        """A connection for reading, which waits for no writer where that can be.
+
+        What is read is of one moment.
+        """
         with ExitStack() as stack:
             if isinstance(self.engine.pool, sa.StaticPool):
                 stack.enter_context(self.lock)
-            yield stack.enter_context(self.engine.connect())
+            connection = stack.enter_context(self.engine.connect())
+            if self.is_shared:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
 
     @contextmanager
     def transaction(self, *, quick: bool = False) -> Iterator[sa.Connection]:
@@ -256,21 +269,31 @@ class StateDatabase:
     def reason(self, error: Exception) -> str:
         """Where it cannot be kept, why, and what to do about it, after "cannot be ... in"."""
         # What SQLAlchemy adds is the statement, over many lines.
-        reason = getattr(error, "orig", None) or error
-        remedy = state_remedy(reason, self.shown)
+        cause = getattr(error, "orig", None) or error
+        remedy = state_remedy(cause, self.shown)
+        reason = " ".join(str(cause).split())
         return f"{self.shown}: {reason}" + (f"; {remedy}" if remedy else "")
 
 
 def _shown(state: str) -> str:
     """The state as a message may name it: without the password of a URL."""
-    try:
-        return sa.make_url(state).render_as_string() if "://" in state else state
-    except sa.exc.ArgumentError:
+    if "://" not in state:
         return state
+    try:
+        url = sa.make_url(state)
+    except (sa.exc.ArgumentError, ValueError):
+        return f"{state.partition('://')[0]}://..."
+    if "@" in (url.host or ""):
+        # A part of the password that is not written as it must be.
+        url = url.set(host=url.host.rpartition("@")[2] if url.host else None)
+    return url.difference_update_query(["password"]).render_as_string()
 
 
 def _open(url: str) -> sa.Engine:
     if url != _IN_MEMORY:
+        parsed = sa.make_url(url)
+        if is_postgresql(parsed):
+            return open_postgresql(parsed)
         engine = sa.create_engine(url)
         if engine.dialect.name == "sqlite":
             sa.event.listen(engine, "connect", _write_ahead)
@@ -309,6 +332,8 @@ def _migrate(connection: sa.Connection, shown: str) -> None:
     if connection.dialect.name == "sqlite":
         # Its driver begins a transaction only before rows change, not before tables do.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.dialect.name == "postgresql":
+        lock_migrations(connection)
     recorded = _recorded_version(connection)
     version = _unrecorded_version(connection) if recorded is None else recorded
     if version > len(_MIGRATIONS):

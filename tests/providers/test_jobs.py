@@ -316,17 +316,17 @@ def test_a_job_is_removed_some_time_after_it_ended_and_not_before() -> None:
     store.close()
 
 
-def test_a_stored_job_is_read_back_as_it_was(tmp_path: Path) -> None:
+def test_a_stored_job_is_read_back_as_it_was(state: str) -> None:
     clock = Clock()
-    store = JobStore(str(tmp_path), clock)
+    store = JobStore(state, clock)
     job = some_job(clock, JobState.COMPLETED)
     store.put(job)
     store.close()
-    again = JobStore(str(tmp_path), clock)
+    again = JobStore(state, clock)
     assert again.all("root/virt") == (job,)
     again.remove(job.uuid)
     again.close()
-    with closing(JobStore(str(tmp_path), clock)) as last:
+    with closing(JobStore(state, clock)) as last:
         assert last.all("root/virt") == ()
 
 

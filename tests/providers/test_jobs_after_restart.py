@@ -38,11 +38,6 @@ def start(providers: Providers, number: int = 1) -> ObjectPath:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> str:
-    return str(tmp_path / "state")
-
-
-@pytest.fixture
 def left_behind(
     endpoint: SimulatedEndpoint, make_providers: MakeProviders, state: str
 ) -> Iterator[ObjectPath]:

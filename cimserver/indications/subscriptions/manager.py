@@ -118,14 +118,12 @@ class SubscriptionManager:
     ) -> None:
         self._limits = limits
         self._classes = classes
-        url = database.engine.url
-        # A directory, and what is in memory, belong to one server.
-        is_shared = url.get_backend_name() != "sqlite"
+        is_shared = database.is_shared
         self._surroundings = Surroundings(
             compiler=Compiler(classes),
             namespaces={name.lower(): name for name in namespaces},
             limits=limits,
-            is_persistent=is_shared or bool(url.database),
+            is_persistent=is_shared or bool(database.engine.url.database),
             may_see=may_see,
             clock=clock or steady_clock(),
         )

@@ -92,9 +92,15 @@ class SubscriptionStore:
     def newest(self) -> Snapshot:
         """What there is, also by another server on the same database."""
         if self._is_shared:
-            with self._transaction() as connection:
-                is_old = tables.revision(connection) != self._snapshot.rows.revision
-                newer = self._read(connection) if is_old else None
+            if self._database.closed:
+                raise StateError("the server is stopping")
+            try:
+                # All of it is of one moment, whoever changes something meanwhile.
+                with self._database.reading() as connection:
+                    is_old = tables.revision(connection) != self._snapshot.rows.revision
+                    newer = self._read(connection) if is_old else None
+            except sa.exc.SQLAlchemyError as exc:
+                raise self._unusable(exc) from exc
             if newer is not None:
                 self._take_over(newer)
         return self._snapshot
@@ -141,7 +147,9 @@ class SubscriptionStore:
                 with self._database.engine.begin() as connection:
                     yield connection
             except sa.exc.SQLAlchemyError as exc:
-                raise StateError(
-                    "subscriptions cannot be kept in the state database "
-                    f"{self._database.reason(exc)}"
-                ) from exc
+                raise self._unusable(exc) from exc
+
+    def _unusable(self, error: sa.exc.SQLAlchemyError) -> StateError:
+        return StateError(
+            f"subscriptions cannot be kept in the state database {self._database.reason(error)}"
+        )

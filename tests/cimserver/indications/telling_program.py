@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 import time
 
+import sqlalchemy as sa
+
 from tests.cimserver.indications.parties import (
     Destination,
     Settings,
@@ -27,6 +29,14 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+def is_empty(queue: DeliveryQueue) -> bool:
+    try:
+        return not queue.size().deliveries
+    except sa.exc.DBAPIError:
+        # PostgreSQL has closed the connection of one that slept within a transaction.
+        return False
+
+
 def main(state: str, url: str, name: str, many: str) -> None:
     queue = DeliveryQueue(StateDatabase(state))
     one = Subscription(id="one", destination=Destination(id="d", url=url))
@@ -38,7 +48,7 @@ def main(state: str, url: str, name: str, many: str) -> None:
         queued = put(queue, text, to=(one,))
         say(text)
         deliverer.wake(queued.destinations)
-    while queue.size().deliveries:
+    while not is_empty(queue):
         time.sleep(0.01)
     say("delivered")
     deliverer.stop()

@@ -6,7 +6,6 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 import pywbem
@@ -69,8 +68,8 @@ def stack() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def database(tmp_path: Path, stack: ExitStack) -> StateDatabase:
-    database = StateDatabase(str(tmp_path))
+def database(state: str, stack: ExitStack) -> StateDatabase:
+    database = StateDatabase(state)
     stack.callback(database.close)
     return database
 
@@ -197,10 +196,9 @@ def test_what_another_process_has_put_is_seen(stack: ExitStack, database: StateD
 
 
 @pytest.fixture
-def shared(tmp_path: Path, stack: ExitStack) -> tuple[StateDatabase, StateDatabase]:
+def shared(shared_state: str, stack: ExitStack) -> tuple[StateDatabase, StateDatabase]:
     """One database, opened by two servers."""
-    url = f"sqlite:///{tmp_path / 'shared.sqlite'}"
-    one, two = StateDatabase(url), StateDatabase(url)
+    one, two = StateDatabase(shared_state), StateDatabase(shared_state)
     stack.callback(one.close)
     stack.callback(two.close)
     return one, two
@@ -252,6 +250,7 @@ def test_another_takes_over_from_one_that_died(
     assert listener.wait_for(1) == ["0"]
 
 
+@pytest.mark.parametrize("state", ["SQLite"], indirect=True)
 def test_after_a_death_the_next_on_the_same_directory_begins_at_once(
     stack: ExitStack, database: StateDatabase
 ) -> None:

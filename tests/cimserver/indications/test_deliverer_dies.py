@@ -49,18 +49,18 @@ def telling(
 
 
 def test_every_accepted_indication_arrives_in_order_whenever_the_process_dies(
-    tmp_path: Path,
+    state: str,
 ) -> None:
     accepted: list[str] = []
     with listening() as listener:
         for run, many in enumerate(KILLS):
-            with telling(tmp_path, listener, f"run{run}", 10_000) as process:
+            with telling(state, listener, f"run{run}", 10_000) as process:
                 assert process.stdout is not None
                 accepted += [process.stdout.readline().strip() for _ in range(many)]
                 process.kill()
                 # What it had said before it died.
                 accepted += [line.strip() for line in process.stdout if line.endswith("\n")]
-        with telling(tmp_path, listener, "last", 5) as process:
+        with telling(state, listener, "last", 5) as process:
             assert process.stdout is not None
             *last, delivered = (line.strip() for line in process.stdout)
             assert delivered == "delivered"
@@ -75,8 +75,7 @@ def test_every_accepted_indication_arrives_in_order_whenever_the_process_dies(
     assert len(set(texts) - set(accepted)) <= len(KILLS)
 
 
-def test_one_that_was_asleep_sends_nothing_that_another_has_sent(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'shared.sqlite'}"
+def test_one_that_was_asleep_sends_nothing_that_another_has_sent(shared_state: str) -> None:
     # Two deliveries are held for a while: one of the sleeper's, and a later one of the heir's.
     held = {HELD: threading.Event(), LATER: threading.Event()}
     released = {number: threading.Event() for number in held}
@@ -90,12 +89,12 @@ def test_one_that_was_asleep_sends_nothing_that_another_has_sent(tmp_path: Path)
 
     with listening() as listener:
         listener.behave = behave
-        with telling(url, listener, "sleeper", MANY) as sleeper:
+        with telling(shared_state, listener, "sleeper", MANY) as sleeper:
             assert sleeper.stdout is not None
             for _ in range(MANY):
                 sleeper.stdout.readline()
             assert held[HELD].wait(DEADLINE_S)
-            database = StateDatabase(url)
+            database = StateDatabase(shared_state)
             queue = DeliveryQueue(database)
             while queue.take("d", 1)[0].number < HELD:
                 time.sleep(0.01)  # until what was sent is recorded, too
@@ -128,6 +127,8 @@ def put_to_sleep(process: subprocess.Popen[str], database: StateDatabase) -> Non
         process.send_signal(signal.SIGSTOP)
         try:
             with database.engine.begin() as connection:
+                if database.is_shared:
+                    connection.execute(sa.text("set local lock_timeout = 100"))
                 connection.execute(sa.text("update indication_deliverer set id = id"))
         except sa.exc.OperationalError:
             process.send_signal(signal.SIGCONT)

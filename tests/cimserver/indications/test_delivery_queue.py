@@ -47,9 +47,12 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(params=["in a directory", "in memory"])
+@pytest.fixture(params=["in a directory", "in memory", "in PostgreSQL"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[StateDatabase]:
-    database = StateDatabase(str(tmp_path) if request.param == "in a directory" else "")
+    state = {"in a directory": str(tmp_path), "in memory": ""}.get(request.param)
+    if state is None:
+        state = request.getfixturevalue("postgresql_url")
+    database = StateDatabase(state)
     yield database
     database.close()
 
@@ -122,10 +125,10 @@ def test_a_text_is_stored_once_for_all_and_as_long_as_somebody_waits(
     assert queue.waiting() == []
 
 
-def test_the_sequence_of_a_destination_goes_on_after_a_restart(tmp_path: Path) -> None:
+def test_the_sequence_of_a_destination_goes_on_after_a_restart(state: str) -> None:
     contexts = []
     for start in range(2):
-        database = StateDatabase(str(tmp_path))
+        database = StateDatabase(state)
         queue = DeliveryQueue(database)
         put(queue, "1", to=(ONE,))
         (taken,) = queue.take("a", 10)
@@ -241,8 +244,8 @@ def test_a_text_that_is_missing_says_so(queue: DeliveryQueue, database: StateDat
         queue.take("a", 1)[0].text()
 
 
-def test_many_at_once_get_numbers_without_gaps(tmp_path: Path) -> None:
-    databases = [StateDatabase(f"sqlite:///{tmp_path / 'shared.sqlite'}") for _ in range(3)]
+def test_many_at_once_get_numbers_without_gaps(shared_state: str) -> None:
+    databases = [StateDatabase(shared_state) for _ in range(3)]
     queues = [DeliveryQueue(one) for one in databases]
 
     def many(queue: DeliveryQueue, name: str) -> None:

@@ -56,8 +56,8 @@ class Told:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[StateDatabase]:
-    database = StateDatabase(str(tmp_path))
+def database(state: str) -> Iterator[StateDatabase]:
+    database = StateDatabase(state)
     with database.engine.begin() as connection:
         connection.execute(sa.text("create table remembered (what text)"))
     yield database
@@ -183,6 +183,7 @@ def tell_until_refused(hub: IndicationHub) -> tuple[int, str]:
     raise AssertionError("all were accepted")
 
 
+@pytest.mark.parametrize("state", ["SQLite"], indirect=True)
 def test_a_full_database_is_said_and_keeps_what_it_had(
     hub: IndicationHub,
     index: Told,
@@ -210,12 +211,13 @@ def test_a_full_database_is_said_and_keeps_what_it_had(
     assert [one.number for one in queue.take("a", 1000)] == [kept]
 
 
+@pytest.mark.parametrize("state", ["SQLite"], indirect=True)
 def test_a_locked_database_is_said(
     hub: IndicationHub,
     index: Told,
     queue: DeliveryQueue,
     database: StateDatabase,
-    tmp_path: Path,
+    state: str,
 ) -> None:
     index.everybody = [selecting("one")]
     database.engine.dispose()
@@ -224,7 +226,7 @@ def test_a_locked_database_is_said(
         connection.cursor().execute("pragma busy_timeout = 1")
 
     sa.event.listen(database.engine, "connect", be_hasty)
-    other = sa.create_engine(f"sqlite:///{tmp_path / 'virtcim.sqlite'}")
+    other = sa.create_engine(f"sqlite:///{Path(state) / 'virtcim.sqlite'}")
     with other.connect() as connection:
         connection.exec_driver_sql("begin immediate")
         with pytest.raises(StateError, match="locked"):

@@ -241,10 +241,9 @@ def test_what_waits_goes_with_what_it_waits_for() -> None:
     assert len(changes) == 6
 
 
-def test_two_servers_on_one_database_never_keep_the_same_twice(tmp_path: Path) -> None:
-    """As PostgreSQL is shared; the second one has read before the first one writes."""
-    url = f"sqlite:///{tmp_path / 'shared.sqlite'}"
-    databases = [StateDatabase(url), StateDatabase(url)]
+def test_two_servers_on_one_database_never_keep_the_same_twice(shared_state: str) -> None:
+    """The second one has read before the first one writes."""
+    databases = [StateDatabase(shared_state), StateDatabase(shared_state)]
     first, second = map(_manager, databases)
     path = _subscribe(first)
     with pytest.raises(CimError) as caught:

@@ -24,8 +24,8 @@ PATIENCE = Patience(owner_s=3.0, heir_s=5.0)
 
 
 @pytest.fixture
-def database() -> Iterator[StateDatabase]:
-    database = StateDatabase()
+def database(state: str) -> Iterator[StateDatabase]:
+    database = StateDatabase(state)
     yield database
     database.close()
 

@@ -1,0 +1,146 @@
+"""The state in PostgreSQL, which several servers share: its versions, and what goes wrong."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from tests.postgresql import PrivatePostgresql
+from virtcim.hypervisor.undo import UndoLogError
+from virtcim.providers import StateError
+from virtcim.providers.state import database as state_database
+from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.job_store import JobStore
+from virtcim.providers.state.undo_store import UndoStore
+
+STEPS = state_database._MIGRATIONS
+SERVERS = 4
+
+
+def tables(database: StateDatabase) -> dict[str, list[tuple[str, str]]]:
+    """The columns of each table with their types."""
+    inspector = sa.inspect(database.engine)
+    return {
+        name: [(each["name"], str(each["type"])) for each in inspector.get_columns(name)]
+        for name in inspector.get_table_names()
+    }
+
+
+def test_servers_that_start_together_make_the_tables_once(postgresql_url: str) -> None:
+    begin = threading.Barrier(SERVERS)
+
+    def start() -> StateDatabase:
+        begin.wait()
+        return StateDatabase(postgresql_url)
+
+    with ThreadPoolExecutor(SERVERS) as pool:
+        databases = [one.result() for one in [pool.submit(start) for _ in range(SERVERS)]]
+    with databases[0].reading() as connection:
+        versions = connection.execute(sa.text("select version from schema_version")).all()
+        services = connection.execute(sa.text("select id from indication_service")).all()
+    for one in databases:
+        one.close()
+    assert versions == [(len(STEPS),)]
+    assert services == [(1,)]
+
+
+@pytest.mark.parametrize("known", range(len(STEPS)))
+def test_every_earlier_version_becomes_what_a_new_database_is(
+    postgresql: PrivatePostgresql, known: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = postgresql.new_database(), postgresql.new_database()
+    monkeypatch.setattr(state_database, "_MIGRATIONS", STEPS[:known])
+    StateDatabase(old).close()
+    monkeypatch.undo()
+    made = []
+    for url in (old, new):
+        database = StateDatabase(url)
+        made.append(tables(database))
+        database.close()
+        postgresql.drop_database(url)
+    assert made[0] == made[1]
+
+
+def test_a_newer_version_is_refused_and_left_alone(
+    postgresql: PrivatePostgresql, postgresql_url: str
+) -> None:
+    StateDatabase(postgresql_url).close()
+    name = postgresql_url.partition("@/")[2].partition("?")[0]
+    postgresql.execute(f"UPDATE schema_version SET version = {len(STEPS) + 1}", name)
+    with pytest.raises(StateError, match="was made by a newer version of virtcim"):
+        StateDatabase(postgresql_url)
+
+
+def test_both_ways_to_write_the_url_name_the_same_database(postgresql_url: str) -> None:
+    JobStore(postgresql_url).close()
+    other = JobStore(postgresql_url.replace("postgresql://", "postgresql+psycopg://"))
+    assert other.database.is_shared
+    other.close()
+
+
+def test_connections_that_were_closed_meanwhile_are_replaced(
+    postgresql: PrivatePostgresql, postgresql_url: str
+) -> None:
+    database = StateDatabase(postgresql_url)
+    store = UndoStore(database, "root/virt")
+    assert store.unfinished() == ()
+    postgresql.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'virtcim'"
+    )
+    assert store.unfinished() == ()
+    database.close()
+
+
+def test_a_connection_that_is_lost_in_between_is_said_on_one_line(
+    postgresql: PrivatePostgresql, postgresql_url: str
+) -> None:
+    database = StateDatabase(postgresql_url)
+    store = UndoStore(database, "root/virt")
+
+    def lose(connection: sa.Connection, *_: object) -> None:
+        postgresql.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'virtcim'"
+        )
+
+    sa.event.listen(database.engine, "before_cursor_execute", lose, once=True)
+    with pytest.raises(UndoLogError, match="terminating connection") as raised:
+        store.unfinished()
+    assert "\n" not in str(raised.value)
+    assert store.unfinished() == ()
+    database.close()
+
+
+def test_one_that_sleeps_within_a_transaction_does_not_keep_others_for_ever(
+    postgresql_url: str,
+) -> None:
+    database = StateDatabase(postgresql_url)
+    with database.engine.connect() as connection:
+        shown = [
+            connection.execute(sa.text(f"show {name}")).scalar_one()
+            for name in ("statement_timeout", "idle_in_transaction_session_timeout")
+        ]
+    database.close()
+    assert shown == ["30s", "5s"]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:secret@/nosuch?host={0}",
+        "postgresql://me@/nosuch?host={0}&password=secret",
+        "postgresql+psycopg://me:secret@127.0.0.1:1/nosuch",
+        "postgresql://me:p@secret@{0}/nosuch",
+        "postgresql://me:secret@host:port/nosuch",
+        "nosuch://me:secret@host/nosuch",
+    ],
+)
+def test_no_password_is_told(postgresql: PrivatePostgresql, url: str, tmp_path: object) -> None:
+    with pytest.raises(StateError) as raised:
+        StateDatabase(url.format(tmp_path))
+    assert "secret" not in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert "cannot be kept in" in str(raised.value)
