@@ -51,7 +51,7 @@ def test_a_database_of_before_versions_is_taken_over_with_all_that_it_holds(tmp_
     state = State(made_by(tmp_path, _FIRST))
     assert state.introduced("h") == {"/images/a": {"name_label": "a"}}
     assert state.all_notes() == {("SR", "u"): {"tags": ["x"]}}
-    assert state.stop_details() == {"v": {"reason": "crashed"}}
+    assert state.stop_details(dict) == {"v": {"reason": "crashed"}}
     assert state.begin_life() > 17
     state.close()
     assert version(tmp_path) == len(migrations.MIGRATIONS)
@@ -79,7 +79,8 @@ def test_a_database_of_a_newer_version_is_refused_in_one_sentence_and_left_alone
         State(tmp_path)
     assert str(refused.value) == (
         f"the state directory {tmp_path} was made by a newer version of virtcim: its database has "
-        f"version {newer}, and this one knows {len(migrations.MIGRATIONS)}"
+        f"version {newer}, and this one knows {len(migrations.MIGRATIONS)}; use that version, or a "
+        f"backup of {file_of(tmp_path)} of before"
     )
     assert file_of(tmp_path).read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == [

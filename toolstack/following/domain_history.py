@@ -99,9 +99,9 @@ class DomainHistory:
         self._boot = _boot_id()
         self._lives = {
             uuid: life
-            for uuid, fields in state.domain_histories().items()
+            for uuid, life in state.domain_histories(_Life.from_fields).items()
             # No run outlives its host.
-            if (life := _Life.from_fields(fields)).id == -1 or life.boot == self._boot
+            if life.id == -1 or life.boot == self._boot
         }
 
     # What events say, on libvirt's event thread

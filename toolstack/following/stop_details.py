@@ -25,9 +25,7 @@ class StopDetails:
         self._clock = clock
         # When they were seen. The times that are shown may be of a clock that was set since.
         self._seen_s: dict[str, float] = {}
-        self._details = {
-            vm: StopDetail.from_fields(fields) for vm, fields in state.stop_details().items()
-        }
+        self._details = state.stop_details(StopDetail.from_fields)
 
     def get(self, uuid: str) -> StopDetail | None:
         """Give what was seen of a domain."""

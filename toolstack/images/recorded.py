@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection
 
 from virtcim.toolstack.state import StateDatabase
@@ -23,7 +24,7 @@ class RecordedFormats:
                 "select host, path, format, inode from image_format"
             )
         }
-        self._names = {_name(path) for _, path in self._known}
+        self._names = Counter(_name(path) for _, path in self._known)
 
     def __bool__(self) -> bool:
         return bool(self._known)
@@ -51,12 +52,17 @@ class RecordedFormats:
             "insert or replace into image_format values (?, ?, ?, ?)",
             *(host, path, image_format, inode),
         )
+        if (host, path) not in self._known:
+            self._names[_name(path)] += 1
         self._known[host, path] = (image_format, inode)
-        self._names.add(_name(path))
 
     def forget(self, host: str, path: str) -> None:
         """Forget an image that was deleted or replaced."""
         if self._known.pop((host, path), None) is not None:
+            name = _name(path)
+            self._names[name] -= 1
+            if not self._names[name]:
+                del self._names[name]
             self._query("delete from image_format where host = ? and path = ?", host, path)
 
 

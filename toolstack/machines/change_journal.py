@@ -67,11 +67,11 @@ class Before:
         )
 
     @classmethod
-    def from_text(cls, uuid: str, text: str) -> Before:
-        """Read what ``to_text`` gave."""
+    def from_text(cls, text: str) -> Before:
+        """Read what ``to_text`` gave, which does not say of which machine."""
         fields = json.loads(text)
         steps = tuple(LiveStep.from_fields(step) for step in fields.pop("steps"))
-        return cls(uuid=uuid, steps=steps, **fields)
+        return cls(uuid="", steps=steps, **fields)
 
 
 @contextmanager
@@ -108,8 +108,10 @@ def take_back_unfinished(connection: LibvirtConnection, database: StateDatabase)
     is taken back in the background, as soon as it answers, however long that takes.
     """
     threads = []
-    for uuid, text in database.query("select vm, fields from unfinished_change"):
-        before = Before.from_text(uuid, text)
+    rows = database.query("select vm, fields from unfinished_change")
+    found = database.readable("the change that was cut off", rows, Before.from_text)
+    for uuid, kept in found.items():
+        before = replace(kept, uuid=str(uuid))
         threads.append(
             threading.Thread(
                 target=_take_back_alone,

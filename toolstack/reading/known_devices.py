@@ -50,10 +50,12 @@ class KnownDevices:
         self._writing = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._keep, name="known-devices", daemon=True)
-        self._domains: dict[str, _Devices] = {
-            vm: _from_fields(json.loads(fields))
-            for vm, fields in database.query("select vm, fields from device_identity")
-        }
+        kept = database.readable(
+            "what the devices are called",
+            database.query("select vm, fields from device_identity"),
+            lambda text: _from_fields(json.loads(text)),
+        )
+        self._domains: dict[str, _Devices] = {str(vm): devices for vm, devices in kept.items()}
 
     def name(
         self, uuid: str, config: DomainXml, live: DomainXml | None, *, whole: bool = True

@@ -83,7 +83,7 @@ class NetworkRecords:
 
     def _write(self, key: str) -> None:
         ref = reference("network", key)
-        vifs = sorted(self._users[ref])
+        vifs = sorted(self._users.get(ref, ()))
         network = self._networks.get(key)
         if network is not None:
             self._publish("network", ref, network_values(network, vifs))

@@ -309,6 +309,8 @@ class Publisher:
         changed: set[str] = set()
         for user, used in old.items() - links.items():
             self._users[used].discard(user)
+            if not self._users[used]:
+                del self._users[used]
             changed.add(used)
         for user, used in links.items() - old.items() if old else links.items():
             self._users[used].add(user)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from virtcim.toolstack.state.database import StateDatabase
+from virtcim.toolstack.state.database import Rows, StateDatabase
 
 __all__ = ["State"]
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class State:
@@ -44,7 +45,8 @@ class State:
     def introduced(self, host: str) -> dict[str, dict[str, Any]]:
         """Give the disks that were introduced on a host by path, each with its fields."""
         rows = self._query("select path, fields from introduced_vdi where host = ?", host)
-        return {path: json.loads(fields) for path, fields in rows}
+        found = self.database.readable("the introduced disk", rows, _object)
+        return {str(path): fields for path, fields in found.items()}
 
     def introduce(self, host: str, path: str, fields: Mapping[str, object]) -> None:
         """Note a disk at a path outside all pools."""
@@ -59,7 +61,8 @@ class State:
     def all_notes(self) -> dict[tuple[str, str], dict[str, Any]]:
         """Give the fields that clients set on objects by class and UUID."""
         rows = self.database.later("select class, uuid, fields from notes").result()
-        return {(class_name, uuid): json.loads(fields) for class_name, uuid, fields in rows}
+        found = self.database.readable("what clients noted", rows, _object)
+        return {(key[0], key[1]): fields for key, fields in found.items()}
 
     def set_notes(
         self, class_name: str, uuid: str, fields: Mapping[str, object]
@@ -78,10 +81,10 @@ class State:
         """Forget the fields of an object that is gone, without waiting for the disk."""
         self.set_notes(class_name, uuid, {}).add_done_callback(_log_failure)
 
-    def stop_details(self) -> dict[str, dict[str, Any]]:
-        """Give by VM UUID what was seen when it stopped by itself."""
+    def stop_details(self, read: Callable[[dict[str, Any]], T]) -> dict[str, T]:
+        """Give by VM UUID what ``read`` makes of what was seen when it stopped by itself."""
         rows = self.database.later("select vm, fields from stop_detail").result()
-        return {vm: json.loads(fields) for vm, fields in rows}
+        return self._of_machines("the reason of the stop", rows, read)
 
     def set_stop_detail(self, vm: str, fields: Mapping[str, object] | None) -> None:
         """Keep what was seen when a VM stopped by itself; None forgets it.
@@ -100,10 +103,16 @@ class State:
         """Whether a change of a machine was cut off."""
         return bool(self._query("select 1 from unfinished_change limit 1"))
 
-    def domain_histories(self) -> dict[str, dict[str, Any]]:
-        """Give by VM UUID what has happened to it, as far as it was seen."""
+    def domain_histories(self, read: Callable[[dict[str, Any]], T]) -> dict[str, T]:
+        """Give by VM UUID what ``read`` makes of what has happened to it, as far as it was seen."""
         rows = self._query("select vm, fields from domain_history")
-        return {vm: json.loads(fields) for vm, fields in rows}
+        return self._of_machines("what happened", rows, read)
+
+    def _of_machines(
+        self, what: str, rows: Rows, read: Callable[[dict[str, Any]], T]
+    ) -> dict[str, T]:
+        found = self.database.readable(what, rows, lambda text: read(_object(text)))
+        return {str(vm): value for vm, value in found.items()}
 
     def set_domain_history(self, vm: str, fields: Mapping[str, object] | None) -> None:
         """Keep what has happened to a VM; None forgets it.
@@ -117,6 +126,13 @@ class State:
             statement = "insert or replace into domain_history values (?, ?)"
             kept = later(statement, vm, json.dumps(fields))
         kept.add_done_callback(_log_failure)
+
+
+def _object(text: str) -> dict[str, Any]:
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise TypeError(f"a JSON object was expected, not {text[:40]!r}")
+    return found
 
 
 def _log_failure(kept: Future[Any]) -> None:
