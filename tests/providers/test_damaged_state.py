@@ -6,7 +6,9 @@ import logging
 import os
 import random
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,6 +25,7 @@ from virtcim.cim.value_maps import JobState
 from virtcim.hypervisor.undo import UnfinishedOperation
 from virtcim.providers import CimError, Providers, StateError
 from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.directory import StateDirectory
 from virtcim.providers.state.job_store import MOST_ENDED, Job, JobStore
 from virtcim.providers.state.undo_store import UndoStore
 
@@ -88,10 +91,26 @@ def test_a_damaged_database_is_refused_with_the_remedy_and_left_as_it_is(
     JobStore(str(tmp_path)).close()
 
 
+def test_damage_where_nothing_is_read_at_the_start_is_found(tmp_path: Path) -> None:
+    with closing(StateDatabase(str(tmp_path))) as database, database.engine.begin() as connection:
+        for number in range(200):
+            connection.execute(
+                sa.text("insert into indication_payload values (:number, :text, 500)"),
+                {"number": number, "text": b"x" * 500},
+            )
+    content = file_of(tmp_path).read_bytes()
+    file_of(tmp_path).write_bytes(content[:-40960] + random.Random(0).randbytes(40960))
+    with pytest.raises(StateError, match="the file is damaged and was left as it is"):
+        StateDatabase(str(tmp_path))
+
+
 def test_a_server_that_died_before_there_was_a_database_starts_again(tmp_path: Path) -> None:
     file_of(tmp_path).touch()
     JobStore(str(tmp_path)).close()
+    # The administrator begins with nothing, and the server dies at once.
     file_of(tmp_path).unlink()
+    StateDirectory(str(tmp_path)).close()
+    assert file_of(tmp_path).stat().st_size == 0
     StateDatabase(str(tmp_path)).close()
 
 
@@ -236,15 +255,41 @@ def test_what_has_no_job_is_not_begun(
 def test_what_cannot_be_promised_any_more_is_waited_for(
     endpoint: SimulatedEndpoint, kept: Providers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    refused = threading.Event()
+
     def publish(_job: Job) -> None:
-        endpoint.gate.set()
+        refused.set()
         raise StateError("the disk has gone")
 
     endpoint.gate.clear()
     monkeypatch.setattr(kept._jobs, "publish", publish)
-    assert change(kept, 1, 2).return_value == 0
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(change, kept, 1, 2)
+        wait_for(lambda: refused.is_set() and endpoint.held == 1)
+        endpoint.gate.set()
+        assert answer.result().return_value == 0
     assert endpoint.powered
     assert kept._jobs.all(NAMESPACE) == ()
+
+
+def test_what_cannot_be_promised_is_said_to_be_unknown_when_the_server_stops(
+    endpoint: SimulatedEndpoint, kept: Providers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = threading.Event()
+
+    def publish(_job: Job) -> None:
+        refused.set()
+        raise StateError("the disk has gone")
+
+    endpoint.gate.clear()
+    monkeypatch.setattr(kept._jobs, "publish", publish)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(change, kept, 1, 2)
+        wait_for(lambda: refused.is_set() and endpoint.held == 1)
+        kept.hurry()
+        with pytest.raises(CimError, match=r"ERR_UNABLE_TO_VERIFY_STATE.*no job could be kept"):
+            answer.result()
+    endpoint.gate.set()
 
 
 def test_the_end_of_a_job_is_written_as_soon_as_that_can_be(

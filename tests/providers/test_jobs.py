@@ -28,7 +28,7 @@ from virtcim.providers import (
     StatusCode,
 )
 from virtcim.providers.jobs.runner import Operations
-from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job, JobStore
+from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job, JobElement, JobStore
 
 
 @pytest.fixture
@@ -286,6 +286,9 @@ class Clock:
         return self.now
 
 
+OWNER = JobElement("VirtCIM_VirtualSystemManagementService", "service")
+
+
 def some_job(clock: Clock, state: JobState) -> Job:
     return Job(
         uuid=identity("job", state),
@@ -295,6 +298,7 @@ def some_job(clock: Clock, state: JobState) -> Job:
         submitted=clock(),
         changed=clock(),
         updated=clock(),
+        owner=OWNER,
     )
 
 
@@ -307,10 +311,12 @@ def test_a_job_is_removed_some_time_after_it_ended_and_not_before() -> None:
     assert store.all("root/other") == ()
     for jump in (timedelta(days=365), timedelta(days=-366)):
         clock.now += jump
+        assert set(store.concerning("root/virt", OWNER)) == {running, completed}
         assert set(store.all("root/virt")) == {running, completed}
     passed_s += TIME_BEFORE_REMOVAL.total_seconds()
     assert set(store.all("root/virt")) == {running, completed}
     passed_s += 1
+    assert store.concerning("root/virt", OWNER) == (running,)
     assert store.all("root/virt") == (running,)
     assert store.find("root/virt", completed.uuid) is None
     store.close()
