@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 from virtcim.cimserver.indications.subscriptions.model import Subscription
 from virtcim.cimserver.queries import Query
+from virtcim.cimserver.steady_clock import steady_clock
 from virtcim.providers import INDICATION_CLASSES, Indication
 
 __all__ = ["SubscriptionIndex"]
@@ -39,11 +39,11 @@ class SubscriptionIndex:
         classes: _Classes,
         *,
         may_see: Callable[[str, str], bool] = lambda _user, _namespace: True,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._classes = classes
         self._may_see = may_see
-        self._clock = clock
+        self._clock = clock or steady_clock()
         grouped: dict[tuple[int, frozenset[str]], list[Subscription]] = {}
         for one in subscriptions:
             # The queries of equal texts are one object.

@@ -1,0 +1,255 @@
+"""Whether memory stays what it is while machines are made, run and removed all the time."""
+
+from __future__ import annotations
+
+import json
+import queue
+import re
+import sys
+import time
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import pywbem
+import typer
+from indication_sink import sink
+from raw_clients import CimClient, RequestError, XmlRpcClient
+from report import Progress, machine, print_lines
+from stage import (
+    Daemon,
+    DaemonError,
+    PrivateLibvirtError,
+    Stage,
+    await_hypervisor,
+    await_inventory,
+    memory_of,
+)
+
+_NAMESPACE = "root/virt"
+_VM = "VirtCIM_ComputerSystem"
+_JOB_STARTED = 4096
+_ENDED = frozenset({7, 8, 9, 10})
+_ENABLED, _DISABLED = 2, 3
+_SYSTEMS = 20
+_LOOK_AGAIN_S = 0.05
+_JOBS = re.compile(r"^virtcim_jobs\{.*\} (.+)$", re.MULTILINE)
+_WAITING = re.compile(r"^virtcim_indications_waiting (.+)$", re.MULTILINE)
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
+    """What there is after so many life cycles."""
+
+    cycles: int
+    seconds: float
+    toolstack_bytes: int
+    server_bytes: int
+    tasks: int  # of the toolstack
+    jobs: int  # of the CIM server
+    waiting: int  # indications
+
+
+@app.command()
+def main(
+    cycles: Annotated[int, typer.Option(min=1, help="How many machines live and die.")] = 3000,
+    every: Annotated[int, typer.Option(min=1, help="After how many to look.")] = 300,
+    clients: Annotated[int, typer.Option(min=1, max=64, help="Clients at once.")] = 4,
+    seconds: Annotated[int, typer.Option(min=1, help="It ends after this long anyway.")] = 3600,
+    jobs: Annotated[bool, typer.Option(help="Have every operation answered with a job.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Define, start, stop and destroy machines through both daemons, and watch their memory.
+
+    libvirt's test driver runs inside a libvirtd of its own. A listener is subscribed to all that
+    is created and deleted. Resident memory and what is kept are printed now and then, so that a
+    leak is a line that does not end.
+
+    Example: .venv/bin/python benchmarks/steady.py --cycles 100000 --every 5000 --seconds 86400
+    """
+    try:
+        with Progress() as progress:
+            samples = _measured(cycles, every, clients, seconds, jobs=jobs, progress=progress)
+    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    if as_json:
+        print(json.dumps({"machine": machine(), "samples": [asdict(one) for one in samples]}))
+        return
+    print_lines(
+        ", ".join(f"{name} {value}" for name, value in machine().items()),
+        *(_line(one) for one in samples),
+    )
+
+
+def _line(one: _Sample) -> str:
+    return (
+        f"{one.cycles} cycles, {one.seconds:.0f} s: toolstack {one.toolstack_bytes / 1e6:.1f} MB, "
+        f"{one.tasks} tasks; serve {one.server_bytes / 1e6:.1f} MB, {one.jobs} jobs, "
+        f"{one.waiting} indications wait"
+    )
+
+
+def _measured(
+    cycles: int, every: int, clients: int, seconds: int, *, jobs: bool, progress: Progress
+) -> list[_Sample]:
+    progress.step("starting both daemons")
+    with ExitStack() as stack:
+        stage = stack.enter_context(Stage(_SYSTEMS))
+        port, _ = stack.enter_context(sink())
+        toolstack = stage.start_toolstack()
+        with XmlRpcClient(stage.toolstack_url) as client:
+            await_hypervisor(client)
+        server = stage.cim_server()
+        if jobs:
+            server.arguments += ("--job-after", "0")
+        stack.enter_context(server)
+        with CimClient(server.url) as cim:
+            await_inventory(cim, _NAMESPACE)
+        _subscribe(server, port)
+        began = time.monotonic()
+        samples: list[_Sample] = []
+
+        def look(done: int) -> None:
+            sample = _Sample(
+                cycles=done,
+                seconds=time.monotonic() - began,
+                toolstack_bytes=memory_of(toolstack).now_bytes,
+                server_bytes=memory_of(server).now_bytes,
+                tasks=_tasks(stage.toolstack_url),
+                **_kept(server.url),
+            )
+            samples.append(sample)
+            progress.step(_line(sample))
+
+        look(0)
+        load = _Load(server.url, clients, began + seconds)
+        for done in range(0, cycles, every):
+            many = min(every, cycles - done)
+            if load.run(many) < many:
+                break
+            look(done + many)
+        return samples
+
+
+def _subscribe(server: Daemon, port: int) -> None:
+    with pywbem.WBEMConnection(server.url, None, default_namespace="root/interop") as connection:
+
+        def made(class_name: str, **values: object) -> pywbem.CIMInstanceName:
+            return connection.CreateInstance(pywbem.CIMInstance(class_name, values))
+
+        destination = made("CIM_ListenerDestinationCIMXML", Destination=f"http://127.0.0.1:{port}")
+        for number, what in enumerate(("CIM_InstCreation", "CIM_InstDeletion")):
+            selecting = made(
+                "CIM_IndicationFilter",
+                Name=f"steady:{number}",
+                Query=f"SELECT * FROM {what}",
+                QueryLanguage="DMTF:CQL",
+            )
+            made("CIM_IndicationSubscription", Filter=selecting, Handler=destination)
+
+
+def _tasks(url: str) -> int:
+    with XmlRpcClient(url) as client:
+        count = len(client.call("task.get_all"))
+        client.call("session.logout")
+        return count
+
+
+def _kept(url: str) -> dict[str, int]:
+    """What the CIM server counts of what it keeps."""
+    with urllib.request.urlopen(f"{url.removesuffix('/cimom')}/metrics", timeout=60) as reply:
+        text = reply.read().decode()
+    return {
+        "jobs": sum(int(float(count)) for count in _JOBS.findall(text)),
+        "waiting": sum(int(float(count)) for count in _WAITING.findall(text)),
+    }
+
+
+class _Load:
+    """Clients that let machines live and die, until a time of ``time.monotonic``."""
+
+    def __init__(self, url: str, clients: int, until: float) -> None:
+        self._url = url
+        self._clients = clients
+        self._until = until
+        self._count = 0
+
+    def run(self, cycles: int) -> int:
+        """Let so many live and die; gives how many there was time for."""
+        numbers: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for _ in range(cycles):
+            self._count += 1
+            numbers.put(self._count)
+        with ThreadPoolExecutor(self._clients) as pool:
+            return sum(pool.map(lambda _: self._work(numbers), range(self._clients)))
+
+    def _work(self, numbers: queue.SimpleQueue[int]) -> int:
+        done = 0
+        with pywbem.WBEMConnection(self._url, None, default_namespace=_NAMESPACE) as cim:
+            [service] = cim.EnumerateInstanceNames("VirtCIM_VirtualSystemManagementService")
+            pools = cim.EnumerateInstances("VirtCIM_NetworkPool")
+            pool = next(one["PoolID"] for one in pools if one["ElementName"] == "default")
+            while time.monotonic() < self._until:
+                try:
+                    number = numbers.get_nowait()
+                except queue.Empty:
+                    break
+                _live_and_die(cim, service, f"steady-{number}", str(pool))
+                done += 1
+        return done
+
+
+def _live_and_die(
+    cim: pywbem.WBEMConnection, service: pywbem.CIMInstanceName, name: str, pool: str
+) -> None:
+    given = {
+        "SystemSettings": pywbem.CIMInstance(
+            "VirtCIM_VirtualSystemSettingData", {"ElementName": name}
+        ),
+        "ResourceSettings": [
+            pywbem.CIMInstance(
+                "VirtCIM_MemoryResourceAllocationSettingData",
+                {
+                    "ResourceType": pywbem.Uint16(4),
+                    "VirtualQuantity": pywbem.Uint64(32),
+                    "AllocationUnits": "byte*2^20",
+                },
+            ),
+            pywbem.CIMInstance(
+                "VirtCIM_NetworkPortResourceAllocationSettingData",
+                {"ResourceType": pywbem.Uint16(10), "PoolID": pool},
+            ),
+        ],
+    }
+    system = _done(cim, "DefineSystem", service, **given)
+    for state in (_ENABLED, _DISABLED):
+        _done(cim, "RequestStateChange", system, RequestedState=pywbem.Uint16(state))
+    _done(cim, "DestroySystem", service, AffectedSystem=system)
+
+
+def _done(
+    cim: pywbem.WBEMConnection, method: str, on: pywbem.CIMInstanceName, **parameters: object
+) -> pywbem.CIMInstanceName:
+    """Invoke a method, follow its job, and give the system that it is about."""
+    status, output = cim.InvokeMethod(method, on, **parameters)
+    if status == 0:
+        return output.get("ResultingSystem", on)
+    if status != _JOB_STARTED:
+        raise RequestError(f"{method} gave {status}")
+    while (job := cim.GetInstance(output["Job"]))["JobState"] not in _ENDED:
+        time.sleep(_LOOK_AGAIN_S)
+    if job["JobState"] != 7:
+        raise RequestError(f"{method}: {job['ErrorDescription']}")
+    systems = cim.AssociatorNames(
+        output["Job"], AssocClass="CIM_AffectedJobElement", ResultClass=_VM
+    )
+    return systems[0] if systems else on
+
+
+if __name__ == "__main__":
+    app()
