@@ -127,8 +127,8 @@ def _measured(systems: int, changes: int, progress: Progress) -> Iterator[_Cost]
             cost, _ = _changed(client, running, daemons, changes)
             yield _Cost(systems=systems, told=False, **cost)
             progress.step(f"{changes} changes that are told")
-            with _listener() as (port, arrived):
-                _subscribe(server, port)
+            with listener() as (port, arrived):
+                subscribe(server, port)
                 cost, answered = _changed(client, running, daemons, changes)
                 late_s = sorted(at - then for at, then in zip(arrived(), answered, strict=True))
             yield _Cost(
@@ -145,7 +145,7 @@ def _changed(
 ) -> tuple[dict[str, float], list[float]]:
     """What the changes cost, and when each was answered."""
     for each in daemons:
-        _await_idle(each)
+        await_idle(each)
     before = [processor_time_s(each) for each in daemons]
     began_s = time.perf_counter()
     answered: list[float] = []
@@ -166,7 +166,7 @@ def _changed(
     return {"call_s": call_s, "toolstack_s": toolstack_s, "server_s": server_s}, answered
 
 
-def _await_idle(daemon: Daemon) -> None:
+def await_idle(daemon: Daemon) -> None:
     """Wait until what was begun before is done: what was there when somebody subscribed is kept."""
     while True:
         before_s = processor_time_s(daemon)
@@ -176,7 +176,7 @@ def _await_idle(daemon: Daemon) -> None:
 
 
 @contextmanager
-def _listener() -> Iterator[tuple[int, Callable[[], list[float]]]]:
+def listener() -> Iterator[tuple[int, Callable[[], list[float]]]]:
     """A listener: its port, and what ends it and gives when each indication arrived."""
     command = [sys.executable, str(Path(__file__).with_name("indication_sink.py"))]
     with subprocess.Popen(
@@ -198,7 +198,7 @@ def _listener() -> Iterator[tuple[int, Callable[[], list[float]]]]:
             process.kill()
 
 
-def _subscribe(server: Daemon, port: int) -> None:
+def subscribe(server: Daemon, port: int) -> None:
     with pywbem.WBEMConnection(server.url, None, default_namespace=_NAMESPACE) as connection:
         manager = pywbem.WBEMSubscriptionManager("benchmark")
         at: Any = manager.add_server(pywbem.WBEMServer(connection))

@@ -84,6 +84,9 @@ def main(
         float, typer.Option(min=0.05, help="How long each operation is measured each time.")
     ] = 0.5,
     rounds: Annotated[int, typer.Option(min=1, help="How often; the least of all counts.")] = 5,
+    only: Annotated[
+        str, typer.Option(help="Measure only operations of which the name begins like this.")
+    ] = "",
     as_json_object: Annotated[
         bool, typer.Option("--json", help="Print one JSON object; times are in seconds.")
     ] = False,
@@ -105,7 +108,7 @@ def main(
             server = stack.enter_context(stage.cim_server())
             with CimClient(server.url) as client:
                 await_inventory(client, _NAMESPACE)
-            operations = _operations(systems)
+            operations = [one for one in _operations(systems) if one.name.startswith(only)]
             with PreparedConnection(server.url) as connection:
                 replies = [_replies(connection, one) for one in operations]
             flat = [reply for several in replies for reply in several]

@@ -114,7 +114,7 @@ class Stage:
             )
         )
 
-    def cim_server(self) -> Daemon:
+    def cim_server(self, *options: str) -> Daemon:
         """Make a `virtcim serve` over the toolstack, without passwords; the caller starts it."""
         self._servers += 1
         return Daemon(
@@ -127,6 +127,7 @@ class Stage:
             "none",
             "--state",
             str(self._directory / f"serve-{self._servers}"),
+            *options,
             log=self._directory / "serve.log",
         )
 
