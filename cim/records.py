@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import ClassVar, Literal, Protocol
 
 from virtcim.errormap import ENGLISH
 
 __all__ = [
     "CimError",
+    "Keeping",
+    "KeptText",
     "MethodResult",
     "ObjectPath",
     "Record",
@@ -79,14 +82,45 @@ class ObjectPath:
         return f"{self.namespace}:{self.class_name}" + (f".{keys}" if keys else "")
 
 
+# What whoever writes a record may keep with it: its text, what makes it differ from others like it,
+# or nothing, as there will be no second time.
+Keeping = Literal["text", "differences", "nothing"]
+
+
+class KeptText(Protocol):
+    """The text of a record by one writer, as what makes it differ from others."""
+
+    @property
+    def writer(self) -> object:
+        """Who has written it."""
+
+    @property
+    def further(self) -> KeptText | None:
+        """What others have written."""
+
+    @property
+    def number(self) -> int:
+        """How many there are, with this one."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How much memory it takes, about."""
+
+    def text(self) -> bytes:
+        """The whole text."""
+
+
 class Record:
     """One CIM instance: its class, its name, and its property values by declared property name.
 
     Properties without an entry are NULL. A record is never changed after it was made; whoever
-    writes it may keep the texts in ``encoded``, by the writer.
+    writes it may keep the texts in ``encoded``, by the writer, or in ``differences``, as
+    ``keeping`` says.
     """
 
-    __slots__ = ("class_name", "encoded", "path", "values")
+    __slots__ = ("class_name", "differences", "encoded", "path", "values")
+
+    keeping: ClassVar[Keeping] = "text"
 
     def __init__(
         self, class_name: str, values: Mapping[str, Value], path: ObjectPath | None = None
@@ -95,6 +129,10 @@ class Record:
         self.values = values
         self.path = path
         self.encoded: dict[object, bytes] | None = None
+        self.differences: KeptText | None = None
+
+    def release(self) -> None:
+        """The text is kept, and the values will hardly be needed: forget what can be had again."""
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar, Unpack
 
 from virtcim.cim.records import MethodResult, ObjectPath, Record, RecordList, Value
@@ -63,10 +63,11 @@ class GuardedProviders:
         found = self._providers.enumerate_instances(namespace, class_name)
         if self._guard.administers_all:
             return found
+        is_seen = self._listing()
         # The very list, whose text is kept, where the requester may see all of it.
-        if isinstance(found, RecordList) and all(map(self._is_seen, found)):
+        if isinstance(found, RecordList) and all(map(is_seen, found)):
             return found
-        return filter(self._is_seen, found)
+        return filter(is_seen, found)
 
     def get_instance(self, path: ObjectPath) -> Record:
         """One instance."""
@@ -136,6 +137,19 @@ class GuardedProviders:
         if self._guard.administers_all:
             return found
         return [one for one in found if self._is_seen(one)]
+
+    def _listing(self) -> Callable[[Record], bool]:
+        """``_is_seen`` for records of one namespace: most of their paths are not made for it."""
+        verdicts: dict[str, bool | None] = {}
+
+        def is_seen(record: Record) -> bool:
+            name = record.class_name
+            if name not in verdicts and record.path is not None:
+                verdicts[name] = self._verdict(record.path)
+            verdict = verdicts.get(name)
+            return self._is_seen(record) if verdict is None else verdict
+
+        return is_seen
 
     def _is_seen(self, one: Record | ObjectPath) -> bool:
         """Whether the requester may see it, and all that it names."""

@@ -79,6 +79,14 @@ class Limits(ClientLimits):
         what="Most bytes of a reply that is held; a larger one is sent while it is being written.",
     )
 
+    record_cache_bytes: int = limit(
+        256 * _MIB,
+        least=_MIB,
+        most=1024 * 1024 * _MIB,
+        what="Most bytes of instances that are kept for the next read, about; with fewer than all "
+        "need, reading many costs up to ten times the processor time.",
+    )
+
     indication_filters: int = limit(
         1000, least=0, most=100_000, what="Most filters that clients have; no more can be created."
     )

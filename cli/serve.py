@@ -269,6 +269,7 @@ def _run(
                     job_after_s=keeping.job_after_s,
                     incident=incident,
                     most_operations=serving.limits.operations,
+                    most_record_bytes=serving.limits.record_cache_bytes,
                     job_ended=job_ended,
                 )
                 stack.callback(providers.close)

@@ -21,6 +21,7 @@ from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.associations.job_ends import made_elements
 from virtcim.providers.engine.association_engine import Filters, Link
 from virtcim.providers.engine.instance_class import AnyClass, ClassModel
+from virtcim.providers.engine.record_cache import MOST_RECORD_BYTES
 from virtcim.providers.engine.repository import InstanceRepository
 from virtcim.providers.errors import translated
 from virtcim.providers.host.devices import HOST_DEVICES
@@ -113,8 +114,9 @@ class Providers:
     on as a job. Every failure is a CimError. ``state`` is where jobs are kept: a directory, an
     SQLAlchemy URL, or nothing for this process only. ``incident`` logs a programming error within
     a job, and gives the phrase that tells of it; beyond ``most_operations`` further ones are
-    refused. ``job_ended`` is told of each job that ends, at once and in the context of whoever
-    began it, where that was this process. Safe to use from many threads.
+    refused. ``most_record_bytes`` is how much memory records that are kept may take, shared evenly
+    by the hypervisors. ``job_ended`` is told of each job that ends, at once and in the context of
+    whoever began it, where that was this process. Safe to use from many threads.
     """
 
     def __init__(
@@ -126,6 +128,7 @@ class Providers:
         job_after_s: float = 2.0,
         incident: Incident | None = None,
         most_operations: int = MOST_OPERATIONS,
+        most_record_bytes: int = MOST_RECORD_BYTES,
         job_ended: Callable[[Job], None] | None = None,
     ) -> None:
         self._classes = classes
@@ -163,6 +166,7 @@ class Providers:
                 jobs=self._jobs,
                 served=lambda: self._served,
                 repository=self._kept,
+                most_record_bytes=most_record_bytes // len(endpoints),
             )
             for endpoint in endpoints
         ]

@@ -22,7 +22,7 @@ from virtcim.providers.associations.job_ends import named_elements
 from virtcim.providers.associations.table import ASSOCIATIONS
 from virtcim.providers.engine.association_engine import AssociationEngine, Filters, Link
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel
-from virtcim.providers.engine.record_cache import RecordCache
+from virtcim.providers.engine.record_cache import MOST_RECORD_BYTES, RecordCache
 from virtcim.providers.engine.repository import InstanceRepository
 from virtcim.providers.engine.view import Derived, View
 from virtcim.providers.errors import failure, not_found, rejected
@@ -53,6 +53,7 @@ class Namespace:
         jobs: JobStore | None = None,
         served: Callable[[], Mapping[str, Namespace]] = dict,
         repository: Callable[[], InstanceRepository | None] = lambda: None,
+        most_record_bytes: int = MOST_RECORD_BYTES,
     ) -> None:
         self.name = name
         self._classes = classes
@@ -63,7 +64,7 @@ class Namespace:
         self._served = served
         self._repository = repository
         self._derived = Derived()
-        self._cache = RecordCache(name, instance_classes, self.view)
+        self._cache = RecordCache(name, instance_classes, self.view, most_bytes=most_record_bytes)
         own = set(instance_classes)
         table = tuple(
             row

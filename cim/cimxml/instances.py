@@ -10,8 +10,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from virtcim.cim.cimxml.differences import Differences, Likeness
 from virtcim.cim.cimxml.escape import escape, escape_string
-from virtcim.cim.cimxml.paths import class_path, instance_name, instance_path, reference
+from virtcim.cim.cimxml.paths import (
+    class_path,
+    instance_path,
+    name_form,
+    namespace_path,
+    reference,
+)
 from virtcim.cim.data_types import DATA_TYPES
 from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.errors import EncodingError, OutOfRange
@@ -25,6 +32,7 @@ Form = Literal["INSTANCE", "VALUE.NAMEDINSTANCE", "VALUE.OBJECTWITHPATH", "VALUE
 _MAX_WRITERS = 512
 _MAX_LAYOUTS = 512
 _MAX_TEMPLATES = 16
+_MAX_LIKENESSES = 256
 # Of lists that are asked for again and again: 16 MB of text at most.
 _MAX_LISTS = 4
 _MAX_TEXTS_PER_LIST = 8
@@ -73,17 +81,19 @@ class _Layout:
     properties: tuple[_Property, ...]
     templates: dict[tuple[str, ...], _Template] = field(default_factory=dict)
 
-    def text(self, record: Record) -> str:
-        """``<!ELEMENT INSTANCE (QUALIFIER*, (PROPERTY | PROPERTY.ARRAY |
-        PROPERTY.REFERENCE)*)>``"""
+    def parts(self, record: Record) -> tuple[str, tuple[str, ...]]:
+        """The text with a place for each value that is not NULL, and the texts of these.
+
+        ``<!ELEMENT INSTANCE (QUALIFIER*, (PROPERTY | PROPERTY.ARRAY | PROPERTY.REFERENCE)*)>``
+        """
         values = record.values
         text, writers = self.templates.get(tuple(values)) or self._template(values)
         try:
-            return text % tuple([write(values[name]) for name, write in writers])
+            return text, tuple([write(values[name]) for name, write in writers])
         except EncodingError:
             # NULL where others have a value, or something that must be told by its name.
             text, writers = self._template(values)
-            return text % tuple([self._named(name, write, values[name]) for name, write in writers])
+            return text, tuple([self._named(name, write, values[name]) for name, write in writers])
 
     def _named(self, name: str, write: Callable[[object], str], value: object) -> str:
         try:
@@ -150,34 +160,38 @@ class InstanceWriter:
     record that its class does not declare, OutOfRange for an odd value in one.
     """
 
-    __slots__ = ("_form", "_last", "_layout", "_left_out", "_lists", "_name")
+    __slots__ = ("_form", "_host", "_last", "_layout", "_left_out", "_likenesses", "_lists")
 
     def __init__(
         self,
         form: Form,
-        name: Callable[[ObjectPath], str] | None,
+        host: str,
         layout: Callable[[str], _Layout],
         left_out: Callable[[str], None],
         lists: _KeptLists,
     ) -> None:
         self._lists = lists
         self._form = form
-        self._name = name
+        self._host = host
         self._layout = layout
         self._left_out = left_out
+        # By the name of an instance and its text, both with their places.
+        self._likenesses: dict[tuple[str, str], Likeness] = {}
         # Of the record before, which mostly is of the same class.
         self._last: _Layout | None = None
 
     def __call__(self, record: Record) -> bytes:
         """The element of one record."""
-        kept = record.encoded
-        text = None if kept is None else kept.get(self)
+        text = self._kept(record)
         return self._written(record) if text is None else text
 
     def in_list(self, record: Record) -> bytes:
         """The same where there are others: one instance with an odd value costs only itself."""
-        kept = record.encoded
-        text = None if kept is None else kept.get(self)
+        # As _kept, which this is asked too often for.
+        kept = record.differences
+        if kept is not None and kept.writer is self:
+            return kept.text()
+        text = self._kept(record)
         if text is not None:
             return text
         try:
@@ -185,6 +199,16 @@ class InstanceWriter:
         except OutOfRange as exc:
             self._left_out(str(exc))
             return b""
+
+    def _kept(self, record: Record) -> bytes | None:
+        if record.keeping == "text":
+            return None if record.encoded is None else record.encoded.get(self)
+        kept = record.differences
+        while kept is not None:
+            if kept.writer is self:
+                return kept.text()
+            kept = kept.further
+        return None
 
     def all_of(self, records: RecordList) -> Iterable[bytes]:
         """The elements of a whole list, in fewer pieces where it is asked for again.
@@ -199,7 +223,9 @@ class InstanceWriter:
                 records.encoded.clear()
             records.encoded[self] = ()
             return map(self.in_list, records)
-        # All of them are written, and kept with their records.
+        # All of them are written, and kept with their records; put together only if there is room.
+        if len(records) * len(self.in_list(records[0]) if records else b"") > _MAX_LIST_BYTES:
+            return map(self.in_list, records)
         texts = [*map(self.in_list, records)]
         if sum(map(len, texts)) > _MAX_LIST_BYTES:
             return texts
@@ -208,21 +234,45 @@ class InstanceWriter:
         return pieces
 
     def _written(self, record: Record) -> bytes:
+        text, values = self._layout_of(record).parts(record)
+        name = ""
+        if self._form != "INSTANCE":
+            path = record.path
+            if path is None:
+                raise EncodingError(f"an instance of {record.class_name} has no path")
+            name, keys = name_form(path)
+            values = keys + values
+            if self._form != "VALUE.NAMEDINSTANCE":
+                place = namespace_path(path.namespace, self._host).replace("%", "%%")
+                name = f"<INSTANCEPATH>{place}{name}</INSTANCEPATH>"
+        likeness = self._likenesses.get((name, text))
+        if likeness is None:
+            if len(self._likenesses) >= _MAX_LIKENESSES:
+                self._likenesses = {}
+            whole = f"{name}{text}"
+            if self._form != "INSTANCE":
+                whole = f"<{self._form}>{whole}</{self._form}>"
+            likeness = self._likenesses[name, text] = Likeness(whole)
+        if record.keeping == "differences":
+            before = record.differences
+            further = before if before is None or before.number < _MAX_TEXTS_PER_RECORD else None
+            difference = record.differences = Differences(self, *likeness.of(values), further)
+            record.release()
+            return difference.text()
+        encoded = likeness.text(values)
+        if record.keeping == "text":
+            kept = record.encoded
+            if kept is None or len(kept) >= _MAX_TEXTS_PER_RECORD:
+                record.encoded = {self: encoded}
+            else:
+                kept[self] = encoded
+        return encoded
+
+    def _layout_of(self, record: Record) -> _Layout:
         layout = self._last
         if layout is None or layout.class_name != record.class_name:
             layout = self._last = self._layout(record.class_name)
-        text = layout.text(record)
-        if self._name is not None:
-            if record.path is None:
-                raise EncodingError(f"an instance of {record.class_name} has no path")
-            text = f"<{self._form}>{self._name(record.path)}{text}</{self._form}>"
-        encoded = text.encode()
-        kept = record.encoded
-        if kept is None or len(kept) >= _MAX_TEXTS_PER_RECORD:
-            record.encoded = {self: encoded}
-        else:
-            kept[self] = encoded
-        return encoded
+        return layout
 
 
 class Encoder:
@@ -256,10 +306,9 @@ class Encoder:
         if writer is None:
             if len(self._writers) >= _MAX_WRITERS:
                 self._writers = {}
-            name = instance_name if form == "VALUE.NAMEDINSTANCE" else self.instance_path
             writer = self._writers[form, selection] = InstanceWriter(
                 form,
-                None if form == "INSTANCE" else name,
+                self._host,
                 lambda class_name: self._layout(class_name, selection),
                 self._left_out,
                 self._lists,

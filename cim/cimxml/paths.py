@@ -12,7 +12,14 @@ from functools import lru_cache
 from virtcim.cim.cimxml.escape import escape, is_plain
 from virtcim.cim.records import KeyValue, ObjectPath
 
-__all__ = ["class_path", "instance_name", "instance_path", "reference"]
+__all__ = [
+    "class_path",
+    "instance_name",
+    "instance_path",
+    "name_form",
+    "namespace_path",
+    "reference",
+]
 
 _STRING = '<KEYVALUE VALUETYPE="string">%s</KEYVALUE>'
 _REFERENCE = "<VALUE.REFERENCE>%s</VALUE.REFERENCE>"
@@ -27,6 +34,17 @@ def instance_name(path: ObjectPath) -> str:
     if not text:
         text = path.encoded_name = _of_one_kind(path) or _of_any_kinds(path)
     return text
+
+
+def name_form(path: ObjectPath) -> tuple[str, tuple[str, ...]]:
+    """The INSTANCENAME as a text with a place for each of some values, and these."""
+    names, values = zip(*path.keys, strict=True) if path.keys else ((), ())
+    kinds = {*map(type, values)}
+    if kinds == _ALL_STRINGS and is_plain("".join(values)):
+        return _form(path.class_name, names, _STRING), values
+    if kinds == _ALL_REFERENCES:
+        return _form(path.class_name, names, _REFERENCE), tuple(map(reference, values))
+    return instance_name(path).replace("%", "%%"), ()
 
 
 def _of_one_kind(path: ObjectPath) -> str:
@@ -95,18 +113,19 @@ def _reference(path: ObjectPath) -> str:
 def instance_path(path: ObjectPath, host: str) -> str:
     """``<!ELEMENT INSTANCEPATH (NAMESPACEPATH, INSTANCENAME)>``"""
     return (
-        f"<INSTANCEPATH>{_namespace_path(path.namespace, host)}{instance_name(path)}</INSTANCEPATH>"
+        f"<INSTANCEPATH>{namespace_path(path.namespace, host)}{instance_name(path)}</INSTANCEPATH>"
     )
 
 
 def class_path(class_name: str, namespace: str, host: str) -> str:
     """``<!ELEMENT CLASSPATH (NAMESPACEPATH, CLASSNAME)>``"""
     name = f'<CLASSNAME NAME="{class_name}"/>'
-    return f"<CLASSPATH>{_namespace_path(namespace, host)}{name}</CLASSPATH>"
+    return f"<CLASSPATH>{namespace_path(namespace, host)}{name}</CLASSPATH>"
 
 
 @lru_cache(maxsize=_MAX_FORMS)
-def _namespace_path(namespace: str, host: str) -> str:
+def namespace_path(namespace: str, host: str) -> str:
+    """``<!ELEMENT NAMESPACEPATH (HOST, LOCALNAMESPACEPATH)>``"""
     place = _local_namespace_path(namespace)
     return f"<NAMESPACEPATH><HOST>{host}</HOST>{place}</NAMESPACEPATH>"
 

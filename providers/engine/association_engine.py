@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
-from virtcim.cim.records import ObjectPath, Record, Value
+from virtcim.cim.records import Keeping, ObjectPath, Record, Value
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel
 from virtcim.providers.engine.reach import Reach
 from virtcim.providers.engine.view import View
@@ -70,6 +71,14 @@ class Link:
     near: int
     source: AnyNode
     target: AnyNode
+
+
+class _Passing(Record):
+    """An association: made for one answer."""
+
+    __slots__ = ()
+
+    keeping: ClassVar[Keeping] = "nothing"
 
 
 class AssociationEngine:
@@ -165,8 +174,8 @@ class AssociationEngine:
         if association.values is not _no_values:
             values = association.values(first, second).items()
             known = {name: value for name, value in values if value is not None}
-            return Record(association.name, {**keys, **known}, path)
-        return Record(association.name, keys, path)
+            return _Passing(association.name, {**keys, **known}, path)
+        return _Passing(association.name, keys, path)
 
     def _key(self, node: AnyNode) -> tuple[str, AnyClass, str]:
         """What tells instances apart."""

@@ -1,34 +1,32 @@
 """The records of one namespace: unchanged objects keep their record from one read to the next.
 
-A record is computed when it is first asked for and stays while its sources are the same objects
+A record is made when it is first asked for and stays while its sources are the same objects
 (the domain model is immutable: a changed object is a new one). Records of objects that are gone
 are dropped with the next enumeration of their class, or when there are more than there can be.
-Where there are very many, those of the classes that nobody asked for lately are dropped too: with
-the text that a server keeps with each, the whole of a large population would not fit in memory.
+Where all of them take more memory than they may, those of the classes that nobody asked for lately
+are dropped too.
 """
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from itertools import islice
 
-from virtcim.cim.records import ObjectPath, Record, RecordList, Value
+from virtcim.cim.records import ObjectPath, Record, RecordList
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode
+from virtcim.providers.engine.kept_record import KeptRecord
 from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
 
-__all__ = ["RecordCache", "unchanged"]
+__all__ = ["MOST_RECORD_BYTES", "RecordCache", "unchanged"]
 
-_log = logging.getLogger(__name__)
-
-_Entry = tuple[Sources, Record]
+#: What records may take unless an administrator says otherwise: those of 10,000 systems fit.
+MOST_RECORD_BYTES = 256 * 2**20
 # Below this number of records nobody looks for those that are gone.
 _FEW = 1024
-# So many records of one namespace are kept; with their texts some 120 MB.
-_MOST = 20_000
+# The memory of a record is that of so many of its class.
+_LOOKED_AT = 4
 
 
 class _ClassRecords:
@@ -37,7 +35,7 @@ class _ClassRecords:
     __slots__ = ("entries", "limit", "listed", "listing", "lock", "used")
 
     def __init__(self) -> None:
-        self.entries: dict[str, _Entry] = {}
+        self.entries: dict[str, KeptRecord] = {}
         # All records, and the state of everything that they belong to.
         self.listed: tuple[object, RecordList] | None = None
         self.limit = _FEW
@@ -47,11 +45,17 @@ class _ClassRecords:
         self.lock = threading.Lock()
         self.listing = threading.Lock()
 
+    @property
+    def record_bytes(self) -> float:
+        """How much memory one record takes, about."""
+        sample = [one.size_bytes for one in islice(self.entries.values(), _LOOKED_AT)]
+        return sum(sample) / len(sample) if sample else 0.0
+
 
 class RecordCache:
     """The records of the instances in one namespace; safe to use from many threads.
 
-    ``view`` gives what there is now, ``most`` is how many records are kept.
+    ``view`` gives what there is now, ``most_bytes`` is how much memory the records may take.
     """
 
     def __init__(
@@ -60,13 +64,15 @@ class RecordCache:
         classes: Iterable[AnyClass],
         view: Callable[[], View],
         *,
-        most: int = _MOST,
+        most_bytes: int = MOST_RECORD_BYTES,
     ) -> None:
         self._namespace = namespace
         self._view = view
-        self._most = most
+        self._most_bytes = most_bytes
         self._uses = 0
         self._additions = 0
+        # Names with their texts take as much as all the rest.
+        self._keeps_names = True
         self._classes = {each.name: _ClassRecords() for each in classes}
 
     def record(self, node: AnyNode) -> Record:
@@ -74,19 +80,19 @@ class RecordCache:
         known = self._classes[node.instance_class.name]
         identity = node.identity
         entry = known.entries.get(identity)
-        if entry is None or not unchanged(entry[0], node.sources):
+        if entry is None or not unchanged(entry.node.sources, node.sources):
             entry = self._added(known, identity, node)
         self._use(known)
-        return entry[1]
+        return entry
 
-    def _added(self, known: _ClassRecords, identity: str, node: AnyNode) -> _Entry:
+    def _added(self, known: _ClassRecords, identity: str, node: AnyNode) -> KeptRecord:
         """The new record of one instance, unless another thread was faster."""
         with known.lock:
             if len(known.entries) > known.limit:
                 self._forget_gone(node.instance_class, known)
             entry = known.entries.get(identity)
-            if entry is None or not unchanged(entry[0], node.sources):
-                entry = known.entries[identity] = self._made(identity, node)
+            if entry is None or not unchanged(entry.node.sources, node.sources):
+                entry = known.entries[identity] = KeptRecord(node, self._namespace)
                 self._additions += 1
                 if self._additions % _FEW == 0:
                     self._make_room(known)
@@ -96,16 +102,20 @@ class RecordCache:
         """The record of one instance as it was; where it is not kept any more, made for once."""
         identity = node.identity
         entry = self._classes[node.instance_class.name].entries.get(identity)
-        if entry is None or not unchanged(entry[0], node.sources):
-            entry = self._made(identity, node)
-        return entry[1]
+        if entry is None or not unchanged(entry.node.sources, node.sources):
+            entry = KeptRecord(node, self._namespace)
+        return entry
 
     def path(self, node: AnyNode) -> ObjectPath:
         """The name of one instance: that of its record where there is one, text and all."""
         known = None if node.namespace else self._classes.get(node.instance_class.name)
         entry = None if known is None else known.entries.get(node.identity)
-        path = None if entry is None else entry[1].path
-        return node.path(self._namespace) if path is None else path
+        path = None if entry is None else entry.known_path
+        if path is None:
+            path = node.path(self._namespace)
+            if entry is not None and self._keeps_names:
+                entry.path = path
+        return path
 
     def enumerate(self, instance_class: AnyClass, view: View) -> RecordList:
         """The records of every instance of one class (without its subclasses)."""
@@ -115,16 +125,16 @@ class RecordCache:
         with known.listing:
             if state is not None and known.listed is not None and known.listed[0] is state:
                 return known.listed[1]
-            entries: dict[str, _Entry] = {}
+            entries: dict[str, KeptRecord] = {}
             before = known.entries
             # Without the lock: who wants one record waits for no list.
             for node in instance_class.all(view):
                 identity = node.identity
                 entry = before.get(identity)
-                if entry is None or not unchanged(entry[0], node.sources):
-                    entry = self._made(identity, node)
+                if entry is None or not unchanged(entry.node.sources, node.sources):
+                    entry = KeptRecord(node, self._namespace)
                 entries[identity] = entry
-            records = RecordList(record for _, record in entries.values())
+            records = RecordList(entries.values())
             with known.lock:
                 known.entries = entries
                 known.limit = 2 * len(entries) + _FEW
@@ -136,17 +146,25 @@ class RecordCache:
         self._uses += 1
         known.used = self._uses
 
+    @property
+    def size_bytes(self) -> int:
+        """How much memory the records take, about."""
+        return round(sum(len(each.entries) * each.record_bytes for each in self._classes.values()))
+
     def _make_room(self, wanted: _ClassRecords) -> None:
-        """Forget the classes that were used longest ago, while there are too many records."""
-        total = sum(len(each.entries) for each in self._classes.values())
+        """Forget the classes that were used longest ago, while the records take too much memory."""
+        total = self.size_bytes
+        self._keeps_names = total <= self._most_bytes / 2
         for each in sorted(self._classes.values(), key=lambda one: one.used):
-            if total <= self._most:
+            if total <= self._most_bytes:
                 return
             if each is not wanted:
-                total -= len(each.entries)
+                total -= round(len(each.entries) * each.record_bytes)
                 each.entries, each.listed = {}, None
-        newest = islice(wanted.entries.items(), total - self._most, None)
-        wanted.entries, wanted.listed = dict(newest), None
+        if total > self._most_bytes:
+            too_many = round((total - self._most_bytes) / wanted.record_bytes)
+            newest = islice(wanted.entries.items(), too_many, None)
+            wanted.entries, wanted.listed = dict(newest), None
 
     def _forget_gone(self, instance_class: AnyClass, known: _ClassRecords) -> None:
         there = {node.identity for node in instance_class.all(self._view())}
@@ -154,28 +172,6 @@ class RecordCache:
             identity: entry for identity, entry in known.entries.items() if identity in there
         }
         known.limit = 2 * len(there) + _FEW
-
-    def _made(self, identity: str, node: AnyNode) -> _Entry:
-        name, keys = node.instance_class.name, node.instance_class.shape.keys(identity)
-        values = {**keys, **_values(node)}
-        path = ObjectPath(name, keys, namespace=self._namespace)
-        known_values = {name: value for name, value in values.items() if value is not None}
-        return node.sources, Record(name, known_values, path)
-
-
-def _values(node: AnyNode) -> Mapping[str, Value]:
-    """What is to be shown of an instance; where that fails it costs only this one."""
-    try:
-        return node.values()
-    except Exception as error:  # noqa: BLE001 - the boundary of one instance
-        _report(f"{node.instance_class.name} {node.identity}", repr(error))
-        return {}
-
-
-@lru_cache(maxsize=256)
-def _report(what: str, error: str) -> None:
-    """Say once what cannot be shown."""
-    _log.error("only the keys of %s can be shown: %s", what, error)
 
 
 def unchanged(before: Sources, now: Sources) -> bool:

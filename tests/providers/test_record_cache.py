@@ -57,7 +57,11 @@ def test_no_more_records_are_kept_than_fit() -> None:
     endpoint = SimulatedEndpoint(systems=100)
     view = View(namespace="root/virt", endpoint=endpoint)
     kept_classes = (COMPUTER_SYSTEM, SYSTEM_SETTINGS)
-    cache = RecordCache("root/virt", kept_classes, lambda: view, most=150)
+    all_of_one = RecordCache("root/virt", kept_classes, lambda: view)
+    all_of_one.enumerate(COMPUTER_SYSTEM, view)
+    one_bytes = all_of_one.size_bytes / 100
+    most_bytes = round(150 * one_bytes)
+    cache = RecordCache("root/virt", kept_classes, lambda: view, most_bytes=most_bytes)
     systems = cache.enumerate(COMPUTER_SYSTEM, view)
     assert cache.enumerate(COMPUTER_SYSTEM, view)[99] is systems[99]
     settings = cache.enumerate(SYSTEM_SETTINGS, view)
@@ -65,7 +69,8 @@ def test_no_more_records_are_kept_than_fit() -> None:
     again = cache.enumerate(COMPUTER_SYSTEM, view)
     assert again[99] is not systems[99]
     assert again[99].values == systems[99].values
-    small = RecordCache("root/virt", kept_classes, lambda: view, most=50)
+    most_bytes = round(50 * one_bytes)
+    small = RecordCache("root/virt", kept_classes, lambda: view, most_bytes=most_bytes)
     small.enumerate(COMPUTER_SYSTEM, view)
     assert [len(records.entries) for records in small._classes.values()] == [50, 0]
 
@@ -108,3 +113,19 @@ def test_whoever_reads_one_instance_waits_for_no_list() -> None:
         assert [one.values for one in listing.result(60)] == [
             cache.record(one).values for one in (first, second)
         ]
+
+
+def test_values_that_were_forgotten_are_the_same_again() -> None:
+    endpoint = SimulatedEndpoint(systems=2)
+    view = View(namespace="root/virt", endpoint=endpoint)
+    cache = RecordCache("root/virt", [COMPUTER_SYSTEM], lambda: view)
+    [record, _] = cache.enumerate(COMPUTER_SYSTEM, view)
+    before, path, bytes_before = record.values, record.path, cache.size_bytes
+    record.release()
+    assert cache.size_bytes < bytes_before
+    assert record.values is not before
+    assert record.values == before
+    assert record.path == path
+    record.release()
+    record.release()
+    assert record.values == before

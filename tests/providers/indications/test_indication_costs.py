@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -11,9 +12,10 @@ from tests.providers.conftest import MakeProviders
 from tests.providers.indications.conftest import Listen
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from tests.providers.simulated_population import HOST
+from virtcim.cim.records import Value
 from virtcim.hypervisor.model import PowerState
+from virtcim.providers.engine import kept_record
 from virtcim.providers.engine.instance_class import AnyNode
-from virtcim.providers.engine.record_cache import RecordCache
 
 MANY = 10_000
 
@@ -22,13 +24,13 @@ MANY = 10_000
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[AnyNode]:
     """The instances that were computed."""
     nodes: list[AnyNode] = []
-    made = RecordCache._made
+    made = kept_record._values
 
-    def counting(cache: RecordCache, identity: str, node: AnyNode) -> object:
+    def counting(node: AnyNode) -> Mapping[str, Value]:
         nodes.append(node)
-        return made(cache, identity, node)
+        return made(node)
 
-    monkeypatch.setattr(RecordCache, "_made", counting)
+    monkeypatch.setattr(kept_record, "_values", counting)
     return nodes
 
 

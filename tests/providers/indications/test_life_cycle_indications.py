@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
 
@@ -21,9 +22,11 @@ from tests.providers.simulated_endpoint import SimulatedEndpoint
 from tests.providers.simulated_population import HOST, REPOSITORY, identity, virtual_system
 from tests.providers.systems import VM, change, system_path
 from tests.providers.waiting import ended, job_of
+from virtcim.cim.records import Value
 from virtcim.hypervisor.model import PowerState
 from virtcim.providers import Providers
-from virtcim.providers.engine.record_cache import RecordCache
+from virtcim.providers.engine import kept_record
+from virtcim.providers.engine.instance_class import AnyNode
 
 SETTINGS = "VirtCIM_VirtualSystemSettingData"
 
@@ -173,13 +176,13 @@ def test_nothing_is_computed_while_nobody_wants_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     computed: list[object] = []
-    made = RecordCache._made
+    made = kept_record._values
 
-    def counting(cache: RecordCache, identity: str, node: object) -> object:
+    def counting(node: AnyNode) -> Mapping[str, Value]:
         computed.append(node)
-        return made(cache, identity, node)  # type: ignore[arg-type]
+        return made(node)
 
-    monkeypatch.setattr(RecordCache, "_made", counting)
+    monkeypatch.setattr(kept_record, "_values", counting)
     sink = listen(providers, wants=wants)
     for number in range(8):
         endpoint.replace(replace(endpoint.systems[number], name_label=f"renamed {number}"))
