@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
 from virtcim.cim.cimxml.values import shown
-from virtcim.cim.path_text import path_text
 from virtcim.cim.records import ObjectPath, Record
 from virtcim.cimserver.errors import invalid_parameter
-from virtcim.cimserver.indications.subscriptions.snapshot import (
-    KEPT_CLASSES,
-    Element,
-    Snapshot,
-    Surroundings,
-)
-from virtcim.cimserver.indications.subscriptions.tables import element_key
+from virtcim.cimserver.indications.subscriptions.elements import Element
+from virtcim.cimserver.indications.subscriptions.snapshot import Subscribed, Surroundings
 from virtcim.cimserver.queries import InvalidQuery, UnknownLanguage
+from virtcim.providers import ErrorCode, failure
 from virtcim.providers.interop.object_manager import SERVER_NAME, SERVER_SYSTEM_CLASS
 
-__all__ = ["KEYS", "check_filter", "checked_path", "found_element", "referred"]
+__all__ = ["KEYS", "MayTouch", "check_filter", "check_owner", "checked_path", "without_keys"]
 
 KEYS = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
 _INDICATION = "CIM_Indication"
 _MOST_CHARACTERS = 1024
+MayTouch = Callable[[str, str], bool]
+"""Whether the client may use, change and delete what a user has created in a namespace."""
 
 
 def checked_path(namespace: str, given: Record) -> ObjectPath:
@@ -76,32 +73,23 @@ def check_filter(values: Mapping[str, Any], surroundings: Surroundings) -> None:
         )
 
 
-def found_element(
-    snapshot: Snapshot, surroundings: Surroundings, path: ObjectPath
-) -> Element | None:
-    """The filter, collection or destination that ``path`` names, also by its superclass.
-
-    Raises CimError where the keys are those of no such instance.
-    """
-    namespace = surroundings.namespaces.get(path.namespace.lower())
-    if namespace is None:
-        return None
-    for name, instance_class in KEPT_CLASSES.items():
-        if surroundings.compiler.classes.is_a(name, path.class_name):
-            identity = instance_class.shape.identity(path)
-            if identity is not None:
-                element = snapshot.elements.get(element_key(namespace, name, identity))
-                if element is not None:
-                    return element
-    return None
+def check_owner(one: Element | Subscribed, may_touch: MayTouch) -> None:
+    """Refuse what another client has created to one who is no administrator. Raises CimError."""
+    assert one.row is not None
+    if not may_touch(one.row.principal, one.kept.namespace):
+        raise failure(
+            ErrorCode.ERR_ACCESS_DENIED,
+            f"this instance of {one.kept.class_name} was created by another user; that needs the "
+            f"role administer in {one.kept.namespace}",
+        )
 
 
-def referred(snapshot: Snapshot, surroundings: Surroundings, name: str, given: Record) -> Element:
-    """What the reference ``name`` of a new subscription names. Raises CimError that names it."""
-    path = given.values.get(name)
-    if not isinstance(path, ObjectPath) or not path.keys:
-        raise invalid_parameter(f"{name} is needed: the name of an instance")
-    element = found_element(snapshot, surroundings, path)
-    if element is None:
-        raise invalid_parameter(f"{name}: there is no instance {path_text(path)}")
-    return element
+def without_keys(path: ObjectPath, given: Record, wanted: Iterable[str]) -> list[str]:
+    """The properties to change that are no keys. Raises CimError for a key that would change."""
+    keys = {name.lower(): value for name, value in path.keys}
+    for name in wanted:
+        if name.lower() in keys and name in given.values:
+            value = given.values[name]
+            if value not in (None, keys[name.lower()]):
+                raise invalid_parameter(f"{name} is a key and cannot be changed")
+    return [name for name in wanted if name.lower() not in keys]

@@ -6,9 +6,8 @@ has not happened.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from uuid import uuid4
 
 from virtcim.cim.path_text import path_text
@@ -18,22 +17,41 @@ from virtcim.cimserver.errors import invalid_parameter
 from virtcim.cimserver.indications.subscriptions import properties, tables
 from virtcim.cimserver.indications.subscriptions.checks import (
     KEYS,
+    MayTouch,
     check_filter,
+    check_owner,
     checked_path,
+    without_keys,
+)
+from virtcim.cimserver.indications.subscriptions.elements import KEPT_CLASSES, path_of
+from virtcim.cimserver.indications.subscriptions.index import SubscriptionIndex
+from virtcim.cimserver.indications.subscriptions.kinds import (
+    DESTINATIONS,
+    FAMILIES,
+    FILTERS,
+    KINDS,
+    REFERENCES,
+    SUBSCRIPTIONS,
+    Kind,
+)
+from virtcim.cimserver.indications.subscriptions.lookup import (
+    element_named,
     found_element,
     referred,
+    subscription_named,
 )
-from virtcim.cimserver.indications.subscriptions.index import SubscriptionIndex
 from virtcim.cimserver.indications.subscriptions.model import DeliverySettings, Subscription
-from virtcim.cimserver.indications.subscriptions.properties import Properties
+from virtcim.cimserver.indications.subscriptions.refusals import (
+    already_there,
+    not_there,
+    predefined,
+)
 from virtcim.cimserver.indications.subscriptions.service import settings_of
 from virtcim.cimserver.indications.subscriptions.snapshot import (
     Compiler,
-    Element,
     Snapshot,
     Subscribed,
     Surroundings,
-    path_of,
 )
 from virtcim.cimserver.indications.subscriptions.store import (
     Change,
@@ -45,54 +63,9 @@ from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.queries.properties import Classes
 from virtcim.cimserver.steady_clock import steady_clock
 from virtcim.providers import ErrorCode, StateDatabase, StateError, failure
-from virtcim.providers.interop.indications import (
-    COLLECTION,
-    DESTINATIONS,
-    FILTER,
-    INDICATION_SERVICE,
-)
+from virtcim.providers.interop.indications import INDICATION_SERVICE
 
 __all__ = ["SubscriptionManager"]
-
-# What each class of subscriptions is to.
-_SUBSCRIPTIONS = {
-    "CIM_IndicationSubscription": FILTER.name,
-    "CIM_FilterCollectionSubscription": COLLECTION.name,
-}
-_FAMILIES = (
-    *("CIM_IndicationFilter", "CIM_FilterCollection", "CIM_ListenerDestination"),
-    *("CIM_AbstractIndicationSubscription", "CIM_IndicationService"),
-)
-_REFERENCES = ("Filter", "Handler")
-# Whether the client may use, change and delete what a user has created in a namespace.
-MayTouch = Callable[[str, str], bool]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
-    """What clients create of one kind: its properties, its limit, and what it is called."""
-
-    properties: Properties
-    most: Callable[[Limits], int]
-    classes: frozenset[str]
-    noun: str
-
-
-_FILTERS = _Kind(
-    properties=properties.FILTER,
-    most=lambda limits: limits.indication_filters,
-    classes=frozenset({FILTER.name}),
-    noun="filters",
-)
-_DESTINATIONS = _Kind(
-    properties=properties.DESTINATION,
-    most=lambda limits: limits.listener_destinations,
-    classes=frozenset(each.name for each in DESTINATIONS),
-    noun="listener destinations",
-)
-_KINDS: Mapping[str, _Kind] = {
-    name: kind for kind in (_FILTERS, _DESTINATIONS) for name in kind.classes
-}
 
 
 class SubscriptionManager:
@@ -164,13 +137,13 @@ class SubscriptionManager:
 
     def concerns(self, class_name: str) -> bool:
         """Whether instances of a class are created, changed or deleted here."""
-        return any(self._classes.is_a(class_name, each) for each in _FAMILIES)
+        return any(self._classes.is_a(class_name, each) for each in FAMILIES)
 
     def owner(self, path: ObjectPath) -> str | None:
         """Who has created what a path names; None for what is not there, or predefined."""
         snapshot = self.snapshot
         try:
-            found = self._subscribed(snapshot, path)
+            found = subscription_named(snapshot, self._surroundings, path)
         except CimError:
             return None
         if found is not None:
@@ -182,21 +155,21 @@ class SubscriptionManager:
         self, namespace: str, given: Record, principal: str, *, may_touch: MayTouch
     ) -> ObjectPath:
         """Create an instance and give its name (DSP0200 "CreateInstance"). Raises CimError."""
-        kind = _KINDS.get(given.class_name)
+        kind = KINDS.get(given.class_name)
         if kind is not None:
             return self._create_element(namespace, given, principal, kind)
-        if given.class_name in _SUBSCRIPTIONS:
+        if given.class_name in SUBSCRIPTIONS:
             return self._create_subscription(namespace, given, principal, may_touch)
         raise CimError(
             StatusCode.NOT_SUPPORTED,
             f"instances of {given.class_name} cannot be created by CreateInstance; those of "
-            f"{', '.join((*_KINDS, *_SUBSCRIPTIONS))} can",
+            f"{', '.join((*KINDS, *SUBSCRIPTIONS))} can",
         )
 
     def _create_element(
-        self, namespace: str, given: Record, principal: str, kind: _Kind
+        self, namespace: str, given: Record, principal: str, kind: Kind
     ) -> ObjectPath:
-        if kind is _FILTERS and not self.settings().filter_creation_enabled:
+        if kind is FILTERS and not self.settings().filter_creation_enabled:
             raise CimError(
                 StatusCode.NOT_SUPPORTED,
                 "filters cannot be created: FilterCreationEnabled of the indication service is "
@@ -205,14 +178,15 @@ class SubscriptionManager:
         path = checked_path(namespace, given)
         others = {name: value for name, value in given.values.items() if name not in KEYS}
         values = kind.properties.created(given.class_name, others)
-        if kind is _FILTERS:
+        if kind is FILTERS:
             check_filter(values, self._surroundings)
         with _told_to_client(), self._store.change() as change:
             if found_element(change.snapshot, self._surroundings, path) is not None:
-                raise _already_there(path)
+                raise already_there(path)
             there = sum(row.class_name in kind.classes for row in change.snapshot.rows.elements)
             self._check_limit(there, kind.most(self._limits), kind.noun)
-            identity = _identity(path)
+            identity = KEPT_CLASSES[given.class_name].shape.identity(path)
+            assert identity is not None
             row = tables.ElementRow(
                 id=str(uuid4()),
                 key=tables.element_key(namespace, given.class_name, identity),
@@ -229,23 +203,23 @@ class SubscriptionManager:
     def _create_subscription(
         self, namespace: str, given: Record, principal: str, may_touch: MayTouch
     ) -> ObjectPath:
-        others = {name: value for name, value in given.values.items() if name not in _REFERENCES}
+        others = {name: value for name, value in given.values.items() if name not in REFERENCES}
         values = properties.SUBSCRIPTION.created(given.class_name, others)
         with _told_to_client(), self._store.change() as change:
             source, handler = (
-                referred(change.snapshot, self._surroundings, name, given) for name in _REFERENCES
+                referred(change.snapshot, self._surroundings, name, given) for name in REFERENCES
             )
-            expected = _SUBSCRIPTIONS[given.class_name]
+            expected = SUBSCRIPTIONS[given.class_name]
             if source.kept.class_name != expected:
                 raise invalid_parameter(f"Filter of {given.class_name} is a {expected}")
-            if handler.kept.class_name not in _DESTINATIONS.classes:
+            if handler.kept.class_name not in DESTINATIONS.classes:
                 raise invalid_parameter("Handler is a listener destination")
-            _check_owner(handler, may_touch)
+            check_owner(handler, may_touch)
             keys = {"Filter": path_of(source.kept), "Handler": path_of(handler.kept)}
             path = ObjectPath(given.class_name, keys, namespace=namespace)
             key = tables.subscription_key(source.key, handler.key)
             if key in change.snapshot.subscribed:
-                raise _already_there(path)
+                raise already_there(path)
             there = len(change.snapshot.rows.subscriptions)
             self._check_limit(there, self._limits.subscriptions, "subscriptions")
             row = tables.SubscriptionRow(
@@ -284,20 +258,20 @@ class SubscriptionManager:
             if self._classes.is_a(INDICATION_SERVICE.name, path.class_name):
                 self._modify_service(change, path, given, wanted)
                 return
-            subscribed = self._subscribed(change.snapshot, path)
+            subscribed = subscription_named(change.snapshot, self._surroundings, path)
             if subscribed is not None:
-                _check_owner(subscribed, may_touch)
+                check_owner(subscribed, may_touch)
                 self._modify_subscription(change, subscribed, given, wanted)
                 return
-            element = self._element(change.snapshot, path)
-            kind = _KINDS.get(element.kept.class_name)
+            element = element_named(change.snapshot, self._surroundings, path)
+            kind = KINDS.get(element.kept.class_name)
             if kind is None or element.row is None:
-                raise _predefined(path)
-            _check_owner(element, may_touch)
+                raise predefined(path)
+            check_owner(element, may_touch)
             before = element.row.properties
-            changeable = _without_keys(path_of(element.kept), given, wanted)
+            changeable = without_keys(path_of(element.kept), given, wanted)
             after = kind.properties.changed(given.class_name, before, given.values, changeable)
-            if kind is _FILTERS:
+            if kind is FILTERS:
                 check_filter(after, self._surroundings)
             tables.change_element(change.connection, element.row.id, after)
 
@@ -309,7 +283,7 @@ class SubscriptionManager:
         before = one.row.properties
         keys = {"Filter": path_of(one.source.kept), "Handler": path_of(one.handler.kept)}
         path = ObjectPath(one.kept.class_name, keys, namespace=one.kept.namespace)
-        changeable = _without_keys(path, given, wanted)
+        changeable = without_keys(path, given, wanted)
         after = properties.SUBSCRIPTION.changed(given.class_name, before, given.values, changeable)
         is_same = after["SubscriptionState"] == before["SubscriptionState"]
         changed = one.row.changed if is_same else change.now
@@ -323,24 +297,24 @@ class SubscriptionManager:
         instances = change.snapshot.instances(path.namespace, INDICATION_SERVICE.name)
         identity = INDICATION_SERVICE.shape.identity(path)
         if identity not in [each.identity for each in instances]:
-            raise _not_there(path)
+            raise not_there(path)
         before = change.snapshot.rows.service
-        changeable = _without_keys(path, given, wanted)
+        changeable = without_keys(path, given, wanted)
         after = properties.SERVICE.changed(given.class_name, before, given.values, changeable)
         tables.change_service(change.connection, after)
 
     def delete(self, path: ObjectPath, *, may_touch: MayTouch) -> None:
         """Delete an instance (DSP0200 "DeleteInstance"). Raises CimError."""
         with _told_to_client(), self._store.change() as change:
-            subscribed = self._subscribed(change.snapshot, path)
+            subscribed = subscription_named(change.snapshot, self._surroundings, path)
             if subscribed is not None:
-                _check_owner(subscribed, may_touch)
+                check_owner(subscribed, may_touch)
                 change.remove_subscriptions([subscribed.row.id])
                 return
-            element = self._element(change.snapshot, path)
+            element = element_named(change.snapshot, self._surroundings, path)
             if element.row is None:
-                raise _predefined(path)
-            _check_owner(element, may_touch)
+                raise predefined(path)
+            check_owner(element, may_touch)
             number = len(change.snapshot.subscribed_of(element.key))
             if number:
                 raise failure(
@@ -371,31 +345,6 @@ class SubscriptionManager:
                 ErrorCode.ERR_OPERATION_FAILED, f"there are {there} {noun}, and no more can be made"
             )
 
-    def _element(self, snapshot: Snapshot, path: ObjectPath) -> Element:
-        element = found_element(snapshot, self._surroundings, path)
-        if element is None:
-            raise _not_there(path)
-        return element
-
-    def _subscribed(self, snapshot: Snapshot, path: ObjectPath) -> Subscribed | None:
-        """The subscription that ``path`` names, None where it names something else."""
-        if not any(self._classes.is_a(each, path.class_name) for each in _SUBSCRIPTIONS):
-            return None
-        ends = [path.key(name) for name in _REFERENCES]
-        elements = [
-            found_element(snapshot, self._surroundings, end)
-            for end in ends
-            if isinstance(end, ObjectPath)
-        ]
-        if len(elements) == len(ends) and None not in elements:
-            source, handler = elements
-            assert source is not None
-            assert handler is not None
-            found = snapshot.subscribed.get(tables.subscription_key(source.key, handler.key))
-            if found is not None and found.kept.namespace.lower() == path.namespace.lower():
-                return found
-        raise _not_there(path)
-
 
 @contextmanager
 def _told_to_client() -> Iterator[None]:
@@ -403,47 +352,3 @@ def _told_to_client() -> Iterator[None]:
         yield
     except StateError as exc:
         raise failure(ErrorCode.ERR_OPERATION_FAILED, str(exc)) from exc
-
-
-def _check_owner(one: Element | Subscribed, may_touch: MayTouch) -> None:
-    """Refuse what another client has created to one who is no administrator. Raises CimError."""
-    assert one.row is not None
-    if not may_touch(one.row.principal, one.kept.namespace):
-        raise failure(
-            ErrorCode.ERR_ACCESS_DENIED,
-            f"this instance of {one.kept.class_name} was created by another user; that needs the "
-            f"role administer in {one.kept.namespace}",
-        )
-
-
-def _identity(path: ObjectPath) -> str:
-    instance_class = next(each for each in (FILTER, *DESTINATIONS) if each.name == path.class_name)
-    identity = instance_class.shape.identity(path)
-    assert identity is not None
-    return identity
-
-
-def _without_keys(path: ObjectPath, given: Record, wanted: Iterable[str]) -> list[str]:
-    """The properties to change that are no keys. Raises CimError for a key that would change."""
-    keys = {name.lower(): value for name, value in path.keys}
-    for name in wanted:
-        if name.lower() in keys and name in given.values:
-            value = given.values[name]
-            if value not in (None, keys[name.lower()]):
-                raise invalid_parameter(f"{name} is a key and cannot be changed")
-    return [name for name in wanted if name.lower() not in keys]
-
-
-def _already_there(path: ObjectPath) -> CimError:
-    return failure(ErrorCode.ERR_ALREADY_EXIST, f"{path_text(path)} is already there", source=path)
-
-
-def _not_there(path: ObjectPath) -> CimError:
-    return CimError(StatusCode.NOT_FOUND, f"there is no instance {path_text(path)}")
-
-
-def _predefined(path: ObjectPath) -> CimError:
-    return CimError(
-        StatusCode.NOT_SUPPORTED,
-        f"{path_text(path)} is predefined and can be neither changed nor deleted",
-    )

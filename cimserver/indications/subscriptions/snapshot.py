@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from virtcim.cim.records import ObjectPath, Value
+from virtcim.cim.records import Value
 from virtcim.cim.value_maps import OnFatalErrorPolicy, PersistenceType, SubscriptionState
 from virtcim.cimserver.indications.subscriptions.destinations import read_destination
+from virtcim.cimserver.indications.subscriptions.elements import (
+    KEPT_CLASSES,
+    Element,
+    key_of,
+    path_of,
+    predefined_elements,
+    report,
+    single_instance,
+    source_namespaces,
+    stored_elements,
+)
 from virtcim.cimserver.indications.subscriptions.index import SubscriptionIndex
 from virtcim.cimserver.indications.subscriptions.model import Destination, Subscription
 from virtcim.cimserver.indications.subscriptions.predefined import (
     COLLECTION_ID,
-    COLLECTION_VALUES,
-    PREDEFINED,
-    QUERY_LANGUAGE,
 )
 from virtcim.cimserver.indications.subscriptions.service import (
     CAPABILITIES_ID,
@@ -26,7 +33,6 @@ from virtcim.cimserver.indications.subscriptions.service import (
     service,
 )
 from virtcim.cimserver.indications.subscriptions.tables import (
-    ElementRow,
     Rows,
     SubscriptionRow,
     element_key,
@@ -39,28 +45,13 @@ from virtcim.providers import INTEROP
 from virtcim.providers.engine.repository import KeptInstance, KeptSubscription
 from virtcim.providers.interop.indications import (
     COLLECTION,
-    DESTINATIONS,
     FILTER,
     INDICATION_CAPABILITIES,
     INDICATION_SERVICE,
     INDICATION_SERVICE_NAME,
 )
-from virtcim.providers.interop.object_manager import SERVER_NAME, SERVER_SYSTEM_CLASS
 
-__all__ = ["Compiler", "Element", "Snapshot", "Subscribed", "Surroundings", "path_of"]
-
-_log = logging.getLogger(__name__)
-
-KEPT_CLASSES = {each.name: each for each in (FILTER, *DESTINATIONS, COLLECTION)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Element:
-    """A filter, a collection or a destination; ``row`` is None where it is predefined."""
-
-    key: str
-    kept: KeptInstance
-    row: ElementRow | None = None
+__all__ = ["Compiler", "Snapshot", "Subscribed", "Surroundings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -109,14 +100,6 @@ class Surroundings:
     clock: Callable[[], float]
 
 
-def path_of(kept: KeptInstance) -> ObjectPath:
-    """The name of a kept instance."""
-    instance_class = KEPT_CLASSES[kept.class_name]
-    return ObjectPath(
-        kept.class_name, instance_class.shape.keys(kept.identity), namespace=kept.namespace
-    )
-
-
 class Snapshot:
     """Implements ``InstanceRepository`` for one moment; never changed after it was made.
 
@@ -131,19 +114,24 @@ class Snapshot:
         self._by_class: dict[tuple[str, str], list[KeptInstance]] = {}
         self._by_element: dict[str, list[Subscribed]] = {}
         namespaces = surroundings.namespaces
-        for element in (*_predefined(namespaces), *_stored(rows.elements, namespaces)):
+        for element in (
+            *predefined_elements(namespaces),
+            *stored_elements(rows.elements, namespaces),
+        ):
             self.elements[element.key] = element
             self._add(element.kept)
-        self._add(_single(INDICATION_SERVICE.name, INDICATION_SERVICE_NAME, service(rows.service)))
+        self._add(
+            single_instance(INDICATION_SERVICE.name, INDICATION_SERVICE_NAME, service(rows.service))
+        )
         said = capabilities(surroundings.limits, is_persistent=surroundings.is_persistent)
-        self._add(_single(INDICATION_CAPABILITIES.name, CAPABILITIES_ID, said))
+        self._add(single_instance(INDICATION_CAPABILITIES.name, CAPABILITIES_ID, said))
         told: list[Subscription] = []
         for row in rows.subscriptions:
             try:
                 told += self._subscribe(row, surroundings)
             except (KeyError, TypeError, ValueError) as exc:
                 # One row that cannot be read costs only itself.
-                _report(f"the subscription {row.id}", f"it cannot be read: {exc!r}")
+                report(f"the subscription {row.id}", f"it cannot be read: {exc!r}")
         self.index = SubscriptionIndex(
             told,
             surroundings.compiler.classes,
@@ -159,7 +147,7 @@ class Snapshot:
         source, handler = self.elements.get(row.source), self.elements.get(row.handler)
         namespace = surroundings.namespaces.get(row.namespace.lower())
         if source is None or handler is None or namespace is None:
-            _report(f"the subscription {row.id}", "its filter or destination is not served now")
+            report(f"the subscription {row.id}", "its filter or destination is not served now")
             return []
         kept = KeptSubscription(
             class_name=row.class_name,
@@ -190,7 +178,7 @@ class Snapshot:
             try:
                 query = surroundings.compiler.query(source.values)
             except (InvalidQuery, UnknownLanguage) as exc:
-                _report(f"the filter {path_of(source)}", f"its query cannot be used: {exc}")
+                report(f"the filter {path_of(source)}", f"its query cannot be used: {exc}")
                 continue
             yield Subscription(
                 id=one.row.id,
@@ -198,7 +186,7 @@ class Snapshot:
                 filter_name=FILTER.shape.keys(source.identity)["Name"],
                 class_name=query.class_name,
                 query=query,
-                source_namespaces=_source_namespaces(source.values),
+                source_namespaces=source_namespaces(source.values),
                 destination=destination,
                 on_fatal_error_policy=OnFatalErrorPolicy(properties["OnFatalErrorPolicy"]),
                 failure_trigger_s=properties.get("FailureTriggerTimeInterval", 0),
@@ -225,7 +213,7 @@ class Snapshot:
 
     def subscriptions_of(self, instance: KeptInstance) -> Iterable[KeptSubscription]:
         """The subscriptions, in any namespace, to a filter or collection, or of a destination."""
-        return (each.kept for each in self.subscribed_of(_key(instance)))
+        return (each.kept for each in self.subscribed_of(key_of(instance)))
 
     def subscribed_of(self, key: str) -> Sequence[Subscribed]:
         """The subscriptions of an element."""
@@ -235,7 +223,7 @@ class Snapshot:
         self, source: KeptInstance, handler: KeptInstance
     ) -> Mapping[str, Value]:
         """The properties of the subscription between two instances, without the references."""
-        one = self.subscribed[subscription_key(_key(source), _key(handler))]
+        one = self.subscribed[subscription_key(key_of(source), key_of(handler))]
         ends = one.ends
         remaining = None if ends is None else max(0, int(ends - self._clock()))
         return {
@@ -257,88 +245,9 @@ class Snapshot:
 
     def collections(self, member: KeptInstance) -> Sequence[KeptInstance]:
         """The collections that a filter is in."""
-        element = self.elements[_key(member)]
+        element = self.elements[key_of(member)]
         return self.instances(INTEROP, COLLECTION.name) if element.row is None else ()
-
-
-def _key(kept: KeptInstance) -> str:
-    return element_key(kept.namespace, kept.class_name, kept.identity)
 
 
 def _time(seconds: float) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _single(class_name: str, identity: str, values: Mapping[str, Value]) -> KeptInstance:
-    return KeptInstance(class_name=class_name, namespace=INTEROP, identity=identity, values=values)
-
-
-def _source_namespaces(values: Mapping[str, Value]) -> frozenset[str]:
-    """Where the indications of a filter come from, in lower case."""
-    named = values.get("SourceNamespaces") or (values["SourceNamespace"],)
-    assert isinstance(named, Sequence)
-    return frozenset(str(each).strip("/").lower() for each in named)
-
-
-def _with_namespaces(
-    values: Mapping[str, Value], namespace: str, namespaces: Mapping[str, str]
-) -> Mapping[str, Value]:
-    """The properties of a filter, with the namespaces that it is about where it names none.
-
-    That is its own (CIM_IndicationFilter.SourceNamespaces); of one in the interop namespace, where
-    nothing ever happens, it is all others.
-    """
-    if values.get("SourceNamespaces") or values.get("SourceNamespace"):
-        return values
-    others = [name for name in namespaces.values() if name != INTEROP]
-    return {**values, "SourceNamespaces": others if namespace == INTEROP else [namespace]}
-
-
-def _predefined(namespaces: Mapping[str, str]) -> Iterator[Element]:
-    for name, description, query in PREDEFINED:
-        path = ObjectPath(
-            FILTER.name,
-            {
-                "SystemCreationClassName": SERVER_SYSTEM_CLASS,
-                "SystemName": SERVER_NAME,
-                "CreationClassName": FILTER.name,
-                "Name": name,
-            },
-        )
-        identity = FILTER.shape.identity(path)
-        assert identity is not None
-        values: dict[str, Value] = {
-            "ElementName": name.partition(":")[2],
-            "Description": description,
-            "Query": query,
-            "QueryLanguage": QUERY_LANGUAGE,
-            "IndividualSubscriptionSupported": True,
-        }
-        shown = _with_namespaces(values, INTEROP, namespaces)
-        yield _element(_single(FILTER.name, identity, shown))
-    yield _element(_single(COLLECTION.name, COLLECTION_ID, COLLECTION_VALUES))
-
-
-def _element(kept: KeptInstance, row: ElementRow | None = None) -> Element:
-    return Element(key=_key(kept), kept=kept, row=row)
-
-
-def _stored(rows: Iterable[ElementRow], namespaces: Mapping[str, str]) -> Iterator[Element]:
-    for row in rows:
-        namespace = namespaces.get(row.namespace.lower())
-        if namespace is None or row.class_name not in KEPT_CLASSES:
-            _report(f"{row.class_name} {row.identity}", f"{row.namespace} is not served now")
-            continue
-        values = row.properties
-        if row.class_name == FILTER.name:
-            values = _with_namespaces(values, namespace, namespaces)
-        kept = KeptInstance(
-            class_name=row.class_name, namespace=namespace, identity=row.identity, values=values
-        )
-        yield _element(kept, row)
-
-
-@lru_cache(maxsize=256)
-def _report(what: str, why: str) -> None:
-    """Say once what is kept, but not used."""
-    _log.warning("%s is left out: %s", what, why)
