@@ -140,6 +140,7 @@ def role(
     Example: virtcim users role ann read operate@root/virt/a
     """
     rights = _rights([] if roles == ["none"] else roles)
+    _read(users)  # only add makes the file
 
     def change(found: dict[str, User]) -> None:
         user = _known(name, found)
@@ -159,6 +160,8 @@ def remove(
 
     Example: virtcim users remove ann
     """
+
+    _read(users)  # only add makes the file
 
     def change(found: dict[str, User]) -> None:
         del found[_known(name, found).name]
@@ -238,6 +241,11 @@ def _rights(roles: Iterable[str]) -> Rights:
 
 
 def _read(path: Path) -> dict[str, User]:
+    if not path.exists():
+        raise _failure(
+            f"there is no users file {path}; name that of the daemon with --users, by default "
+            "`users` in its state directory"
+        )
     try:
         return read_users(path)[0]
     except UsersError as error:

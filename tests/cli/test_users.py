@@ -125,6 +125,17 @@ def test_what_cannot_be_is_said_in_one_sentence_and_changes_nothing(
     assert users.read_bytes() == before
 
 
+@pytest.mark.parametrize("words", [("list",), ("role", "ann", "read"), ("remove", "ann")])
+def test_a_users_file_that_is_not_there_is_said_with_where_it_may_be(
+    users: Path, words: tuple[str, ...]
+) -> None:
+    done = _run(*words, users=users)
+    assert (done.returncode, done.stdout, users.exists()) == (1, "", False)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    said = f"virtcim users: there is no users file {users}; name that of the daemon with --users, "
+    assert lines == [said + "by default `users` in its state directory"]
+
+
 def test_a_password_is_never_an_argument(users: Path) -> None:
     open_users(users, lambda _: None)
     for words in (("add", "ann", "secret"), ("add", "ann", "--password", "secret")):
