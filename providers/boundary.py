@@ -44,6 +44,7 @@ from virtcim.providers.interop.object_manager import (
 )
 from virtcim.providers.interop.profiles import REGISTERED_PROFILE
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
+from virtcim.providers.jobs.membership import Membership
 from virtcim.providers.jobs.runner import MOST_OPERATIONS, Incident, Operations
 from virtcim.providers.namespace import Namespace
 from virtcim.providers.resource_pool_configuration.capabilities import (
@@ -143,10 +144,11 @@ class Providers:
         self._jobs = JobStore(state)
         if job_ended is not None:
             # Before those that nobody can take up are ended.
-            self._jobs.watch(JobEnds(job_ended))
+            self._jobs.watch(JobEnds(job_ended, self._jobs.is_elsewhere))
         self._sources: IndicationSources | None = None
-        for name, endpoint in endpoint_of.items():
-            endpoint.keep_undo_steps(UndoStore(self._jobs.database, name))
+        undo = [(one, UndoStore(self.state, name)) for name, one in endpoint_of.items()]
+        for endpoint, log in undo:
+            endpoint.keep_undo_steps(log)
         self._endpoints = endpoint_of
         self._operations = Operations(
             self._jobs,
@@ -155,6 +157,10 @@ class Providers:
             made_elements,
             incident,
             most_operations,
+        )
+        servers = self.state.servers
+        self._membership = (
+            None if servers is None else Membership(servers, self._jobs, self._operations, undo)
         )
         served = [
             Namespace(
@@ -208,7 +214,9 @@ class Providers:
     def reads_at_once(self, path: ObjectPath) -> bool:
         """Whether reading an instance, or what is around it, waits for nothing and is little."""
         namespace = self._served.get(path.namespace.lower())
-        return namespace is not None and namespace.reads_at_once(path)
+        # Where the state is shared, what a job is now is asked of the database.
+        is_ours = not self.state.is_shared
+        return is_ours and namespace is not None and namespace.reads_at_once(path)
 
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
         """The instances of a class and of its subclasses (DSP0200 "EnumerateInstances").
@@ -344,6 +352,8 @@ class Providers:
     def close(self) -> None:
         """Let go of the job store; operations in progress end as jobs of unknown outcome."""
         self.stop_indications()
+        if self._membership is not None:
+            self._membership.stop()
         self._operations.close()
         self._jobs.close()
 

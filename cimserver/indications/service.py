@@ -56,7 +56,9 @@ class IndicationService:
             changed=providers.subscriptions_changed,
         )
         providers.show(lambda: self.subscriptions.snapshot)
-        self._deliverer = Deliverer(self.queue, self.subscriptions, tls=tls)
+        self._deliverer = Deliverer(
+            self.queue, self.subscriptions, tls=tls, leads=providers.subscriptions_changed
+        )
         self._hub = IndicationHub(
             self.queue,
             lambda: self.subscriptions.index,
@@ -68,7 +70,7 @@ class IndicationService:
     def start(self) -> None:
         """Deliver what waits, and tell of what happens from now on."""
         self._deliverer.start()
-        self._providers.start_indications(self._hub)
+        self._providers.start_indications(self._hub, leads=lambda: self._deliverer.is_leading)
 
     def stop(self) -> None:
         """Tell of nothing any more; what is not delivered waits for the next start."""

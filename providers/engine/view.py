@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TypeVar
 
-from virtcim.errormap import ENGLISH
+from virtcim.errormap import ENGLISH, ErrorCode
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.hypervisor.model import (
     Host,
@@ -18,6 +18,8 @@ from virtcim.hypervisor.model import (
 )
 from virtcim.providers.engine.repository import InstanceRepository
 from virtcim.providers.engine.sources import SystemPart
+from virtcim.providers.errors import failure
+from virtcim.providers.state.database import StateError
 from virtcim.providers.state.job_store import Job, JobElement, JobStore
 
 __all__ = ["Derived", "View"]
@@ -106,15 +108,25 @@ class View:
 
     def jobs(self) -> tuple[Job, ...]:
         """The jobs of this namespace."""
-        return self._jobs.all(self.namespace) if self._jobs else ()
+        return self._fresh_jobs.all(self.namespace) if self._fresh_jobs else ()
 
     def jobs_concerning(self, element: JobElement) -> tuple[Job, ...]:
         """The jobs of this namespace that have to do with an element."""
-        return self._jobs.concerning(self.namespace, element) if self._jobs else ()
+        return self._fresh_jobs.concerning(self.namespace, element) if self._fresh_jobs else ()
 
     def job(self, uuid: str) -> Job | None:
         """The job ``uuid`` of this namespace."""
-        return self._jobs.find(self.namespace, uuid) if self._jobs else None
+        return self._fresh_jobs.find(self.namespace, uuid) if self._fresh_jobs else None
+
+    @cached_property
+    def _fresh_jobs(self) -> JobStore | None:
+        """The jobs of all servers that share the database, as they are now."""
+        if self._jobs is not None:
+            try:
+                self._jobs.refresh()
+            except StateError as error:
+                raise failure(ErrorCode.ERR_OPERATION_FAILED, str(error)) from error
+        return self._jobs
 
     def home(self, system: VirtualSystem) -> Host | None:
         """The host that ``system`` runs on; one that runs nowhere belongs to the first host."""

@@ -11,15 +11,18 @@ from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import sqlalchemy as sa
+
 from virtcim.cim.records import CimError, MethodResult, ObjectPath, StatusCode
 from virtcim.cim.value_maps import JobState
 from virtcim.errormap import ErrorCode, HypervisorError
 from virtcim.hypervisor.change import Made
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.hypervisor.model import Inventory
-from virtcim.providers.coded_error import CodedError
+from virtcim.providers.coded_error import CodedError, Failure
 from virtcim.providers.errors import failure, failure_of, translated
 from virtcim.providers.state.database import StateError
+from virtcim.providers.state.job_requests import JobRequest, JobRequests
 from virtcim.providers.state.job_store import Job, JobElement, JobStore
 
 __all__ = [
@@ -39,6 +42,8 @@ MOST_OPERATIONS = 256
 # After a restart: how long a hypervisor may stay away, and how often it is tried.
 _REACH_S = 60.0
 _ASK_AGAIN_S = 0.25
+# For how long another server is waited for that shall end a job of its own.
+_ANSWER_S = 20.0
 # How often a server that stops looks whether all operations have ended.
 _LOOK_AGAIN_S = 0.05
 
@@ -271,10 +276,16 @@ class Operations:
         self.on_failure: OnFailure = _say_nothing
         self._draining = False
         self._taken_up: set[str] = set()
-        for job in store.unfinished():
-            endpoint = (endpoints or {}).get(job.namespace)
+        self._endpoints = dict(endpoints or {})
+        self._requests = JobRequests(store.database)
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Take up the jobs that nobody runs any more. Raises StateError."""
+        for job in self._store.adopt():
+            endpoint = self._endpoints.get(job.namespace)
             if endpoint is None or not job.task_ref:
-                store.put(_interrupted(job, store))
+                self._store.put(_interrupted(job, self._store))
             else:
                 self._take_up(job, endpoint)
 
@@ -392,9 +403,45 @@ class Operations:
     def cancel(self, job: Job, into: JobState, *, delete: bool = False) -> None:
         """Ask for the end of a job, which will then be in the state ``into``."""
         operation = self._running.get(job.uuid)
-        if operation is None:
+        if operation is not None:
+            operation.cancel(into, delete=delete)
+        elif job.ended or not self._store.is_elsewhere(job.uuid):
             raise _already_ended()
-        operation.cancel(into, delete=delete)
+        else:
+            self._ask_elsewhere(JobRequest(job.uuid, into, delete))
+
+    def _ask_elsewhere(self, request: JobRequest) -> None:
+        """Ask the server that runs a job for its end, and wait for what it says."""
+        deadline = time.monotonic() + _ANSWER_S
+        try:
+            self._requests.ask(request)
+            try:
+                while True:
+                    is_answered, refused = self._requests.answered(request.job)
+                    if is_answered:
+                        break
+                    if time.monotonic() > deadline or self._closing.wait(_ASK_AGAIN_S):
+                        raise _unknown_outcome("the server that runs the job does not answer")
+            finally:
+                self._requests.forget(request.job)
+        except sa.exc.SQLAlchemyError as error:
+            why = self._store.database.reason(error)
+            raise _unknown_outcome(f"the job's server cannot be asked through {why}") from error
+        if refused is not None:
+            raise CodedError(Failure.recalled(refused))
+
+    def cancel_as_requested(self) -> None:
+        """End the jobs of which clients of other servers ask for it. Raises SQLAlchemyError."""
+        for request in self._requests.asked(self._running.keys()):
+            operation = self._running.get(request.job)
+            refused = None
+            try:
+                if operation is None:
+                    raise _already_ended()
+                operation.cancel(request.state, delete=request.forget)
+            except CimError as error:
+                refused = failure_of(error).as_stored()
+            self._requests.answer(request.job, refused)
 
     def _take_up(self, job: Job, endpoint: Endpoint) -> None:
         """Learn how the task of a job ends that an earlier process has begun."""

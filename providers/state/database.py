@@ -6,6 +6,7 @@ several servers share it.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -17,9 +18,12 @@ from virtcim.errormap.state_remedy import damaged, newer, state_remedy
 from virtcim.providers.state.directory import DamagedError, OccupiedError, StateDirectory
 from virtcim.providers.state.indication_queue import make_indication_queue
 from virtcim.providers.state.postgresql import is_postgresql, lock_migrations, open_postgresql
+from virtcim.providers.state.servers import Servers
+from virtcim.providers.state.sharing_tables import share_state
 
 __all__ = ["StateDatabase", "StateError"]
 
+_log = logging.getLogger(__name__)
 # A larger database is not read as a whole at each start.
 _MOST_CHECKED_BYTES = 256 << 20
 _IN_MEMORY = "sqlite://"
@@ -164,6 +168,7 @@ _MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (
     _make_what_was_told_of,
     make_indication_queue,
     _make_subscriptions,
+    lambda connection: share_state(connection, _add_columns),
 )
 
 
@@ -180,6 +185,8 @@ class StateDatabase:
         self.lock = threading.Lock()
         self.closed = False
         self._held: StateDirectory | None = None
+        # This server among those that share the database; None where nobody does.
+        self.servers: Servers | None = None
         self._engine: sa.Engine | None = None
         self.shown = _shown(state) or "memory"
         try:
@@ -208,6 +215,8 @@ class StateDatabase:
             self.close()
             raise self.unusable(error) from error
         self.engine = self._engine
+        if self.is_shared:
+            self.servers = Servers(self.engine)
 
     @property
     def is_exclusive(self) -> bool:
@@ -256,6 +265,14 @@ class StateDatabase:
     def close(self) -> None:
         """Let go of the database and of the directory; another server may use them now."""
         self.closed = True
+        if self.servers is not None:
+            try:
+                self.servers.leave()
+            except sa.exc.SQLAlchemyError as error:
+                _log.warning(
+                    "other servers find out later that this one ends: %s", self.reason(error)
+                )
+            self.servers = None
         if self._engine is not None:
             self._engine.dispose()
         held, self._held = self._held, None
@@ -265,6 +282,10 @@ class StateDatabase:
     def unusable(self, error: Exception) -> StateError:
         """Say that the state cannot be kept there, and what to do about it."""
         return StateError(f"the state cannot be kept in {self.reason(error)}")
+
+    def unreadable(self, error: Exception) -> StateError:
+        """Say that the state cannot be read, and what to do about it."""
+        return StateError(f"the state cannot be read from {self.reason(error)}")
 
     def reason(self, error: Exception) -> str:
         """Where it cannot be kept, why, and what to do about it, after "cannot be ... in"."""

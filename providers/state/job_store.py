@@ -21,6 +21,7 @@ from virtcim.errormap import ErrorCode
 from virtcim.providers.coded_error import Failure
 from virtcim.providers.state.database import StateDatabase, StateError
 from virtcim.providers.state.readable_rows import read_each
+from virtcim.providers.state.shared_jobs import SharedJobRows
 
 __all__ = [
     "MOST_ENDED",
@@ -98,10 +99,16 @@ JobWatcher = Callable[[str, str, Job | None], None]
 
 
 class JobEnds:
-    """A JobWatcher that tells of each job when it ends, also of one of an earlier process."""
+    """A JobWatcher that tells of each job when it ends, also of one of an earlier process.
 
-    def __init__(self, tell: Callable[[Job], None]) -> None:
+    The end of one that ``is_elsewhere`` is told by the server that has it.
+    """
+
+    def __init__(
+        self, tell: Callable[[Job], None], is_elsewhere: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self._tell = tell
+        self._is_elsewhere = is_elsewhere
         self._running: set[str] = set()
 
     def __call__(self, _namespace: str, uuid: str, job: Job | None) -> None:
@@ -110,7 +117,7 @@ class JobEnds:
             self._running.add(uuid)
         elif uuid in self._running:
             self._running.discard(uuid)
-            if job is not None:
+            if job is not None and not self._is_elsewhere(uuid):
                 self._tell(job)
 
 
@@ -141,6 +148,9 @@ _TIMES = ("submitted", "changed", "updated")
 _COLUMNS = tuple(column.name for column in _JOBS.columns)
 
 
+_RUNNING = (JobState.RUNNING, JobState.SHUTTING_DOWN)
+
+
 def _now() -> datetime:
     return datetime.now(UTC)
 
@@ -164,12 +174,16 @@ class JobStore:
         self.monotonic = monotonic
         self.database = StateDatabase(state)
         self._lock = self.database.lock
-        self._engine = self.database.engine
+        servers = self.database.servers
+        self._shared = None if servers is None else SharedJobRows(_JOBS, servers)
+        self._revision = -1
+        jobs: list[Job] = []
         try:
-            with self._engine.begin() as connection:
-                jobs = read_each(
-                    connection, sa.select(_JOBS), _JOBS.c.uuid, job_from_row, _say_unreadable
-                )
+            if self._shared is None:
+                with self.database.engine.begin() as connection:
+                    jobs = read_each(
+                        connection, sa.select(_JOBS), _JOBS.c.uuid, job_from_row, _say_unreadable
+                    )
         except sa.exc.SQLAlchemyError as error:
             self.database.close()
             raise self.database.unusable(error) from error
@@ -185,6 +199,65 @@ class JobStore:
         for job in sorted(self._jobs.values(), key=lambda job: job.changed):
             self._index(job.uuid, before=None, after=job)
             self._note_end(job)
+        try:
+            self.refresh()
+        except StateError:
+            self.database.close()
+            raise
+
+    def refresh(self) -> None:
+        """See what other servers on the database have changed. Raises StateError."""
+        if self._shared is None:
+            return
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                with self.database.reading() as connection:
+                    changed = self._shared.changes(connection, self._revision)
+            except sa.exc.SQLAlchemyError as error:
+                raise self.database.unreadable(error) from error
+            if changed is None:
+                return
+            self._revision = changed.revision
+            for row in changed.rows:
+                self._take_over(row)
+            for uuid in self._jobs.keys() - changed.uuids - self._unwritten.keys():
+                self._drop(uuid)
+
+    def _take_over(self, row: Mapping[str, Any]) -> None:
+        """Show a job as another server has written it."""
+        assert self._shared is not None
+        if row["uuid"] in self._shared.mine:
+            return
+        try:
+            job = job_from_row(row)
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            _say_unreadable(str(row["uuid"]), error)
+            return
+        self._show(job)
+
+    def adopt(self) -> tuple[Job, ...]:
+        """The jobs that nobody runs any more, which are this server's now. Raises StateError."""
+        if self._shared is None:
+            return self.unfinished()
+        with self._lock:
+            try:
+                with self.database.transaction() as connection:
+                    rows = self._shared.adopt(connection, [int(each) for each in _RUNNING])
+            except sa.exc.SQLAlchemyError as error:
+                raise self.database.unusable(error) from error
+            adopted = []
+            for row in rows:
+                self._take_over(row)
+                self._shared.mine.add(row["uuid"])
+                if row["uuid"] in self._jobs:
+                    adopted.append(self._jobs[row["uuid"]])
+            return tuple(adopted)
+
+    def is_elsewhere(self, uuid: str) -> bool:
+        """Whether another server has a job."""
+        return self._shared is not None and uuid not in self._shared.mine
 
     def all(self, namespace: str) -> tuple[Job, ...]:
         """The jobs of one namespace, the oldest first."""
@@ -246,17 +319,21 @@ class JobStore:
             if self._closed:
                 raise StateError("the server is stopping")
             try:
-                self._write({job.uuid: job}, quick=True)
+                self._write({job.uuid: job}, quick=True, shown=False)
             except sa.exc.SQLAlchemyError as error:
                 raise self.database.unusable(error) from error
 
     def note_reserved(self, job: Job) -> None:
         """Keep what the next process has to know of a job that clients do not see yet."""
-        self._try_to_write(job.uuid, job, quick=True)
+        with self._lock:
+            if not self._closed:
+                self._try(job.uuid, job, quick=True, shown=False)
 
     def release(self, uuid: str) -> None:
         """Forget a job that clients have never seen."""
-        self._try_to_write(uuid, None, quick=True)
+        with self._lock:
+            if not self._closed:
+                self._try(uuid, None, quick=True)
 
     def publish(self, job: Job) -> None:
         """Keep a job that a client is promised. Raises StateError where it cannot be kept."""
@@ -275,7 +352,9 @@ class JobStore:
             if self._closed:
                 return
             self._try(job.uuid, job)
-            self._show(job)
+            # One that another server has taken over is what that one says.
+            if self._shared is None or job.uuid not in self._shared.lost:
+                self._show(job)
 
     def _show(self, job: Job) -> None:
         # Found by what it has made as soon as it is read, from whichever thread.
@@ -285,14 +364,9 @@ class JobStore:
         self._note_end(job)
         self._tell(job.namespace, job.uuid, job)
 
-    def _try_to_write(self, uuid: str, job: Job | None, *, quick: bool) -> None:
-        with self._lock:
-            if not self._closed:
-                self._try(uuid, job, quick=quick)
-
-    def _try(self, uuid: str, job: Job | None, *, quick: bool = False) -> None:
+    def _try(self, uuid: str, job: Job | None, *, quick: bool = False, shown: bool = True) -> None:
         try:
-            self._write({uuid: job}, quick=quick)
+            self._write({uuid: job}, quick=quick, shown=shown)
         except sa.exc.SQLAlchemyError as error:
             if not self._unwritten:
                 _log.error(
@@ -301,9 +375,23 @@ class JobStore:
                 )
             self._unwritten[uuid] = job
 
-    def _write(self, jobs: Mapping[str, Job | None], *, quick: bool = False) -> None:
-        """Write jobs, and what could not be written before. Raises SQLAlchemyError."""
+    def _write(
+        self, jobs: Mapping[str, Job | None], *, quick: bool = False, shown: bool = True
+    ) -> None:
+        """Write jobs, and what could not be written before. Raises SQLAlchemyError.
+
+        ``shown``: clients see them.
+        """
         waiting = {**self._unwritten, **jobs}
+        if self._shared is not None:
+            shared = {
+                uuid: None if job is None else row_of_job(job) for uuid, job in waiting.items()
+            }
+            with self.database.transaction(quick=quick) as connection:
+                self._shared.write(connection, shared, shown=shown)
+            self._shared.written(shared)
+            self._unwritten.clear()
+            return
         rows = [row_of_job(job) for job in waiting.values() if job is not None]
         with self.database.transaction(quick=quick) as connection:
             connection.execute(_DELETION, [{"of_uuid": uuid} for uuid in waiting])
@@ -330,11 +418,14 @@ class JobStore:
     def _remove(self, uuid: str) -> None:
         if self._closed or uuid not in self._jobs:
             return
+        self._drop(uuid)
+        self._try(uuid, None)
+
+    def _drop(self, uuid: str) -> None:
         gone = self._jobs.pop(uuid)
         self._removals.pop(uuid, None)
         self._index(uuid, before=gone, after=None)
         self._tell(gone.namespace, uuid, None)
-        self._try(uuid, None)
 
     def close(self) -> None:
         """Let go of the database; a job that ends from now on is found unfinished next time."""

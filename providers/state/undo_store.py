@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from virtcim.hypervisor.undo import UndoLogError, UndoStep, UnfinishedOperation
 from virtcim.providers.state.database import StateDatabase
 from virtcim.providers.state.readable_rows import read_each
+from virtcim.providers.state.servers import Servers, is_nobodys
 
 __all__ = ["UndoStore"]
 
@@ -29,6 +30,7 @@ _UNDO = sa.Table(
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("begun", sa.Float, nullable=False),
     sa.Column("steps", sa.JSON, nullable=False),
+    sa.Column("server", sa.String(36), nullable=False, server_default=""),
 )
 
 
@@ -39,6 +41,8 @@ class UndoStore:
         self._database = database
         self._namespace = namespace
         self._unreadable: set[str] = set()  # of which the log has been told
+        # Those that are this server's, where others share the database.
+        self._mine: set[str] = set()
 
     def put(self, operation: UnfinishedOperation) -> None:
         """Keep an operation as it is now; it is durable on return. Raises UndoLogError."""
@@ -50,17 +54,68 @@ class UndoStore:
             "begun": operation.begun.timestamp(),
             "steps": [asdict(step) for step in operation.steps],
         }
+        if self._database.servers is not None:
+            self._put_shared(self._database.servers, operation.id, row)
+            return
         self._execute(
             sa.delete(_UNDO).where(_UNDO.c.id == operation.id), sa.insert(_UNDO).values(row)
         )
 
+    def _put_shared(self, servers: Servers, operation_id: str, row: Mapping[str, object]) -> None:
+        """One that was taken for dead may not go on: another takes back what it did."""
+        is_mine = (_UNDO.c.id == operation_id) & (_UNDO.c.server == servers.id)
+        try:
+            with self._database.lock, self._connected() as connection:
+                if operation_id not in self._mine:
+                    servers.be_there(connection)
+                    connection.execute(sa.insert(_UNDO).values({**row, "server": servers.id}))
+                    is_kept = True
+                else:
+                    kept = connection.execute(sa.update(_UNDO).where(is_mine).values(row))
+                    is_kept = kept.rowcount == 1
+        except sa.exc.SQLAlchemyError as exc:
+            raise self._unusable(exc) from exc
+        if not is_kept:
+            raise UndoLogError("this server was not heard of for a while, and another took over")
+        self._mine.add(operation_id)
+
+    def adopt(self) -> bool:
+        """Take over what servers have left that are gone: whether there was anything.
+
+        Raises UndoLogError.
+        """
+        servers = self._database.servers
+        if servers is None:
+            return False
+        left = sa.update(_UNDO).where(
+            _UNDO.c.namespace == self._namespace, is_nobodys(_UNDO.c.server)
+        )
+        try:
+            with self._database.lock, self._connected() as connection:
+                servers.be_there(connection)
+                taken = connection.execute(
+                    left.values(server=servers.id).returning(_UNDO.c.id)
+                ).scalars()
+                adopted = set(taken)
+        except sa.exc.SQLAlchemyError as exc:
+            raise self._unusable(exc) from exc
+        self._mine |= adopted
+        return bool(adopted)
+
     def remove(self, operation_id: str) -> None:
         """Forget an operation that has ended, or was taken back. Raises UndoLogError."""
+        if self._database.servers is not None:
+            is_mine = _UNDO.c.server == self._database.servers.id
+            self._execute(sa.delete(_UNDO).where(_UNDO.c.id == operation_id, is_mine))
+            self._mine.discard(operation_id)
+            return
         self._execute(sa.delete(_UNDO).where(_UNDO.c.id == operation_id))
 
     def unfinished(self) -> tuple[UnfinishedOperation, ...]:
         """The operations that have not ended, the oldest first. Raises UndoLogError."""
         query = sa.select(_UNDO).where(_UNDO.c.namespace == self._namespace).order_by(_UNDO.c.begun)
+        if self._database.servers is not None:
+            query = query.where(_UNDO.c.server == self._database.servers.id)
         try:
             with self._database.lock, self._connected() as connection:
                 return tuple(

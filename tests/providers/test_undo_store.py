@@ -66,7 +66,9 @@ def test_the_next_process_finds_them_and_another_hypervisor_does_not(state: str)
     UndoStore(database, "root/virt/a").put(operation("1", *STEPS))
     database.close()
     database = StateDatabase(state)
-    assert UndoStore(database, "root/virt/a").unfinished() == (operation("1", *STEPS),)
+    successor = UndoStore(database, "root/virt/a")
+    assert successor.adopt() is database.is_shared
+    assert successor.unfinished() == (operation("1", *STEPS),)
     assert UndoStore(database, "root/virt/b").unfinished() == ()
     database.close()
 
@@ -80,7 +82,9 @@ def test_a_server_that_has_let_go_of_its_state_writes_nothing_any_more(state: st
         with pytest.raises(UndoLogError, match="stopping"):
             write()
     database = StateDatabase(state)
-    assert len(UndoStore(database, "root/virt").unfinished()) == 1
+    successor = UndoStore(database, "root/virt")
+    successor.adopt()
+    assert len(successor.unfinished()) == 1
     database.close()
 
 

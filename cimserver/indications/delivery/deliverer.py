@@ -53,9 +53,12 @@ class Deliverer:
         tls: ListenerTls | None = None,
         timeouts: Timeouts | None = None,
         patience: Patience | None = None,
+        leads: Callable[[], None] = lambda: None,
     ) -> None:
+        """``leads`` is called whenever this deliverer begins or ceases to be the one that sends."""
         self._queue = queue
         self._subscribers = subscribers
+        self._leads = leads
         self._tls = tls or ListenerTls()
         self._timeouts = timeouts or Timeouts()
         if patience is None:
@@ -71,7 +74,11 @@ class Deliverer:
             if self._session is None:
                 ownership = Ownership(self._queue.database, patience=self._patience)
                 self._session = _Session(
-                    self._queue, self._subscribers, ownership, connect=self._connect
+                    self._queue,
+                    self._subscribers,
+                    ownership,
+                    connect=self._connect,
+                    leads=self._leads,
                 )
                 self._session.start()
 
@@ -84,6 +91,12 @@ class Deliverer:
             session, self._session = self._session, None
         if session is not None:
             session.stop(timeout_s)
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether this deliverer is the one of several on the database that sends."""
+        session = self._session
+        return session is not None and session.is_leading
 
     def wake(self, destinations: Collection[str]) -> None:
         """Something was put for these destinations by this process, and is durable."""
@@ -108,10 +121,13 @@ class _Session:
         ownership: Ownership,
         *,
         connect: Callable[[str], ListenerConnection],
+        leads: Callable[[], None],
     ) -> None:
         self._queue = queue
         self._subscribers = subscribers
         self._ownership = ownership
+        self._leads = leads
+        self._was_leading = False
         self._connect = connect
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
@@ -122,6 +138,11 @@ class _Session:
         self._watcher = threading.Thread(target=self._watch, name="indications", daemon=True)
         self._writer = threading.Thread(target=self._write, name="sent indications", daemon=True)
         self._cleaned_at = float("-inf")
+
+    @property
+    def is_leading(self) -> bool:
+        """As ``Deliverer.is_leading``; what is ours alone needs no beat."""
+        return not self._queue.database.is_shared or self._ownership.is_held
 
     def start(self) -> None:
         """Watch the queue from now on."""
@@ -184,6 +205,9 @@ class _Session:
     def _watch(self) -> None:
         while not self._stopping.is_set():
             pause_s = self._outage.attempt("look", self._look, _OUTAGE_PAUSE_S)
+            if self._was_leading != self.is_leading:
+                self._was_leading = self.is_leading
+                self._leads()
             self._stopping.wait(pause_s)
             self._woken.wait(_POLL_S)
             self._woken.clear()
@@ -201,7 +225,9 @@ class _Session:
     def _look(self) -> float:
         """See for whom something waits, and have somebody for each."""
         waiting = self._queue.waiting()
-        if not (waiting or self._workers) or not self._ownership.hold():
+        # Where others share the database, who sends also tells what changes, and beats for that.
+        is_idle = not (waiting or self._workers) and not self._queue.database.is_shared
+        if is_idle or not self._ownership.hold():
             return 0.0
         now = time.monotonic()
         if now - self._cleaned_at >= _CLEAN_S:

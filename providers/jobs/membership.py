@@ -1,0 +1,83 @@
+"""What a server does for the others that share its database, and they for it.
+
+It counts a beat, adopts what the dead have left, shows what others change, and ends jobs of its
+own as clients of the others ask for.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from virtcim.hypervisor.endpoint import Endpoint
+from virtcim.hypervisor.undo import UndoLogError
+from virtcim.providers.jobs.runner import Operations
+from virtcim.providers.state.database import StateError
+from virtcim.providers.state.job_store import JobStore
+from virtcim.providers.state.servers import Servers
+from virtcim.providers.state.undo_store import UndoStore
+
+__all__ = ["Membership"]
+
+_log = logging.getLogger(__name__)
+# How soon another server is heard of, and how often the beat counts.
+_ROUND_S = 0.5
+_JOIN_S = 40.0
+
+
+class Membership:
+    """One server among those on a database, in a thread of its own until ``stop``."""
+
+    def __init__(
+        self,
+        servers: Servers,
+        jobs: JobStore,
+        operations: Operations,
+        undo: Iterable[tuple[Endpoint, UndoStore]],
+    ) -> None:
+        self._servers = servers
+        self._jobs = jobs
+        self._operations = operations
+        self._undo = tuple(undo)
+        self._stopping = threading.Event()
+        self._is_failing = False
+        self._thread = threading.Thread(target=self._run, name="virtcim-servers", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Do no more for anybody."""
+        self._stopping.set()
+        self._thread.join(_JOIN_S)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._round()
+            except (StateError, UndoLogError, sa.exc.SQLAlchemyError) as error:
+                if not self._is_failing:
+                    _log.error(
+                        "the other servers take this one for dead until the database works: %s",
+                        error if isinstance(error, StateError | UndoLogError) else self._why(error),
+                    )
+                self._is_failing = True
+            except Exception:  # noqa: BLE001 - the thread's boundary
+                _log.exception("what other servers do cannot be followed")
+            else:
+                self._is_failing = False
+            self._stopping.wait(_ROUND_S)
+
+    def _why(self, error: sa.exc.SQLAlchemyError) -> str:
+        return self._jobs.database.reason(error)
+
+    def _round(self) -> None:
+        self._servers.beat()
+        self._jobs.refresh()
+        self._operations.adopt()
+        for endpoint, store in self._undo:
+            if store.adopt():
+                # It looks at what is there, and takes it back.
+                endpoint.keep_undo_steps(store)
+        self._operations.cancel_as_requested()

@@ -1,0 +1,86 @@
+"""The servers on one database: each counts a beat, and one that counts no more is struck off.
+
+What a server had that is struck off, or has ended, is adopted by another. Nobody's time of day
+matters: each measures the others' silence by a clock of its own.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+__all__ = ["HEIR_S", "Servers", "is_nobodys"]
+
+# A server that has not counted for so long is taken for dead.
+HEIR_S = 5.0
+
+_SERVER = sa.Table(
+    "server",
+    sa.MetaData(),
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("beat", sa.BigInteger, nullable=False),
+)
+
+
+def _uptime_s() -> float:
+    """Seconds that include those in which the computer was suspended."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Servers:
+    """This server, ``id``, among those on a database. Raises SQLAlchemyError where that fails."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        *,
+        heir_s: float = HEIR_S,
+        clock: Callable[[], float] = _uptime_s,
+    ) -> None:
+        self.id = str(uuid.uuid4())
+        self._engine = engine
+        self._heir_s = heir_s
+        self._clock = clock
+        # The beat of each other server as it was last seen, and since when.
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def be_there(self, connection: sa.Connection) -> None:
+        """Be one of the servers, before anything is this one's; it may have been struck off."""
+        row = postgresql.insert(_SERVER).values(id=self.id, beat=0)
+        connection.execute(row.on_conflict_do_nothing())
+
+    def beat(self) -> None:
+        """Count, and strike off those that count no more."""
+        with self._engine.begin() as connection:
+            self.be_there(connection)
+            mine = _SERVER.c.id == self.id
+            connection.execute(sa.update(_SERVER).where(mine).values(beat=_SERVER.c.beat + 1))
+            others = connection.execute(sa.select(_SERVER).where(~mine)).all()
+        now = self._clock()
+        seen = {}
+        for server, beat in others:
+            before = self._seen.get(server, (beat, now))
+            seen[server] = before if before[0] == beat else (beat, now)
+        self._seen = seen
+        for server, (beat, since) in seen.items():
+            if now - since >= self._heir_s:
+                self._strike_off(server, beat)
+
+    def leave(self) -> None:
+        """Leave everything to the others, at once."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(_SERVER).where(_SERVER.c.id == self.id))
+
+    def _strike_off(self, server: str, beat: int) -> None:
+        is_silent = (_SERVER.c.id == server) & (_SERVER.c.beat == beat)
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(_SERVER).where(is_silent))
+
+
+def is_nobodys(server: sa.Column[str]) -> sa.ColumnElement[bool]:
+    """Whether something belongs to no server that is there."""
+    return server.not_in(sa.select(_SERVER.c.id))
