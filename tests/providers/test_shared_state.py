@@ -116,9 +116,9 @@ def test_one_that_was_taken_for_dead_does_not_write_what_another_has_taken_over(
     die(first.database, second.database)
     assert {one.uuid for one in second.adopt()} == {"1", "2"}
     assert second.adopt() == ()
-    first.put(replace(job("1"), state=JobState.COMPLETED))
     failed = replace(job("1"), state=JobState.EXCEPTION)
     second.put(failed)
+    first.put(replace(job("1"), state=JobState.COMPLETED))
     for store in stores:
         store.refresh()
         assert store.find(NAMESPACE, "1") == failed
