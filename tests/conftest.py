@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
-from tests.postgresql import PrivatePostgresql, private_postgresql
+if TYPE_CHECKING:
+    from tests.postgresql import PrivatePostgresql
 
 os.environ["LC_ALL"] = "C"
 # A libvirt client that runs as an ordinary user starts a daemon where it finds none: never here.
@@ -29,6 +31,9 @@ hypothesis.settings.load_profile("virtcim")
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PrivatePostgresql]:
     """A PostgreSQL of our own, started by the first test that needs it."""
+    # What does not need it runs without its driver, too.
+    from tests.postgresql import private_postgresql  # noqa: PLC0415
+
     with private_postgresql() as running:
         yield running
 
