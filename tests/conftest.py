@@ -32,7 +32,7 @@ hypothesis.settings.load_profile("virtcim")
 def postgresql() -> Iterator[PrivatePostgresql]:
     """A PostgreSQL of our own, started by the first test that needs it."""
     # What does not need it runs without its driver, too.
-    from tests.postgresql import private_postgresql  # noqa: PLC0415
+    from tests.postgresql import private_postgresql
 
     with private_postgresql() as running:
         yield running
