@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
+import queue
+import socket
 from datetime import UTC, datetime
 
 import pytest
 import pywbem
 from hypothesis import given
 from hypothesis import strategies as st
-from pywbem._listener import ListenerRequestHandler
+from lxml import etree
 
 from tests.cim.everything import extended_schema
 from tests.cimserver.indications.exported import ACCEPTED, refused
@@ -26,6 +29,12 @@ from virtcim.cim.records import Record
 from virtcim.cimserver.declarations import Declarations
 
 CLASS = "CIM_AlertIndication"
+DEADLINE_S = 60.0
+HEADERS = {
+    "Content-Type": "application/xml; charset=utf-8",
+    "CIMExport": "MethodRequest",
+    "CIMExportMethod": "ExportIndication",
+}
 DECLARATIONS = Declarations(extended_schema())
 DECLARED = frozenset(DECLARATIONS.properties(CLASS))
 RECORD = Record(
@@ -44,10 +53,24 @@ def exported(selected: frozenset[str] | None = None, **delivery: str) -> pywbem.
     shared = shared_instance(Encoder(DECLARATIONS, "host"), DECLARED, RECORD, selected)
     given_: dict[str, str] = {"message_id": "7", "filter_name": "virtcim:f", "context": "a#b"}
     request = export_request(shared, **(given_ | delivery), number=2**63 - 1)  # type: ignore[arg-type]
-    message_id, method, parameters = ListenerRequestHandler.parse_export_request(request)
-    assert (message_id, method) == ((given_ | delivery)["message_id"], "ExportIndication")
-    (indication,) = parameters.values()
-    return indication
+    heard: queue.Queue[pywbem.CIMInstance] = queue.Queue()
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    listener = pywbem.WBEMListener("127.0.0.1", http_port=port)
+    listener.add_callback(lambda indication, _: heard.put(indication))
+    listener.start()
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+        connection.request("POST", "/", request, HEADERS)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        assert (answer.status, read_export_response(content)) == (200, None)
+        [message] = etree.fromstring(content)
+        assert message.get("ID") == (given_ | delivery)["message_id"]
+        return heard.get(timeout=DEADLINE_S)
+    finally:
+        listener.stop()
 
 
 def test_a_listener_reads_the_indication_and_what_is_of_this_delivery() -> None:

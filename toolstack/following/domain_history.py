@@ -95,6 +95,7 @@ class DomainHistory:
         self._started: dict[str, datetime] = {}
         self._watched: set[str] = set()
         self._fired: dict[str, str] = {}  # what a watchdog did last, until the next start
+        self._went_on: set[str] = set()  # which left the state that was seen last
         self._panics: set[str] = set()  # whose guest panicked since its start
         self._boot = _boot_id()
         self._lives = {
@@ -127,6 +128,7 @@ class DomainHistory:
             known = self._lives.get(uuid)
             if known is None or known.condition != "running" or uuid in self._changed:
                 self._changed[uuid] = time
+                self._went_on.add(uuid)
 
     def panicked(self, uuid: str, run: int, time: datetime) -> None:
         """The guest panicked."""
@@ -211,6 +213,7 @@ class DomainHistory:
             self._changed.pop(uuid, None)
             self._started.pop(uuid, None)
             self._fired.pop(uuid, None)
+            self._went_on.discard(uuid)
             self._panics.discard(uuid)
             self._watched.discard(uuid)
             if self._lives.pop(uuid, None) is not None:
@@ -227,6 +230,7 @@ class DomainHistory:
             self._watched.clear()
             self._changed.clear()
             self._started.clear()
+            self._went_on.clear()
 
     def _life_of(self, view: DomainView, known: _Life | None, now: datetime) -> _Life:
         changed = self._changed.pop(view.uuid, None)
@@ -234,6 +238,10 @@ class DomainHistory:
         condition = _condition(view)
         same = known is not None and known.id == view.id
         same = same and known is not None and _is_same(known, condition, view.reason)
+        if view.uuid in self._went_on:
+            # Stopped again before anybody looked, it is in the same state for the second time.
+            self._went_on.discard(view.uuid)
+            same = False
         since = known.since if same and known is not None else None
         if changed is not None:
             if since is None or abs(changed - since) > _SAME_CHANGE:

@@ -197,17 +197,17 @@ def _texts(domain: DomainView) -> dict[str, str]:
 def _happened(domain: DomainView) -> dict[str, str]:
     """What the XenAPI has no field for: when the state changed, and what the guest survived."""
     # Empty: nobody saw it.
-    since = "" if domain.since is None else domain.since.isoformat(timespec="seconds")
+    since = "" if domain.since is None else domain.since.isoformat(timespec="milliseconds")
     values = {"state-changed": since}
     if domain.panicked is not None:
-        values["last-panic"] = domain.panicked.isoformat(timespec="seconds")
+        values["last-panic"] = domain.panicked.isoformat(timespec="milliseconds")
     if domain.watchdog_at is not None:
-        values["last-watchdog"] = domain.watchdog_at.isoformat(timespec="seconds")
+        values["last-watchdog"] = domain.watchdog_at.isoformat(timespec="milliseconds")
         values["last-watchdog-action"] = domain.watchdog
     if domain.io_errors:
         values["io-errors"] = json.dumps(
             [
-                {"time": each.time.isoformat(timespec="seconds"), "event": each.event}
+                {"time": each.time.isoformat(timespec="milliseconds"), "event": each.event}
                 for each in domain.io_errors
             ]
         )
@@ -219,5 +219,5 @@ def _stop(domain: DomainView) -> dict[str, Any]:
         return {}
     values = {"stop-reason": domain.stop.reason, "stop-event": json.dumps(domain.stop.event)}
     if domain.since is not None:
-        values["stop-time"] = domain.since.isoformat(timespec="seconds")
+        values["stop-time"] = domain.since.isoformat(timespec="milliseconds")
     return values
