@@ -86,7 +86,13 @@ _log = logging.getLogger(__name__)
 _FIRST_CONNECTION_S = 5.0
 _SWITCH_INTERVAL_S = 0.001
 
-_StateOption = Annotated[str, typer.Option(help="Directory for users and jobs.")]
+_StateOption = Annotated[
+    str,
+    typer.Option(
+        help="Directory for users, jobs and subscriptions, or the postgresql:// URL of a database that "
+        "several servers share."
+    ),
+]
 _JobAfterOption = Annotated[
     float, typer.Option(min=0.0, help="Seconds after which a method answers with a job.")
 ]
