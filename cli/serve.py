@@ -89,8 +89,8 @@ _SWITCH_INTERVAL_S = 0.001
 _StateOption = Annotated[
     str,
     typer.Option(
-        help="Directory for users, jobs and subscriptions, or the postgresql:// URL of a database that "
-        "several servers share."
+        help="Directory for users, jobs and subscriptions, or the postgresql:// URL of a database"
+        " that several servers share."
     ),
 ]
 _JobAfterOption = Annotated[
