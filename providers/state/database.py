@@ -196,6 +196,7 @@ class StateDatabase:
                 self.shown = str(self._held.database)
                 url = f"sqlite:///{self._held.database}"
             self._engine = _open(url)
+            sa.event.listen(self._engine, "checkin", self._given_back)
             with self._engine.begin() as connection:
                 if self._held is not None:
                     _check(connection, self._held)
@@ -278,6 +279,11 @@ class StateDatabase:
         held, self._held = self._held, None
         if held is not None:
             held.close()
+
+    def _given_back(self, _: object, entry: sa.pool.ConnectionPoolEntry) -> None:
+        if self.closed:
+            # What was in use while the others were closed would stay open.
+            entry.invalidate()
 
     def unusable(self, error: Exception) -> StateError:
         """Say that the state cannot be kept there, and what to do about it."""

@@ -12,7 +12,7 @@ import pytest
 from tests.providers.conftest import MakeProviders
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from tests.providers.simulated_population import identity
-from tests.providers.waiting import ended, job_of
+from tests.providers.waiting import ended, job_of, wait_for
 from virtcim.errormap import from_qemu, translate
 from virtcim.hypervisor.model import PowerOperation, PowerState, StopReason
 from virtcim.mof import Schema
@@ -83,6 +83,8 @@ def leave_jobs(endpoint: SimulatedEndpoint, providers: Providers) -> None:
         if not isinstance(value, int):
             endpoint.gate.set()
             ended(providers, job)
+    # What carries the last one is known by then: its job does not change any more.
+    wait_for(lambda: endpoint.held > 0)
 
 
 def system_path(number: int) -> ObjectPath:

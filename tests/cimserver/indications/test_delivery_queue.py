@@ -25,6 +25,7 @@ from virtcim.cimserver.indications.delivery.queue import (
     Sequencing,
 )
 from virtcim.cimserver.indications.delivery.retention import Retention
+from virtcim.cimserver.indications.delivery.tables import PAYLOAD
 from virtcim.providers.state.database import StateDatabase
 
 A = Destination(id="a")
@@ -229,9 +230,8 @@ def test_the_size_tells_what_waits(queue: DeliveryQueue, clock: Clock) -> None:
 
 def test_a_text_that_was_damaged_says_so(queue: DeliveryQueue, database: StateDatabase) -> None:
     put(queue, "1", to=(ONE,))
-    rows_of = sa.text("update indication_payload set text = 'abc'")
     with database.lock, database.engine.begin() as connection:
-        connection.execute(rows_of)
+        connection.execute(sa.update(PAYLOAD).values(text=b"abc"))
     with pytest.raises(ValueError, match="cannot be read"):
         queue.take("a", 1)[0].text()
 

@@ -7,6 +7,7 @@ import logging
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def test_what_is_created_again_is_another_one(subscriber: Subscribing) -> None:
 
 
 def _break(tmp_path: Path, statement: str, *values: object) -> None:
-    with sqlite3.connect(tmp_path / "virtcim.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "virtcim.sqlite")) as database, database:
         assert database.execute(statement, values).rowcount > 0
     database.close()
 
@@ -115,7 +116,7 @@ def test_a_row_that_cannot_be_used_costs_only_itself(
         subscriber.subscribe(subscriber.filter("good"), handler)
         assert subscriber.told(modified(2, 3)) == ["http://good/"]
     # Nothing is reset: what is repaired is there again.
-    with sqlite3.connect(tmp_path / "virtcim.sqlite") as database:
+    with closing(sqlite3.connect(tmp_path / "virtcim.sqlite")) as database, database:
         assert database.execute("SELECT count(*) FROM indication_subscription").fetchone() == (2,)
     database.close()
 
