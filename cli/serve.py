@@ -167,7 +167,7 @@ def _serve(
             ca_files=hypervisor_ca,
             check_hostname=not hypervisor_any_hostname,
         )
-        # A database instead of a directory is for jobs only.
+        # Users are in a directory, also where a database has everything else.
         directory = Path(state) if state and "://" not in state else default_state_directory()
         access = open_access(
             listen,

@@ -24,6 +24,7 @@ from virtcim.errormap.reading.text import as_integer, as_text
 __all__ = [
     "AGENT",
     "AGENT_COMMANDS",
+    "JSON_RPC",
     "LIBVIRT_CARRIER",
     "PROGRAM",
     "bare_libvirt",
@@ -229,7 +230,7 @@ def _child(text: str, operation: str) -> Iterator[Found]:
 
 # How Proxmox VE tells which of QEMU's programs failed, and how Go prints errors of JSON-RPC.
 _COMMAND_FAILED = later(r"\bcommand '([^'\n]{1,2000})' failed: ")
-_JSON_RPC = later(r"\bjsonrpc2: code -?[0-9]{1,6} message: ")
+JSON_RPC = later(r"\bjsonrpc2: code -?[0-9]{1,6} message: ")
 
 
 def _command_failed(text: str, operation: str) -> Iterator[Found]:
@@ -242,7 +243,7 @@ def _command_failed(text: str, operation: str) -> Iterator[Found]:
 
 
 def _json_rpc(text: str, operation: str) -> Iterator[Found]:
-    for match in _JSON_RPC.finditer(text):
+    for match in JSON_RPC.finditer(text):
         yield _server_error(match.start(), ["", text[match.end() :]], operation)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import islice
 
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.forms.causes import JSON_RPC
 from virtcim.errormap.forms.libvirt import from_libvirt
 from virtcim.errormap.forms.printed import bare_words
 from virtcim.errormap.forms.qemu import from_qemu
@@ -88,10 +89,6 @@ def last_raised(text: str) -> tuple[str, str]:
     return (raised[1], looked[raised.end() :].strip()) if raised is not None else ("", text)
 
 
-# How Go's library prints an error of JSON-RPC.
-_JSON_RPC = later(r"\bjsonrpc2: code -?[0-9]{1,6} message: ")
-
-
 # How the storage manager logs what its driver raised.
 STORAGE_RAISED = later(
     r"\bEXCEPTION,? (?:<(?:class|type) '[\w.]{1,80}'>|[A-Za-z][\w.]{2,80}), ?(?=[^\n])"
@@ -100,7 +97,7 @@ STORAGE_RAISED = later(
 
 def _xapi(text: str, operation: str, version: str) -> Fault:
     looked = text[:_LOOKED_AT]
-    head = _JSON_RPC.search(looked) or STORAGE_RAISED.search(looked)
+    head = JSON_RPC.search(looked) or STORAGE_RAISED.search(looked)
     text = text[head.end() :] if head is not None else text.removeprefix(_PROGRAM)
     first = _first_telling(printed_errors(text[:_LOOKED_AT], 1))
     if first is not None:

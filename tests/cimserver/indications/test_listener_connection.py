@@ -72,6 +72,7 @@ def test_no_proxy_of_the_environment_is_asked(
     connection = connected(listener.url)
     connection.send(REQUEST)
     connection.close()
+    assert listener.connections == 1
 
 
 def test_a_listener_that_closes_each_connection_gets_the_next_by_another(
