@@ -90,17 +90,35 @@ class Limits(ClientLimits):
     indication_filters: int = limit(
         1000, least=0, most=100_000, what="Most filters that clients have; no more can be created."
     )
+    indication_filters_per_user: int = limit(
+        250, least=0, most=100_000, what="Most filters of one user; he can create no more."
+    )
     listener_destinations: int = limit(
         1000, least=0, most=100_000, what="Most listener destinations; no more can be created."
     )
+    listener_destinations_per_user: int = limit(
+        250,
+        least=0,
+        most=100_000,
+        what="Most listener destinations of one user; he can create no more.",
+    )
     subscriptions: int = limit(
         1000, least=0, most=100_000, what="Most subscriptions; no more can be created."
+    )
+    subscriptions_per_user: int = limit(
+        250, least=0, most=100_000, what="Most subscriptions of one user; he can create no more."
     )
     waiting_indication_bytes: int = limit(
         64 * _MIB,
         least=64 * 1024,
         most=64 * 1024 * _MIB,
         what="Most bytes that wait for one subscription; beyond them the oldest are dropped.",
+    )
+    indication_queue_bytes: int = limit(
+        1024 * _MIB,
+        least=_MIB,
+        most=1024 * 1024 * _MIB,
+        what="Most bytes that wait for all listeners together; beyond them the oldest are dropped.",
     )
     waiting_indications_s: int = limit(
         _DAY_S,

@@ -106,11 +106,17 @@ def indication_families(queue: DeliveryQueue) -> Iterable[Family]:
         "sent": "Deliveries that a listener has taken.",
         "failed": "Attempts to deliver that failed.",
         "retried": "Attempts to deliver after one that failed.",
-        "dropped": "Deliveries that were given up.",
     }
     for name, text in what.items():
         value = getattr(counts, name)
         yield Family.single(f"virtcim_indications_{name}_total", "counter", text, value)
+    yield Family(
+        name="virtcim_indications_dropped_total",
+        kind="counter",
+        what="Deliveries that were given up, by the reason.",
+        labels=("reason",),
+        values={(why.value,): count for why, count in counts.dropped.items()},
+    )
     yield Family.single(
         "virtcim_indication_queue_deliveries", "gauge", "Deliveries that wait.", size.deliveries
     )

@@ -43,7 +43,9 @@ class IndicationService:
         self.queue = DeliveryQueue(
             providers.state,
             retention=Retention(
-                bytes=limits.waiting_indication_bytes, age_s=limits.waiting_indications_s
+                bytes=limits.waiting_indication_bytes,
+                all_bytes=limits.indication_queue_bytes,
+                age_s=limits.waiting_indications_s,
             ),
         )
         self.subscriptions = SubscriptionManager(

@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
 
-__all__ = ["Counts", "DeliveryCounters"]
+__all__ = ["Counts", "DeliveryCounters", "Dropped"]
+
+
+class Dropped(StrEnum):
+    """Why something that was queued is never sent."""
+
+    SUBSCRIPTION_FULL = "subscription-full"
+    QUEUE_FULL = "queue-full"
+    EXPIRED = "expired"
+    REFUSED = "refused"  # by the listener
+    UNREADABLE = "unreadable"  # what the database gives back
+    NOT_PERMITTED = "not-permitted"  # to whoever subscribed
+    REMOVED = "removed"  # what it waited for, or disabled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """Since the process began: ``sent`` were taken by their listeners, ``failed`` are attempts.
 
-    ``retried`` are attempts after one that failed; ``dropped`` were queued and never taken.
+    ``retried`` are attempts after one that failed; those ``dropped`` were queued and never taken.
     """
 
     queued: int = 0
     sent: int = 0
     failed: int = 0
     retried: int = 0
-    dropped: int = 0
+    dropped: Mapping[Dropped, int] = field(default_factory=dict)
 
 
 class DeliveryCounters:
@@ -27,7 +42,8 @@ class DeliveryCounters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._counts = dict.fromkeys(Counts.__slots__, 0)
+        self._counts = Counter[str]()
+        self._dropped = Counter[Dropped]()
 
     def queued(self, many: int) -> None:
         """So many deliveries were accepted."""
@@ -45,14 +61,15 @@ class DeliveryCounters:
         """An attempt is made after one that failed."""
         self._add("retried", 1)
 
-    def dropped(self, many: int) -> None:
+    def dropped(self, many: int, why: Dropped) -> None:
         """So many will not be sent any more."""
-        self._add("dropped", many)
+        with self._lock:
+            self._dropped[why] += many
 
     def read(self) -> Counts:
         """The counts at present."""
         with self._lock:
-            return Counts(**self._counts)
+            return Counts(**self._counts, dropped={one: self._dropped[one] for one in Dropped})
 
     def _add(self, name: str, many: int) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ from typing import Protocol
 from virtcim.cim.cimxml.exports import export_request
 from virtcim.cimserver.indications.delivery.connection import DeliveryError
 from virtcim.cimserver.indications.delivery.contracts import Subscribers, Subscription
+from virtcim.cimserver.indications.delivery.counters import Dropped
 from virtcim.cimserver.indications.delivery.policy import (
     Failing,
     Verdict,
@@ -118,13 +119,13 @@ class Line:
             return None
         if not self._subscribers.may_be_told(subscription.id):
             self._recorder.deal_with(delivery)
-            self._queue.counters.dropped(1)
+            self._queue.counters.dropped(1, Dropped.NOT_PERMITTED)
             self._withheld[subscription.id] += 1
             return None
         try:
             shared = delivery.text()
         except ValueError as error:
-            self._give_up(delivery, str(error))
+            self._give_up(delivery, Dropped.UNREADABLE, str(error))
             return None
         if self._state.failed_attempts:
             self._queue.counters.retried()
@@ -214,7 +215,7 @@ class Line:
         if verdict is Verdict.TRY_AGAIN:
             return pause_s(self._state.failed_attempts, settings)
         if verdict is Verdict.GIVE_UP_ONE:
-            self._give_up(delivery, "the listener refuses it")
+            self._give_up(delivery, Dropped.REFUSED, "the listener refuses it")
             self._fails_no_more()
         else:
             _log.warning(
@@ -228,10 +229,10 @@ class Line:
                 self._subscribers.remove(subscription.id)
         return 0.0
 
-    def _give_up(self, delivery: Delivery, reason: str) -> None:
+    def _give_up(self, delivery: Delivery, why: Dropped, reason: str) -> None:
         """Never send one: what comes behind it is not to wait."""
         self._recorder.deal_with(delivery)
-        self._queue.counters.dropped(1)
+        self._queue.counters.dropped(1, why)
         _log.warning(
             "number %d of subscription %s is dropped: %s",
             *(delivery.number, delivery.subscription, reason),

@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from virtcim.cimserver.indications.delivery.counters import DeliveryCounters
+from virtcim.cimserver.indications.delivery.counters import DeliveryCounters, Dropped
 from virtcim.cimserver.indications.delivery.retention import Retention
+from virtcim.cimserver.indications.delivery.room import KEPT_SHARE, ROW_BYTES, Room
 from virtcim.cimserver.indications.delivery.statements import (
     ADD_TO_BACKLOG,
     DEAL_WITH,
@@ -51,10 +52,6 @@ _log = logging.getLogger(__name__)
 
 # XML that says everything twice becomes a tenth by the quickest level.
 _COMPRESSION = 1
-# What a row takes beside its payload, with its indexes.
-_ROW_BYTES = 256
-# Where too much is kept, so much is dropped that it does not happen for each that comes.
-_KEPT_SHARE = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,11 +129,15 @@ class QueueSize:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queued:
-    """What was put: for which destinations, and how many were dropped of which subscriptions."""
+    """What was put: for which destinations, and how many were dropped of which subscriptions.
+
+    Those ``dropped`` were too much for their subscription, ``crowded_out`` for the whole queue.
+    """
 
     destinations: Collection[str] = ()
     deliveries: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
+    crowded_out: Mapping[str, int] = field(default_factory=dict)
 
 
 class DeliveryQueue:
@@ -158,6 +159,7 @@ class DeliveryQueue:
         self.counters = counters or DeliveryCounters()
         self.database = database
         self.retention = retention or Retention()
+        self._room = Room(self.retention.all_bytes)
         self._service = service
         self._clock = clock or steady_clock()
 
@@ -173,7 +175,7 @@ class DeliveryQueue:
         sizes: Counter[str] = Counter()
         for entry, text in zip(entries, texts, strict=True):
             for one in entry.addressees:
-                sizes[one.subscription] += len(text) + _ROW_BYTES
+                sizes[one.subscription] += len(text) + ROW_BYTES
         # Rows are locked in one order, whoever does it.
         destinations = sorted(Counter(one.destination for one in everybody).items())
         numbers = {name: self._numbered(connection, name, many) for name, many in destinations}
@@ -187,7 +189,7 @@ class DeliveryQueue:
                 INSERT_PAYLOAD, {"text": text, "size": len(text)}
             ).scalar_one()
             for one in entry.addressees:
-                size = len(text) + _ROW_BYTES
+                size = len(text) + ROW_BYTES
                 rows.append(
                     {
                         "destination": one.destination,
@@ -206,25 +208,34 @@ class DeliveryQueue:
         dropped = {
             name: self._drop_excess(connection, name, totals[name]) for name in sorted(totals)
         }
-        return Queued(destinations=numbers.keys(), deliveries=len(rows), dropped=dropped)
+        return Queued(
+            destinations=numbers.keys(),
+            deliveries=len(rows),
+            dropped=dropped,
+            crowded_out=self._room.make(connection, sum(map(len, texts)) + len(rows) * ROW_BYTES),
+        )
 
     def accepted(self, queued: Queued) -> None:
         """What ``put`` gave is durable now: count it, and say what was dropped for it."""
         self.counters.queued(queued.deliveries)
         for subscription, count in queued.dropped.items():
             if count:
-                self._say_dropped(
-                    subscription, count, f"more than {self.retention.bytes} bytes wait for it"
-                )
+                reason = f"more than {self.retention.bytes} bytes wait for it"
+                self._say_dropped(subscription, count, Dropped.SUBSCRIPTION_FULL, reason)
+        for subscription, count in queued.crowded_out.items():
+            reason = f"more than {self.retention.all_bytes} bytes wait for all listeners"
+            self._say_dropped(subscription, count, Dropped.QUEUE_FULL, reason)
 
     def forget_subscription(self, connection: sa.Connection, subscription: str) -> None:
         """Drop what waits for a subscription that is removed or disabled."""
-        self.counters.dropped(_discard(connection, DELIVERY.c.subscription == subscription))
+        many = _discard(connection, DELIVERY.c.subscription == subscription)
+        self.counters.dropped(many, Dropped.REMOVED)
         connection.execute(sa.delete(BACKLOG).where(BACKLOG.c.subscription == subscription))
 
     def forget_destination(self, connection: sa.Connection, destination: str) -> None:
         """Drop what waits for a destination that is removed; one like it begins a new sequence."""
-        self.counters.dropped(_discard(connection, DELIVERY.c.destination == destination))
+        many = _discard(connection, DELIVERY.c.destination == destination)
+        self.counters.dropped(many, Dropped.REMOVED)
         connection.execute(sa.delete(SEQUENCE).where(SEQUENCE.c.destination == destination))
 
     def waiting(self) -> Sequence[Sequencing]:
@@ -274,9 +285,8 @@ class DeliveryQueue:
             _discard(connection, expired)
             connection.execute(REMOVE_ALL_UNUSED)
         for subscription, count in many:
-            self._say_dropped(
-                subscription, count, f"they have waited for more than {self.retention.age_s:.0f} s"
-            )
+            reason = f"they have waited for more than {self.retention.age_s:.0f} s"
+            self._say_dropped(subscription, count, Dropped.EXPIRED, reason)
 
     def size(self) -> QueueSize:
         """What waits at present."""
@@ -320,11 +330,11 @@ class DeliveryQueue:
         if is_excess is None:
             return 0
         of_subscription = DELIVERY.c.subscription == subscription
-        is_old = DELIVERY.c.before < total - int(most * _KEPT_SHARE)
+        is_old = DELIVERY.c.before < total - int(most * KEPT_SHARE)
         return _discard(connection, of_subscription & is_old)
 
-    def _say_dropped(self, subscription: str, count: int, reason: str) -> None:
-        self.counters.dropped(count)
+    def _say_dropped(self, subscription: str, count: int, why: Dropped, reason: str) -> None:
+        self.counters.dropped(count, why)
         _log.warning(
             "subscription %s: dropped the oldest %d indications: %s", subscription, count, reason
         )

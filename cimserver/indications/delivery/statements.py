@@ -12,12 +12,17 @@ from virtcim.cimserver.indications.delivery.tables import BACKLOG, DELIVERY, PAY
 __all__ = [
     "ADD_TO_BACKLOG",
     "DEAL_WITH",
+    "DROP_OLDEST_DELIVERIES",
+    "DROP_OLDEST_PAYLOADS",
     "INSERT_PAYLOAD",
     "IS_EXCESS",
     "NOTE_FAILURES",
     "NUMBER",
+    "OLDEST_OF_SUBSCRIPTIONS",
+    "OLDEST_SIZES",
     "REMOVE_ALL_UNUSED",
     "REMOVE_UNUSED",
+    "STORED",
     "TAKE",
     "WAITING",
 ]
@@ -74,6 +79,31 @@ _is_unused = ~sa.exists().where(DELIVERY.c.payload == PAYLOAD.c.id)
 # Remove a payload, unless a delivery refers to it.
 REMOVE_UNUSED = sa.delete(PAYLOAD).where(PAYLOAD.c.id == sa.bindparam("unused"), _is_unused)
 REMOVE_ALL_UNUSED = sa.delete(PAYLOAD).where(_is_unused)
+# The bytes of all payloads, and the number of deliveries.
+STORED = sa.select(
+    sa.select(sa.func.coalesce(sa.func.sum(PAYLOAD.c.size), 0)).scalar_subquery(),
+    sa.select(sa.func.count()).select_from(DELIVERY).scalar_subquery(),
+)
+# Payloads beyond an id, the oldest first, with their size and the number of their deliveries.
+OLDEST_SIZES = (
+    sa.select(
+        PAYLOAD.c.id,
+        PAYLOAD.c.size,
+        sa.select(sa.func.count()).where(DELIVERY.c.payload == PAYLOAD.c.id).scalar_subquery(),
+    )
+    .where(PAYLOAD.c.id > sa.bindparam("after"))
+    .order_by(PAYLOAD.c.id)
+    .limit(sa.bindparam("most"))
+)
+_is_old = DELIVERY.c.payload <= sa.bindparam("newest")
+OLDEST_OF_SUBSCRIPTIONS = (
+    sa.select(DELIVERY.c.subscription, sa.func.count().label("many"))
+    .where(_is_old)
+    .group_by(DELIVERY.c.subscription)
+    .order_by(DELIVERY.c.subscription)
+)
+DROP_OLDEST_DELIVERIES = sa.delete(DELIVERY).where(_is_old)
+DROP_OLDEST_PAYLOADS = sa.delete(PAYLOAD).where(PAYLOAD.c.id <= sa.bindparam("newest"))
 NOTE_FAILURES = (
     sa.update(SEQUENCE)
     .where(SEQUENCE.c.destination == _destination)

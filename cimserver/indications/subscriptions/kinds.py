@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from virtcim.cimserver.indications.subscriptions import properties
+from virtcim.cimserver.indications.subscriptions.bounds import (
+    DESTINATION_BOUND,
+    FILTER_BOUND,
+    Bound,
+)
 from virtcim.cimserver.indications.subscriptions.properties import Properties
-from virtcim.cimserver.limits import Limits
 from virtcim.providers.interop.indications import COLLECTION, FILTER
 from virtcim.providers.interop.indications import DESTINATIONS as DESTINATION_CLASSES
 
-__all__ = ["DESTINATIONS", "FAMILIES", "FILTERS", "KINDS", "REFERENCES", "SUBSCRIPTIONS", "Kind"]
+__all__ = [
+    "DESTINATIONS",
+    "FAMILIES",
+    "FILTERS",
+    "KINDS",
+    "REFERENCES",
+    "SUBSCRIPTIONS",
+    "Kind",
+]
 
 SUBSCRIPTIONS: Mapping[str, str] = {
     "CIM_IndicationSubscription": FILTER.name,
@@ -30,25 +42,22 @@ REFERENCES = ("Filter", "Handler")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What clients create of one kind: its properties, its limit, and what it is called."""
+    """What clients create of one kind: its properties, and how many there can be."""
 
     properties: Properties
-    most: Callable[[Limits], int]
+    bound: Bound
     classes: frozenset[str]
-    noun: str
 
 
 FILTERS = Kind(
     properties=properties.FILTER,
-    most=lambda limits: limits.indication_filters,
+    bound=FILTER_BOUND,
     classes=frozenset({FILTER.name}),
-    noun="filters",
 )
 DESTINATIONS = Kind(
     properties=properties.DESTINATION,
-    most=lambda limits: limits.listener_destinations,
+    bound=DESTINATION_BOUND,
     classes=frozenset(each.name for each in DESTINATION_CLASSES),
-    noun="listener destinations",
 )
 KINDS: Mapping[str, Kind] = {
     name: kind for kind in (FILTERS, DESTINATIONS) for name in kind.classes

@@ -15,6 +15,7 @@ from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode
 from virtcim.cim.value_maps import SubscriptionState
 from virtcim.cimserver.errors import invalid_parameter
 from virtcim.cimserver.indications.subscriptions import properties, tables
+from virtcim.cimserver.indications.subscriptions.bounds import SUBSCRIPTION_BOUND
 from virtcim.cimserver.indications.subscriptions.checks import (
     KEYS,
     MayTouch,
@@ -183,8 +184,9 @@ class SubscriptionManager:
         with _told_to_client(), self._store.change() as change:
             if found_element(change.snapshot, self._surroundings, path) is not None:
                 raise already_there(path)
-            there = sum(row.class_name in kind.classes for row in change.snapshot.rows.elements)
-            self._check_limit(there, kind.most(self._limits), kind.noun)
+            there = change.snapshot.rows.elements
+            owners = (row.principal for row in there if row.class_name in kind.classes)
+            kind.bound.check(self._limits, owners, principal)
             identity = KEPT_CLASSES[given.class_name].shape.identity(path)
             assert identity is not None
             row = tables.ElementRow(
@@ -220,8 +222,8 @@ class SubscriptionManager:
             key = tables.subscription_key(source.key, handler.key)
             if key in change.snapshot.subscribed:
                 raise already_there(path)
-            there = len(change.snapshot.rows.subscriptions)
-            self._check_limit(there, self._limits.subscriptions, "subscriptions")
+            owners = (row.principal for row in change.snapshot.rows.subscriptions)
+            SUBSCRIPTION_BOUND.check(self._limits, owners, principal)
             row = tables.SubscriptionRow(
                 id=str(uuid4()),
                 key=key,
@@ -338,12 +340,6 @@ class SubscriptionManager:
         """Remove a subscription whose listener fails, if it is still there. Raises StateError."""
         with self._store.change() as change:
             change.remove_subscriptions([subscription])
-
-    def _check_limit(self, there: int, most: int, noun: str) -> None:
-        if there >= most:
-            raise failure(
-                ErrorCode.ERR_OPERATION_FAILED, f"there are {there} {noun}, and no more can be made"
-            )
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 
 from virtcim.cim.records import Record
+from virtcim.cimserver.indications.delivery.counters import Dropped
 from virtcim.cimserver.indications.delivery.queue import (
     Addressee,
     Delivery,
@@ -133,6 +134,11 @@ def written(text: str) -> bytes:
         '<INSTANCE CLASSNAME="VirtCIM_AlertIndication">'
         f'<PROPERTY NAME="IndicationIdentifier" TYPE="string"><VALUE>{text}</VALUE></PROPERTY>'
     ).encode()
+
+
+def dropped(queue: DeliveryQueue) -> dict[Dropped, int]:
+    """How many were dropped, by the reason."""
+    return {why: count for why, count in queue.counters.read().dropped.items() if count}
 
 
 def rows(database: StateDatabase, statement: str) -> list[tuple[object, ...]]:

@@ -19,9 +19,11 @@ from tests.cimserver.indications.parties import (
     Settings,
     Subscribers,
     Subscription,
+    dropped,
     put,
 )
 from virtcim.cimserver.indications.delivery.connection import DeliveryError
+from virtcim.cimserver.indications.delivery.counters import Dropped
 from virtcim.cimserver.indications.delivery.line import Line
 from virtcim.cimserver.indications.delivery.queue import DeliveryQueue, Sequencing
 from virtcim.cimserver.indications.delivery.recorder import Recorder
@@ -206,7 +208,7 @@ def test_what_waits_for_somebody_who_may_read_no_more_is_dropped(
     process.finish()
     assert listener.texts == ["3"]
     assert process.queue.size().deliveries == 0
-    assert process.queue.counters.read().dropped == 2
+    assert dropped(process.queue) == {Dropped.NOT_PERMITTED: 2}
     assert "subscription one: dropped 2 indications: whoever created it may not" in caplog.text
 
 
@@ -379,7 +381,7 @@ def test_what_the_listener_refuses_keeps_the_others_waiting_for_a_few_attempts_o
     listener.outcomes = ["refused"] * 4
     process.finish()
     assert listener.texts == ["good"]
-    assert process.queue.counters.read().dropped == 1
+    assert dropped(process.queue) == {Dropped.REFUSED: 1}
     assert "number 0 of subscription one is dropped: the listener refuses it" in caplog.text
 
 

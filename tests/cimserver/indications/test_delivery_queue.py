@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 import sqlalchemy as sa
@@ -13,11 +14,13 @@ from tests.cimserver.indications.parties import (
     Destination,
     Subscription,
     addressed,
+    dropped,
     put,
     rows,
     settle,
     written,
 )
+from virtcim.cimserver.indications.delivery.counters import Dropped
 from virtcim.cimserver.indications.delivery.queue import (
     DeliveryQueue,
     Entry,
@@ -163,7 +166,7 @@ def test_what_waits_for_a_removed_subscription_goes_with_it(
         queue.forget_subscription(connection, "one")
     assert numbers(queue, A) == [(2, "two")]
     assert rows(database, "select count(*) from indication_payload") == [(1,)]
-    assert queue.counters.read().dropped == 2
+    assert dropped(queue) == {Dropped.REMOVED: 2}
 
 
 def test_what_was_not_committed_was_never_there(
@@ -189,7 +192,7 @@ def test_beyond_the_bytes_the_oldest_of_that_subscription_are_dropped(
     (size,) = rows(database, "select sum(size) from indication_delivery where destination = 'a'")
     assert 8_000 < int(str(size[0])) <= 10_000
     assert numbers(queue, B) == [(0, "other")]
-    assert queue.counters.read().dropped == 100 - len(kept)
+    assert dropped(queue) == {Dropped.SUBSCRIPTION_FULL: 100 - len(kept)}
     assert "subscription one: dropped the oldest" in caplog.text
     assert rows(database, "select count(*) from indication_payload") == [(len(kept) + 1,)]
 
@@ -207,7 +210,67 @@ def test_what_has_waited_too_long_is_dropped(
     queue.drop_expired()
     assert numbers(queue, A) == [(2, "one")]
     assert "subscription one: dropped the oldest 2 indications" in caplog.text
-    assert queue.counters.read().dropped == 2
+    assert dropped(queue) == {Dropped.EXPIRED: 2}
+
+
+def test_beyond_the_bytes_of_all_the_oldest_of_whomever_are_dropped(
+    database: StateDatabase, caplog: pytest.LogCaptureFixture
+) -> None:
+    queue = DeliveryQueue(database, retention=Retention(all_bytes=20_000))
+    put(queue, "first", to=(ONE, TWO))
+    put(queue, "second", to=(OTHER,))
+    for number in range(100):
+        # What is sent meanwhile takes no room from what waits.
+        put(queue, str(number), to=(ONE,))
+        settle(queue, queue.take("a", 100))
+    assert numbers(queue, B) == [(0, "other")]
+    assert dropped(queue) == {}
+    put(queue, "third", to=(TWO,))
+    for number in range(100):
+        put(queue, str(number), to=(OTHER,))
+    assert numbers(queue, A) == []
+    kept = numbers(queue, B)
+    assert kept == [(number, "other") for number in range(101 - len(kept), 101)]
+    assert _stored(database) <= 20_000
+    assert dropped(queue) == {Dropped.QUEUE_FULL: 102 - len(kept)}
+    for name, count in (("two", "1"), ("other", "")):
+        assert f"subscription {name}: dropped the oldest {count}" in caplog.text
+    assert "more than 20000 bytes wait for all listeners" in caplog.text
+
+
+def test_what_was_dropped_for_something_that_is_not_kept_is_there_again(
+    database: StateDatabase,
+) -> None:
+    queue = DeliveryQueue(database, retention=Retention(all_bytes=20_000))
+    while _stored(database) < 19_500:
+        put(queue, "text", to=(ONE,))
+    waiting = numbers(queue, A)
+    with database.lock, database.engine.connect() as connection:
+        queue.put(connection, [Entry(text=written("x"), addressees=addressed(ONE))] * 10)
+        connection.rollback()
+    assert numbers(queue, A) == waiting
+    for _ in range(10):
+        put(queue, "text", to=(ONE,))
+        assert _stored(database) <= 20_000
+
+
+def test_a_text_for_many_counts_once_towards_the_bytes_of_all(database: StateDatabase) -> None:
+    random = Random(1)
+    texts = [random.randbytes(10_000) for _ in range(4)]
+    retention = Retention(all_bytes=50_000)
+    queue = DeliveryQueue(database, retention=retention)
+    with database.lock, database.engine.begin() as connection:
+        for text in texts:
+            entry = Entry(text=text, addressees=addressed(ONE, TWO, OTHER))
+            queued = queue.put(connection, [entry])
+            assert queued.crowded_out == {}
+    assert _stored(database) > 40_000
+
+
+def _stored(database: StateDatabase) -> int:
+    [(payloads,)] = rows(database, "select coalesce(sum(size), 0) from indication_payload")
+    [(deliveries,)] = rows(database, "select count(*) from indication_delivery")
+    return int(str(payloads)) + 256 * int(str(deliveries))
 
 
 def test_failures_are_kept_until_something_succeeds(queue: DeliveryQueue) -> None:

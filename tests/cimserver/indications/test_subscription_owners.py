@@ -45,9 +45,10 @@ class Office:
         made = pywbem.CIMInstance(class_name, properties=values)
         return self.login(user).CreateInstance(made, namespace=INTEROP)
 
-    def subscribe(self, user: str) -> Any:
-        filtered = self.create(user, FILTER, Name=user, Query=QUERY, QueryLanguage="WQL")
-        handler = self.create(user, DESTINATION, Name=user, Destination=f"http://{user}")
+    def subscribe(self, user: str, number: str = "") -> Any:
+        name = user + number
+        filtered = self.create(user, FILTER, Name=name, Query=QUERY, QueryLanguage="WQL")
+        handler = self.create(user, DESTINATION, Name=name, Destination=f"http://{name}")
         return self.create(user, SUBSCRIPTION, Filter=filtered, Handler=handler)
 
     def told(self) -> list[str]:
@@ -71,7 +72,11 @@ def office() -> Iterator[Office]:
         service = IndicationService(
             providers,
             schema,
-            Limits(),
+            Limits(
+                indication_filters_per_user=3,
+                listener_destinations_per_user=3,
+                subscriptions_per_user=3,
+            ),
             may_see=lambda user, namespace: parse_rights(users.get(user, "")).may(
                 Role.READ, namespace
             ),
@@ -105,6 +110,24 @@ def test_whoever_may_read_may_subscribe_and_take_it_back(office: Office) -> None
         ann.DeleteInstance(one)
     code, _ = refusal(office.subscribe, "stranger")
     assert code == _DENIED
+
+
+def test_one_user_leaves_room_for_others(office: Office) -> None:
+    paths = [office.subscribe("ann", str(number)) for number in range(3)]
+    code, said = refusal(office.create, "ann", FILTER, Query=QUERY, QueryLanguage="WQL")
+    text = "ERR_OPERATION_FAILED: ann has 3 {}, and --limit-{}-per-user allows no more"
+    expected = text.format("filters", "indication-filters")
+    assert (code, said[: len(expected)]) == (StatusCode.SERVER_LIMITS_EXCEEDED, expected)
+    code, said = refusal(office.create, "ann", DESTINATION, Destination="http://ann/4")
+    expected = text.format("listener destinations", "listener-destinations")
+    assert (code, said[: len(expected)]) == (StatusCode.SERVER_LIMITS_EXCEEDED, expected)
+    ends = {"Filter": paths[0]["Filter"], "Handler": paths[1]["Handler"]}
+    code, said = refusal(office.create, "ann", SUBSCRIPTION, **ends)
+    expected = text.format("subscriptions", "subscriptions")
+    assert (code, said[: len(expected)]) == (StatusCode.SERVER_LIMITS_EXCEEDED, expected)
+    office.subscribe("bob")
+    office.login("ann").DeleteInstance(paths[2])
+    office.create("ann", SUBSCRIPTION, **ends)
 
 
 def test_what_others_created_needs_an_administrator(office: Office) -> None:
