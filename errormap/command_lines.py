@@ -1,4 +1,5 @@
-"""What people type for a management call: verbs of virsh, xl, xm and qm, and the emulator itself.
+"""What people type for a management call: verbs of virsh, xl, xm, qm and tools around libvirt, and
+the emulator itself.
 
 Programs log the command that they ran where others log the call. libvirt's names are those of
 virsh(1), xend's those of its Python methods, ``(start)`` is an emulator that is being started.
@@ -143,7 +144,48 @@ _QM = {
     "stop": "virDomainDestroyFlags",
     "suspend": "virDomainSuspend",
 }
-_VERBS = {"virsh": _VIRSH, "xl": _XEN, "xm": _XEN, "qemu-img": _QEMU_IMG, "qm": _QM}
+# What tools around libvirt are asked for; Nova's are those of its older command.
+_MANAGED = {
+    "add": "virDomainCreateXML",
+    "attach": "virDomainAttachDeviceFlags",
+    "boot": "virDomainCreateXML",
+    "build": "virDomainCreateXML",
+    "create": "virDomainCreateXML",
+    "delete": "virDomainUndefineFlags",
+    "deploy": "virDomainCreateXML",
+    "destroy": "virDomainUndefineFlags",
+    "halt": "virDomainShutdownFlags",
+    "launch": "virDomainCreateXML",
+    "live-migration": "virDomainMigrateToURI3",
+    "migrate": "virDomainMigrateToURI3",
+    "pause": "virDomainSuspend",
+    "reboot": "virDomainReboot",
+    "rebuild": "virDomainCreateXML",
+    "reload": "virDomainReboot",
+    "remove": "virDomainUndefineFlags",
+    "restart": "virDomainReboot",
+    "resume": "virDomainResume",
+    "run": "virDomainCreateXML",
+    "shutdown": "virDomainShutdownFlags",
+    "snapshot": "virDomainSnapshotCreateXML",
+    "start": "virDomainCreateWithFlags",
+    "startup": "virDomainCreateWithFlags",
+    "stop": "virDomainDestroyFlags",
+    "suspend": "virDomainSuspend",
+    "up": "virDomainCreateXML",
+}
+_MANAGERS = (
+    "vagrant", "nova", "minikube", "minishift", "crc", "multipass", "virtctl", "packer",
+    "gnt-instance", "onevm", "lima", "limactl", "colima", "docker-machine",
+)  # fmt: skip
+_VERBS = {
+    "virsh": _VIRSH,
+    "xl": _XEN,
+    "xm": _XEN,
+    "qemu-img": _QEMU_IMG,
+    "qm": _QM,
+    **dict.fromkeys(_MANAGERS, _MANAGED),
+}
 _PROGRAMS = {
     "virt-install": "virDomainCreateXML",
     "virt-clone": "virDomainDefineXML",
@@ -151,6 +193,14 @@ _PROGRAMS = {
     "kvm": START,
     "qemu": START,
     "qemu-kvm": START,
+    "quickemu": START,
+    # Ansible's modules.
+    "community.libvirt.virt": "virDomainCreateXML",
+    "community.libvirt.virt_net": "virNetworkCreateXML",
+    "community.libvirt.virt_pool": "virStoragePoolCreateXML",
+    "xenserver_guest": "VM.provision",
+    "proxmox_kvm": "virDomainCreateXML",
+    "ovirt_vm": "virDomainCreateXML",
 }
 # The options of virsh before its verb that have a value of their own.
 _VALUED = frozenset(("-c", "--connect", "-d", "--debug", "-k", "-K", "-l", "--log", "-e"))

@@ -168,8 +168,9 @@ def stages(source: str, code: str) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
         # A report pasted from a log often lacks its number: its words must do.
         found += [item for item in enumerate(load(source)) if item[1].code and item[1].text]
     ordered = [rule for _, rule in sorted(found, key=lambda item: item[0])]
-    if source == "transport":
-        # What a manager says in its answer is more than the number that the answer came with.
+    if source == "transport" or (source == "libvirt" and not code):
+        # What a manager says itself is more than the number that its answer came with, and no
+        # words of libvirt's.
         ordered = [rule for rule in load(SHARED) if rule.id.startswith(_MANAGERS)] + ordered
     return (
         tuple(rule for rule in ordered if not rule.weak),

@@ -13,7 +13,7 @@ from functools import lru_cache
 from virtcim.errormap.command_lines import call_of_command
 from virtcim.errormap.patterns import later
 
-__all__ = ["GROUPS", "PATTERNS", "changes_state", "groups_of", "native"]
+__all__ = ["GROUPS", "PATTERNS", "changes_state", "groups_of", "native", "told_groups"]
 
 # Every pattern is matched against the whole name without "Async.".
 PATTERNS: dict[str, str] = {
@@ -44,6 +44,14 @@ PATTERNS: dict[str, str] = {
         r"|xend\.domains?(?:\.\w+)?"
         r"|virDomain\w+"
         r"|\((?:start|event|running|stop|shutdown|resume)\)"
+        # Managers: startVirtualMachine, SyncVMI, POST /nodes/pve/qemu/100/status/start.
+        r"|(?i:(?:deploy|start|stop|reboot|create|destroy|delete|migrate|run|launch|spawn|clone|import"
+        r"|export|restore|suspend|resume|pause|unpause|sync|update|scale|shutdown|power|boot|rebuild"
+        r"|resize|hibernate|attach|detach|expunge|recover)[\w-]{0,12}?[_-]?"
+        r"(?:vms?|vmi|virtual_?machines?|instances?|domain|guest)(?:[A-Z_-]\w{0,40})?)"
+        r"|(?:Start|Stop|Reboot|Migrate|PrepareForMigration)(?:Vm\w{0,20})?Command"
+        r"|(?:(?:POST|PUT|DELETE|PATCH) )?/?(?:[\w.-]+/){0,8}"
+        r"(?:qemu|vms?|instances|virtualmachine(?:instance)?s?|servers|domains)/[\w./-]+"
     ),
     "qmp": r"(?!block|nbd-|transaction|query-|qemu-(?:img|nbd|io|storage-daemon)$)[a-z][a-z_-]+",
     "request": (
@@ -91,7 +99,7 @@ PATTERNS: dict[str, str] = {
 # that begin like one of them.
 _TOOL = later(
     r"(?:xe )?(vm|vbd|vdi|disk|vif|sr|pbd|host|pool|snapshot(?!-(?:save|load|delete)\b))"
-    r"[.-]([a-z][\w-]{0,60})"
+    r"[.-]([a-z][\w-]{0,60})(?: [^\n]{0,200})?"
 )
 _CLASSES = {"disk": "VDI", "snapshot": "VM", "host": "host", "pool": "pool"}
 _CAPITAL = later(r"(?<=[a-z])(?=[A-Z])")
@@ -133,6 +141,34 @@ def groups_of(operation: str, source: str = "") -> frozenset[str]:
     if "read" not in found:
         found.add(_CHANGE)
     return frozenset(f"@{name}" for name in found)
+
+
+# Words that tell of a command to a machine.
+_OF_GUEST = later(
+    r"(?:\b(?:cannot|can't|could not|couldn't|unable to|failed to|failure to|error|failed|while"
+    r"|trying to) (?:to )?"
+    r"(?:start|boot|run|stop|shut ?down|power (?:on|off)|suspend|hibernate|resume|reboot|restart"
+    r"|migrat|creat|deploy|launch|spawn|clon|destroy|defin|undefin|paus|unpaus|restor|revert|reset"
+    r"|import|attach|detach)\w{0,4} (?:up )?(?:the |a |an |new |your )?(?:\w{1,20} )?"
+    r"|\b(?:start|creation|migration|deployment|launch|shutdown|reboot) of (?:the )?)"
+    r"(?:vms?|virtual machines?|domains?|instances?|guests?|vmi|machine)\b"
+    r"|\b(?:run|start|host|boot) this (?:vm|virtual machine|instance|guest)\b"
+    r"|\b(?:vm|virtual machine|instance|guest) (?:\S{1,60} )?"
+    r"(?:failed|refuses|is unable|was unable) to (?:start|boot|stop|resume|migrate)\b"
+    r"|\bbuild of instance\b"
+)
+_UNNAMED = frozenset((f"@{_CHANGE}",))
+
+
+def told_groups(operation: str, source: str, text: str) -> frozenset[str]:
+    """The groups of ``operation``; where nothing is known of it, what ``text`` tells was done.
+
+    ``text`` is in lower case.
+    """
+    groups = groups_of(operation, source)
+    if groups == _UNNAMED and _OF_GUEST.search(text) is not None:
+        return groups | {"@guest"}
+    return groups
 
 
 def changes_state(operation: str) -> bool:

@@ -58,6 +58,8 @@ _LIBVIRT_PRINTED = (
         re.DOTALL,
     ),
 )
+# What oVirt's bindings write around the engine's words.
+_OVIRT = later(r"\bFault detail is \"\[?([^\n]{1,4000}?)\]?\"\.(?: HTTP response|$)")
 _LIBVIRT_CALLED = later(r"\bCall to vir[A-Z]\w{1,60} failed: ")
 _LIBVIRT_HEAD = later(
     r"^[\d :.TZ+-]{19,40}: \d{1,9}: error : (?:\w{1,80}:\d{1,6} : )?"
@@ -203,6 +205,8 @@ def _libvirt(text: str, operation: str, version: str) -> Fault:
         message = raised.string[raised.end() :]
     for head in _LIBVIRT_HEAD.finditer(message[-_LOOKED_AT:]):
         message = head.string[head.end() :]
+    if (engine := _OVIRT.search(message[-_LOOKED_AT:])) is not None:
+        message = engine[1]
     for called in _LIBVIRT_CALLED.finditer(message[-_LOOKED_AT:]):
         message = called.string[called.end() :]
     number, domain = None, ""

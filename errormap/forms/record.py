@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from errno import errorcode
 
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import cause_in
@@ -170,14 +169,15 @@ def _words(described: object) -> list[object] | None:
     return [] if described is None else None
 
 
-_CALLS_FAIL = frozenset((*errorcode.values(), "ENOTFOUND", "EAI_AGAIN", "ERR_SOCKET_CLOSED"))
+# An errno, or a name of the same kind that a library of node's gives.
+_OF_NODE = later(r"E[A-Z]{2,20}[0-9]?|EAI_[A-Z]{2,20}|(?:UND_)?ERR_[A-Z0-9_]{2,60}")
 
 
 def _coded(raw: _Raw, operation: str, version: str) -> Fault | None:
     """``code`` and ``params`` of a client's log, or ``code``, ``message``, ``data`` of JSON-RPC."""
     code, rest = as_text(raw.get("code")), raw.get("params")
-    if code in _CALLS_FAIL and "params" not in raw and (said := words_in(raw)):
-        # A system call of the client's failed: node has its errno as the code.
+    if _is_of_node(code) and "params" not in raw and (said := words_in(raw)):
+        # A call of the client's own failed: node has its errno as the code.
         return from_text("xapi", said, operation=operation, version=version)
     data = raw.get("data")
     if isinstance(data, Mapping) and known_code(as_text(data.get("code"))):
@@ -204,6 +204,10 @@ def _coded(raw: _Raw, operation: str, version: str) -> Fault | None:
     fault = from_xapi([code, *words], operation=operation, version=version)
     cause = _of_hosts(raw, operation) if fault.cause is None else None
     return fault if cause is None else replace(fault, cause=cause)
+
+
+def _is_of_node(code: str) -> bool:
+    return _OF_NODE.fullmatch(code) is not None and not known_code(code)
 
 
 def _of_hosts(raw: _Raw, operation: str) -> Fault | None:

@@ -65,9 +65,11 @@ _WRAPPER = later(
     r"(?:(?:Storage|Xenops|Memory|Network)_interface\.)?"
     r"(?:(?:Storage|Xenopsd|Network)_error|MemoryError) ?\("
 )
-# Java's bindings name a class for each code.
-_JAVA = later(r"\bxenapi\.Types[.$]([A-Z][A-Za-z0-9]{2,80})(?:: ?([^\n]{0,4000}))?")
-_WORD_BEGINS = later(r"(?<=[a-z0-9])(?=[A-Z])")
+# Java's and Ruby's bindings name a class for each code.
+_JAVA = later(
+    r"\b(?:xenapi\.Types[.$]|XenApi::Errors::)([A-Z][A-Za-z0-9]{2,80})(?:: ?([^\n]{0,4000}))?"
+)
+_WORD_BEGINS = later(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MODULE = later(r"(?:[A-Z]\w{0,60}\.){1,4}(?=[A-Z]\w)")
 _CONSTRUCTOR = later(
     r"\b(Sr_not_attached|Sr_does_not_exist|SR_does_not_exist|Volume_does_not_exist|Sr_unhealthy"
@@ -270,6 +272,7 @@ _IN_WORDS: tuple[tuple[str, _Finder], ...] = (
     ("Failure", _FAILURES),
     ("rror code:", _TOOLS),
     ("xenapi.Types", _JAVAS),
+    ("XenApi::Errors", _JAVAS),
     ("MemoryError(", _PARTS),
     (_WIRE_MEMBER, _WIRES),
     ("Domain.", _PARTS),

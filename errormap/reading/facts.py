@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from virtcim.errormap.command_lines import START
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.operations import groups_of, native
+from virtcim.errormap.operations import native, told_groups
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.errnos import errnos_in, named, without_phrases
 from virtcim.errormap.reading.lines import Message, image_tool, messages
@@ -79,7 +79,7 @@ class Facts:
     def groups(self) -> frozenset[str]:
         """The groups of the operation, as ``@boot``."""
         if self._groups is None:
-            self._groups = groups_of(self.call, self.fault.source)
+            self._groups = told_groups(self.call, self.fault.source, self.text)
         return self._groups
 
     @property

@@ -31,6 +31,8 @@ _LOOKED_AT = 2000
 # What stands around a value is less than a sentence: it must be longer, and no longer than this.
 _FEWEST_AROUND, _MOST_AROUND = 5, 20
 _VALUE = " \u2026 "
+# Who retells a sentence leaves it out.
+_ARTICLE = "The "
 
 
 def key_of(sentence: str) -> str:
@@ -80,7 +82,7 @@ def code_in(text: str) -> list[str]:
     """
     line, _, below = text.strip()[:_LOOKED_AT].partition("\n")
     # What the code carries may follow behind a colon.
-    for sentence in (*sentences_of(line), line.partition(": ")[0]):
+    for sentence in (*sentences_of(line), line.partition(": ")[0], f"{_ARTICLE}{line}"):
         if (key := key_of(sentence)) and (code := _table().get(key)):
             if code.startswith(_STORAGE):
                 return [code, "", line, ""]
