@@ -15,6 +15,7 @@ import typer
 
 from virtcim.cimserver import CimServer, Limits
 from virtcim.cimserver.indications.delivery.tls import ListenerTls
+from virtcim.cimserver.indications.networks import ListenerNetworks
 from virtcim.cimserver.indications.service import IndicationService
 from virtcim.cimserver.job_audit import audited_jobs
 from virtcim.cimserver.measures import JobMeasures
@@ -46,6 +47,7 @@ from virtcim.cli.hypervisors import (
     read_hypervisors,
 )
 from virtcim.cli.limits import with_limits
+from virtcim.cli.listeners import ListenerNetworkOption, listener_networks
 from virtcim.cli.observing import (
     connection_of,
     indication_families,
@@ -139,6 +141,7 @@ def _serve(
     job_after: _JobAfterOption = 2.0,
     listener_ca: _ListenerCaOption = "",
     listener_unverified: _ListenerUnverifiedOption = None,
+    listener_network: ListenerNetworkOption = None,
     debug_errors: _DebugErrorsOption = False,
     stop_timeout: StopTimeoutOption = 30.0,
     log_level: LogLevelOption = LogLevel.INFO,
@@ -183,6 +186,7 @@ def _serve(
         )
         metrics = parse_metrics_listen(metrics_listen)
         listener_tls = _listener_tls(listener_ca, listener_unverified)
+        networks = listener_networks(listener_network, access.listens)
         schema = load_schema()
     state = state or str(directory)
     keeping = _Keeping(state=state, job_after_s=job_after, stop_timeout_s=stop_timeout)
@@ -192,6 +196,7 @@ def _serve(
         debug_errors=debug_errors,
         metrics_listen=metrics,
         listener_tls=listener_tls,
+        listener_networks=networks,
     )
     raise typer.Exit(_run(hypervisors, schema, keeping, serving))
 
@@ -221,6 +226,7 @@ class _Serving:
     debug_errors: bool
     metrics_listen: Listen | None
     listener_tls: ListenerTls
+    listener_networks: ListenerNetworks
 
     def refresh(self) -> None:
         """Read anew who is let in and who is believed."""
@@ -287,6 +293,7 @@ def _run(
                         Role.READ, namespace
                     ),
                     tls=serving.listener_tls,
+                    networks=serving.listener_networks,
                 )
             except StateError as exc:
                 raise StartError(str(exc)) from exc

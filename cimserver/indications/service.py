@@ -12,6 +12,7 @@ from virtcim.cimserver.indications.delivery.queue import DeliveryQueue
 from virtcim.cimserver.indications.delivery.retention import Retention
 from virtcim.cimserver.indications.delivery.tls import ListenerTls
 from virtcim.cimserver.indications.hub import IndicationHub
+from virtcim.cimserver.indications.networks import ANYWHERE, ListenerNetworks
 from virtcim.cimserver.indications.subscriptions import SubscriptionManager
 from virtcim.cimserver.limits import Limits
 from virtcim.mof import Schema
@@ -23,8 +24,9 @@ __all__ = ["IndicationService"]
 class IndicationService:
     """What clients subscribe with, and what tells them, over the state database of the providers.
 
-    ``may_see`` says whether a user may see a namespace, and so be told of it; ``host`` is what
-    object paths name, the machine's own name by default. Clients can subscribe at once; they are
+    ``may_see`` says whether a user may see a namespace, and so be told of it; ``networks`` are
+    where listeners may be; ``host`` is what object paths name, the machine's own name by default.
+    Clients can subscribe at once; they are
     told from ``start`` to ``stop``. Raises StateError where the database cannot be read.
     """
 
@@ -36,6 +38,7 @@ class IndicationService:
         *,
         may_see: Callable[[str, str], bool] = lambda _user, _namespace: True,
         tls: ListenerTls | None = None,
+        networks: ListenerNetworks = ANYWHERE,
         host: str = "",
     ) -> None:
         self._providers = providers
@@ -54,12 +57,17 @@ class IndicationService:
             providers.namespaces,
             limits,
             waiting=self.queue,
+            networks=networks,
             may_see=may_see,
             changed=providers.subscriptions_changed,
         )
         providers.show(lambda: self.subscriptions.snapshot)
         self._deliverer = Deliverer(
-            self.queue, self.subscriptions, tls=tls, leads=providers.subscriptions_changed
+            self.queue,
+            self.subscriptions,
+            tls=tls,
+            networks=networks,
+            leads=providers.subscriptions_changed,
         )
         self._hub = IndicationHub(
             self.queue,

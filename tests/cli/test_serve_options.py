@@ -40,6 +40,10 @@ def _serve(*options: str) -> subprocess.CompletedProcess[str]:
         ),
         (("--hypervisor", "xapi+http://root:secret@h"), "credentials do not belong"),
         (("--hypervisor", _URL, "--users", "/dev/null/users"), "cannot make the users file"),
+        (
+            ("--hypervisor", _URL, "--listener-network", "10.0.0.1/8"),
+            "--listener-network: 10.0.0.1/8 has host bits set",
+        ),
         (("--hypervisor", _URL, "--auth", "none", "--listen", "http://0.0.0.0:0"), "0.0.0.0"),
     ],
 )

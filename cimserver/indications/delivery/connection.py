@@ -23,6 +23,7 @@ from virtcim.cim.errors import CimXmlError
 from virtcim.cim.records import StatusCode
 from virtcim.cimserver.indications.delivery.sockets import Deadline, NetworkBackend
 from virtcim.cimserver.indications.delivery.tls import ListenerTls
+from virtcim.cimserver.indications.networks import ANYWHERE, ListenerNetworks
 
 __all__ = ["DeliveryError", "ListenerConnection", "Timeouts"]
 
@@ -73,11 +74,18 @@ class Timeouts:
 class ListenerConnection:
     """Sends to one URL, over one connection that is kept while the listener keeps it.
 
-    For one thread; ``abort`` may come from another. Raises ValueError for a URL that is none.
+    ``networks`` are where it may be. For one thread; ``abort`` may come from another. Raises
+    ValueError for a URL that is none.
     """
 
     def __init__(
-        self, url: str, tls: ListenerTls, timeouts: Timeouts, *, authorization: str = ""
+        self,
+        url: str,
+        tls: ListenerTls,
+        timeouts: Timeouts,
+        *,
+        networks: ListenerNetworks = ANYWHERE,
+        authorization: str = "",
     ) -> None:
         self._url = _parsed(url)
         origin = self._url.origin
@@ -94,7 +102,7 @@ class ListenerConnection:
         if authorization:
             self._headers.append((b"Authorization", authorization.encode("ascii")))
         self._timeouts = timeouts
-        self._backend = NetworkBackend()
+        self._backend = NetworkBackend(networks)
         self._connection: httpcore.HTTPConnection | None = None
 
     def send(self, request: bytes) -> None:

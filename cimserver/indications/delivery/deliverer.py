@@ -24,6 +24,7 @@ from virtcim.cimserver.indications.delivery.queue import DeliveryQueue
 from virtcim.cimserver.indications.delivery.recorder import Recorder
 from virtcim.cimserver.indications.delivery.tls import ListenerTls
 from virtcim.cimserver.indications.delivery.worker import Outage, Worker
+from virtcim.cimserver.indications.networks import ANYWHERE, ListenerNetworks
 
 __all__ = ["Deliverer"]
 
@@ -51,15 +52,20 @@ class Deliverer:
         subscribers: Subscribers,
         *,
         tls: ListenerTls | None = None,
+        networks: ListenerNetworks = ANYWHERE,
         timeouts: Timeouts | None = None,
         patience: Patience | None = None,
         leads: Callable[[], None] = lambda: None,
     ) -> None:
-        """``leads`` is called whenever this deliverer begins or ceases to be the one that sends."""
+        """``networks`` are where listeners may be.
+
+        ``leads`` is called whenever this deliverer begins or ceases to be the one that sends.
+        """
         self._queue = queue
         self._subscribers = subscribers
         self._leads = leads
         self._tls = tls or ListenerTls()
+        self._networks = networks
         self._timeouts = timeouts or Timeouts()
         if patience is None:
             # Whoever was the owner of a directory that is ours alone is dead.
@@ -106,7 +112,7 @@ class Deliverer:
 
     def _connect(self, url: str) -> ListenerConnection:
         try:
-            return ListenerConnection(url, self._tls, self._timeouts)
+            return ListenerConnection(url, self._tls, self._timeouts, networks=self._networks)
         except ValueError as exc:
             raise DeliveryError(str(exc)) from exc
 

@@ -15,6 +15,8 @@ from typing import Any
 
 import httpcore
 
+from virtcim.cimserver.indications.networks import ForbiddenAddressError, ListenerNetworks
+
 __all__ = ["Deadline", "NetworkBackend"]
 
 
@@ -39,9 +41,13 @@ class Deadline:
 
 
 class NetworkBackend(httpcore.NetworkBackend):
-    """Makes one connection at a time, whose reads and writes keep to ``deadline``."""
+    """Makes one connection at a time, whose reads and writes keep to ``deadline``.
 
-    def __init__(self) -> None:
+    It leads only to addresses in ``networks``.
+    """
+
+    def __init__(self, networks: ListenerNetworks) -> None:
+        self._networks = networks
         self.deadline = Deadline(0.0)
         self.has_received = False
         self._socket: socket.socket | None = None
@@ -57,9 +63,7 @@ class NetworkBackend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         """Connect. Raises httpcore.ConnectError and httpcore.ConnectTimeout."""
         try:
-            left_s = self.deadline.left_s()
-            wait_s = left_s if timeout is None else min(timeout, left_s)
-            sock = socket.create_connection((host, port), wait_s)
+            sock = self._connected(host, port, timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except TimeoutError as exc:
             raise httpcore.ConnectTimeout(exc) from exc
@@ -67,6 +71,31 @@ class NetworkBackend(httpcore.NetworkBackend):
             raise httpcore.ConnectError(exc) from exc
         self.hold(sock)
         return _Stream(sock, self)
+
+    def _connected(self, host: str, port: int, timeout: float | None) -> socket.socket:
+        """A connection to the first address of a host that may be used, and answers."""
+        error: OSError | None = None
+        for family, kind, protocol, _, place in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            sock = socket.socket(family, kind, protocol)
+            try:
+                self._networks.check(host, str(place[0]))
+                # What was judged, and not the name, which may lead elsewhere the next time.
+                left_s = self.deadline.left_s()
+                sock.settimeout(left_s if timeout is None else min(timeout, left_s))
+                sock.connect(place)
+            except OSError as exc:
+                sock.close()
+                # That one was tried in vain says more.
+                if error is None or isinstance(error, ForbiddenAddressError):
+                    error = exc
+                continue
+            except BaseException:
+                sock.close()
+                raise
+            return sock
+        raise error or OSError(f"{host} has no address")
 
     def hold(self, sock: socket.socket) -> None:
         """Have this socket to abort and to close."""

@@ -9,13 +9,23 @@ from uuid import uuid4
 from virtcim.cim.cimxml.values import shown
 from virtcim.cim.records import ObjectPath, Record
 from virtcim.cimserver.errors import invalid_parameter
+from virtcim.cimserver.indications.networks import ForbiddenAddressError
+from virtcim.cimserver.indications.subscriptions.destinations import read_destination
 from virtcim.cimserver.indications.subscriptions.elements import Element
 from virtcim.cimserver.indications.subscriptions.snapshot import Subscribed, Surroundings
 from virtcim.cimserver.queries import InvalidQuery, UnknownLanguage
 from virtcim.providers import ErrorCode, failure
 from virtcim.providers.interop.object_manager import SERVER_NAME, SERVER_SYSTEM_CLASS
 
-__all__ = ["KEYS", "MayTouch", "check_filter", "check_owner", "checked_path", "without_keys"]
+__all__ = [
+    "KEYS",
+    "MayTouch",
+    "check_destination",
+    "check_filter",
+    "check_owner",
+    "checked_path",
+    "without_keys",
+]
 
 KEYS = ("SystemCreationClassName", "SystemName", "CreationClassName", "Name")
 _INDICATION = "CIM_Indication"
@@ -71,6 +81,14 @@ def check_filter(values: Mapping[str, Any], surroundings: Surroundings) -> None:
             f"Query: {query.class_name} is no class of indications; SourceInstance ISA "
             f"{query.class_name} selects those that tell of one"
         )
+
+
+def check_destination(values: Mapping[str, Any], surroundings: Surroundings) -> None:
+    """Refuse an address that nothing would be sent to. Raises CimError that names the property."""
+    try:
+        surroundings.networks.check_url(read_destination(values["Destination"]))
+    except ForbiddenAddressError as exc:
+        raise invalid_parameter(f"Destination: {exc}") from None
 
 
 def check_owner(one: Element | Subscribed, may_touch: MayTouch) -> None:

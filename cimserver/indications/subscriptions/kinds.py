@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from virtcim.cimserver.indications.subscriptions import properties
 from virtcim.cimserver.indications.subscriptions.bounds import (
@@ -11,7 +12,9 @@ from virtcim.cimserver.indications.subscriptions.bounds import (
     FILTER_BOUND,
     Bound,
 )
+from virtcim.cimserver.indications.subscriptions.checks import check_destination, check_filter
 from virtcim.cimserver.indications.subscriptions.properties import Properties
+from virtcim.cimserver.indications.subscriptions.snapshot import Surroundings
 from virtcim.providers.interop.indications import COLLECTION, FILTER
 from virtcim.providers.interop.indications import DESTINATIONS as DESTINATION_CLASSES
 
@@ -42,20 +45,26 @@ REFERENCES = ("Filter", "Handler")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """What clients create of one kind: its properties, and how many there can be."""
+    """What clients create of one kind: its properties, and how many there can be.
+
+    ``check`` refuses properties that go well each for itself; it raises CimError.
+    """
 
     properties: Properties
+    check: Callable[[Mapping[str, Any], Surroundings], None]
     bound: Bound
     classes: frozenset[str]
 
 
 FILTERS = Kind(
     properties=properties.FILTER,
+    check=check_filter,
     bound=FILTER_BOUND,
     classes=frozenset({FILTER.name}),
 )
 DESTINATIONS = Kind(
     properties=properties.DESTINATION,
+    check=check_destination,
     bound=DESTINATION_BOUND,
     classes=frozenset(each.name for each in DESTINATION_CLASSES),
 )

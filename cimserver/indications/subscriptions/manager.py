@@ -14,12 +14,12 @@ from virtcim.cim.path_text import path_text
 from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode
 from virtcim.cim.value_maps import SubscriptionState
 from virtcim.cimserver.errors import invalid_parameter
+from virtcim.cimserver.indications.networks import ANYWHERE, ListenerNetworks
 from virtcim.cimserver.indications.subscriptions import properties, tables
 from virtcim.cimserver.indications.subscriptions.bounds import SUBSCRIPTION_BOUND
 from virtcim.cimserver.indications.subscriptions.checks import (
     KEYS,
     MayTouch,
-    check_filter,
     check_owner,
     checked_path,
     without_keys,
@@ -73,6 +73,7 @@ class SubscriptionManager:
     """All subscriptions of this server, kept in its state database; safe to use from many threads.
 
     ``namespaces`` are those that are served, ``waiting`` is what waits to be delivered,
+    ``networks`` are where listeners may be,
     ``may_see`` says whether a user may see a namespace, ``changed`` is called after each change.
     ``clock`` gives seconds since 1970 and is never set. Raises StateError where the database cannot
     be read.
@@ -86,6 +87,7 @@ class SubscriptionManager:
         limits: Limits,
         *,
         waiting: Waiting | None = None,
+        networks: ListenerNetworks = ANYWHERE,
         may_see: Callable[[str, str], bool] = lambda _user, _namespace: True,
         changed: Callable[[], None] = lambda: None,
         clock: Callable[[], float] | None = None,
@@ -97,6 +99,7 @@ class SubscriptionManager:
             compiler=Compiler(classes),
             namespaces={name.lower(): name for name in namespaces},
             limits=limits,
+            networks=networks,
             is_persistent=is_shared or bool(database.engine.url.database),
             may_see=may_see,
             clock=clock or steady_clock(),
@@ -179,8 +182,7 @@ class SubscriptionManager:
         path = checked_path(namespace, given)
         others = {name: value for name, value in given.values.items() if name not in KEYS}
         values = kind.properties.created(given.class_name, others)
-        if kind is FILTERS:
-            check_filter(values, self._surroundings)
+        kind.check(values, self._surroundings)
         with _told_to_client(), self._store.change() as change:
             if found_element(change.snapshot, self._surroundings, path) is not None:
                 raise already_there(path)
@@ -273,8 +275,7 @@ class SubscriptionManager:
             before = element.row.properties
             changeable = without_keys(path_of(element.kept), given, wanted)
             after = kind.properties.changed(given.class_name, before, given.values, changeable)
-            if kind is FILTERS:
-                check_filter(after, self._surroundings)
+            kind.check(after, self._surroundings)
             tables.change_element(change.connection, element.row.id, after)
 
     def _modify_subscription(

@@ -10,6 +10,7 @@ from typing import Any
 
 from virtcim.cim.records import Value
 from virtcim.cim.value_maps import OnFatalErrorPolicy, PersistenceType, SubscriptionState
+from virtcim.cimserver.indications.networks import ListenerNetworks
 from virtcim.cimserver.indications.subscriptions.destinations import read_destination
 from virtcim.cimserver.indications.subscriptions.elements import (
     KEPT_CLASSES,
@@ -89,12 +90,13 @@ class Compiler:
 class Surroundings:
     """What a snapshot is made with, besides the rows; ``namespaces`` by lower-case name.
 
-    ``may_see`` says whether a user may see a namespace.
+    ``networks`` are where listeners may be, ``may_see`` says whether a user may see a namespace.
     """
 
     compiler: Compiler
     namespaces: Mapping[str, str]
     limits: Limits
+    networks: ListenerNetworks
     is_persistent: bool
     may_see: Callable[[str, str], bool]
     clock: Callable[[], float]

@@ -15,6 +15,7 @@ from tests.cimserver.serving import Served, served
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from virtcim.cim.records import Record
 from virtcim.cimserver import CimServer, Limits
+from virtcim.cimserver.indications.networks import ANYWHERE, ListenerNetworks
 from virtcim.cimserver.indications.service import IndicationService
 from virtcim.cimserver.indications.subscriptions import SubscriptionManager
 from virtcim.daemon.incidents import incident
@@ -95,13 +96,18 @@ def compiled_schema() -> Schema:
 
 
 @contextmanager
-def subscribing(state: str | Path = "", limits: Limits | None = None) -> Iterator[Subscribing]:
+def subscribing(
+    state: str | Path = "",
+    limits: Limits | None = None,
+    networks: ListenerNetworks = ANYWHERE,
+) -> Iterator[Subscribing]:
     """A server over two hypervisors with a few machines."""
     schema = compiled_schema()
     endpoints = (SimulatedEndpoint(2), SimulatedEndpoint(0, name="other"))
     providers = Providers(endpoints, schema, state=str(state), incident=incident)
     try:
-        manager = IndicationService(providers, schema, limits or Limits()).subscriptions
+        service = IndicationService(providers, schema, limits or Limits(), networks=networks)
+        manager = service.subscriptions
         server = CimServer(providers, schema, authenticate=None, subscriptions=manager)
         with served(server) as running, running.pywbem() as connection:
             yield Subscribing(
