@@ -11,7 +11,7 @@ from virtcim.cimserver.indications.networks import ListenerNetworks
 from virtcim.cli.hypervisors import OptionError
 from virtcim.daemon.listener import Listen
 
-__all__ = ["ListenerNetworkOption", "listener_networks"]
+__all__ = ["ListenerNetworkOption", "listener_networks", "reachable_networks"]
 
 ListenerNetworkOption = Annotated[
     list[str] | None,
@@ -22,13 +22,18 @@ ListenerNetworkOption = Annotated[
 ]
 
 
-def listener_networks(given: Sequence[str] | None, listens: Sequence[Listen]) -> ListenerNetworks:
-    """Where indications may be sent by a server that listens here. Raises OptionError.
+def listener_networks(given: Sequence[str] | None) -> ListenerNetworks:
+    """Where indications may be sent. Raises OptionError."""
+    try:
+        return ListenerNetworks(given or ())
+    except ValueError as exc:
+        raise OptionError(f"--listener-network: {exc}") from exc
+
+
+def reachable_networks(networks: ListenerNetworks, listens: Sequence[Listen]) -> ListenerNetworks:
+    """Where indications may be sent by a server that listens here.
 
     Whoever can reach only a loopback address of ours is on this machine, and so may listen there.
     """
     is_local = all(listen.is_local for listen in listens)
-    try:
-        return ListenerNetworks(given or (), is_local=is_local)
-    except ValueError as exc:
-        raise OptionError(f"--listener-network: {exc}") from exc
+    return networks.with_loopback() if is_local else networks

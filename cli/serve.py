@@ -47,7 +47,11 @@ from virtcim.cli.hypervisors import (
     read_hypervisors,
 )
 from virtcim.cli.limits import with_limits
-from virtcim.cli.listeners import ListenerNetworkOption, listener_networks
+from virtcim.cli.listeners import (
+    ListenerNetworkOption,
+    listener_networks,
+    reachable_networks,
+)
 from virtcim.cli.observing import (
     connection_of,
     indication_families,
@@ -170,6 +174,7 @@ def _serve(
             ca_files=hypervisor_ca,
             check_hostname=not hypervisor_any_hostname,
         )
+        networks = listener_networks(listener_network)
         # Users are in a directory, also where a database has everything else.
         directory = Path(state) if state and "://" not in state else default_state_directory()
         access = open_access(
@@ -186,7 +191,6 @@ def _serve(
         )
         metrics = parse_metrics_listen(metrics_listen)
         listener_tls = _listener_tls(listener_ca, listener_unverified)
-        networks = listener_networks(listener_network, access.listens)
         schema = load_schema()
     state = state or str(directory)
     keeping = _Keeping(state=state, job_after_s=job_after, stop_timeout_s=stop_timeout)
@@ -196,7 +200,7 @@ def _serve(
         debug_errors=debug_errors,
         metrics_listen=metrics,
         listener_tls=listener_tls,
-        listener_networks=networks,
+        listener_networks=reachable_networks(networks, access.listens),
     )
     raise typer.Exit(_run(hypervisors, schema, keeping, serving))
 

@@ -46,20 +46,25 @@ class ForbiddenAddressError(OSError):
 class ListenerNetworks:
     """The networks in which listeners may be; never changed.
 
-    Without ``allowed`` that is everywhere but at special addresses: loopback unless ``is_local``,
-    those of a link, and those of no single machine. Raises ValueError for what is no network.
+    Without ``allowed`` that is everywhere but at special addresses: loopback unless
+    ``takes_loopback``, those of a link, and those of no single machine. Raises ValueError for what
+    is no network.
     """
 
-    def __init__(self, allowed: Iterable[str] = (), *, is_local: bool = False) -> None:
+    def __init__(self, allowed: Iterable[str] = (), *, takes_loopback: bool = False) -> None:
         self._allowed = tuple(ip_network(text) for text in allowed)
-        self._is_local = is_local
+        self._takes_loopback = takes_loopback
+
+    def with_loopback(self) -> ListenerNetworks:
+        """The same, with loopback addresses unless networks were named."""
+        return ListenerNetworks(map(str, self._allowed), takes_loopback=True)
 
     def check(self, host: str, address: str) -> None:
         """Raise ForbiddenAddressError unless a host may be reached at an address."""
         judged = _unmapped(ip_address(address.partition("%")[0]))
         if self._allowed:
             is_allowed = _is_in(judged, self._allowed)
-        elif self._is_local and _is_in(judged, _LOOPBACK):
+        elif self._takes_loopback and _is_in(judged, _LOOPBACK):
             is_allowed = True
         else:
             is_allowed = not any(_is_in(one, _SPECIAL) for one in (judged, *_embedded(judged)))

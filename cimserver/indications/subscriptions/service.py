@@ -59,6 +59,8 @@ def capabilities(limits: Limits, *, is_persistent: bool) -> Mapping[str, Value]:
     """The properties of its capabilities without their key."""
     return {
         "ElementName": f"{_NAME} capabilities",
+        "Description": "RepeatNotificationPolicy of a subscription is 2 (None): each indication is "
+        "sent, also where one before told the same.",
         "FilterCreationEnabledIsSettable": True,
         "DeliveryRetryAttemptsIsSettable": True,
         "DeliveryRetryIntervalIsSettable": True,

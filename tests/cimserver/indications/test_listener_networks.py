@@ -20,7 +20,7 @@ from virtcim.cimserver.indications.delivery.connection import (
 )
 from virtcim.cimserver.indications.delivery.tls import ListenerTls
 from virtcim.cimserver.indications.networks import ForbiddenAddressError, ListenerNetworks
-from virtcim.cli.listeners import listener_networks
+from virtcim.cli.listeners import listener_networks, reachable_networks
 from virtcim.daemon.listener import Listen
 
 _REQUEST = export_request(
@@ -64,7 +64,7 @@ def test_other_machines_are_listeners_inside_a_network_too(address: str) -> None
 
 
 def test_what_is_allowed_is_all_that_is() -> None:
-    networks = ListenerNetworks(("10.0.0.0/8", "fd12::/16"), is_local=True)
+    networks = ListenerNetworks(("10.0.0.0/8", "fd12::/16")).with_loopback()
     expected = {"10.255.0.1": True, "::ffff:10.0.0.1": True, "fd12::5": True, "11.0.0.1": False}
     expected |= {"127.0.0.1": False, "::1": False, "::ffff:11.0.0.1": False, "2001:db8::1": False}
     assert {each: _may(networks, each) for each in expected} == expected
@@ -73,10 +73,11 @@ def test_what_is_allowed_is_all_that_is() -> None:
 def test_a_server_that_only_this_machine_reaches_sends_to_this_machine() -> None:
     here, everywhere = (Listen(kind="http", host=host, port=0) for host in ("127.0.0.1", "0.0.0.0"))
     unix = Listen(kind="unix", path="/x")
-    assert _may(listener_networks(None, [here, unix]), "127.0.0.1")
-    assert not _may(listener_networks(None, [here, unix]), "169.254.169.254")
-    assert not _may(listener_networks(None, [here, everywhere]), "127.0.0.1")
-    assert _may(listener_networks(["127.0.0.0/8"], [everywhere]), "127.0.0.1")
+    usual = listener_networks(None)
+    assert _may(reachable_networks(usual, [here, unix]), "127.0.0.1")
+    assert not _may(reachable_networks(usual, [here, unix]), "169.254.169.254")
+    assert not _may(reachable_networks(usual, [here, everywhere]), "127.0.0.1")
+    assert _may(reachable_networks(listener_networks(["127.0.0.0/8"]), [everywhere]), "127.0.0.1")
 
 
 @pytest.fixture
