@@ -158,6 +158,7 @@ _MANAGED = {
     "launch": "virDomainCreateXML",
     "live-migration": "virDomainMigrateToURI3",
     "migrate": "virDomainMigrateToURI3",
+    "move": "virDomainMigrateToURI3",
     "pause": "virDomainSuspend",
     "reboot": "virDomainReboot",
     "rebuild": "virDomainCreateXML",
@@ -176,7 +177,8 @@ _MANAGED = {
 }
 _MANAGERS = (
     "vagrant", "nova", "minikube", "minishift", "crc", "multipass", "virtctl", "packer",
-    "gnt-instance", "onevm", "lima", "limactl", "colima", "docker-machine",
+    "gnt-instance", "onevm", "gns3", "utm", "utmctl", "lxc", "incus", "lima", "limactl",
+    "colima", "docker-machine",
 )  # fmt: skip
 _VERBS = {
     "virsh": _VIRSH,
@@ -194,6 +196,12 @@ _PROGRAMS = {
     "qemu": START,
     "qemu-kvm": START,
     "quickemu": START,
+    "qvm-clone": "virDomainDefineXML",
+    "qvm-create": "virDomainDefineXML",
+    "qvm-kill": "virDomainDestroyFlags",
+    "qvm-run": "virDomainCreateWithFlags",
+    "qvm-shutdown": "virDomainShutdownFlags",
+    "qvm-start": "virDomainCreateWithFlags",
     # Ansible's modules.
     "community.libvirt.virt": "virDomainCreateXML",
     "community.libvirt.virt_net": "virNetworkCreateXML",

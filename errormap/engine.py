@@ -19,7 +19,7 @@ __all__ = ["DEFAULTS", "Decision", "decide", "matching", "shared_for", "stages"]
 
 _DEEPEST = 32
 # What managers of several hosts say.
-_MANAGERS = f"{SHARED}.manager_"
+_MANAGERS = (f"{SHARED}.manager_", f"{SHARED}.software_too_old")
 _NO_TABLE = "default"
 
 
@@ -91,20 +91,20 @@ class Decision:
         return self.rule.source == _NO_TABLE
 
 
-def decide(fault: Fault, depth: int = 0) -> Decision:
-    """The decision on ``fault``; there always is one."""
-    facts = Facts(fault)
+def decide(fault: Fault, depth: int = 0, around: Facts | None = None) -> Decision:
+    """The decision on ``fault``, which is nested in that of ``around``; there always is one."""
+    facts = Facts(fault, around=around)
     own, weak = stages(fault.source, fault.code)
     # What a page or a printed fault in an answer says is more than that an answer came.
     answered = fault.source == "transport" and fault.cause and fault.cause.source != "transport"
     # Without its number the words around a printed fault are whatever handed it on.
-    around = answered or (fault.cause is not None and not fault.code)
-    rule = None if answered else _first(_codeless(own) if around else own, facts)
+    carried = answered or (fault.cause is not None and not fault.code)
+    rule = None if answered else _first(_codeless(own) if carried else own, facts)
     if rule is None and fault.cause is not None and depth < _DEEPEST:
-        nested = decide(fault.cause, depth + 1)
+        nested = decide(fault.cause, depth + 1, facts)
         if not nested.by_default:
             return nested
-    if around and rule is None:
+    if carried and rule is None:
         rule = _first(own, facts)
     if rule is not None:
         return Decision(rule=rule, facts=facts)
@@ -168,10 +168,10 @@ def stages(source: str, code: str) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
         # A report pasted from a log often lacks its number: its words must do.
         found += [item for item in enumerate(load(source)) if item[1].code and item[1].text]
     ordered = [rule for _, rule in sorted(found, key=lambda item: item[0])]
-    if source == "transport" or (source == "libvirt" and not code):
+    if source in ("transport", "qemu") or (source == "libvirt" and not code):
         # What a manager says itself is more than the number that its answer came with, and no
         # words of libvirt's.
-        ordered = [rule for rule in load(SHARED) if rule.id.startswith(_MANAGERS)] + ordered
+        ordered = [*(rule for rule in load(SHARED) if rule.id.startswith(_MANAGERS)), *ordered]
     return (
         tuple(rule for rule in ordered if not rule.weak),
         tuple(rule for rule in ordered if rule.weak),

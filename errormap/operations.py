@@ -13,7 +13,7 @@ from functools import lru_cache
 from virtcim.errormap.command_lines import call_of_command
 from virtcim.errormap.patterns import later
 
-__all__ = ["GROUPS", "PATTERNS", "changes_state", "groups_of", "native", "told_groups"]
+__all__ = ["GROUPS", "PATTERNS", "UNNAMED", "changes_state", "groups_of", "native", "told_groups"]
 
 # Every pattern is matched against the whole name without "Async.".
 PATTERNS: dict[str, str] = {
@@ -155,20 +155,22 @@ _OF_GUEST = later(
     r"|\b(?:run|start|host|boot) this (?:vm|virtual machine|instance|guest)\b"
     r"|\b(?:vm|virtual machine|instance|guest) (?:\S{1,60} )?"
     r"(?:failed|refuses|is unable|was unable) to (?:start|boot|stop|resume|migrate)\b"
-    r"|\bbuild of instance\b"
+    r"|\bbuild of instance\b|^start failed: |\bcomplete install\b"
 )
-_UNNAMED = frozenset((f"@{_CHANGE}",))
+# Words that tell of a question.
+_OF_READING = later(
+    r"\b(?:polling|listing|poll|list) (?:the |all )?(?:connections?|vms|virtual machines|domains"
+    r"|instances|networks|pools|storage|nodes|hosts)\b"
+)
+# The groups of a call of which nothing is known.
+UNNAMED = frozenset((f"@{_CHANGE}",))
 
 
-def told_groups(operation: str, source: str, text: str) -> frozenset[str]:
-    """The groups of ``operation``; where nothing is known of it, what ``text`` tells was done.
-
-    ``text`` is in lower case.
-    """
-    groups = groups_of(operation, source)
-    if groups == _UNNAMED and _OF_GUEST.search(text) is not None:
-        return groups | {"@guest"}
-    return groups
+def told_groups(text: str) -> frozenset[str]:
+    """The groups of the operation that ``text``, in lower case, tells of; empty for none."""
+    if _OF_GUEST.search(text) is not None:
+        return UNNAMED | {"@guest"}
+    return frozenset(("@read",)) if _OF_READING.search(text) is not None else frozenset()
 
 
 def changes_state(operation: str) -> bool:

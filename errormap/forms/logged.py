@@ -25,7 +25,7 @@ _LOOKED_AT = 32 * 1024
 _RAISED = later(
     r"^(?:\[[^\]\n]{0,80}\] )?((?:\w{1,60}[.$]){0,8}\w{0,60}"
     r"(?:Error|Exception|Timeout|Disconnected|Failure|Fault|Refused|Interrupt|IncompleteRead"
-    r"|BadStatusLine|gaierror|timeout)):(?: |$)",
+    r"|BadStatusLine|CannotSendRequest|ResponseNotReady|gaierror|timeout)):(?: |$)",
     re.MULTILINE,
 )
 _TRACEBACK = "Traceback (most recent call last)"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from virtcim.errormap.command_lines import START
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.operations import native, told_groups
+from virtcim.errormap.operations import UNNAMED, groups_of, native, told_groups
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.errnos import errnos_in, named, without_phrases
 from virtcim.errormap.reading.lines import Message, image_tool, messages
@@ -25,6 +25,8 @@ __all__ = ["Facts"]
 _TUPLE = later(r"\((?P<number>[0-9]{1,4}), (?:'[^']{0,300}'|\"[^\"]{0,300}\")\)")
 # int1 is an errno where the number is VIR_ERR_SYSTEM_ERROR, or where nobody knows the number.
 _WITH_ERRNO = ("38", "")
+# Lines of libxl on the domain that it takes away again.
+_AFTERMATH = later(r"\blibxl\w*: .{0,40}\b(?:libxl__destroy|domain_destroy|devices_destroy)\w*:")
 # The argument that names a program which speaks.
 _BY = "program="
 # Sources whose text is what a program printed, line by line.
@@ -34,13 +36,31 @@ _PRINTED = ("libvirt", "qemu")
 class Facts:
     """One message of a fault as the rules see it; everything costly is worked out at most once.
 
-    ``place`` counts the messages of the fault, the one that decides first being 0.
+    ``place`` counts the messages of the fault, the one that decides first being 0; ``around`` is
+    the fault that this one is nested in.
     """
 
-    __slots__ = ("_errnos", "_groups", "_message", "_objects", "_text", "_words", "fault", "place")
+    __slots__ = (
+        "_around",
+        "_errnos",
+        "_groups",
+        "_message",
+        "_objects",
+        "_text",
+        "_words",
+        "fault",
+        "place",
+    )
 
-    def __init__(self, fault: Fault, message: Message | None = None, place: int = 0) -> None:
+    def __init__(
+        self,
+        fault: Fault,
+        message: Message | None = None,
+        place: int = 0,
+        around: Facts | None = None,
+    ) -> None:
         self.fault = fault
+        self._around = around
         self.place = place
         self._message = message
         self._text: str | None = None
@@ -77,9 +97,13 @@ class Facts:
 
     @property
     def groups(self) -> frozenset[str]:
-        """The groups of the operation, as ``@boot``."""
+        """The groups of the operation, as ``@boot``; where it is not known, what is told of it."""
         if self._groups is None:
-            self._groups = told_groups(self.call, self.fault.source, self.text)
+            self._groups = groups_of(self.call, self.fault.source)
+            if self._groups == UNNAMED:
+                told = told_groups(self.fault.text.lower())
+                outer = self._around.groups if self._around is not None and not told else UNNAMED
+                self._groups = told or outer
         return self._groups
 
     @property
@@ -138,7 +162,7 @@ class Facts:
     def others(self) -> Iterator[Facts]:
         """The other messages of the fault, for when this one says nothing."""
         for place, message in enumerate(_messages(self.fault)[1:], 1):
-            yield Facts(self.fault, message, place)
+            yield Facts(self.fault, message, place, self._around)
 
     def _translated(self) -> Translated:
         """What is known of the message where it is in another language than English."""
@@ -159,6 +183,14 @@ class Facts:
         return given or 0
 
 
+def _without_aftermath(text: str) -> str:
+    """``text`` without the lines on what was tidied up when all had failed, if others are left."""
+    if "destr" not in text:
+        return text
+    kept = [line for line in text.splitlines() if _AFTERMATH.search(line) is None]
+    return "\n".join(kept) if any(map(str.strip, kept)) else text
+
+
 def _messages(fault: Fault) -> tuple[Message, ...]:
     """The messages of ``fault`` without what a nested fault says for itself."""
     if fault.source == "xapi":
@@ -170,7 +202,7 @@ def _messages(fault: Fault) -> tuple[Message, ...]:
         for said in [nested] if nested in text else nested.splitlines():
             text = text.replace(said, " ") if said.strip() else text
     if fault.source not in _PRINTED:
-        return (Message(text, ""),)
+        return (Message(_without_aftermath(text) if fault.source == "xend" else text, ""),)
     found = messages(text)
     if fault.source == "libvirt":
         bare = [one._replace(text=without_prefix(one.text, fault.code)) for one in found]
