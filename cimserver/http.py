@@ -113,6 +113,7 @@ class CimServer:
             stamp=user_stamp,
             knows=knows,
             rights=rights,
+            came=self._audit.login_done,
             refused=self._audit.login_refused,
         )
         self._memory = MessageMemory(self._limits.message_memory_bytes)

@@ -116,6 +116,18 @@ class Audit:
         if error is not None:
             self._say(error)
 
+    def login_done(self, user: str, peer: str, by: str) -> None:
+        """Write that somebody was let in; ``by`` is how he has proved who he is."""
+        self.record(
+            AuditEntry(
+                operation="login",
+                outcome=Outcome.DONE,
+                user=user,
+                peer=peer,
+                details={"by": by},
+            )
+        )
+
     def login_refused(self, user: str, peer: str) -> None:
         """Write that somebody was not let in."""
         self.record(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from virtcim.daemon.arrivals import Arrivals, Tell
 from virtcim.daemon.asgi import Scope
 from virtcim.daemon.basic_authentication import BasicAuthenticator
 from virtcim.daemon.client_certificates import certificate_user
@@ -32,8 +33,8 @@ class HttpLogin:
     """Asks for a client certificate or Basic authentication, nobody where ``logins`` is None.
 
     ``stamp`` gives what is another thing as soon as a user has to be asked again, ``knows`` says
-    whether there is a user, ``rights`` what he may do; ``refused`` is told the name in a
-    certificate and the peer where there is no such user.
+    whether there is a user, ``rights`` what he may do. ``came`` is told of a user as ``Arrivals``
+    tells, ``refused`` the name in a certificate and the peer where there is no such user.
     """
 
     def __init__(
@@ -43,12 +44,14 @@ class HttpLogin:
         stamp: Callable[[str], object] = lambda _: None,
         knows: Callable[[str], bool] = lambda _: False,
         rights: Callable[[str], Rights] = lambda _: EVERYTHING,
+        came: Tell = lambda _user, _peer, _by: None,
         refused: Callable[[str, str], None] = lambda _user, _peer: None,
     ) -> None:
         self.logins = logins
         self._authenticator = None if logins is None else BasicAuthenticator(logins, stamp=stamp)
         self._knows = knows
         self._rights = rights
+        self._arrivals = Arrivals(came)
         self._refused = refused
 
     async def requester(self, scope: Scope, authorization: str) -> Requester:
@@ -58,13 +61,14 @@ class HttpLogin:
             return Requester(rights=EVERYTHING, peer=peer)
         named = certificate_user(scope)
         if named is None:
-            user = await self._by_password(self._authenticator, authorization, peer)
+            by, user = "password", await self._by_password(self._authenticator, authorization, peer)
         elif self._knows(named):
-            user = named
+            by, user = "certificate", named
         else:
             self._refused(named, peer)
             raise LoginRefused(403, "the client certificate names no user that is known here")
         note_user(user)
+        self._arrivals.note(user, peer, by)
         return Requester(user=user, rights=self._rights(user), peer=peer)
 
     async def _by_password(self, authenticator: BasicAuthenticator, header: str, peer: str) -> str:

@@ -19,7 +19,7 @@ from virtcim.toolstack.refs import NULL
 from virtcim.toolstack.sessions import Sessions
 from virtcim.wire.application import ClientInfo
 
-__all__ = ["Deed", "Guard"]
+__all__ = ["Deed", "Guard", "requested_by"]
 
 _DENIED = "RBAC_PERMISSION_DENIED"
 _UNKNOWN = "ERR_UNABLE_TO_VERIFY_STATE"
@@ -53,9 +53,7 @@ class Guard:
     def requester(self, session: str, client: ClientInfo) -> Requester:
         """Who makes a call in a session; one that needs no session is made by nobody."""
         user, rights = self._sessions.user(session)
-        current = current_request()
-        peer = current.peer if current is not None else client.address or LOCAL
-        return Requester(user=user, rights=rights, peer=peer)
+        return Requester(user=user, rights=rights, peer=requested_by(client))
 
     @asynccontextmanager
     async def calling(
@@ -179,6 +177,12 @@ class Guard:
         if record is None:
             return f"{class_name} {ref}", ""
         return f"{class_name} {record['uuid']}", str(record.get("name_label", ""))
+
+
+def requested_by(client: ClientInfo) -> str:
+    """The peer that makes a call, with its account at a Unix socket where that is known."""
+    current = current_request()
+    return current.peer if current is not None else client.address or LOCAL
 
 
 def _error_code(operation: str, failure: XapiFailure) -> str:

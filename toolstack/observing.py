@@ -42,6 +42,7 @@ def page_access(services: Services) -> PageAccess:
         stamp=services.sessions.stamp,
         knows=services.knows,
         rights=services.sessions.rights,
+        came=services.audit.login_done,
         refused=services.audit.login_refused,
     )
     return PageAccess(login=login, scopes=(TOOLSTACK,), trusts_unix=True)

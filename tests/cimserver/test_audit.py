@@ -88,8 +88,17 @@ def _as_in_a_daemon(application: CimServer) -> ASGIApp:
     return serve
 
 
-def _lines(audit: Path) -> list[dict[str, Any]]:
+def _all_lines(audit: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in audit.read_text().splitlines()]
+
+
+def _lines(audit: Path) -> list[dict[str, Any]]:
+    """All but those of whoever was let in."""
+    return [line for line in _all_lines(audit) if not _is_login(line)]
+
+
+def _is_login(line: dict[str, Any]) -> bool:
+    return (line["operation"], line["outcome"]) == ("login", "done")
 
 
 def _path(number: int) -> pywbem.CIMInstanceName:
@@ -220,6 +229,20 @@ def test_a_job_of_an_earlier_server_still_has_the_line_of_its_end(
     assert (ended["outcome"], ended["error"]) == ("unknown", "ERR_UNABLE_TO_VERIFY_STATE")
     assert str(begun.output["Job"]).count(ended["job"]) == 1
     assert "user" not in ended
+
+
+def test_who_comes_leaves_a_line_and_none_with_each_request(start: Start, audit: Path) -> None:
+    url = start().url
+    for user in ("ann", "bob", "ann"):
+        with pywbem.WBEMConnection(url, (user, "right"), "root/virt") as connection:
+            for _ in range(3):
+                connection.EnumerateClassNames()
+    lines = _all_lines(audit)
+    assert [line.pop("time")[:2] for line in lines] == ["20"] * 2
+    assert len({line.pop("request") for line in lines}) == 2
+    login = {"daemon": "serve", "operation": "login", "outcome": "done", "by": "password"}
+    assert lines == [{**login, "user": user, "peer": "127.0.0.1"} for user in ("ann", "bob")]
+    assert "right" not in audit.read_text()
 
 
 def test_who_is_refused_leaves_a_line(start: Start, audit: Path) -> None:

@@ -116,8 +116,9 @@ def test_the_audit_file_is_begun_anew_after_a_hang_up(
     wait_for(audit.exists, bool, "the new file")
     session.xenapi.VM.unpause(vm)
     session("close")()
-    for path, operation in ((old, "VM.pause"), (audit, "VM.unpause")):
-        [line] = [json.loads(one) for one in path.read_text().splitlines()]
+    for path, before, operation in ((old, ["login"], "VM.pause"), (audit, [], "VM.unpause")):
+        *logins, line = [json.loads(one) for one in path.read_text().splitlines()]
+        assert [one["operation"] for one in logins] == before
         assert (line["operation"], line["user"], line["outcome"]) == (
             operation,
             FIRST_USER,
@@ -142,8 +143,10 @@ def test_the_audit_log_names_the_account_of_whoever_comes_by_the_unix_socket(
     [vm] = transport.call("VM.get_all", (session,))["Value"]
     assert transport.call("VM.pause", (session, vm))["Status"] == "Success"
     transport.close()
-    [line] = [json.loads(one) for one in audit.read_text().splitlines()]
-    assert (line["user"], line["peer"]) == ("whoever", f"unix:{os.geteuid()}")
+    login, line = [json.loads(one) for one in audit.read_text().splitlines()]
+    assert (login["operation"], login["by"]) == ("login", "trust")
+    for one in (login, line):
+        assert (one["user"], one["peer"]) == ("whoever", f"unix:{os.geteuid()}")
 
 
 @pytest.mark.parametrize("command", _COMMANDS)

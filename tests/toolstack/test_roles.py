@@ -70,8 +70,17 @@ def log_in(guarded: Host) -> Iterator[Login]:
         one("close")()
 
 
-def _lines(audit: Path) -> list[dict[str, Any]]:
+def _all_lines(audit: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in audit.read_text().splitlines()]
+
+
+def _lines(audit: Path) -> list[dict[str, Any]]:
+    """All but those of whoever was let in."""
+    return [line for line in _all_lines(audit) if not _is_login(line)]
+
+
+def _is_login(line: dict[str, Any]) -> bool:
+    return (line["operation"], line["outcome"]) == ("login", "done")
 
 
 def _error(call: Callable[..., object], *arguments: object) -> list[str]:
@@ -187,6 +196,22 @@ def test_each_change_leaves_one_line(log_in: Login, audit: Path) -> None:
             "fault": "HANDLE_INVALID",
         },
     ]
+
+
+def test_each_session_leaves_one_line(log_in: Login, audit: Path) -> None:
+    for user in ("reader", "reader", "nobody"):
+        session = log_in(user)
+        for _ in range(3):
+            session.xenapi.session.get_record(session.handle)
+    lines = _all_lines(audit)
+    assert [line.pop("time")[:2] for line in lines] == ["20"] * 3
+    login = {"daemon": "toolstack", "operation": "login", "outcome": "done", "by": "password"}
+    assert lines == [
+        {**login, "user": user, "peer": "127.0.0.1"} for user in ("reader", "reader", "nobody")
+    ]
+    text = audit.read_text()
+    assert "OpaqueRef" not in text
+    assert "right" not in text
 
 
 def test_a_task_leaves_a_line_when_it_begins_and_one_with_its_end(

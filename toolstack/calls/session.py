@@ -8,6 +8,7 @@ from virtcim.toolstack.accessors import setter_calls
 from virtcim.toolstack.calltable import CallTable, Context
 from virtcim.toolstack.datamodel import CLASSES
 from virtcim.toolstack.faults import XapiFailure
+from virtcim.toolstack.guard import requested_by
 from virtcim.toolstack.refs import NULL, reference
 from virtcim.toolstack.services import Services
 
@@ -29,24 +30,24 @@ async def login_with_password(
 
     Who can open the Unix socket is trusted: it belongs to the user the toolstack runs as. Whom a
     client certificate names needs no password, and may leave the user name empty.
-    Raises ``SESSION_AUTHENTICATION_FAILED`` for a wrong name or password.
-    Who can open the Unix socket is trusted: it belongs to the user the toolstack runs as.
     Raises ``SESSION_AUTHENTICATION_FAILED`` for a wrong name or password, and ``TOO_BUSY``.
     """
     services = context.services
-    stamp = None
+    stamp, by = None, "trust"
     if not context.client.is_unix and services.logins is not None:
         named = context.client.certificate_user
         if named is None:
-            stamp = services.sessions.stamp(uname)
+            stamp, by = services.sessions.stamp(uname), "password"
             await _check_password(services.logins, uname, pwd, context.client.address)
         else:
-            stamp = services.sessions.stamp(named)
+            stamp, by = services.sessions.stamp(named), "certificate"
             _check_certificate(services, named, uname, context.client.address)
             uname = named
     host = reference("host", uuid) if (uuid := services.lookup.host_uuid) else NULL
     address = address_of(context.client.address)
-    return services.sessions.open(uname, originator, host, stamp, address=address)
+    session = services.sessions.open(uname, originator, host, stamp, address=address)
+    services.audit.login_done(uname, requested_by(context.client), by)
+    return session
 
 
 async def _check_password(logins: Logins, user: str, password: str, peer: str) -> None:
