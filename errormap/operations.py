@@ -18,7 +18,7 @@ __all__ = ["GROUPS", "PATTERNS", "UNNAMED", "changes_state", "groups_of", "nativ
 # Every pattern is matched against the whole name without "Async.".
 PATTERNS: dict[str, str] = {
     "read": (
-        r"(?:\w+)\.(?:get|list|read|show|info|describe|get_\w+|assert_\w+|query_\w+|list_\w+|compute_\w+|retrieve_wlb_\w+"
+        r"(?:list|get|show|describe|query)[A-Z]\w+|(?:\w+)\.(?:get|list|read|show|info|describe|get_\w+|assert_\w+|query_\w+|list_\w+|compute_\w+|retrieve_wlb_\w+"
         r"|maximise_memory|has_extension)"
         r"|session\.(?:login_with_password|login|logout|local_logout"
         r"|slave_\w+|local_\w*login\w*)"
@@ -155,7 +155,7 @@ _OF_GUEST = later(
     r"|\b(?:run|start|host|boot) this (?:vm|virtual machine|instance|guest)\b"
     r"|\b(?:vm|virtual machine|instance|guest) (?:\S{1,60} )?"
     r"(?:failed|refuses|is unable|was unable) to (?:start|boot|stop|resume|migrate)\b"
-    r"|\bbuild of instance\b|^start failed: |\bcomplete install\b"
+    r"|\bbuild of instance\b|^start failed: |\bmigration failed\b|\bcomplete install\b"
 )
 # Words that tell of a question.
 _OF_READING = later(

@@ -70,8 +70,8 @@ _STATUSES = (
         r"|status)|indicate success|code)(?: is|=|:|,)? ?[(\"']?([2-5][0-9]{2})\b(?! ?bytes| ?ms)"
     ),
     later(rf"\b([2-5][0-9]{{2}}) ['\"]?(?:(?:client|server) error\b|{_REASON})"),
-    # Of a login and of rights, whatever the words.
-    later(r"^\W{0,4}(?:error:? )?(40[13]) (?=[a-z])"),
+    # Of a login, of rights and of paths, whatever the words.
+    later(r"^\W{0,4}(?:error:? )?(40[134]) (?=[a-z])"),
     # Proxmox VE has numbers of its own, behind the words.
     later(r"\((59[5-9])\)\W{0,4}$"),
     # .NET says the rest in the language of its system.
