@@ -50,6 +50,23 @@ class Endpoint(Protocol):
     def age_s(self) -> float:
         """How long ago ``inventory()`` was last known to be complete; 0 while there is none."""
 
+    @property
+    def position(self) -> str:
+        """Up to where ``inventory()`` is complete, for others that follow the same API.
+
+        At least up to the last operation that has ended here; empty where that is not known.
+        """
+
+    def has_reached(self, position: str) -> bool:
+        """Whether ``inventory()`` is known to show everything up to another one's ``position``."""
+
+    def reach(self, position: str, timeout_s: float) -> bool:
+        """Wait until ``inventory()`` shows everything up to another one's ``position``.
+
+        Empty: everything that has happened until now. It is reached, too, where ``inventory()``
+        raises, and will show nothing older when it does no more. False: not within ``timeout_s``.
+        """
+
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Call ``watcher`` with every new inventory, and with the Fault that ends the connection.
 

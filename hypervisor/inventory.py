@@ -32,7 +32,8 @@ class InventoryStore:
 
     Reads take a reference and nothing else: they never wait and never call the hypervisor.
     ``token`` is the position in the stream of changes up to which the inventory is complete.
-    ``clock`` gives seconds that only grow.
+    ``clock`` gives seconds that only grow. A look is one question of what has changed: what is
+    shown after it has everything of before it began, whatever tokens mean.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,6 +48,11 @@ class InventoryStore:
         self._loading: Loading | None = None
         self._complete_s = 0.0
         self._attempted = False
+        # Looks by their numbers: the last that began, that is shown, that somebody waits for.
+        self._look_begun = 0
+        self._look_shown = 0
+        self._look_wanted = 0
+        self._is_looking = False
         self._watchers: tuple[Watcher, ...] = ()
 
     def read(self) -> Inventory:
@@ -74,6 +80,18 @@ class InventoryStore:
         """Whether the first connection stands or has failed."""
         return self._attempted
 
+    @property
+    def token(self) -> str:
+        """Up to where readers see everything; empty while they see nothing."""
+        return self._token if self._inventory is not None else ""
+
+    def begin_look(self) -> bool:
+        """What is published next has all changes of until now; gives whether it is waited for."""
+        with self._changed:
+            self._look_begun += 1
+            self._is_looking = True
+            return self._look_wanted >= self._look_begun
+
     def publish(self, inventory: Inventory, token: str, *, resynchronised: bool = False) -> None:
         """Let readers see ``inventory``, which is complete up to ``token``."""
         with self._changed:
@@ -84,6 +102,8 @@ class InventoryStore:
             self._token = token
             self._synchronisations += resynchronised
             self._attempted = True
+            self._look_shown = self._look_begun
+            self._is_looking = False
             self._changed.notify_all()
             if is_news:
                 self._tell(inventory)
@@ -96,6 +116,7 @@ class InventoryStore:
             self._inventory = None
             self._loading = None
             self._attempted = True
+            self._is_looking = False
             self._changed.notify_all()
             if is_news:
                 self._tell(self._fault)
@@ -150,6 +171,36 @@ class InventoryStore:
                 anew = self._synchronisations > before
                 return self._inventory is None or anew or self._token >= token
 
+            return self._changed.wait_for(seen, timeout_s)
+
+    def want_look(self) -> tuple[int, bool]:
+        """The number of the first look that has yet to begin; it is to be a short one.
+
+        Gives also whether nobody has asked for it before.
+        """
+        with self._changed:
+            number = self._look_begun + 1
+            is_new, self._look_wanted = number > self._look_wanted, number
+            return number, is_new
+
+    @property
+    def next_look(self) -> int:
+        """The number of the first look that has yet to begin."""
+        return self._look_begun + 1
+
+    def wait_look(self, number: int, timeout_s: float, *, reached: Callable[[str], bool]) -> bool:
+        """Wait until readers see what a look has found, or everything up to a token; or nothing.
+
+        ``reached`` says whether a token is far enough. False: not within ``timeout_s``.
+        """
+
+        def seen() -> bool:
+            if self._inventory is None:
+                # One that runs may show what was before.
+                return not self._is_looking
+            return self._look_shown >= number or reached(self._token)
+
+        with self._changed:
             return self._changed.wait_for(seen, timeout_s)
 
 

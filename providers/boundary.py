@@ -47,6 +47,9 @@ from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.jobs.membership import Membership
 from virtcim.providers.jobs.runner import MOST_OPERATIONS, Incident, Operations
 from virtcim.providers.namespace import Namespace
+from virtcim.providers.peers.agreement import Agreement
+from virtcim.providers.peers.contract import Peers
+from virtcim.providers.peers.postgresql import PostgresqlPeers
 from virtcim.providers.resource_pool_configuration.capabilities import (
     POOL_CONFIGURATION_CAPABILITIES,
 )
@@ -117,7 +120,8 @@ class Providers:
     a job, and gives the phrase that tells of it; beyond ``most_operations`` further ones are
     refused. ``most_record_bytes`` is how much memory records that are kept may take, shared evenly
     by the hypervisors. ``job_ended`` is told of each job that ends, at once and in the context of
-    whoever began it, where that was this process. Safe to use from many threads.
+    whoever began it, where that was this process. ``peers`` are other processes that show the same;
+    without it those that share a PostgreSQL database. Safe to use from many threads.
     """
 
     def __init__(
@@ -131,6 +135,7 @@ class Providers:
         most_operations: int = MOST_OPERATIONS,
         most_record_bytes: int = MOST_RECORD_BYTES,
         job_ended: Callable[[Job], None] | None = None,
+        peers: Peers | None = None,
     ) -> None:
         self._classes = classes
         self._language = ENGLISH
@@ -150,6 +155,9 @@ class Providers:
         for endpoint, log in undo:
             endpoint.keep_undo_steps(log)
         self._endpoints = endpoint_of
+        if peers is None and self.state.engine.dialect.name == "postgresql":
+            peers = PostgresqlPeers(self.state)
+        self._agreement = None if peers is None else Agreement(peers, endpoint_of)
         self._operations = Operations(
             self._jobs,
             job_after_s,
@@ -157,6 +165,7 @@ class Providers:
             made_elements,
             incident,
             most_operations,
+            wrote=self._wrote,
         )
         servers = self.state.servers
         self._membership = (
@@ -173,6 +182,7 @@ class Providers:
                 served=lambda: self._served,
                 repository=self._kept,
                 most_record_bytes=most_record_bytes // len(endpoints),
+                agreement=self._agreement,
             )
             for endpoint in endpoints
         ]
@@ -187,6 +197,12 @@ class Providers:
         )
         self.namespaces: tuple[str, ...] = tuple(each.name for each in served)
         self._served = {each.name.lower(): each for each in served}
+        if self._agreement is not None:
+            self._agreement.start()
+
+    def _wrote(self, namespace: str) -> None:
+        if self._agreement is not None:
+            self._agreement.wrote(namespace)
 
     def in_language(self, language: str) -> Providers:
         """The same providers, for a reader of ``language``: what jobs tell is told in it.
@@ -326,6 +342,20 @@ class Providers:
         namespaces = {self._served[name.lower()]: one for name, one in self._endpoints.items()}
         self._sources = IndicationSources(namespaces, self._jobs, self._operations, sink, leads)
 
+    def state_written(self) -> None:
+        """Return when what was just written into the shared database counts at every server."""
+        if self._agreement is not None:
+            self._agreement.wrote_state()
+
+    def on_state_written(self, take_over: Callable[[], None]) -> None:
+        """Call ``take_over`` before what another server has written counts as shown here."""
+        if self._agreement is not None:
+            self._agreement.on_state_written = take_over
+
+    def is_current(self, namespace: str) -> bool:
+        """Whether it is known without asking that a namespace shows what other servers wrote."""
+        return self._agreement is None or self._agreement.is_current(namespace)
+
     def subscriptions_changed(self) -> None:
         """To be called when the sink may want something else, or another server may lead."""
         if self._sources is not None:
@@ -355,6 +385,8 @@ class Providers:
         if self._membership is not None:
             self._membership.stop()
         self._operations.close()
+        if self._agreement is not None:
+            self._agreement.stop()
         self._jobs.close()
 
     def _of(self, path: ObjectPath) -> Namespace:

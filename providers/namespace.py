@@ -30,6 +30,7 @@ from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.jobs.invocation import Call
 from virtcim.providers.jobs.runner import Operations
 from virtcim.providers.method_table import METHODS
+from virtcim.providers.peers.agreement import Agreement
 from virtcim.providers.state.job_store import JobElement, JobStore
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 
@@ -54,6 +55,7 @@ class Namespace:
         served: Callable[[], Mapping[str, Namespace]] = dict,
         repository: Callable[[], InstanceRepository | None] = lambda: None,
         most_record_bytes: int = MOST_RECORD_BYTES,
+        agreement: Agreement | None = None,
     ) -> None:
         self.name = name
         self._classes = classes
@@ -63,6 +65,7 @@ class Namespace:
         self._jobs = jobs
         self._served = served
         self._repository = repository
+        self._agreement = agreement
         self._derived = Derived()
         self._cache = RecordCache(name, instance_classes, self.view, most_bytes=most_record_bytes)
         own = set(instance_classes)
@@ -84,6 +87,7 @@ class Namespace:
             jobs=self._jobs,
             implementations=self._implementations,
             repository=self._repository,
+            agreement=self._agreement,
         )
 
     def view_of(self, inventory: Inventory) -> View:
@@ -104,7 +108,8 @@ class Namespace:
     def reads_at_once(self, path: ObjectPath) -> bool:
         """Whether reading ``path``, or what is around it, waits for nothing and is little."""
         found = self._instance_classes.get(path.class_name)
-        return found is not None and found.within_system and bool(path.keys)
+        is_current = self._agreement is None or self._agreement.is_current(self.name)
+        return is_current and found is not None and found.within_system and bool(path.keys)
 
     def enumerate(self, class_name: str, language: str) -> RecordList | Iterator[Record]:
         """The instances of a class and its subclasses, of one moment: those of one class as a list,

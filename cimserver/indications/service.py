@@ -59,8 +59,9 @@ class IndicationService:
             waiting=self.queue,
             networks=networks,
             may_see=may_see,
-            changed=providers.subscriptions_changed,
+            changed=self._changed,
         )
+        providers.on_state_written(self.subscriptions.take_over)
         providers.show(lambda: self.subscriptions.snapshot)
         self._deliverer = Deliverer(
             self.queue,
@@ -76,6 +77,10 @@ class IndicationService:
             declarations=declarations,
             wake=self._deliverer.wake,
         )
+
+    def _changed(self) -> None:
+        self._providers.subscriptions_changed()
+        self._providers.state_written()
 
     def start(self) -> None:
         """Deliver what waits, and tell of what happens from now on."""

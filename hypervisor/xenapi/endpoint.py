@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from threading import Thread
 from typing import Any
 
 from virtcim.errormap import Fault, HypervisorError, from_transport, from_xapi
@@ -36,6 +37,7 @@ from virtcim.hypervisor.xenapi.results import made_by
 from virtcim.hypervisor.xenapi.session import Connect, XenApiSession, connector
 from virtcim.hypervisor.xenapi.steps import Steps
 from virtcim.hypervisor.xenapi.storage import XenApiStorage
+from virtcim.hypervisor.xenapi.tokens import is_at_least, is_same_life
 from virtcim.wire import EndpointUrl, TlsOptions
 
 __all__ = ["XenApiEndpoint"]
@@ -97,6 +99,8 @@ class XenApiEndpoint:
         self._storage = XenApiStorage(
             self._session, self._tasks, self._store, self._recovery, self._wait_visible
         )
+        # Whether what was done last may not be shown yet.
+        self._is_unsure = False
         self._follower.start()
 
     @property
@@ -120,6 +124,42 @@ class XenApiEndpoint:
     def age_s(self) -> float:
         """How long ago ``inventory()`` was last known to be complete; 0 while there is none."""
         return self._store.age_s
+
+    @property
+    def position(self) -> str:
+        """The token of event.from up to which ``inventory()`` is complete."""
+        return "" if self._is_unsure else self._store.token
+
+    def has_reached(self, position: str) -> bool:
+        """Whether a token is one of those that compare, and not greater than ours."""
+        return self._are_ordered and is_at_least(self._store.token, position)
+
+    def reach(self, position: str, timeout_s: float) -> bool:
+        """Wait for a token that compares, else until an event.from has ended that began later."""
+        if self._are_ordered and is_same_life(self._store.token, position):
+            look = self._store.next_look
+        else:
+            look, is_new = self._store.want_look()
+            if is_new and self._store.connected:
+                # Whoever waits does not wait for the answer, which may never come.
+                Thread(target=self._wake_follower, name="virtcim-look", daemon=True).start()
+
+        def reached(token: str) -> bool:
+            return self._are_ordered and is_at_least(token, position)
+
+        return self._store.wait_look(look, timeout_s, reached=reached)
+
+    @property
+    def _are_ordered(self) -> bool:
+        """Whether tokens are more than something that is equal or not."""
+        return self._follower.vendor == _OURS
+
+    def _wake_follower(self) -> None:
+        """End the event.from that waits for something to happen; it would end by itself."""
+        try:
+            self._session.call("event.inject", "pool", self._follower.pool_ref)
+        except HypervisorError as exc:
+            _log.info("%s: no event could be injected: %s", self.url, exc)
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Call ``watcher`` with every new inventory, and with what ends the connection."""
@@ -337,9 +377,12 @@ class XenApiEndpoint:
         try:
             token = str(self._session.call("event.inject", "pool", pool_ref))
         except HypervisorError as exc:
+            self._is_unsure = True
             _log.warning("%s: no event could be injected: %s", self.url, exc)
             return
-        if not self._store.wait_for(token, _BARRIER_TIMEOUT_S):
+        is_seen = self._store.wait_for(token, _BARRIER_TIMEOUT_S)
+        self._is_unsure = not is_seen
+        if not is_seen:
             _log.error("%s: a change is not visible after %g s", self.url, _BARRIER_TIMEOUT_S)
 
 

@@ -175,6 +175,7 @@ class Follower:
         for class_name in PARTS:
             self._read_class(session, class_name, progress)
         # Each class was read at another moment; with these events all of them are of one.
+        self._store.begin_look()
         token = self._take_changes(session, token, 0.0)
         self._pool_ref = self._assembly.pool_ref
         self._vendor = self._assembly.vendor
@@ -226,7 +227,8 @@ class Follower:
                 self._read_class(session, class_name)
 
     def _follow(self, session: str, token: str) -> str:
-        new_token = self._take_changes(session, token, _POLL_S)
+        is_waited_for = self._store.begin_look()
+        new_token = self._take_changes(session, token, 0.0 if is_waited_for else _POLL_S)
         self._look_again(session)
         self._store.publish(self._assembly.inventory(), new_token)
         return new_token

@@ -19,6 +19,7 @@ from virtcim.hypervisor.model import (
 from virtcim.providers.engine.repository import InstanceRepository
 from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.errors import failure
+from virtcim.providers.peers.agreement import Agreement
 from virtcim.providers.state.database import StateError
 from virtcim.providers.state.job_store import Job, JobElement, JobStore
 
@@ -65,6 +66,7 @@ class View:
         language: str = ENGLISH,
         inventory: Inventory | None = None,
         repository: Callable[[], InstanceRepository | None] = lambda: None,
+        agreement: Agreement | None = None,
     ) -> None:
         self.namespace = namespace
         self.language = language
@@ -75,12 +77,15 @@ class View:
         self._jobs = jobs
         self._repository_now = repository
         self._inventory = inventory
+        self._agreement = agreement
 
     @property
     def inventory(self) -> Inventory:
         """The same inventory for the whole operation."""
         if self._inventory is None:
             assert self._endpoint is not None
+            if self._agreement is not None:
+                self._agreement.require_current(self.namespace)
             self._inventory = self._endpoint.inventory()
         return self._inventory
 

@@ -62,7 +62,7 @@ OnFailure = Callable[[Job], None]
 """Told of what failed at the hypervisor while its caller waited: a job that nobody will see."""
 
 
-def _say_nothing(_job: Job) -> None:
+def _say_nothing(_: object) -> None:
     """Nobody wants to know."""
 
 
@@ -113,6 +113,11 @@ class Operation:
         if job.state is JobState.SHUTTING_DOWN:
             operation._cancelled = JobState.TERMINATED
         return operation
+
+    @property
+    def namespace(self) -> str:
+        """Where it runs."""
+        return self._job.namespace
 
     def task(self, ref: str, *, decisive: bool = False) -> None:
         """A task of the management API now carries the operation."""
@@ -257,14 +262,17 @@ class Operations:
         elements_of: ElementsOf = _no_elements,
         incident: Incident | None = None,
         most: int = MOST_OPERATIONS,
+        wrote: Callable[[str], None] = _say_nothing,
     ) -> None:
         """Take up what an earlier process left in the store; ``endpoints`` are by namespace.
 
         ``elements_of`` tells which instances stand for what an operation has made; ``incident``
         gives the phrase for a programming error within a job, which it logs. Beyond ``most`` of
         them further ones are refused. ``on_failure`` may be set to whoever wants to know what
-        failed while its caller waited.
+        failed while its caller waited. ``wrote`` is called with the namespace of each operation
+        that has ended, before anybody learns of that.
         """
+        self._wrote = wrote
         self._incident = incident or _logged
         self._most = most
         self._store = store
@@ -500,8 +508,12 @@ class Operations:
         self, key: str, operation: Operation, action: Action, source: ObjectPath | None
     ) -> None:
         try:
-            with translated(source):
-                result = action(operation)
+            try:
+                with translated(source):
+                    result = action(operation)
+            finally:
+                # What failed may have changed something, too.
+                self._wrote(operation.namespace)
         except Exception as error:  # noqa: BLE001 - the one boundary of an operation
             operation.finish(None, error)
         else:

@@ -19,7 +19,7 @@ from virtcim.providers.state.directory import DamagedError, OccupiedError, State
 from virtcim.providers.state.indication_queue import make_indication_queue
 from virtcim.providers.state.postgresql import is_postgresql, lock_migrations, open_postgresql
 from virtcim.providers.state.servers import Servers
-from virtcim.providers.state.sharing_tables import share_state
+from virtcim.providers.state.sharing_tables import make_peers, share_state
 
 __all__ = ["StateDatabase", "StateError"]
 
@@ -169,6 +169,7 @@ _MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (
     make_indication_queue,
     _make_subscriptions,
     lambda connection: share_state(connection, _add_columns),
+    make_peers,
 )
 
 

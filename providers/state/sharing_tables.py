@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-__all__ = ["share_state"]
+__all__ = ["make_peers", "share_state"]
 
 
 def share_state(connection: sa.Connection, add_columns: Callable[..., None]) -> None:
@@ -48,3 +48,14 @@ def share_state(connection: sa.Connection, add_columns: Callable[..., None]) -> 
         "undo",
         sa.Column("server", sa.String(36), nullable=False, server_default=""),
     )
+
+
+def make_peers(connection: sa.Connection) -> None:
+    """Who is told of writes, and waited for; ``virtcim.providers.peers`` uses it."""
+    sa.Table(
+        "peer",
+        sa.MetaData(),
+        sa.Column("id", sa.String(36), primary_key=True),
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("beat", sa.BigInteger, nullable=False),
+    ).create(connection)

@@ -290,6 +290,17 @@ class SimulatedEndpoint:
         """What is in memory is always complete."""
         return 0.0
 
+    @property
+    def position(self) -> str:
+        """What is in memory is of now."""
+        return ""
+
+    def has_reached(self, position: str) -> bool:
+        return True
+
+    def reach(self, position: str, timeout_s: float) -> bool:
+        return True
+
     def wait_attempted(self, timeout_s: float) -> bool:
         return True
 

@@ -123,6 +123,13 @@ class SubscriptionManager:
         """Who is told of what, now. Raises StateError where that cannot be read."""
         return self._store.newest().index
 
+    def take_over(self) -> None:
+        """See what another server has changed, also where it is not asked for each time.
+
+        Raises StateError.
+        """
+        self._store.newest()
+
     def settings(self) -> DeliverySettings:
         """How to deliver, now."""
         return settings_of(self._store.last_seen.rows.service)
