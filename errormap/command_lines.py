@@ -196,6 +196,8 @@ _PROGRAMS = {
     "qemu": START,
     "qemu-kvm": START,
     "quickemu": START,
+    "qmrestore": "VM.import",
+    "vzdump": "VM.export",
     "qvm-clone": "virDomainDefineXML",
     "qvm-create": "virDomainDefineXML",
     "qvm-kill": "virDomainDestroyFlags",

@@ -60,7 +60,8 @@ _LIBVIRT_PRINTED = (
 )
 # What oVirt's bindings write around the engine's words.
 _OVIRT = later(r"\bFault detail is \"\[?([^\n]{1,4000}?)\]?\"\.(?: HTTP response|$)")
-_LIBVIRT_CALLED = later(r"\bCall to vir[A-Z]\w{1,60} failed: ")
+_LIBVIRT_CALLED = later(r"\bCall to (vir[A-Z]\w{1,60}) failed: ")
+_NATIVE = "vir"
 _LIBVIRT_HEAD = later(
     r"^[\d :.TZ+-]{19,40}: \d{1,9}: error : (?:\w{1,80}:\d{1,6} : )?"
     # What a program that uses the library prints of it, also in a journal.
@@ -209,6 +210,8 @@ def _libvirt(text: str, operation: str, version: str) -> Fault:
         message = engine[1]
     for called in _LIBVIRT_CALLED.finditer(message[-_LOOKED_AT:]):
         message = called.string[called.end() :]
+        if not operation.startswith(_NATIVE):
+            operation = called[1]
     number, domain = None, ""
     for form in _LIBVIRT_PRINTED:
         printed = form.search(message[-_LOOKED_AT:])

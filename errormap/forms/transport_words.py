@@ -84,6 +84,7 @@ _NAMED_STATUS = later(
     r"|gateway time-?out)\b"
     # The reason alone is all that some libraries hand on.
     r"|: (unauthorized|service unavailable|bad gateway|gateway time-?out)\W{0,4}$"
+    r"|exception: (forbidden|not found|internal server error)\W{0,4}$"
 )
 # Java's word for 404.
 _NO_SUCH_FILE_AT = later(r"filenotfoundexception: https?://")
@@ -321,7 +322,7 @@ def condition_of(exception: str, text: str) -> Condition | None:
         return _ANSWERED._replace(status=404)
     reason = _NAMED_STATUS.search(words)
     if reason is not None:
-        return _ANSWERED._replace(status=_NAMED[reason[1] or reason[2]])
+        return _ANSWERED._replace(status=_NAMED[reason[1] or reason[2] or reason[3]])
     for row, condition in _ROWS:
         if row.search(words) is not None:
             return condition
