@@ -26,6 +26,7 @@ __all__ = [
     "TlsCertOption",
     "TlsClientCaOption",
     "TlsClientCertOption",
+    "TlsClientCrlOption",
     "TlsKeyOption",
     "UsersOption",
     "register_daemon",
@@ -102,6 +103,13 @@ TlsClientCaOption = Annotated[
 TlsClientCertOption = Annotated[
     ClientCertificates,
     typer.Option(help="Whether a client of https must show a certificate."),
+]
+TlsClientCrlOption = Annotated[
+    str,
+    typer.Option(
+        help="Lists of revoked certificates (PEM), one of each authority, whose clients are "
+        "refused."
+    ),
 ]
 StopTimeoutOption = Annotated[
     float,

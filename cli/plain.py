@@ -36,6 +36,7 @@ _TYPES: Mapping[str, Any] = {
     "tls_key": str,
     "tls_client_ca": str,
     "tls_client_cert": ClientCertificates,
+    "tls_client_crl": str,
     "session_idle": float,
     "shutdown_timeout": float,
     "reconcile": float,

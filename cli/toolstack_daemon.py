@@ -56,6 +56,7 @@ class Arguments:
     tls_key: str = ""
     tls_client_ca: str = ""
     tls_client_cert: ClientCertificates = ClientCertificates.OPTIONAL
+    tls_client_crl: str = ""
     session_idle: float = 24 * 60 * 60.0
     shutdown_timeout: float = 120.0
     reconcile: float = 10.0
@@ -79,6 +80,7 @@ def run_toolstack(arguments: Arguments) -> int:
             tls_key=arguments.tls_key,
             tls_client_ca=arguments.tls_client_ca,
             tls_client_cert=arguments.tls_client_cert,
+            tls_client_crl=arguments.tls_client_crl,
             auth=arguments.auth,
             pam_service=arguments.pam_service,
             users=users_file(arguments.users, directory),

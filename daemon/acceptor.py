@@ -59,6 +59,7 @@ class Acceptor:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: set[socket.socket] = set()
         self._told_s = float("-inf")
+        self._refusal_told_s = float("-inf")
         self._closed = False
         self._paused: asyncio.TimerHandle | None = None
         sock.setblocking(False)
@@ -116,6 +117,18 @@ class Acceptor:
             self._told_s = self._loop.time()
             _log.error("no connection can be accepted: %s", error.strerror)
 
+    def _tell_refusal(self, address: str, error: ssl.SSLCertVerificationError) -> None:
+        """Say once a minute that a certificate is refused: a list of revoked ones may be old."""
+        now_s = self._loop.time()
+        was_told = now_s - self._refusal_told_s < _TOLD_EVERY_S
+        if not was_told:
+            self._refusal_told_s = now_s
+        _log.log(
+            logging.DEBUG if was_told else logging.WARNING,
+            "the client certificate of a connection from %s is refused: %s",
+            *(address, error.verify_message),
+        )
+
     def _enter(self, sock: socket.socket, address: str) -> None:
         waiting = Waiting(
             address=address,
@@ -155,6 +168,9 @@ class Acceptor:
                 ssl_handshake_timeout=handshake_s,
                 ssl_shutdown_timeout=handshake_s,
             )
+        except ssl.SSLCertVerificationError as error:
+            self._tell_refusal(address, error)
+            connection.give_back()
         except (OSError, asyncio.CancelledError) as error:
             # Also a handshake that failed, or that took too long.
             _log.debug("a connection from %s was not made: %s", address, error)

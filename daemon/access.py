@@ -81,6 +81,7 @@ def open_access(
     tls_key: str,
     tls_client_ca: str,
     tls_client_cert: ClientCertificates,
+    tls_client_crl: str,
     auth: Authentication,
     pam_service: str,
     users: Path,
@@ -100,11 +101,14 @@ def open_access(
             key_file=tls_key,
             client_ca_file=tls_client_ca,
             client_cert_required=tls_client_cert is ClientCertificates.REQUIRED,
+            client_crl_file=tls_client_crl,
         )
         for one in listen
     ]
     if tls_client_ca and not any(one.kind == "https" for one in listens):
         raise ListenError("client certificates need an https listener")
+    if tls_client_crl and not tls_client_ca:
+        raise ListenError("revoked certificates need --tls-client-ca, which says what is trusted")
     if auth is Authentication.NONE:
         require_authentication(listens)
         return Access(listens=listens, users=None, audit=audit)

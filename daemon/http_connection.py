@@ -123,6 +123,15 @@ class HttpConnection(H11Protocol):
             pass  # the connection is in no state to be told anything
         self.transport.close()
 
+    def prove_anew(self) -> None:
+        """End the connection of whom a certificate names, when what is asked has been answered.
+
+        The next connection is verified by what is trusted then.
+        """
+        if self.peer_certificate:
+            with contextlib.suppress(h11.LocalProtocolError):
+                self.shutdown()
+
     def hang_up(self) -> None:
         """Close the connection, and forget what the client has not taken."""
         sock = self.transport.get_extra_info("socket")

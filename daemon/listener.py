@@ -46,6 +46,7 @@ class Listen:
     key_file: str = ""
     client_ca_file: str = ""  # what certificates of clients are verified by; empty: none are asked
     client_cert_required: bool = False
+    client_crl_file: str = ""  # lists of those that are revoked; empty: none are
 
     @property
     def is_local(self) -> bool:
@@ -91,6 +92,7 @@ def parse_listen(
     key_file: str = "",
     client_ca_file: str = "",
     client_cert_required: bool = False,
+    client_crl_file: str = "",
 ) -> Listen:
     """Parse a listener; ``https`` takes the certificates and the key. Raises ListenError."""
     if text.startswith("unix:"):
@@ -120,6 +122,7 @@ def parse_listen(
         key_file=key_file,
         client_ca_file=client_ca_file,
         client_cert_required=client_cert_required,
+        client_crl_file=client_crl_file,
     )
 
 

@@ -231,6 +231,8 @@ async def _run(
             for server, one in zip(servers, bound, strict=True):
                 if server.config.ssl is not None:
                     server.config.ssl = renewed_context(server.config.ssl, one.listen)
+                    for connection in tuple(server.connections):
+                        connection.prove_anew()
             hooks.refresh()
 
         loop.add_signal_handler(signal.SIGHUP, hang_up)

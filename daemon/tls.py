@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import ssl
+from datetime import UTC, datetime
 
 from virtcim.daemon.listener import Listen
+from virtcim.daemon.revocation import RevocationError, check_revocation_lists
 
 __all__ = ["TlsError", "renewed_context", "tls_context"]
 
@@ -45,10 +47,25 @@ def _verify_clients(context: ssl.SSLContext, listen: Listen) -> None:
             f"cannot use the certificates {listen.client_ca_file} "
             f"that clients of {listen} are verified by: {exc}"
         ) from exc
+    if listen.client_crl_file:
+        _refuse_revoked(context, listen)
     context.verify_mode = ssl.CERT_REQUIRED if listen.client_cert_required else ssl.CERT_OPTIONAL
     # A session that is resumed would not be verified again.
     context.num_tickets = 0
     context.options |= ssl.OP_NO_TICKET
+
+
+def _refuse_revoked(context: ssl.SSLContext, listen: Listen) -> None:
+    file = listen.client_crl_file
+    try:
+        check_revocation_lists(file, datetime.now(UTC))
+        context.load_verify_locations(cafile=file)
+    except (RevocationError, OSError) as exc:
+        raise TlsError(
+            f"cannot use the revoked certificates {file} for clients of {listen}: {exc}"
+        ) from exc
+    # From now on each authority needs a list of its own.
+    context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
 
 
 def renewed_context(context: ssl.SSLContext, listen: Listen) -> ssl.SSLContext:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import ssl
-import subprocess
 import xmlrpc.client
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +18,7 @@ import pywbem
 import requests
 from daemons import Daemon
 
+from tests.certificates import Authority
 from tests.system.waiting import wait_for
 from virtcim.daemon.roles import parse_rights
 from virtcim.daemon.users_file import User, change_users
@@ -29,43 +30,6 @@ _COMMANDS = {
 }
 
 StartDaemon = Callable[..., Daemon]
-
-
-def _openssl(directory: Path, *words: str) -> None:
-    subprocess.run(["openssl", *words], cwd=directory, check=True, capture_output=True)
-
-
-class Authority:
-    """A certificate authority in a directory of its own."""
-
-    def __init__(self, directory: Path, name: str) -> None:
-        self.directory = directory / name
-        self.directory.mkdir()
-        _openssl(
-            self.directory,
-            *("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"),
-            *("-subj", f"/CN={name}", "-keyout", "ca.key", "-out", "ca.pem"),
-        )
-
-    @property
-    def ca(self) -> str:
-        return str(self.directory / "ca.pem")
-
-    def issue(self, file: str, subject: str, extensions: str = "") -> tuple[str, str]:
-        """Certificate and key of a client or server."""
-        here = self.directory
-        _openssl(
-            here,
-            *("req", "-newkey", "rsa:2048", "-nodes", "-subj", subject),
-            *("-keyout", f"{file}.key", "-out", f"{file}.csr"),
-        )
-        (here / f"{file}.ext").write_text(extensions)
-        _openssl(
-            here,
-            *("x509", "-req", "-in", f"{file}.csr", "-CA", "ca.pem", "-CAkey", "ca.key"),
-            *("-CAcreateserial", "-days", "2", "-extfile", f"{file}.ext", "-out", f"{file}.pem"),
-        )
-        return str(here / f"{file}.pem"), str(here / f"{file}.key")
 
 
 @pytest.fixture(autouse=True)
@@ -262,3 +226,57 @@ def test_another_authority_counts_after_a_hang_up(
     os.kill(server.pid, signal.SIGHUP)
     wait_for(server.log.read_text, lambda said: "those of before stay" in said, "the refusal")
     assert (_is_refused(server, ann), _is_refused(server, bob)) == (True, False)
+
+
+class _Open:
+    """A connection of a client that shows a certificate."""
+
+    def __init__(self, daemon: Daemon, shown: tuple[str, str]) -> None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.load_cert_chain(*shown)
+        address = ("127.0.0.1", int(daemon.url.rpartition(":")[2]))
+        self.socket = context.wrap_socket(socket.create_connection(address, _TIMEOUT_S))
+
+    def ask(self) -> bytes:
+        """How the answer to a request begins; nothing where the connection was closed."""
+        with contextlib.suppress(OSError):
+            self.socket.sendall(b"OPTIONS / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return self.socket.recv(65536)[:12]
+        return b""
+
+
+def _hang_up(daemon: Daemon, expected: str) -> None:
+    before = daemon.log.read_text()
+    os.kill(daemon.pid, signal.SIGHUP)
+    wait_for(
+        daemon.log.read_text,
+        lambda said: expected in said.removeprefix(before),
+        f"the log to say {expected}",
+    )
+
+
+def test_a_revoked_certificate_is_refused_also_on_its_open_connection(
+    start: Callable[..., Daemon], authority: Authority, tmp_path: Path
+) -> None:
+    ann, root = authority.issue("ann", "/CN=ann"), authority.issue("root", "/CN=root")
+    file = tmp_path / "revoked.pem"
+
+    def put(*revoked: str, dates: tuple[str, str] | None = None) -> None:
+        file.write_text(Path(authority.revocations("list", *revoked, dates=dates)).read_text())
+
+    put()
+    server = start("serve", "--tls-client-crl", str(file))
+    opened = _Open(server, ann)
+    assert opened.ask() == b"HTTP/1.1 200"
+    put(ann[0])
+    _hang_up(server, "anew")
+    assert opened.ask() == b""
+    opened.socket.close()
+    assert (_is_refused(server, ann), _is_refused(server, root)) == (True, False)
+    assert "from 127.0.0.1 is refused: certificate revoked" in server.log.read_text()
+    # A list that is out of date is not taken: the one before stays, and stays in force.
+    put(dates=("20260101000000Z", "20260102000000Z"))
+    _hang_up(server, "has been out of date since 2026-01-02 00:00 UTC")
+    assert "those of before stay" in server.log.read_text()
+    assert (_is_refused(server, ann), _is_refused(server, root)) == (True, False)
