@@ -344,6 +344,17 @@ def _xend_error(text: str, operation: str) -> Iterator[Found]:
             yield _xend(match.start(), _XEND_GENERIC, unquoted(string[0]), operation)
 
 
+_XEN_TOOLS = later(r"^(?:libxl|xc): (?=[a-z])", re.MULTILINE)
+_NO_NUMBER = ""
+
+
+def _xen_tools(text: str, operation: str) -> Iterator[Found]:
+    """What Xen's library and tools print below the message of who called them."""
+    first = _XEN_TOOLS.search(text)
+    if first is not None:
+        yield _xend(first.start(), _NO_NUMBER, text[first.start() :], operation)
+
+
 # --- What programs print when they end
 
 _TRACEBACK = "Traceback (most recent call last)"
@@ -411,6 +422,8 @@ _FINDERS: tuple[tuple[str, Callable[[str, str], Iterator[Found]]], ...] = (
     ("LibvirtException", _python_libvirt),
     ("<Fault ", _xend_fault),
     ("xend.err ", _xend_error),
+    ("libxl: ", _xen_tools),
+    ("xc: ", _xen_tools),
     (_TRACEBACK, _traceback),
     ("QMP_Error", _xenopsd_qmp),
 )

@@ -16,6 +16,7 @@ from virtcim.errormap.forms.server_errors import Printed, known_code, printed_er
 from virtcim.errormap.forms.transport import from_transport
 from virtcim.errormap.forms.xapi import from_xapi
 from virtcim.errormap.forms.xend import from_xend
+from virtcim.errormap.operations import native
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.server_prose import code_in
 
@@ -234,9 +235,14 @@ def _qemu(text: str, operation: str, version: str) -> Fault:
     raw: dict[str, object] = {"exit_status": None, "stderr": text}
     if _HUMAN.match(text):
         raw = {"return": text}
-    elif operation and not operation.startswith("(") and not _EMULATOR.search(text[:_LOOKED_AT]):
+    elif _commanded(operation) and not _EMULATOR.search(text[:_LOOKED_AT]):
         raw = {"class": None, "desc": text}
     return from_qemu(raw, operation=operation, version=version)
+
+
+def _commanded(operation: str) -> bool:
+    """Whether an emulator was told to do something: it was there, and did not just end."""
+    return bool(operation) and not native(operation).startswith(("(", "vir"))
 
 
 def _transport(text: str, operation: str, version: str) -> Fault:

@@ -74,6 +74,8 @@ def _bare(text: str) -> str:
         text = _JOURNAL.sub("", text)
     if _FENCE in text:
         text = _FENCED.sub("", text)
+    if "=\n" in text and _QUOTED_PRINTABLE.search(text):
+        text = _unprinted(text)
     if text.lstrip()[:1] == ">" and all(
         line.lstrip()[:1] in (">", "") for line in text.split("\n")
     ):
@@ -87,6 +89,18 @@ def _bare(text: str) -> str:
     if text.lstrip()[:1] in ("'", '"', "`") and (quoted := _QUOTED.fullmatch(text)):
         text = quoted[2]
     return _joined(text) if "\n" in text else text
+
+
+# How mails carry lines that are too long for them.
+_QUOTED_PRINTABLE = later(r"^[^\n]{60,80}=\n", re.MULTILINE)
+_OCTETS = later(r"(?:=[0-9A-F]{2})+")
+
+
+def _unprinted(text: str) -> str:
+    return _OCTETS.sub(
+        lambda match: bytes.fromhex(match[0].replace("=", "")).decode("utf-8", "replace"),
+        text.replace("=\n", ""),
+    )
 
 
 def _joined(text: str) -> str:

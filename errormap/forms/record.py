@@ -10,6 +10,7 @@ from virtcim.errormap.forms.causes import cause_in
 from virtcim.errormap.forms.enclosing import errors_in, object_in, words_in
 from virtcim.errormap.forms.libvirt import from_libvirt, from_libvirt_event
 from virtcim.errormap.forms.logged import from_text
+from virtcim.errormap.forms.named_calls import call_before
 from virtcim.errormap.forms.pasted_text import without_pasting
 from virtcim.errormap.forms.printed import listed
 from virtcim.errormap.forms.qemu import KNOWN_FIELDS, REPORTED, from_qemu
@@ -66,6 +67,8 @@ def from_record(record: Mapping[str, object]) -> Fault:
     version = as_text(record.get("version"))
     if source in _PASTED:
         raw = without_pasting(raw)
+        if source == "libvirt":
+            operation = call_before(as_text(raw.get("text") or raw.get("message")), operation)
     fault = reader(raw, operation, version) or _enclosed(source, raw, operation, version, _DEEPEST)
     if fault is None:
         raise ValueError(f"no form of raw is known for {source}; expected: {EXPECTED[source]}")

@@ -44,6 +44,7 @@ _EMULATOR = "qemu-system-"
 _PLACE = later(r"qemu[\w.+-]{0,60}:([^\s:]{1,300}):\d{1,6}: ")
 _OPTION = later(r"--?([a-z][a-z0-9_-]{0,40})(?: |=)")
 _WRAPPED = later(r"--?[a-z][a-z0-9_-]{0,40} (?:(?!: ).){1,1000}:\s*")
+_BEGUN = later(r"--?[a-z][a-z0-9_-]{0,40}\s+\{")
 _NOTICE = later(
     r"(?:warning|info|note|notice|debug|trace|hint)\b ?:"
     r"|[^:\n]{0,80}-(?:warning|message|info|debug) \*\*"
@@ -128,14 +129,14 @@ def messages(text: str) -> tuple[Message, ...]:
             # What was printed into the message ended with a line.
             said[-1] += given
             continue
-        if spoken and not signed and _WRAPPED.fullmatch(spoken[-1]):
-            # A long line that was broken behind its option when it was pasted.
+        if spoken and not signed and (_WRAPPED.fullmatch(spoken[-1]) or _open(spoken[-1])):
+            # A long line that was broken behind its option, or in it, when it was pasted.
             spoken[-1] = f"{spoken[-1].rstrip()} {given.strip()}"
             continue
         if not signed and said and (_UNFINISHED.search(said[-1]) or _CONTINUED.match(given)):
             said[-1] += f" {given.strip()}"
             continue
-        bare = given.lstrip(" :")
+        bare = given.lstrip(" \t:")
         if not stamped and going_on and _GOING_ON.match(bare):
             # Prose that is wrapped: it says nothing by itself.
             if going_on == _KEPT:
@@ -169,7 +170,8 @@ def _lines(text: str) -> Iterator[tuple[str, bool, bool]]:
     a list of all that there is to choose from are left out.
     """
     listing = False
-    for line in text.splitlines() or [""]:
+    for given in text.splitlines() or [""]:
+        line = given.lstrip()
         bare, signed = _unsigned(line)
         if bare.strip() and (signed or not listing):
             listing = _LISTING.search(bare.rstrip()) is not None
@@ -211,6 +213,11 @@ def _without_option(line: str) -> Message:
         return Message(line, "")
     value = line[match.end() : end]
     return Message(line[end:].lstrip(" :"), f"{match[1]} {value[:300]}".lower())
+
+
+def _open(line: str) -> bool:
+    """Whether ``line`` ends in the option that it echoes, before its value is whole."""
+    return _BEGUN.match(line) is not None and line.count("{") > line.count("}")
 
 
 def _option_end(line: str, at: int) -> int:
