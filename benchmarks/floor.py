@@ -43,6 +43,8 @@ _CLIENTS = 16
 _DIFFERENT = 200
 _WIDTH = 160
 
+__all__ = ["bare_program", "operations", "replies_of"]
+
 app = typer.Typer(rich_markup_mode=None)
 
 
@@ -108,14 +110,14 @@ def main(
             server = stack.enter_context(stage.cim_server())
             with CimClient(server.url) as client:
                 await_inventory(client, _NAMESPACE)
-            operations = [one for one in _operations(systems) if one.name.startswith(only)]
+            chosen = [one for one in operations(systems) if one.name.startswith(only)]
             with PreparedConnection(server.url) as connection:
-                replies = [_replies(connection, one) for one in operations]
+                replies = [replies_of(connection, one) for one in chosen]
             flat = [reply for several in replies for reply in several]
-            url, pid = stack.enter_context(_bare_program(flat))
+            url, pid = stack.enter_context(bare_program(flat))
             results = _measure(
                 progress,
-                operations,
+                chosen,
                 replies,
                 {server.url: server.pid, url: pid},
                 seconds=seconds,
@@ -131,7 +133,7 @@ def main(
         _print(systems, results)
 
 
-def _operations(systems: int) -> list[_Operation]:
+def operations(systems: int) -> list[_Operation]:
     paths = [
         pywbem.CIMInstanceName(_SYSTEM, {"CreationClassName": _SYSTEM, "Name": system_uuid(number)})
         for number in range(min(systems, _DIFFERENT))
@@ -163,7 +165,7 @@ def _operations(systems: int) -> list[_Operation]:
     ]
 
 
-def _replies(connection: PreparedConnection, operation: _Operation) -> list[bytes]:
+def replies_of(connection: PreparedConnection, operation: _Operation) -> list[bytes]:
     """The reply to each message of an operation."""
     replies = []
     for message in operation.messages:
@@ -176,7 +178,7 @@ def _replies(connection: PreparedConnection, operation: _Operation) -> list[byte
 
 
 @contextmanager
-def _bare_program(replies: list[bytes]) -> Iterator[tuple[str, int]]:
+def bare_program(replies: list[bytes]) -> Iterator[tuple[str, int]]:
     """The URL and the process of a program that has these replies, until the block ends."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(pickle.dumps(replies))

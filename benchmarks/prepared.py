@@ -47,6 +47,10 @@ class PreparedConnection:
     ) -> None:
         self._socket.close()
 
+    def fileno(self) -> int:
+        """The number of its socket, for a selector."""
+        return self._socket.fileno()
+
     def send(self, request: bytes) -> None:
         """Send one request."""
         self._socket.sendall(request)

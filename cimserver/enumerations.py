@@ -102,12 +102,22 @@ class Enumeration:
 class Enumerations:
     """All open enumerations, by their context; thread-safe, bounded, forgotten when they expire.
 
-    ``clock`` gives seconds that only grow.
+    ``clock`` gives seconds that only grow. ``name`` begins the context of each; ``changed`` is told
+    what a client has opened, or closed: how many, and how many bytes they hold.
     """
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Callable[[], float],
+        *,
+        name: str = "",
+        changed: Callable[[str, int, int], None] = lambda _client, _count, _bytes: None,
+    ) -> None:
         self._limits = limits
         self._clock = clock
+        self._name = name
+        self._changed = changed
         self._lock = threading.Lock()
         # With what each is counted as.
         self._open: dict[str, tuple[Enumeration, int]] = {}
@@ -144,7 +154,7 @@ class Enumerations:
         """Keep an enumeration, and give its context. Raises CimError when too many are open."""
         now = self._clock()
         enumeration.expires = now + enumeration.timeout_s
-        context = secrets.token_urlsafe(16)
+        context = f"{self._name}{secrets.token_urlsafe(16)}"
         client = enumeration.client
         with self._lock:
             self._forget_expired(now)
@@ -152,14 +162,24 @@ class Enumerations:
             if own >= self._limits.open_enumerations_per_client:
                 raise _refused(f"{own} enumerations of one client are open already")
             if not self._counts.has_room(client):
-                raise _refused(f"{len(self._open)} enumerations are open already")
+                raise _refused(f"{self._counts.total} enumerations are open already")
             if not self._bytes.has_room(client):
                 raise _refused("the open enumerations hold all that they may")
             held_bytes = enumeration.held_bytes
             self._open[context] = enumeration, held_bytes
-            self._counts.change(client, 1)
-            self._bytes.change(client, held_bytes)
+            self._change(client, 1, held_bytes)
         return context
+
+    def note_elsewhere(self, client: str, count: int, held_bytes: int) -> None:
+        """A client has opened or closed so many at another worker, whose bytes count here, too."""
+        with self._lock:
+            self._counts.change(client, count)
+            self._bytes.change(client, held_bytes)
+
+    def _change(self, client: str, count: int, held_bytes: int) -> None:
+        self._counts.change(client, count)
+        self._bytes.change(client, held_bytes)
+        self._changed(client, count, held_bytes)
 
     def count_again(self, context: str) -> None:
         """Some objects of an enumeration have been pulled."""
@@ -168,7 +188,7 @@ class Enumerations:
                 enumeration, before = self._open[context]
                 now = enumeration.held_bytes
                 self._open[context] = enumeration, now
-                self._bytes.change(enumeration.client, now - before)
+                self._change(enumeration.client, 0, now - before)
 
     def find(self, context: str, principal: str | None, namespace: str) -> Enumeration:
         """The enumeration of a context of this principal and namespace. Raises CimError.
@@ -202,8 +222,7 @@ class Enumerations:
     def _forget(self, context: str) -> None:
         enumeration, held_bytes = self._open.pop(context, (None, 0))
         if enumeration is not None:
-            self._counts.change(enumeration.client, -1)
-            self._bytes.change(enumeration.client, -held_bytes)
+            self._change(enumeration.client, -1, -held_bytes)
 
 
 def _refused(why: str) -> CimError:

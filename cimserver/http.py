@@ -32,6 +32,7 @@ from virtcim.cimserver.indications.subscriptions import SubscriptionManager
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.measures import OperationMeasures
 from virtcim.cimserver.operations import Operations
+from virtcim.cimserver.other_workers import Asked, OtherWorkers, whole
 from virtcim.cimserver.replies import send_answer
 from virtcim.cimserver.work import Exchange, Load, Work, too_much_waits
 from virtcim.daemon.asgi import Receive, Scope, Send
@@ -40,7 +41,7 @@ from virtcim.daemon.bodies import BodyRefused, ClientGone, read_body, refuse
 from virtcim.daemon.current_request import note_complete
 from virtcim.daemon.http_connection import connection_of
 from virtcim.daemon.http_login import HttpLogin, LoginRefused
-from virtcim.daemon.logins import Logins
+from virtcim.daemon.logins import Logins, PasswordChecks
 from virtcim.daemon.message_memory import Held, MessageMemory
 from virtcim.daemon.requester import Requester
 from virtcim.daemon.roles import EVERYTHING, Rights
@@ -71,7 +72,9 @@ class CimServer:
     ``knows`` says whether there is a user whom a client certificate names. What
     changes something is told to ``audit``. ``host`` is what object paths name, the machine's own
     name by default. ``subscriptions`` keeps what clients create, None where they can create
-    nothing. Run it with any ASGI server, and close it with the lifespan protocol or ``close``.
+    nothing. ``logins`` checks passwords instead of this process, ``others`` are the other
+    workers of the same server. Run it with any ASGI server, and close it with the lifespan protocol
+    or ``close``.
     """
 
     def __init__(
@@ -89,6 +92,8 @@ class CimServer:
         host: str = "",
         debug_errors: bool = False,
         subscriptions: SubscriptionManager | None = None,
+        logins: PasswordChecks | None = None,
+        others: OtherWorkers | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._audit = audit or Audit("serve")
@@ -101,12 +106,13 @@ class CimServer:
             debug_errors=debug_errors,
             audit=self._audit,
             subscriptions=subscriptions,
+            others=others,
         )
-        logins = (
-            None
-            if authenticate is None
-            else Logins(authenticate, threads=login_threads, refused=self._audit.login_refused)
-        )
+        self._others = others
+        if others is not None:
+            others.answer_with(self._answer_other)
+        if logins is None and authenticate is not None:
+            logins = Logins(authenticate, threads=login_threads, refused=self._audit.login_refused)
         #: Who makes a request.
         self.login = HttpLogin(
             logins,
@@ -238,6 +244,9 @@ class CimServer:
             request = self._reader.read(body)
             check_against(head, request)
             work = self._methods if isinstance(request, MethodCall) else self._reads
+            asked = Asked(body, requester, user_agent, language)
+            if (answer := await self._answer_elsewhere(request, asked)) is not None:
+                return answer, work
             if self._memory.has_room(exchange.client):
                 answer = self._operations.answer_at_once(
                     request, requester=requester, user_agent=user_agent, language=language
@@ -251,6 +260,9 @@ class CimServer:
                 exchange.held.hold(_TREE_FACTOR * len(body))
                 check_against(head, request)
                 work = self._methods if isinstance(request, MethodCall) else self._reads
+                asked = Asked(body, requester, user_agent, language)
+                if (answer := await self._answer_elsewhere(request, asked)) is not None:
+                    return answer, work
             async with self._room_for(request, exchange.client):
                 answer = await work.run(
                     exchange,
@@ -260,6 +272,37 @@ class CimServer:
                     goes_on=is_large,
                 )
         return answer, work
+
+    async def _answer_elsewhere(self, request: Request, asked: Asked) -> Answer | None:
+        """The answer of the worker that has what is asked for; None where that is this one."""
+        if self._others is None or not (owner := self._others.owner_of(request)):
+            return None
+        return await self._others.answer(owner, asked)
+
+    async def _answer_other(self, asked: Asked) -> Answer:
+        """The whole answer to what another worker was asked, and what is to be found here.
+
+        Raises HttpProblem 503.
+        """
+        client = asked.requester.client
+        held = Held(self._memory, client)
+        exchange = Exchange(client, held, None)
+        request = self._reader.read(asked.body)
+        try:
+            with self._place_of(client):
+                return await self._reads.run(
+                    exchange,
+                    lambda: whole(
+                        self._operations.answer(
+                            request,
+                            requester=asked.requester,
+                            user_agent=asked.user_agent,
+                            language=asked.language,
+                        )
+                    ),
+                )
+        finally:
+            held.hold(0)
 
     @contextmanager
     def _place_of(self, client: str) -> Iterator[None]:

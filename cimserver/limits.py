@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from virtcim.cim.cimxml.elements import MessageLimits
 from virtcim.daemon.client_limits import ClientLimits
@@ -12,6 +12,13 @@ __all__ = ["Limits"]
 
 _MIB = 2**20
 _DAY_S = 24 * 60 * 60
+_SHARED_OUT = (
+    "concurrent_requests",
+    "read_threads",
+    "method_threads",
+    "operations",
+    "message_memory_bytes",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +133,14 @@ class Limits(ClientLimits):
         most=365 * _DAY_S,
         what="Seconds that an indication waits for its listener before it is dropped.",
     )
+
+    def of_each(self, workers: int) -> Limits:
+        """What each of several workers may give, so that all of them give what one would.
+
+        Connections, open enumerations and whatever is in the state are counted for all of them.
+        """
+        shares = {name: -(-getattr(self, name) // workers) for name in _SHARED_OUT}
+        return replace(self, **shares)
 
     def __post_init__(self) -> None:
         if self.operation_timeout_s > self.operation_timeout_max_s:

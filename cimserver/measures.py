@@ -102,6 +102,7 @@ class JobMeasures:
             what="Jobs that clients can see, by their state.",
             labels=("state",),
             values={(state.name.lower(),): count for state, count in there.items()},
+            together="most",
         )
         yield Family.single(
             "virtcim_operations_running",

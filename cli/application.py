@@ -14,8 +14,11 @@ __all__ = ["run"]
 _PACKAGE = "virtcim.cli"
 
 
-def run(given: list[str], commands: Mapping[str, str]) -> None:
-    """Run what the words on the command line say; ``commands`` gives a summary of each."""
+def run(given: list[str], commands: Mapping[str, str], told: object = None) -> None:
+    """Run what the words on the command line say; ``commands`` gives a summary of each.
+
+    ``told`` is what the command finds as the object of its context.
+    """
     wanted = next((word for word in given if not word.startswith("-")), None)
     application = typer.Typer(
         name="virtcim",
@@ -31,7 +34,7 @@ def run(given: list[str], commands: Mapping[str, str]) -> None:
             importlib.import_module(f"{_PACKAGE}.{name}").register(application)
         else:
             application.command(name, help=summary)(_listed_only)
-    application(args=given, prog_name="virtcim")
+    application(args=given, prog_name="virtcim", obj=told)
 
 
 def _listed_only() -> None:

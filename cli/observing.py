@@ -53,6 +53,7 @@ def inventory_families(endpoints: Mapping[str, Endpoint]) -> Iterable[Family]:
         what="Whether everything of a hypervisor is known, 1 or 0.",
         labels=("namespace",),
         values=connected,
+        together="least",
     )
     yield Family(
         name="virtcim_inventory_age_seconds",
@@ -60,6 +61,7 @@ def inventory_families(endpoints: Mapping[str, Endpoint]) -> Iterable[Family]:
         what="How long ago a hypervisor last said that nothing else has changed.",
         labels=("namespace",),
         values=ages,
+        together="most",
     )
     yield Family(
         name="virtcim_inventory_objects",
@@ -67,6 +69,7 @@ def inventory_families(endpoints: Mapping[str, Endpoint]) -> Iterable[Family]:
         what="Objects of a hypervisor that are known, by their kind.",
         labels=("namespace", "kind"),
         values=objects,
+        together="most",
     )
 
 
@@ -118,14 +121,23 @@ def indication_families(queue: DeliveryQueue) -> Iterable[Family]:
         values={(why.value,): count for why, count in counts.dropped.items()},
     )
     yield Family.single(
-        "virtcim_indication_queue_deliveries", "gauge", "Deliveries that wait.", size.deliveries
+        "virtcim_indication_queue_deliveries",
+        "gauge",
+        "Deliveries that wait.",
+        size.deliveries,
+        together="most",
     )
     yield Family.single(
-        "virtcim_indication_queue_bytes", "gauge", "Bytes that wait.", size.payload_bytes
+        "virtcim_indication_queue_bytes",
+        "gauge",
+        "Bytes that wait.",
+        size.payload_bytes,
+        together="most",
     )
     yield Family.single(
         "virtcim_indication_queue_oldest_seconds",
         "gauge",
         "How long the oldest delivery has waited.",
         size.oldest_age_s,
+        together="most",
     )

@@ -13,13 +13,14 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 from virtcim.daemon.admission import Admission, Waiting
 from virtcim.daemon.client_limits import ClientLimits
 from virtcim.daemon.clients import address_of
 from virtcim.daemon.http_connection import HttpConnection
 
-__all__ = ["Acceptor"]
+__all__ = ["Acceptor", "Entrance", "Entry"]
 
 _log = logging.getLogger(__name__)
 
@@ -35,31 +36,105 @@ _REFUSAL = (
 )
 
 
+class Entrance(Protocol):
+    """Where a connection goes that has a place; when it has ended the place is given back."""
+
+    def serve(self, sock: socket.socket, address: str) -> None:
+        """Serve a connection."""
+
+    async def wait_closed(self) -> None:
+        """Wait until no connection is half made."""
+
+
+class Entry:
+    """Serves connections in this process.
+
+    ``make`` gives the protocol of a new connection, ``context`` its TLS, None without; ``leave`` is
+    called with its address when it has ended. To be used in the event loop.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], HttpConnection],
+        limits: ClientLimits,
+        context: Callable[[], ssl.SSLContext | None],
+        leave: Callable[[str], object],
+    ) -> None:
+        self._make = make
+        self._limits = limits
+        self._context = context
+        self._leave = leave
+        self._refusal_told_s = float("-inf")
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def serve(self, sock: socket.socket, address: str) -> None:
+        """Serve a connection."""
+        task = self._loop.create_task(self._connect(sock, address))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def wait_closed(self) -> None:
+        """Wait until no connection is half made."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _connect(self, sock: socket.socket, address: str) -> None:
+        connection = self._make()
+        connection.address = address
+        connection.on_lost = partial(self._leave, address)
+        context = self._context()
+        handshake_s = None if context is None else self._limits.head_timeout_s
+        try:
+            await self._loop.connect_accepted_socket(
+                lambda: connection,
+                sock,
+                ssl=context,
+                ssl_handshake_timeout=handshake_s,
+                ssl_shutdown_timeout=handshake_s,
+            )
+        except ssl.SSLCertVerificationError as error:
+            self._tell_refusal(address, error)
+            connection.give_back()
+        except (OSError, asyncio.CancelledError) as error:
+            # Also a handshake that failed, or that took too long.
+            _log.debug("a connection from %s was not made: %s", address, error)
+            connection.give_back()
+
+    def _tell_refusal(self, address: str, error: ssl.SSLCertVerificationError) -> None:
+        """Say once a minute that a certificate is refused: a list of revoked ones may be old."""
+        now_s = self._loop.time()
+        was_told = now_s - self._refusal_told_s < _TOLD_EVERY_S
+        if not was_told:
+            self._refusal_told_s = now_s
+        _log.log(
+            logging.DEBUG if was_told else logging.WARNING,
+            "the client certificate of a connection from %s is refused: %s",
+            *(address, error.verify_message),
+        )
+
+
 class Acceptor:
     """Accepts the connections of one listening socket; looks like a server of asyncio to uvicorn.
 
-    ``make`` gives the protocol of a new connection, ``context`` its TLS, None without. To be made
-    in the event loop.
+    Those that have a place go through ``entrance``; ``is_tls``: nobody can be told anything before
+    a handshake. To be made in the event loop.
     """
 
     def __init__(
         self,
         sock: socket.socket,
-        make: Callable[[], HttpConnection],
+        entrance: Entrance,
         admission: Admission,
-        limits: ClientLimits,
-        context: Callable[[], ssl.SSLContext | None],
+        *,
+        is_tls: bool,
     ) -> None:
         self._sock = sock
-        self._make = make
+        self._entrance = entrance
         self._admission = admission
-        self._limits = limits
-        self._context = context
+        self._is_tls = is_tls
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: set[socket.socket] = set()
         self._told_s = float("-inf")
-        self._refusal_told_s = float("-inf")
         self._closed = False
         self._paused: asyncio.TimerHandle | None = None
         sock.setblocking(False)
@@ -76,7 +151,7 @@ class Acceptor:
 
     async def wait_closed(self) -> None:
         """Wait until no connection is half made."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._entrance.wait_closed()
 
     def _stop_accepting(self) -> None:
         self._loop.remove_reader(self._sock)
@@ -117,18 +192,6 @@ class Acceptor:
             self._told_s = self._loop.time()
             _log.error("no connection can be accepted: %s", error.strerror)
 
-    def _tell_refusal(self, address: str, error: ssl.SSLCertVerificationError) -> None:
-        """Say once a minute that a certificate is refused: a list of revoked ones may be old."""
-        now_s = self._loop.time()
-        was_told = now_s - self._refusal_told_s < _TOLD_EVERY_S
-        if not was_told:
-            self._refusal_told_s = now_s
-        _log.log(
-            logging.DEBUG if was_told else logging.WARNING,
-            "the client certificate of a connection from %s is refused: %s",
-            *(address, error.verify_message),
-        )
-
     def _enter(self, sock: socket.socket, address: str) -> None:
         waiting = Waiting(
             address=address,
@@ -150,36 +213,12 @@ class Acceptor:
             sock.close()
             self._loop.call_soon(self._admission.leave, address)
             return
-        task = self._loop.create_task(self._connect(sock, address))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _connect(self, sock: socket.socket, address: str) -> None:
-        connection = self._make()
-        connection.address = address
-        connection.on_lost = partial(self._admission.leave, address)
-        context = self._context()
-        handshake_s = None if context is None else self._limits.head_timeout_s
-        try:
-            await self._loop.connect_accepted_socket(
-                lambda: connection,
-                sock,
-                ssl=context,
-                ssl_handshake_timeout=handshake_s,
-                ssl_shutdown_timeout=handshake_s,
-            )
-        except ssl.SSLCertVerificationError as error:
-            self._tell_refusal(address, error)
-            connection.give_back()
-        except (OSError, asyncio.CancelledError) as error:
-            # Also a handshake that failed, or that took too long.
-            _log.debug("a connection from %s was not made: %s", address, error)
-            connection.give_back()
+        self._entrance.serve(sock, address)
 
     def _refuse(self, sock: socket.socket) -> None:
         self._waiting.discard(sock)
         with contextlib.suppress(OSError):
-            if self._context() is None:
+            if not self._is_tls:
                 sock.send(_REFUSAL)
                 sock.shutdown(socket.SHUT_WR)
                 # What was sent and not read would make the system take back the refusal.

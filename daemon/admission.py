@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-__all__ = ["Admission", "Waiting"]
+__all__ = ["Admission", "Places", "Waiting"]
 
 # Each is a descriptor of the reserve.
 _MOST_WAITING = 64
@@ -27,6 +27,22 @@ class Waiting:
     since_s: float
     serve: Callable[[], None]
     refuse: Callable[[], None]
+
+
+class Places(Protocol):
+    """What is known of the places for connections, and of those who wait for one."""
+
+    refused: int
+
+    @property
+    def total(self) -> int:
+        """How many connections have a place."""
+
+    def wanting(self, address: str) -> bool:
+        """Whether somebody waits for a place that the end of a connection of ``address`` gives."""
+
+    def refuse_older(self, than_s: float) -> None:
+        """Refuse those who have waited since ``than_s`` or longer."""
 
 
 class Admission:
@@ -56,6 +72,11 @@ class Admission:
         if self._total >= self._most:
             return self._waiting_count > 0
         return address in self._waiting
+
+    def wanted(self) -> tuple[bool, frozenset[str]]:
+        """Whose end gives somebody a place: whether that of any connection, and those addresses."""
+        full = self._total >= self._most
+        return full and self._waiting_count > 0, frozenset(() if full else self._waiting)
 
     def enter(self, waiting: Waiting) -> Outcome:
         """Take a place for a new connection, or have it wait; whoever is served calls ``leave``."""

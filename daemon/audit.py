@@ -25,6 +25,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from virtcim.daemon.current_request import current_request
+from virtcim.daemon.workers.identity import worker_number
 
 __all__ = ["Audit", "AuditEntry", "AuditError", "Outcome"]
 
@@ -167,6 +168,7 @@ class Audit:
         told: dict[str, object] = {
             "time": self._now().isoformat(timespec="milliseconds"),
             "daemon": self._daemon,
+            "worker": worker_number() or "",
             "operation": entry.operation,
             "outcome": entry.outcome.value,
             "user": entry.user,

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from virtcim.daemon.logins import Logins
+from virtcim.daemon.logins import PasswordChecks
 
 __all__ = ["BasicAuthenticator"]
 
@@ -28,7 +28,7 @@ class BasicAuthenticator:
 
     def __init__(
         self,
-        logins: Logins,
+        logins: PasswordChecks,
         *,
         stamp: Callable[[str], object] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,

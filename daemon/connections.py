@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from virtcim.daemon.admission import Admission
+from virtcim.daemon.admission import Places
 from virtcim.daemon.client_limits import ClientLimits
 from virtcim.daemon.http_connection import Doing, HttpConnection
 
@@ -36,7 +36,7 @@ class Connections:
     by what they waited for, the connections that were ended.
     """
 
-    def __init__(self, limits: ClientLimits, admission: Admission) -> None:
+    def __init__(self, limits: ClientLimits, admission: Places) -> None:
         self._limits = limits
         self._admission = admission
         self._seen: dict[HttpConnection, _Seen] = {}

@@ -24,6 +24,7 @@ __all__ = [
     "current_request",
     "note_complete",
     "note_user",
+    "request_elsewhere",
 ]
 
 HEADER = b"x-request-id"
@@ -64,6 +65,11 @@ def begin_request(scope: Scope) -> CurrentRequest:
     request = CurrentRequest(number, peer_of(scope))
     _CURRENT.set(request)
     return request
+
+
+def request_elsewhere(number: str, peer: str, user: str = "") -> None:
+    """Let what runs in this context be for a request that another process has."""
+    _CURRENT.set(CurrentRequest(number, peer, user))
 
 
 def note_user(user: str) -> None:

@@ -10,7 +10,7 @@ from virtcim.daemon.asgi import Scope
 from virtcim.daemon.basic_authentication import BasicAuthenticator
 from virtcim.daemon.client_certificates import certificate_user
 from virtcim.daemon.current_request import note_user
-from virtcim.daemon.logins import Logins, TooManyLogins
+from virtcim.daemon.logins import PasswordChecks, TooManyLogins
 from virtcim.daemon.requester import Requester, peer_of
 from virtcim.daemon.roles import EVERYTHING, Rights
 
@@ -39,7 +39,7 @@ class HttpLogin:
 
     def __init__(
         self,
-        logins: Logins | None,
+        logins: PasswordChecks | None,
         *,
         stamp: Callable[[str], object] = lambda _: None,
         knows: Callable[[str], bool] = lambda _: False,

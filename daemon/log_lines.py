@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import TextIO
 
 from virtcim.daemon.current_request import current_request
+from virtcim.daemon.workers.identity import worker_number
 
 __all__ = ["JsonLines", "LogFormat", "TextLines", "log_handler"]
 
@@ -35,13 +36,14 @@ def log_handler(form: LogFormat, stream: TextIO | None = None) -> logging.Handle
 
 
 class TextLines(logging.Formatter):
-    """``TIME LEVEL LOGGER [REQUEST]: MESSAGE``."""
+    """``TIME LEVEL LOGGER [REQUEST]: MESSAGE``; of several workers ``LOGGER worker NUMBER``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The lines of one record, in the context in which it was logged."""
         request = current_request()
         number = "" if request is None else f" [{request.number}]"
-        line = f"{self.formatTime(record)} {record.levelname} {record.name}{number}: "
+        worker = f" worker {worker_number()}" if worker_number() else ""
+        line = f"{self.formatTime(record)} {record.levelname} {record.name}{worker}{number}: "
         line += _one_line(record.getMessage())
         further = [*_traceback(self, record).splitlines()]
         return "\n".join([line, *(f"{_INDENT}{one}" for one in further)])
@@ -57,6 +59,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            "worker": worker_number(),
         }
         request = current_request()
         if request is not None:

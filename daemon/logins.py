@@ -13,10 +13,11 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from virtcim.daemon.clients import address_of
 
-__all__ = ["Logins", "TooManyLogins"]
+__all__ = ["Logins", "PasswordChecks", "TooManyLogins"]
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +52,24 @@ class _Record:
         if self.failures < free:
             return 0.0
         return min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self.failures - free, 16))
+
+
+class PasswordChecks(Protocol):
+    """What says whether passwords are right; ``Logins``, or what asks another process."""
+
+    @property
+    def failed(self) -> int:
+        """How many were wrong."""
+
+    @property
+    def sent_away(self) -> int:
+        """How many were not looked at."""
+
+    async def is_right(self, user: str, password: str, peer: str) -> bool:
+        """Whether a password is the user's. Raises TooManyLogins."""
+
+    def close(self) -> None:
+        """Check nothing any more."""
 
 
 class Logins:

@@ -8,7 +8,6 @@ import gc
 import inspect
 import logging
 import math
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,16 +16,15 @@ from typing import Any, cast
 
 import uvicorn
 
-from virtcim.daemon.acceptor import Acceptor
+from virtcim.daemon.acceptor import Acceptor, Entry
 from virtcim.daemon.admission import Admission
 from virtcim.daemon.asgi import ASGIApp, Message
 from virtcim.daemon.client_limits import ClientLimits
 from virtcim.daemon.connections import Connections
-from virtcim.daemon.descriptors import most_connections, raise_limit
+from virtcim.daemon.doors import Doors, Handed, OwnDoors
 from virtcim.daemon.exchanges import ending_waits, guarded
 from virtcim.daemon.http_connection import HttpConnection
 from virtcim.daemon.listener import (
-    BoundListener,
     Listen,
     ListenError,
     bind,
@@ -37,6 +35,8 @@ from virtcim.daemon.local_hosts import only_local_hosts
 from virtcim.daemon.memory import limit_memory, return_memory
 from virtcim.daemon.observation.pages import Observation
 from virtcim.daemon.tls import TlsError, renewed_context, tls_context
+from virtcim.daemon.workers.handed import WorkerDoors
+from virtcim.daemon.workers.worker import METRICS, Worker
 
 __all__ = [
     "AppFactory",
@@ -82,6 +82,7 @@ def run_daemon(
     limits: ClientLimits = ClientLimits(),  # noqa: B008 - frozen
     observation: Observation | None = None,
     metrics_listen: Listen | None = None,
+    worker: Worker | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT, and return the exit status.
 
@@ -95,7 +96,8 @@ def run_daemon(
     listeners anew, for connections that come from then on, and calls ``refresh``.
     ``local_only`` refuses what a browser on this machine sends on behalf of others; ``limits`` are
     those of connections. The pages of ``observation`` are served beside the application, and alone
-    on ``metrics_listen``, where nobody is asked who he is. Why it could
+    on ``metrics_listen``, where nobody is asked who he is. A ``worker`` binds nothing: its parent
+    hands connections to it, and says when to stop and to read anew. Why it could
     not start is said in one sentence on standard error, and 1 is returned.
     """
     hooks = _Hooks(
@@ -106,6 +108,7 @@ def run_daemon(
         wrap=only_local_hosts if local_only else lambda app: app,
         observation=observation or Observation(dict),
         metrics_listen=metrics_listen,
+        worker=worker,
     )
     try:
         return asyncio.run(_run(app_factory, listens, hooks, limits))
@@ -125,18 +128,27 @@ class _Hooks:
     wrap: Callable[[ASGIApp], ASGIApp]
     observation: Observation
     metrics_listen: Listen | None
+    worker: Worker | None
 
 
 class _Server(uvicorn.Server):
     """A uvicorn server that leaves signals to us and says when it accepts requests.
 
-    It accepts as many connections as ``admission`` lets in, which the servers of a daemon share.
+    It accepts as many connections as ``admission`` lets in, which the servers of a daemon share,
+    or serves those that are ``handed`` to it.
     """
 
-    def __init__(self, config: uvicorn.Config, admission: Admission, limits: ClientLimits) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        admission: Admission | None,
+        limits: ClientLimits,
+        handed: Handed | None = None,
+    ) -> None:
         super().__init__(config)
         self._admission = admission
         self._limits = limits
+        self._handed = handed
         self.accepting = asyncio.Event()
         self._stopped = asyncio.Event()
 
@@ -154,12 +166,19 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[Any] | None = None) -> None:
         await super().startup(sockets=[])
+        if self._handed is not None:
+            self._handed.open(self._entry(self._handed.leave).serve)
+            self.servers.append(cast("asyncio.Server", self._handed))
         for sock in sockets or ():
-            acceptor = Acceptor(
-                sock, self._connection, self._admission, self._limits, lambda: self.config.ssl
-            )
+            assert self._admission is not None
+            entry = self._entry(self._admission.leave)
+            is_tls = self.config.ssl is not None
+            acceptor = Acceptor(sock, entry, self._admission, is_tls=is_tls)
             self.servers.append(cast("asyncio.Server", acceptor))
         self.accepting.set()
+
+    def _entry(self, leave: Callable[[str], object]) -> Entry:
+        return Entry(self._connection, self._limits, lambda: self.config.ssl, leave)
 
     @property
     def connections(self) -> set[HttpConnection]:
@@ -195,50 +214,41 @@ async def _run(
 ) -> int:
     gc.set_threshold(*_COLLECTION_THRESHOLDS)
     limit_memory()
-    admission = Admission(
-        most=most_connections(limits.connections, raise_limit()),
-        most_of_an_address=limits.connections_per_address,
-    )
     stop = _Stop()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.signal)
-    # Until everything is read for the first time there is nothing to be read anew.
-    loop.add_signal_handler(signal.SIGHUP, lambda: None)
     async with AsyncExitStack() as stack:
-        bound: list[BoundListener] = []
-        for listen in listens:
-            bound.append(bind(listen))
-            stack.callback(bound[-1].close)
+        doors = _doors(listens, hooks, limits, stop, stack)
         made = app_factory()
         app = await made if inspect.isawaitable(made) else made
         await stack.enter_async_context(_lifespan(app))
         seen = hooks.observation
         served = seen.beside(ending_waits(app, stop.ends_waits))
         served = guarded(hooks.wrap(served), seen.answers)
-        servers = [_Server(_config(served, one.listen, limits), admission, limits) for one in bound]
-        connections = Connections(limits, admission)
-        seen.admission, seen.watched = admission, connections
+        servers = [
+            _Server(_config(served, listen, limits), doors.admission, limits, doors.handed(number))
+            for number, listen in enumerate(listens)
+        ]
+        connections = Connections(limits, doors.places)
+        seen.admission, seen.watched = doors.places, connections
         watching = asyncio.create_task(connections.watch([one.connections for one in servers]))
         stack.callback(watching.cancel)
         if hooks.metrics_listen is not None:
-            metrics = await stack.enter_async_context(
-                _serving_alone(hooks.metrics_listen, seen, limits)
+            handed = doors.handed(METRICS)
+            await stack.enter_async_context(
+                _serving_alone(hooks.metrics_listen, seen, limits, handed)
             )
-            _log.info("metrics are served at %s/metrics", metrics)
 
         def hang_up() -> None:
-            for server, one in zip(servers, bound, strict=True):
+            for server, listen in zip(servers, listens, strict=True):
                 if server.config.ssl is not None:
-                    server.config.ssl = renewed_context(server.config.ssl, one.listen)
+                    server.config.ssl = renewed_context(server.config.ssl, listen)
                     for connection in tuple(server.connections):
                         connection.prove_anew()
             hooks.refresh()
 
-        loop.add_signal_handler(signal.SIGHUP, hang_up)
+        doors.on_hang_up(hang_up)
         tasks = [
-            asyncio.create_task(server.serve(sockets=[one.sock]))
-            for server, one in zip(servers, bound, strict=True)
+            asyncio.create_task(server.serve(sockets=[*doors.sockets(number)]))
+            for number, server in enumerate(servers)
         ]
         stopped = asyncio.create_task(stop.asked.wait())
         started = [asyncio.create_task(server.accepting.wait()) for server in servers]
@@ -248,12 +258,13 @@ async def _run(
             # requests wait: 70 ms once a thousand virtual machines are known.
             gc.freeze()
             return_memory()
-            hooks.ready("ready " + " ".join(one.url for one in bound))
-            loop.run_in_executor(None, hooks.afterwards)
+            doors.ready(hooks.ready)
+            asyncio.get_running_loop().run_in_executor(None, hooks.afterwards)
             await _first(stopped, *tasks)
             seen.draining = True
             if hooks.drain is not None:
                 await _drained(hooks.drain, stop.at_once)
+        doors.closing()
         stop.ends_waits.set()
         for server in servers:
             server.force_exit = stop.at_once.is_set()
@@ -264,25 +275,41 @@ async def _run(
     return 0
 
 
+def _doors(
+    listens: Sequence[Listen],
+    hooks: _Hooks,
+    limits: ClientLimits,
+    stop: _Stop,
+    stack: AsyncExitStack,
+) -> Doors:
+    if hooks.worker is None:
+        return OwnDoors(listens, limits, stop.signal, stack)
+    return WorkerDoors(hooks.worker, stop.signal, stack)
+
+
 @asynccontextmanager
 async def _serving_alone(
-    listen: Listen, observation: Observation, limits: ClientLimits
-) -> AsyncIterator[str]:
-    """Serve the pages alone, with places of their own, until the block ends; gives the URL."""
-    bound = bind(listen)
+    listen: Listen, observation: Observation, limits: ClientLimits, handed: Handed | None
+) -> AsyncIterator[None]:
+    """Serve the pages alone, with places of their own, until the block ends."""
+    bound = None if handed is not None else bind(listen)
     admission = Admission(most=_METRICS_CONNECTIONS, most_of_an_address=_METRICS_CONNECTIONS)
     app = guarded(only_local_hosts(observation.alone))
-    server = _Server(_config(app, listen, limits), admission, limits)
+    server = _Server(_config(app, listen, limits), admission, limits, handed)
     watching = asyncio.create_task(Connections(limits, admission).watch([server.connections]))
-    serving = asyncio.create_task(server.serve(sockets=[bound.sock]))
+    sockets = [] if bound is None else [bound.sock]
+    serving = asyncio.create_task(server.serve(sockets=sockets))
     try:
         await server.accepting.wait()
-        yield bound.url
+        if bound is not None:
+            _log.info("metrics are served at %s/metrics", bound.url)
+        yield
     finally:
         server.stop()
         await serving
         watching.cancel()
-        bound.close()
+        if bound is not None:
+            bound.close()
 
 
 async def _drained(drain: Drain, at_once: asyncio.Event) -> None:

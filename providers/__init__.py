@@ -33,6 +33,7 @@ from virtcim.providers.jobs.invocation import Method
 from virtcim.providers.method_table import METHODS
 from virtcim.providers.state.database import StateDatabase, StateError
 from virtcim.providers.state.job_store import Job
+from virtcim.providers.state.several_processes import Colleagues
 
 __all__ = [
     "ASSOCIATIONS",
@@ -48,6 +49,7 @@ __all__ = [
     "Association",
     "CimError",
     "ClassModel",
+    "Colleagues",
     "ErrorCode",
     "Indication",
     "IndicationSink",

@@ -61,6 +61,7 @@ from virtcim.providers.resources.allocation_capabilities import (
 from virtcim.providers.resources.registry import ALLOCATIONS, DEVICES, POOLS
 from virtcim.providers.state.database import StateDatabase
 from virtcim.providers.state.job_store import Job, JobEnds, JobStore
+from virtcim.providers.state.several_processes import Colleagues
 from virtcim.providers.state.undo_store import UndoStore
 from virtcim.providers.virtual_system.capabilities import SYSTEM_CAPABILITIES
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
@@ -121,7 +122,8 @@ class Providers:
     refused. ``most_record_bytes`` is how much memory records that are kept may take, shared evenly
     by the hypervisors. ``job_ended`` is told of each job that ends, at once and in the context of
     whoever began it, where that was this process. ``peers`` are other processes that show the same;
-    without it those that share a PostgreSQL database. Safe to use from many threads.
+    without it those that share a PostgreSQL database. ``colleagues`` are the other processes of
+    this server, None where there are none. Safe to use from many threads.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class Providers:
         most_record_bytes: int = MOST_RECORD_BYTES,
         job_ended: Callable[[Job], None] | None = None,
         peers: Peers | None = None,
+        colleagues: Colleagues | None = None,
     ) -> None:
         self._classes = classes
         self._language = ENGLISH
@@ -146,7 +149,7 @@ class Providers:
         if len({name.lower() for name in endpoint_of}) != len(endpoints):
             names = ", ".join(map(_namespace_name, endpoints))
             raise ValueError(f"two hypervisors have the same name: {names}")
-        self._jobs = JobStore(state)
+        self._jobs = JobStore(state, colleagues=colleagues)
         if job_ended is not None:
             # Before those that nobody can take up are ended.
             self._jobs.watch(JobEnds(job_ended, self._jobs.is_elsewhere))
@@ -231,8 +234,7 @@ class Providers:
         """Whether reading an instance, or what is around it, waits for nothing and is little."""
         namespace = self._served.get(path.namespace.lower())
         # Where the state is shared, what a job is now is asked of the database.
-        is_ours = not self.state.is_shared
-        return is_ours and namespace is not None and namespace.reads_at_once(path)
+        return self.state.is_here and namespace is not None and namespace.reads_at_once(path)
 
     def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
         """The instances of a class and of its subclasses (DSP0200 "EnumerateInstances").
@@ -330,6 +332,11 @@ class Providers:
     def operations_running(self) -> int:
         """How many operations are in progress at hypervisors."""
         return self._operations.running
+
+    def server_died(self, server: str) -> None:
+        """Another one of the servers on the database is known to have ended."""
+        if self._membership is not None:
+            self._membership.died(server)
 
     def start_indications(
         self, sink: IndicationSink, *, leads: Callable[[], bool] = lambda: True

@@ -33,6 +33,7 @@ from virtcim.cimserver.operations import (
 )
 from virtcim.cimserver.operations.call import Arguments, Context, Operation, Services
 from virtcim.cimserver.operations.methods import invoke_method
+from virtcim.cimserver.other_workers import OtherWorkers
 from virtcim.daemon.audit import Audit
 from virtcim.daemon.current_request import complete_s
 from virtcim.daemon.requester import Requester
@@ -89,6 +90,7 @@ class Operations:
         debug_errors: bool,
         audit: Audit,
         subscriptions: SubscriptionManager | None = None,
+        others: OtherWorkers | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         declarations = Declarations(schema)
@@ -104,7 +106,9 @@ class Operations:
             declarations=declarations,
             encoder=Encoder(declarations, host, left_out=_report),
             classes=ClassEncoder(schema.classes.__getitem__),
-            enumerations=Enumerations(limits, clock),
+            enumerations=Enumerations(limits, clock)
+            if others is None
+            else others.enumerations(limits, clock),
             limits=limits,
             property_names=schema.property_names,
             subscriptions=subscriptions,

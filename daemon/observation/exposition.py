@@ -9,11 +9,12 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, cast
 
 from virtcim.daemon.observation.measures import BOUNDS_S, Distribution, Family
+from virtcim.daemon.observation.program import process_families
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
-__all__ = ["Source", "exposition"]
+__all__ = ["Source", "collected", "exposition"]
 
 _log = logging.getLogger(__name__)
 
@@ -21,32 +22,33 @@ Source = Callable[[], Iterable[Family]]
 """What gives metrics when it is asked; from any thread."""
 
 
-def exposition(sources: Iterable[Source], accept: str) -> tuple[bytes, str]:
-    """All metrics as text, and its media type; what a source cannot give is left out.
+def collected(sources: Iterable[Source]) -> list[Family]:
+    """All metrics, and those of this process; what a source cannot give is left out. May block."""
+    families: list[Family] = []
+    for source in (*sources, process_families):
+        try:
+            families += source()
+        except Exception as error:  # noqa: BLE001 - the others are there all the same
+            _say(f"{type(error).__name__}: {error}")
+    return families
 
-    May block, and takes long for the first time.
-    """
+
+def exposition(families: Iterable[Family], accept: str) -> tuple[bytes, str]:
+    """Metrics as text, and its media type. Takes long for the first time."""
     from prometheus_client.exposition import choose_encoder
 
     encode, media_type = choose_encoder(accept)
-    return encode(cast("Collector", _Collected(sources))), media_type
+    return encode(cast("Collector", _Collected(families))), media_type
 
 
 class _Collected:
     """What Prometheus' library takes for a registry."""
 
-    def __init__(self, sources: Iterable[Source]) -> None:
-        self._sources = sources
+    def __init__(self, families: Iterable[Family]) -> None:
+        self._families = families
 
     def collect(self) -> Iterator[Any]:
-        for source in self._sources:
-            try:
-                families = [*source()]
-            except Exception as error:  # noqa: BLE001 - the others are there all the same
-                _say(f"{type(error).__name__}: {error}")
-                continue
-            yield from map(_metric, families)
-        yield from _process()
+        return map(_metric, self._families)
 
 
 @lru_cache(maxsize=64)
@@ -76,10 +78,3 @@ def _metric(family: Family) -> Any:
         else:
             metric.add_metric(labels, value)
     return metric
-
-
-def _process() -> Iterable[Any]:
-    """Memory, processor time, descriptors and start of this process."""
-    from prometheus_client.process_collector import ProcessCollector
-
-    yield from ProcessCollector(registry=None).collect()

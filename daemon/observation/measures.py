@@ -15,6 +15,7 @@ from typing import Literal
 __all__ = ["BOUNDS_S", "Distribution", "Family", "Labels", "Tally", "Timings"]
 
 Labels = tuple[str, ...]
+Together = Literal["sum", "most", "least"]
 
 BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -31,7 +32,8 @@ class Distribution:
 class Family:
     """The values of one metric by the values of its labels; ``name`` as Prometheus shows it.
 
-    Those of a counter only grow as long as the process lives.
+    Those of a counter only grow as long as the process lives. ``together`` is what the gauges of
+    several processes of one daemon are together; what is counted is added up.
     """
 
     name: str
@@ -39,13 +41,20 @@ class Family:
     what: str
     labels: Labels = ()
     values: Mapping[Labels, float | Distribution] = field(default_factory=dict)
+    together: Together = "sum"
 
     @classmethod
     def single(
-        cls, name: str, kind: Literal["counter", "gauge"], what: str, value: float
+        cls,
+        name: str,
+        kind: Literal["counter", "gauge"],
+        what: str,
+        value: float,
+        *,
+        together: Together = "sum",
     ) -> Family:
         """A metric without labels."""
-        return cls(name=name, kind=kind, what=what, values={(): value})
+        return cls(name=name, kind=kind, what=what, values={(): value}, together=together)
 
 
 class Tally:

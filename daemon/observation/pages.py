@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 
-from virtcim.daemon.admission import Admission
+from virtcim.daemon.admission import Places
 from virtcim.daemon.asgi import ASGIApp, Receive, Scope, Send
 from virtcim.daemon.connections import Connections
 from virtcim.daemon.http_connection import Doing
 from virtcim.daemon.http_login import HttpLogin, LoginRefused
 from virtcim.daemon.observation.access import PageAccess
-from virtcim.daemon.observation.exposition import Source, exposition
-from virtcim.daemon.observation.measures import Distribution, Family, Labels
+from virtcim.daemon.observation.exposition import Source, collected, exposition
+from virtcim.daemon.observation.measures import Family
 from virtcim.daemon.observation.readiness import Connection, readiness
 
-__all__ = ["Observation"]
+__all__ = ["Observation", "Whole", "limits_reached"]
 
 _PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 _EVERYBODY = PageAccess(login=HttpLogin(None), scopes=())
@@ -30,6 +31,16 @@ _LIMITS = {
     Doing.UNREAD_BODY: "body-timeout",
     Doing.REPLY: "stalled-reply",
 }
+
+
+class Whole(Protocol):
+    """A daemon of several processes, as any of them sees it."""
+
+    async def families(self) -> Sequence[Family]:
+        """What all of them have counted."""
+
+    async def readiness(self) -> Mapping[str, object]:
+        """Whether all of them can answer everything, as ``readiness`` says of one."""
 
 
 class Observation:
@@ -50,8 +61,10 @@ class Observation:
         #: How many answers had which HTTP status.
         self.answers: Counter[int] = Counter()
         #: The connections, once they are served.
-        self.admission: Admission | None = None
+        self.admission: Places | None = None
         self.watched: Connections | None = None
+        #: The daemon where this is one of its workers.
+        self.whole: Whole | None = None
         self._collecting: asyncio.Task[tuple[bytes, str]] | None = None
 
     def beside(self, app: ASGIApp) -> ASGIApp:
@@ -78,7 +91,7 @@ class Observation:
         if scope["path"] == "/healthz":
             await _respond(send, 200, _TEXT, b"ok\n")
         elif scope["path"] == "/readyz":
-            told = readiness(self._connections(), draining=self.draining)
+            told = self.readiness() if self.whole is None else await self.whole.readiness()
             body = json.dumps(told).encode() + b"\n"
             await _respond(send, 200 if told["ready"] else 503, _JSON, body)
         else:
@@ -101,12 +114,23 @@ class Observation:
         """The metrics; however many ask, they are collected once at a time."""
         while self._collecting is not None:
             await asyncio.wait((self._collecting,))
-        work = asyncio.to_thread(exposition, tuple(self.sources), accept)
-        self._collecting = asyncio.ensure_future(work)
+        self._collecting = asyncio.ensure_future(self._collect(accept))
         try:
             return await self._collecting
         finally:
             self._collecting = None
+
+    async def _collect(self, accept: str) -> tuple[bytes, str]:
+        families = await (self.families() if self.whole is None else self.whole.families())
+        return await asyncio.to_thread(exposition, families, accept)
+
+    async def families(self) -> Sequence[Family]:
+        """What this process has counted."""
+        return await asyncio.to_thread(collected, tuple(self.sources))
+
+    def readiness(self) -> Mapping[str, object]:
+        """Whether this process can answer everything."""
+        return readiness(self._connections(), draining=self.draining)
 
     def _own(self) -> Iterable[Family]:
         """What every daemon counts."""
@@ -117,25 +141,29 @@ class Observation:
             labels=("status",),
             values={(str(status),): float(many) for status, many in self.answers.copy().items()},
         )
-        reached: dict[Labels, float | Distribution] = {}
+        reached: dict[str, float] = {}
         if self.admission is not None and self.watched is not None:
             for doing, many in self.watched.closed.copy().items():
-                reached[_LIMITS[doing],] = many
-            reached["connections",] = self.admission.refused
+                reached[_LIMITS[doing]] = many
+            reached["connections"] = self.admission.refused
         for read in self.limits_reached:
-            for name, count in read().items():
-                reached[name,] = count
-        yield Family(
-            name="virtcim_limits_reached_total",
-            kind="counter",
-            what="How often clients have reached a limit, by its name.",
-            labels=("limit",),
-            values=reached,
-        )
+            reached.update(read())
+        yield limits_reached(reached)
         if self.admission is not None:
             yield Family.single(
                 "virtcim_connections", "gauge", "Open connections.", self.admission.total
             )
+
+
+def limits_reached(reached: Mapping[str, float]) -> Family:
+    """How often which limit was reached, by the name of its option."""
+    return Family(
+        name="virtcim_limits_reached_total",
+        kind="counter",
+        what="How often clients have reached a limit, by its name.",
+        labels=("limit",),
+        values={(name,): count for name, count in reached.items()},
+    )
 
 
 async def _respond(

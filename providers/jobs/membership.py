@@ -1,7 +1,8 @@
 """What a server does for the others that share its database, and they for it.
 
 It counts a beat, adopts what the dead have left, shows what others change, and ends jobs of its
-own as clients of the others ask for.
+own as clients of the others ask for. Among the processes of one server with SQLite nobody dies
+without a word, so nothing is looked for that might have been left.
 """
 
 from __future__ import annotations
@@ -42,14 +43,24 @@ class Membership:
         self._jobs = jobs
         self._operations = operations
         self._undo = tuple(undo)
+        self._is_told = jobs.database.is_here
+        self._dead: set[str] = set()
+        self._looks = True  # for what the dead have left
         self._stopping = threading.Event()
+        self._woken = threading.Event()
         self._is_failing = False
         self._thread = threading.Thread(target=self._run, name="virtcim-servers", daemon=True)
         self._thread.start()
 
+    def died(self, server: str) -> None:
+        """Another server is known to have ended: what it had is adopted at once."""
+        self._dead.add(server)
+        self._woken.set()
+
     def stop(self) -> None:
         """Do no more for anybody."""
         self._stopping.set()
+        self._woken.set()
         self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
@@ -67,17 +78,27 @@ class Membership:
                 _log.exception("what other servers do cannot be followed")
             else:
                 self._is_failing = False
-            self._stopping.wait(_ROUND_S)
+            self._woken.wait(_ROUND_S)
+            self._woken.clear()
 
     def _why(self, error: sa.exc.SQLAlchemyError) -> str:
         return self._jobs.database.reason(error)
 
     def _round(self) -> None:
         self._servers.beat()
+        for server in tuple(self._dead):
+            self._servers.strike_off(server)
+            self._looks = True
+            self._dead.discard(server)
         self._jobs.refresh()
+        if self._looks:
+            self._adopt()
+            self._looks = not self._is_told
+        self._operations.cancel_as_requested()
+
+    def _adopt(self) -> None:
         self._operations.adopt()
         for endpoint, store in self._undo:
             if store.adopt():
                 # It looks at what is there, and takes it back.
                 endpoint.keep_undo_steps(store)
-        self._operations.cancel_as_requested()

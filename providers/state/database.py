@@ -15,10 +15,22 @@ from contextlib import ExitStack, contextmanager
 import sqlalchemy as sa
 
 from virtcim.errormap.state_remedy import damaged, newer, state_remedy
-from virtcim.providers.state.directory import DamagedError, OccupiedError, StateDirectory
+from virtcim.providers.state.directory import (
+    DamagedError,
+    OccupiedError,
+    StateDirectory,
+    database_in,
+)
 from virtcim.providers.state.indication_queue import make_indication_queue
 from virtcim.providers.state.postgresql import is_postgresql, lock_migrations, open_postgresql
 from virtcim.providers.state.servers import Servers
+from virtcim.providers.state.several_processes import (
+    ChangeSeen,
+    Colleagues,
+    in_transaction,
+    let_others_write,
+    reading_once,
+)
 from virtcim.providers.state.sharing_tables import make_peers, share_state
 
 __all__ = ["StateDatabase", "StateError"]
@@ -179,24 +191,31 @@ class StateDatabase:
     ``state`` is a directory, an SQLAlchemy URL, or nothing for this process only. Raises
     StateError where the state cannot be kept there: another server does, a newer version made
     it, the database cannot be reached. ``lock`` is held by whoever writes with ``engine``: a
-    database in memory has one connection for all threads.
+    database in memory has one connection for all threads. ``colleagues``: this is one of several
+    processes of one server, which holds the directory for all of them.
     """
 
-    def __init__(self, state: str = "") -> None:
+    def __init__(self, state: str = "", colleagues: Colleagues | None = None) -> None:
         self.lock = threading.Lock()
         self.closed = False
         self._held: StateDirectory | None = None
         # This server among those that share the database; None where nobody does.
         self.servers: Servers | None = None
+        self._seen: ChangeSeen | None = None
         self._engine: sa.Engine | None = None
         self.shown = _shown(state) or "memory"
         try:
             url = state or _IN_MEMORY
             if state and "://" not in state:
-                self._held = StateDirectory(state)
-                self.shown = str(self._held.database)
-                url = f"sqlite:///{self._held.database}"
+                if colleagues is None:
+                    self._held = StateDirectory(state)
+                database = database_in(state)
+                self.shown = str(database)
+                url = f"sqlite:///{database}"
             self._engine = _open(url)
+            if colleagues is not None and self._engine.dialect.name == "sqlite":
+                let_others_write(self._engine)
+                self._seen = ChangeSeen(self._engine)
             sa.event.listen(self._engine, "checkin", self._given_back)
             with self._engine.begin() as connection:
                 if self._held is not None:
@@ -218,7 +237,7 @@ class StateDatabase:
             raise self.unusable(error) from error
         self.engine = self._engine
         if self.is_shared:
-            self.servers = Servers(self.engine)
+            self.servers = Servers(self.engine, colleagues)
 
     @property
     def is_exclusive(self) -> bool:
@@ -228,7 +247,16 @@ class StateDatabase:
     @property
     def is_shared(self) -> bool:
         """Whether other servers may use the database at the same time."""
-        return self.engine.dialect.name != "sqlite"
+        return self._seen is not None or self.engine.dialect.name != "sqlite"
+
+    @property
+    def is_here(self) -> bool:
+        """Whether reading a row asks nobody but the disk, or what the system keeps of it."""
+        return self.engine.dialect.name == "sqlite"
+
+    def version(self) -> int | None:
+        """What is another thing after each transaction; None where that cannot be known here."""
+        return None if self._seen is None else self._seen.version()
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -240,7 +268,9 @@ class StateDatabase:
             if isinstance(self.engine.pool, sa.StaticPool):
                 stack.enter_context(self.lock)
             connection = stack.enter_context(self.engine.connect())
-            if self.is_shared:
+            if self._seen is not None:
+                reading_once(connection)
+            elif self.is_shared:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
@@ -264,6 +294,24 @@ class StateDatabase:
                 if quick and is_sqlite:
                     _be_durable(connection, "FULL")
 
+    def hand_over(self) -> int | None:
+        """Leave the database to processes that this one starts, and keep the directory for them.
+
+        Gives the open file that holds it: as long as any of them has it, nobody else can. Raises
+        StateError where the database cannot be left to several processes.
+        """
+        if isinstance(self.engine.pool, sa.StaticPool):
+            raise StateError(f"the state in {self.shown} is that of one process, and of one worker")
+        try:
+            if self.is_here:
+                Servers(self.engine).strike_off_all()
+            elif self.servers is not None:
+                self.servers.leave()
+        except sa.exc.SQLAlchemyError as error:
+            raise self.unusable(error) from error
+        self.engine.dispose()
+        return None if self._held is None else self._held.descriptor
+
     def close(self) -> None:
         """Let go of the database and of the directory; another server may use them now."""
         self.closed = True
@@ -275,6 +323,8 @@ class StateDatabase:
                     "other servers find out later that this one ends: %s", self.reason(error)
                 )
             self.servers = None
+        if self._seen is not None:
+            self._seen.close()
         if self._engine is not None:
             self._engine.dispose()
         held, self._held = self._held, None
@@ -358,8 +408,9 @@ def _damaged(file: str, reason: str) -> StateError:
 def _migrate(connection: sa.Connection, shown: str) -> None:
     """Bring an older database to the version of today, all of the way or not at all."""
     if connection.dialect.name == "sqlite":
-        # Its driver begins a transaction only before rows change, not before tables do.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if not in_transaction(connection):
+            # Its driver begins a transaction only before rows change, not before tables do.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
     elif connection.dialect.name == "postgresql":
         lock_migrations(connection)
     recorded = _recorded_version(connection)

@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-__all__ = ["DamagedError", "OccupiedError", "StateDirectory"]
+__all__ = ["DamagedError", "OccupiedError", "StateDirectory", "database_in"]
 
 _DATABASE = "virtcim.sqlite"
 _LOCK = "virtcim.lock"
@@ -38,7 +38,7 @@ class StateDirectory:
         if not directory.is_dir():
             directory.mkdir(parents=True, mode=0o700)
             directory.chmod(0o700)  # whatever the umask
-        self.database = directory / _DATABASE
+        self.database = database_in(path)
         self._lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
         try:
             _hold(self._lock)
@@ -47,6 +47,11 @@ class StateDirectory:
         except BaseException:
             os.close(self._lock)
             raise
+
+    @property
+    def descriptor(self) -> int:
+        """What holds it: whoever inherits it holds the directory, too."""
+        return self._lock
 
     def note_made(self) -> None:
         """There is a database now: from now on an empty file is one that lost what it held."""
@@ -70,6 +75,11 @@ class StateDirectory:
             file = self.database.with_name(self.database.name + ending)
             if file.exists():
                 file.chmod(_MODE)  # whatever the umask, and whoever made it
+
+
+def database_in(path: str) -> Path:
+    """The database of a state directory."""
+    return Path(path) / _DATABASE
 
 
 def _hold(lock: int) -> None:

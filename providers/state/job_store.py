@@ -7,6 +7,7 @@ on the same directory is refused.
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from virtcim.errormap import ErrorCode
 from virtcim.providers.coded_error import Failure
 from virtcim.providers.state.database import StateDatabase, StateError
 from virtcim.providers.state.readable_rows import read_each
+from virtcim.providers.state.several_processes import Colleagues
 from virtcim.providers.state.shared_jobs import SharedJobRows
 
 __all__ = [
@@ -167,16 +169,19 @@ class JobStore:
         state: str = "",
         clock: Callable[[], datetime] = _now,
         monotonic: Callable[[], float] = time.monotonic,
+        colleagues: Colleagues | None = None,
     ) -> None:
         """Open the store; raises StateError where that cannot be."""
         self._closed = False
         self.clock = clock
         self.monotonic = monotonic
-        self.database = StateDatabase(state)
+        self.database = StateDatabase(state, colleagues)
         self._lock = self.database.lock
         servers = self.database.servers
         self._shared = None if servers is None else SharedJobRows(_JOBS, servers)
         self._revision = -1
+        # Of the database, when it was last read; None where it has none.
+        self._version: int | None = None
         jobs: list[Job] = []
         try:
             if self._shared is None:
@@ -207,23 +212,35 @@ class JobStore:
 
     def refresh(self) -> None:
         """See what other servers on the database have changed. Raises StateError."""
-        if self._shared is None:
+        if self._shared is None or self._is_current():
             return
         with self._lock:
             if self._closed:
                 return
             try:
+                version = self.database.version()
                 with self.database.reading() as connection:
                     changed = self._shared.changes(connection, self._revision)
-            except sa.exc.SQLAlchemyError as error:
+            except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
                 raise self.database.unreadable(error) from error
             if changed is None:
+                self._version = version
                 return
             self._revision = changed.revision
             for row in changed.rows:
                 self._take_over(row)
             for uuid in self._jobs.keys() - changed.uuids - self._unwritten.keys():
                 self._drop(uuid)
+            self._version = version
+
+    def _is_current(self) -> bool:
+        """Whether nobody has written since the last refresh; waits for nobody."""
+        if self._version is None or self._closed:
+            return False
+        try:
+            return self._version == self.database.version()
+        except sqlite3.Error:
+            return False  # whoever reads says why
 
     def _take_over(self, row: Mapping[str, Any]) -> None:
         """Show a job as another server has written it."""

@@ -1,7 +1,8 @@
 """The servers on one database: each counts a beat, and one that counts no more is struck off.
 
 What a server had that is struck off, or has ended, is adopted by another. Nobody's time of day
-matters: each measures the others' silence by a clock of its own.
+matters: each measures the others' silence by a clock of its own. Processes of one server need no
+beat: who has started them says which are gone.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+
+from virtcim.providers.state.several_processes import Colleagues
 
 __all__ = ["HEIR_S", "Servers", "is_nobodys"]
 
@@ -37,12 +40,16 @@ class Servers:
     def __init__(
         self,
         engine: sa.Engine,
+        colleagues: Colleagues | None = None,
         *,
         heir_s: float = HEIR_S,
         clock: Callable[[], float] = _uptime_s,
     ) -> None:
-        self.id = str(uuid.uuid4())
+        self.id = str(uuid.uuid4()) if colleagues is None else colleagues.id
         self._engine = engine
+        self._beats = engine.dialect.name != "sqlite"
+        for one in () if colleagues is None else colleagues.dead:
+            self.strike_off(one)
         self._heir_s = heir_s
         self._clock = clock
         # The beat of each other server as it was last seen, and since when.
@@ -55,6 +62,8 @@ class Servers:
 
     def beat(self) -> None:
         """Count, and strike off those that count no more."""
+        if not self._beats:
+            return
         with self._engine.begin() as connection:
             self.be_there(connection)
             mine = _SERVER.c.id == self.id
@@ -74,6 +83,16 @@ class Servers:
         """Leave everything to the others, at once."""
         with self._engine.begin() as connection:
             connection.execute(sa.delete(_SERVER).where(_SERVER.c.id == self.id))
+
+    def strike_off(self, server: str) -> None:
+        """One that has ended has nothing any more."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(_SERVER).where(_SERVER.c.id == server))
+
+    def strike_off_all(self) -> None:
+        """Nobody is there yet."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.delete(_SERVER))
 
     def _strike_off(self, server: str, beat: int) -> None:
         is_silent = (_SERVER.c.id == server) & (_SERVER.c.beat == beat)

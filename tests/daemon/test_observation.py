@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.wire.serving import DEADLINE_S
 from virtcim.daemon.listener import ListenError, parse_metrics_listen
-from virtcim.daemon.observation.exposition import exposition
+from virtcim.daemon.observation.exposition import collected, exposition
 from virtcim.daemon.observation.measures import BOUNDS_S, Family, Tally, Timings
 from virtcim.daemon.observation.readiness import Connection, State, readiness
 
@@ -214,7 +214,7 @@ def test_a_source_that_fails_costs_nobody_else_anything() -> None:
 
     good = Family.single("virtcim_good", "gauge", "Good.", 1.0)
     for sources in ([broken, lambda: [good]], [lambda: [good], broken]):
-        text, _ = exposition(sources, "")
+        text, _ = exposition(collected(sources), "")
         assert _values(text.decode())["virtcim_good{}"] == 1.0
 
 
@@ -225,7 +225,7 @@ def test_a_histogram_counts_up_to_its_bounds() -> None:
     family = Family(
         name="a_seconds", kind="histogram", what="A.", labels=("b",), values=timings.durations()
     )
-    values = _values(exposition([lambda: [family]], "")[0].decode())
+    values = _values(exposition([family], "")[0].decode())
     counts = [values[f'a_seconds_bucket{{"b": "x", "le": "{bound}"}}'] for bound in BOUNDS_S]
     assert counts == [2.0] * 7 + [2.0] + [3.0] * 6
     assert values['a_seconds_bucket{"b": "x", "le": "+Inf"}'] == 4.0

@@ -1,0 +1,152 @@
+"""What a second worker is worth: GetInstance of many clients, beside one process and the least."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from selectors import EVENT_READ, DefaultSelector
+from typing import Annotated
+
+import pywbem
+import typer
+from floor import bare_program, operations, replies_of
+from prepared import PreparedConnection, prepared
+from raw_clients import CimClient, RequestError, XmlRpcClient
+from report import Progress, machine, print_lines
+from stage import (
+    DaemonError,
+    PrivateLibvirtError,
+    Stage,
+    await_hypervisor,
+    await_inventory,
+    thread_time_s,
+)
+
+_NAMESPACE = "root/virt"
+
+app = typer.Typer(rich_markup_mode=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rate:
+    """What one server did: requests a second, and processor time of one."""
+
+    name: str
+    per_second: float
+    processor_s: float
+
+
+@app.command()
+def main(
+    systems: Annotated[int, typer.Option(min=1, help="How many virtual systems there are.")] = 1000,
+    workers: Annotated[int, typer.Option(min=2, help="How many workers.")] = 2,
+    clients: Annotated[int, typer.Option(min=1, help="How many connections are used.")] = 16,
+    seconds: Annotated[float, typer.Option(min=0.1, help="How long each is measured.")] = 2.0,
+    rounds: Annotated[int, typer.Option(min=1, help="How often; the best of all counts.")] = 5,
+    as_json_object: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Measure GetInstance of a system with one process, with workers, and as a bare program.
+
+    All are asked in turn, by the same client, which sends the next request of each connection as
+    soon as it has the reply to the last one. The client needs a part of the cores, too.
+
+    Example: .venv/bin/python benchmarks/workers.py --systems 100 --rounds 2
+    """
+    try:
+        with Progress() as progress, Stage(systems) as stage, ExitStack() as stack:
+            progress.step(f"starting the daemons with {systems} virtual systems")
+            stage.start_toolstack()
+            with XmlRpcClient(stage.toolstack_url) as xapi:
+                await_hypervisor(xapi)
+            one = stack.enter_context(stage.cim_server())
+            several = stack.enter_context(stage.cim_server("--workers", str(workers)))
+            for server in (one, several):
+                with CimClient(server.url) as client:
+                    await_inventory(client, _NAMESPACE)
+            [operation] = [each for each in operations(systems) if each.name.startswith("GetI")]
+            with PreparedConnection(one.url) as connection:
+                replies = replies_of(connection, operation)
+            url, pid = stack.enter_context(bare_program(replies))
+            servers = {
+                "one process": (one.url, [one.pid]),
+                f"{workers} workers": (several.url, [several.pid, *_children(several.pid)]),
+                "bare program": (url, [pid]),
+            }
+            requests = [prepared(each, number) for number, each in enumerate(operation.messages)]
+            rates: dict[str, list[_Rate]] = {name: [] for name in servers}
+            for number in range(rounds):
+                for name, (where, pids) in servers.items():
+                    progress.step(f"{name}, round {number + 1}")
+                    rates[name].append(_rate(name, where, pids, requests, clients, seconds))
+            memory = {
+                name: sum(map(_proportional_bytes, pids)) for name, (_, pids) in servers.items()
+            }
+    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+    best = [max(each, key=lambda rate: rate.per_second) for each in rates.values()]
+    if as_json_object:
+        found = [{**asdict(each), "memory_bytes": memory[each.name]} for each in best]
+        print(json.dumps({"machine": machine(), "systems": systems, "servers": found}, indent=2))
+        return
+    print_lines(
+        f"GetInstance of one of {systems} virtual systems, {clients} clients",
+        *(
+            f"{each.name:14} {each.per_second:7.0f} a second, {each.processor_s * 1e3:5.2f} ms of "
+            f"processor time, {memory[each.name] / 2**20:4.0f} MiB"
+            for each in best
+        ),
+    )
+
+
+def _children(pid: int) -> list[int]:
+    return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+
+def _proportional_bytes(pid: int) -> int:
+    """The memory of a process, with its part of what it shares with others."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _rate(
+    name: str,
+    url: str,
+    pids: Sequence[int],
+    requests: Sequence[bytes],
+    clients: int,
+    seconds: float,
+) -> _Rate:
+    done = 0
+    with ExitStack() as stack, DefaultSelector() as selector:
+        connections = [stack.enter_context(PreparedConnection(url)) for _ in range(clients)]
+        for each in connections:
+            each.send(requests[0])
+            each.receive()
+            selector.register(each, EVENT_READ)
+        used = sum(map(thread_time_s, pids))
+        began = time.monotonic()
+        for number, each in enumerate(connections):
+            each.send(requests[number % len(requests)])
+        while time.monotonic() - began < seconds:
+            for key, _ in selector.select():
+                each = key.fileobj  # type: ignore[assignment]
+                each.receive()
+                done += 1
+                each.send(requests[done % len(requests)])
+        took = time.monotonic() - began
+        used = sum(map(thread_time_s, pids)) - used
+        for each in connections:
+            each.receive()
+    return _Rate(name=name, per_second=done / took, processor_s=used / done)
+
+
+if __name__ == "__main__":
+    app()
