@@ -9,9 +9,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import libvirt
+import psycopg
 import pytest
 import pywbem
 from boot_sectors import IDLE
@@ -48,6 +50,7 @@ class Pair:
     first: Daemon
     second: Daemon
     uuid: str
+    state: str
 
     def shut_down_at_first(self) -> pywbem.CIMInstanceName:
         with connected(self.first) as cim:
@@ -59,6 +62,18 @@ class Pair:
         assert status == _JOB_STARTED
         job: pywbem.CIMInstanceName = output["Job"]
         return job
+
+    def wait_until_a_task_carries(self, job: pywbem.CIMInstanceName) -> None:
+        """From then on another server can follow what a dying one has begun."""
+        uuid = job["InstanceID"].rpartition(":")[2]
+        with psycopg.connect(self.state, autocommit=True) as database:
+            wait_for(
+                lambda: database.execute(
+                    "SELECT task_ref FROM job WHERE uuid = %s", (uuid,)
+                ).fetchone(),
+                lambda row: row is not None and row[0] != "",
+                "the task of the job",
+            )
 
 
 @contextmanager
@@ -92,7 +107,7 @@ def pair(
     for server in (first, second):
         with connected(server) as cim:
             wait_for_system(cim, domain.UUIDString(), EnabledState=_ENABLED)
-    return Pair(first=first, second=second, uuid=domain.UUIDString())
+    return Pair(first=first, second=second, uuid=domain.UUIDString(), state=postgresql_url)
 
 
 def test_a_job_is_the_same_at_both_and_ends_as_a_client_of_the_other_asks(pair: Pair) -> None:
@@ -119,6 +134,7 @@ def test_the_job_of_a_dead_server_goes_on_at_the_other(
     pair: Pair, qemu: libvirt.virConnect
 ) -> None:
     job = pair.shut_down_at_first()
+    pair.wait_until_a_task_carries(job)
     pair.first.kill()
     with connected(pair.second) as cim:
         assert state_of(cim, job) == _RUNNING
@@ -187,7 +203,9 @@ def test_a_listener_is_told_an_unbroken_story_whichever_server_leads(
     assert_unbroken(initial, requests)
     if death == "asleep":
         numbers = [Exported.of(one).number for one in requests]
-        assert len(numbers) - len(set(numbers)) <= 2, "but what each was just sending"
+        again = [after for before, after in pairwise(numbers) if after <= before]
+        # What the sleeper had not yet noted as sent; whoever wakes up goes on with nothing.
+        assert len(again) <= 2, "each heir began once"
 
 
 def test_behind_a_load_balancer_it_does_not_matter_who_answers(
@@ -203,6 +221,7 @@ def test_behind_a_load_balancer_it_does_not_matter_who_answers(
             RequestedState=pywbem.Uint16(CHANGE_STATE["shut down"]),
         )
         assert status == _JOB_STARTED
+        pair.wait_until_a_task_carries(output["Job"])
         before = balancer.served()
         assert {state_of(cim, output["Job"]) for _ in range(6)} == {_RUNNING}
         assert [after - old for after, old in zip(balancer.served(), before, strict=True)] == [
