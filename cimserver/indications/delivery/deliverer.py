@@ -59,7 +59,8 @@ class Deliverer:
     ) -> None:
         """``networks`` are where listeners may be.
 
-        ``leads`` is called whenever this deliverer begins or ceases to be the one that sends.
+        ``leads`` is called whenever this deliverer begins or ceases to be the one that sends. Also
+        where that was only for the moment in which its beat came late.
         """
         self._queue = queue
         self._subscribers = subscribers
@@ -133,7 +134,7 @@ class _Session:
         self._subscribers = subscribers
         self._ownership = ownership
         self._leads = leads
-        self._was_leading = False
+        self._last_term: int | None = None
         self._connect = connect
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
@@ -149,6 +150,12 @@ class _Session:
     def is_leading(self) -> bool:
         """As ``Deliverer.is_leading``; what is ours alone needs no beat."""
         return not self._queue.database.is_shared or self._ownership.is_held
+
+    def _leading_term(self) -> int | None:
+        """Tells one time of leading from another; None while it does not lead."""
+        if not self._queue.database.is_shared:
+            return 0
+        return self._ownership.term if self._ownership.is_held else None
 
     def start(self) -> None:
         """Watch the queue from now on."""
@@ -211,8 +218,9 @@ class _Session:
     def _watch(self) -> None:
         while not self._stopping.is_set():
             pause_s = self._outage.attempt("look", self._look, _OUTAGE_PAUSE_S)
-            if self._was_leading != self.is_leading:
-                self._was_leading = self.is_leading
+            term = self._leading_term()
+            if term != self._last_term:
+                self._last_term = term
                 self._leads()
             self._stopping.wait(pause_s)
             self._woken.wait(_POLL_S)

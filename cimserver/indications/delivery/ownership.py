@@ -50,6 +50,7 @@ class Ownership:
         self._clock = clock
         self._name = str(uuid.uuid4())
         self._until = 0.0
+        self._term = 0
         # What was last seen of another owner, and since when.
         self._seen = _NOBODY, -1
         self._seen_at = 0.0
@@ -59,11 +60,19 @@ class Ownership:
         """Whether anything may be sent now; it says so without asking the database."""
         return self._clock() < self._until
 
+    @property
+    def term(self) -> int:
+        """How often it has begun to hold it: again, too, where a beat came late."""
+        return self._term
+
     def hold(self) -> bool:
         """Beat as the owner, or become it where nobody is: whether anything may be sent."""
         began = self._clock()
         if self._change(self._name) or self._inherits():
-            self._until = began + self._patience.owner_s
+            before, self._until = self._until, began + self._patience.owner_s
+            # Asked last: whoever has seen that it was not held is told that it is again.
+            if self._clock() >= before:
+                self._term += 1
             return True
         self._until = 0.0
         return False

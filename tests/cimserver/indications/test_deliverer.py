@@ -288,6 +288,8 @@ def test_a_database_that_fails_for_a_while_costs_one_line_and_nothing_else(
     made.deliverer.start()
     stack.callback(made.deliverer.stop)
     assert listener.wait_for(1) == ["0"]
+    # Its threads have said everything then.
+    made.deliverer.stop()
     errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
     assert errors == [
         "indications cannot be delivered now, as the state database fails: database is locked"

@@ -108,3 +108,33 @@ def test_letting_go_takes_nothing_from_another(
     first.release()
     assert not first.hold()
     assert second.hold()
+
+
+def test_a_beat_that_took_too_long_begins_a_new_term(database: StateDatabase) -> None:
+    clock = Clock(10.0)
+    owner = Ownership(database, patience=PATIENCE, clock=clock)
+    owner.hold()
+    clock.seconds += 2.9
+    owner.hold()
+    assert owner.term == 1
+    # It is in time when it begins to beat; somebody may ask before it is through.
+    told = iter((clock.seconds + 2.9, clock.seconds + 3.1))
+    owner._clock = lambda: next(told)
+    assert owner.hold()
+    assert owner.term == 2
+
+
+def test_who_takes_over_begins_a_term_of_its_own(
+    rivals: tuple[Ownership, Ownership], clocks: tuple[Clock, Clock]
+) -> None:
+    first, second = rivals
+    first.hold()
+    second.hold()
+    for clock in clocks:
+        clock.seconds += 5.0
+    second.hold()
+    first.hold()
+    assert (first.term, second.term) == (1, 1)
+    second.release()
+    first.hold()
+    assert first.term == 2
