@@ -114,6 +114,6 @@ def assert_unbroken(initial: dict[str, int], requests: Sequence[bytes]) -> None:
 
 
 def last_told(initial: dict[str, int], requests: Sequence[bytes]) -> dict[str, int]:
-    """The states that the listener knows of."""
-    told = {one.machine: one.after for one in map(Told.of, requests)}
-    return initial | told
+    """The states that the listener knows of: by the numbers, as what is repeated may come late."""
+    by_number = {Exported.of(one).number: Told.of(one) for one in requests}
+    return initial | {told.machine: told.after for _, told in sorted(by_number.items())}
