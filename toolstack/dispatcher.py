@@ -149,6 +149,11 @@ class Dispatcher:
             deed.job = self._services.tasks.start(method, work, ended, owner=requester.client)
             return deed.job
 
+    @property
+    def turns_refused(self) -> int:
+        """How many calls have waited in vain for their turn."""
+        return self._turns.refused
+
     @asynccontextmanager
     async def _turn(self, client: str) -> AsyncIterator[None]:
         """A thread for a client, when all others had one. Raises ``TOO_BUSY``."""

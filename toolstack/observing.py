@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from virtcim.daemon.http_login import HttpLogin
 from virtcim.daemon.observation.access import PageAccess
@@ -10,11 +10,12 @@ from virtcim.daemon.observation.measures import Family
 from virtcim.daemon.observation.program import program_families
 from virtcim.daemon.observation.readiness import Connection, State
 from virtcim.daemon.roles import TOOLSTACK
+from virtcim.toolstack.dispatcher import Dispatcher
 from virtcim.toolstack.faults import XapiFailure
 from virtcim.toolstack.native.connection import LibvirtConnection
 from virtcim.toolstack.services import Services
 
-__all__ = ["libvirt_connection", "page_access", "toolstack_families"]
+__all__ = ["libvirt_connection", "limits_reached", "page_access", "toolstack_families"]
 
 _SHOWN_CLASSES = ("host", "network", "SR", "VDI", "VM", "task")
 
@@ -23,6 +24,9 @@ def libvirt_connection(connection: LibvirtConnection) -> Connection:
     """How it stands with libvirt. Nothing of its own words is in it: others may read it."""
     if connection.is_ready:
         return Connection(State.CONNECTED)
+    loading = connection.loading
+    if loading is not None:
+        return Connection(State.LOADING, _error_code(connection.failure()), *loading)
     if not connection.was_attempted:
         return Connection(State.LOADING, "ERR_COMMUNICATION_NOT_ESTABLISHED")
     return Connection(State.DISCONNECTED, _error_code(connection.failure()))
@@ -46,6 +50,16 @@ def page_access(services: Services) -> PageAccess:
         refused=services.audit.login_refused,
     )
     return PageAccess(login=login, scopes=(TOOLSTACK,), trusts_unix=True)
+
+
+def limits_reached(services: Services, dispatcher: Dispatcher) -> Mapping[str, int]:
+    """How often clients have reached a limit, by its name."""
+    return {
+        "turn-timeout": dispatcher.turns_refused,
+        "sessions": services.sessions.crowded_out,
+        "tasks": services.tasks.refused,
+        "notes-bytes": services.notes.refused,
+    }
 
 
 def toolstack_families(services: Services) -> Iterable[Family]:

@@ -42,6 +42,8 @@ class Sessions:
         self.rights = rights
         self._clock = clock
         self._lock = threading.Lock()
+        #: How often there was no room: a session of the same owner gave way, or there was none.
+        self.crowded_out = 0
         self._records: dict[str, Record] = {}
         self._last_active: dict[str, float] = {}
         self._stamps: dict[str, tuple[str, object]] = {}  # with the user
@@ -152,6 +154,7 @@ class Sessions:
             own = self._owned.get(owner, ())
             if len(own) < self._most_of_one and len(self._records) < self._most:
                 return
+            self.crowded_out += 1
             if not own:
                 raise XapiFailure("TOO_BUSY")
             self._drop(min(own, key=lambda ref: self._last_active[ref]))

@@ -46,6 +46,8 @@ class Tasks:
     """
 
     def __init__(self, database: Database, *, most: int = 5000) -> None:
+        #: How often there was no room for another.
+        self.refused = 0
         self._database = database
         self._shares = Shares(most, factor=_SHARE)
         self._owners: dict[str, str] = {}
@@ -194,6 +196,7 @@ class Tasks:
             with self._lock:
                 oldest = next(iter(self._ended.get(owner, ())), None)
             if oldest is None:
+                self.refused += 1
                 raise XapiFailure("TOO_MANY_PENDING_TASKS")
             self.destroy(oldest)
 

@@ -214,8 +214,11 @@ class Toolstack:
 
     def observe(self, observation: Observation) -> None:
         """Give what others may see of it; once ``application`` is made."""
-        from virtcim.toolstack.observing import page_access, toolstack_families
+        from virtcim.toolstack.observing import limits_reached, page_access, toolstack_families
 
+        dispatcher = self._dispatcher
+        assert dispatcher is not None
+        observation.limits_reached.append(lambda: limits_reached(self._services, dispatcher))
         observation.access = page_access(self._services)
         observation.sources.append(lambda: toolstack_families(self._services))
 

@@ -146,6 +146,8 @@ class Observation:
             for doing, many in self.watched.closed.copy().items():
                 reached[_LIMITS[doing]] = many
             reached["connections"] = self.admission.refused
+        # Nothing else is answered so.
+        reached["request-bytes"] = self.answers[413]
         for read in self.limits_reached:
             reached.update(read())
         yield limits_reached(reached)

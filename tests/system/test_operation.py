@@ -144,6 +144,8 @@ def test_metrics_tell_of_a_toolstack_and_its_libvirt(both: _Both) -> None:
     assert seen["virtcim_libvirt_connected",] == 1
     assert seen["virtcim_sessions",] == 1
     assert seen["virtcim_objects", "VM"] == 1
+    limits = {name[1] for name in seen if name[0] == "virtcim_limits_reached_total"}
+    assert limits >= {"sessions", "tasks", "notes-bytes", "turn-timeout", "request-bytes"}
     assert seen["virtcim_xenapi_calls_total", "Async.VM.hard_shutdown", "success"] == 1
     assert seen["virtcim_xenapi_calls_total", "unknown", "failure"] == 20
     assert seen["virtcim_xenapi_failures_total", "MESSAGE_METHOD_UNKNOWN"] == 20

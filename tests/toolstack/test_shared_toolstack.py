@@ -26,6 +26,7 @@ def test_many_logins_of_one_user_end_no_session_of_another() -> None:
         mine.append(sessions.open("greedy", "", NULL, 6))
     assert sessions.require(anna) == anna
     assert [sessions.get(ref) is not None for ref in mine[-6:]] == [False, *5 * [True]]
+    assert sessions.crowded_out == 505
 
 
 def test_where_others_have_all_sessions_a_login_is_refused_and_ends_none() -> None:
@@ -34,6 +35,7 @@ def test_where_others_have_all_sessions_a_login_is_refused_and_ends_none() -> No
     with pytest.raises(XapiFailure) as refused:
         sessions.open("carl", "", NULL, 4)
     assert refused.value.description == ("TOO_BUSY",)
+    assert sessions.crowded_out == 1
     assert (sessions.require(anna), sessions.require(bert)) == (anna, bert)
     sessions.close(anna)
     carl = sessions.open("carl", "", NULL, 4)
@@ -69,6 +71,7 @@ def test_tasks_that_do_not_end_are_bounded_and_those_of_others_are_still_made() 
         tasks.create("runs", owner="greedy")
     assert refused.value.description == ("TOO_MANY_PENDING_TASKS",)
     assert len(database.records("task")) == 6
+    assert tasks.refused == 1
     tasks.destroy(tasks.create("other", owner="anna"))
     for ref in tuple(database.records("task")):
         tasks.destroy(ref)
@@ -81,6 +84,7 @@ def test_all_notes_together_are_bounded() -> None:
     noted.notes.set("SR", _SR, "name_description", 800 * "x")
     with pytest.raises(XapiFailure, match="VALUE_NOT_SUPPORTED"):
         noted.notes.set("SR", _SR, "name_label", 300 * "x")
+    assert noted.notes.refused == 1
     noted.notes.set("SR", _SR, "name_description", 100 * "x")
     noted.notes.set("SR", _SR, "name_label", 300 * "x")
     noted.remove()
@@ -95,6 +99,7 @@ def test_whoever_waits_too_long_for_a_thread_is_told_that_all_are_busy(host: Hos
         async with dispatcher._turn("greedy"):
             with pytest.raises(XapiFailure, match="TOO_BUSY"):
                 await dispatcher._turn("anna").__aenter__()
+        assert dispatcher.turns_refused == 1
         async with dispatcher._turn("anna"):
             pass
 

@@ -80,11 +80,13 @@ def _ask_domains(
     inventory: Inventory, connection: LibvirtConnection, mark_background: Callable[[], None]
 ) -> None:
     listed = list_domains(connection)
+    connection.expect_domains(len(listed))
     lots = iter([listed[at : at + _LOT] for at in range(0, len(listed), _LOT)])
 
     def ask() -> None:
         for lot in lots:  # each is taken by one of those who ask
             _ask_lot(inventory, lot)
+            connection.note_read(len(lot))
 
     asking = _ASKING if connection.is_remote else 1
     with ThreadPoolExecutor(asking, "ask-first", initializer=mark_background) as pool:

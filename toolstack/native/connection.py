@@ -25,7 +25,7 @@ from virtcim.toolstack.statistics import Statistics
 if TYPE_CHECKING:
     from virtcim.toolstack.native.objects import Connection
 
-__all__ = ["LibvirtConnection"]
+__all__ = ["LibvirtConnection", "Loading"]
 
 _log = logging.getLogger(__name__)
 _Parameters = ParamSpec("_Parameters")
@@ -59,6 +59,13 @@ def _is_alive(handle: Connection) -> bool:
         return bool(handle.isAlive())
     except libvirt.libvirtError:
         return False  # it is closed
+
+
+class Loading(NamedTuple):
+    """How many domains were read of a new connection; ``of`` is 0 while nobody knows."""
+
+    read: int = 0
+    of: int = 0
 
 
 class _Lost(NamedTuple):
@@ -97,6 +104,7 @@ class LibvirtConnection:
         # What libvirt holds on to with the open connection, to be taken back before it is closed.
         self._registrations: list[Callable[[], object]] = []
         self._epoch = 0
+        self._loading = Loading()
         self._failure = lost_connection(uri, "it has not been opened yet")
 
     @property
@@ -131,6 +139,7 @@ class LibvirtConnection:
             raise failure from error
         with self._lock:
             self._handle, self._remote = handle, remote
+            self._loading = Loading()
             self._registrations = [handle.unregisterCloseCallback]
             self._operations = OperationConnections(self.uri, sockets) if shared else None
             self._epoch += 1
@@ -145,6 +154,22 @@ class LibvirtConnection:
     def at_close(self) -> Callable[[Callable[[], object]], None]:
         """Takes what is to be called before the connection that is open now is closed."""
         return self._registrations.append
+
+    @property
+    def loading(self) -> Loading | None:
+        """How far reading is while there is a connection and calls may not come yet, else None."""
+        with self._lock:
+            return None if self._handle is None or self.is_ready else self._loading
+
+    def expect_domains(self, of: int) -> None:
+        """So many domains are there to be read."""
+        with self._lock:
+            self._loading = Loading(0, of)
+
+    def note_read(self, domains: int) -> None:
+        """So many more domains were read."""
+        with self._lock:
+            self._loading = Loading(self._loading.read + domains, self._loading.of)
 
     def mark_ready(self) -> None:
         """Everything has been read: calls may come."""
@@ -204,7 +229,11 @@ class LibvirtConnection:
                     _log.debug("closing a connection to libvirt: %s", error)
 
     def failure(self) -> XapiFailure:
-        """Give the failure that says why there is no connection."""
+        """Give the failure that says why there is no connection, or that it is not ready."""
+        loading = self.loading
+        if loading is not None:
+            how_far = f", {loading.read:,} of {loading.of:,} domains" if loading.of else ""
+            return lost_connection(self.uri, f"it is being read{how_far}")
         with self._lock:
             return XapiFailure(*self._failure.description)
 

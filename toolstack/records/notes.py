@@ -32,6 +32,8 @@ class Notes:
         # Held while a note is written, by those alone who write notes.
         self._writing = threading.Lock()
         self._in_progress: tuple[str, str] | None = None
+        #: How often one was too much for all together.
+        self.refused = 0
         #: What all notes may take.
         self.most_bytes = _MOST_BYTES
         self._sizes = {key: size_of(notes) for key, notes in self._notes.items()}
@@ -89,6 +91,7 @@ class Notes:
         before = self._sizes.get(key, 0)
         more_bytes = size_of({**self._notes.get(key, {}), field: value}) - before
         if more_bytes > 0 and self._total_bytes + more_bytes > self.most_bytes:
+            self.refused += 1
             reason = f"what clients leave in all objects takes at most {self.most_bytes} bytes"
             raise value_not_supported(field, size_of(value), reason)
 
