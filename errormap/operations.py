@@ -156,7 +156,7 @@ _OF_GUEST = later(
     r"|\b(?:vm|virtual machine|instance|guest) (?:\S{1,60} )?"
     r"(?:failed|refuses|is unable|was unable) to (?:start|boot|stop|resume|migrate)\b"
     r"|\bbuild of instance\b|^start failed: |\bcommand \w{2,30}vmi failed\b|\bmigration failed\b"
-    r"|\bcomplete install\b"
+    r"|\bcomplete install\b|\bhook ?script error for \d"
 )
 # Words that tell of a question.
 _OF_READING = later(
