@@ -16,6 +16,7 @@ from virtcim.cimserver.indications.service import IndicationService
 from virtcim.cimserver.job_audit import audited_jobs
 from virtcim.cimserver.measures import JobMeasures
 from virtcim.cimserver.other_workers import OtherWorkers
+from virtcim.cimserver.worker_peers import WorkerPeers
 from virtcim.cli.hypervisors import Hypervisor
 from virtcim.cli.observing import (
     connection_of,
@@ -196,6 +197,7 @@ class _Server:
             most_record_bytes=limits.record_cache_bytes,
             job_ended=job_ended,
             colleagues=None if self._one is None else self._one.colleagues,
+            peers=None if self._one is None else WorkerPeers(self._one.worker),
         )
         self._stack.callback(providers.close)
         return providers

@@ -121,9 +121,9 @@ class Providers:
     a job, and gives the phrase that tells of it; beyond ``most_operations`` further ones are
     refused. ``most_record_bytes`` is how much memory records that are kept may take, shared evenly
     by the hypervisors. ``job_ended`` is told of each job that ends, at once and in the context of
-    whoever began it, where that was this process. ``peers`` are other processes that show the same;
-    without it those that share a PostgreSQL database. ``colleagues`` are the other processes of
-    this server, None where there are none. Safe to use from many threads.
+    whoever began it, where that was this process. ``colleagues`` are the other processes of this
+    server, None where there are none, and ``peers`` how they tell each other what they wrote; those
+    that share a PostgreSQL database do it there. Safe to use from many threads.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class Providers:
         for endpoint, log in undo:
             endpoint.keep_undo_steps(log)
         self._endpoints = endpoint_of
-        if peers is None and self.state.engine.dialect.name == "postgresql":
+        if self.state.engine.dialect.name == "postgresql":
             peers = PostgresqlPeers(self.state)
         self._agreement = None if peers is None else Agreement(peers, endpoint_of)
         self._operations = Operations(

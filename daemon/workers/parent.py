@@ -26,6 +26,7 @@ from virtcim.daemon.tls import TlsError, tls_context
 from virtcim.daemon.workers.channel import Channel, ChannelLost, Message
 from virtcim.daemon.workers.ledger import Ledger
 from virtcim.daemon.workers.logins import answer_login
+from virtcim.daemon.workers.presence import Presence
 from virtcim.daemon.workers.process import WorkerProcess, WorkerProgram, start_worker
 from virtcim.daemon.workers.readiness import together
 from virtcim.daemon.workers.reception import Counter, Reception
@@ -46,6 +47,8 @@ _ANSWER_S = 5.0
 # Whoever starts takes over what they have left that nobody has taken over yet.
 _REMEMBERED_DEAD = 100
 _OWN = "parent"
+# How soon it is noticed that a worker is silent.
+_LOOK_EVERY_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +112,7 @@ class _Supervisor:
         self._parent = parent
         self._lives: dict[int, _Life] = {}
         self._ledger = Ledger()
+        self._presence = Presence()
         self._totals = Totals()
         self._stopping = asyncio.Event()
         self._ready = asyncio.Event()
@@ -210,9 +214,12 @@ class _Supervisor:
                 "taken": lambda message: self._of_counter(life, self._reception.taken, message),
                 "left": lambda message: self._of_counter(life, self._reception.left, message),
                 "shares": partial(self._shares, life),
+                "no peer": lambda _: self._presence.leave(life.name),
                 "spread": partial(self._spread, life),
             },
             answers={
+                "announce": partial(self._announce, life),
+                "beat": partial(self._beat, life),
                 "login": self._login,
                 "pass on": self._pass_on,
                 "families": self._families,
@@ -227,6 +234,7 @@ class _Supervisor:
         """Take from a worker that is gone what it had."""
         del self._lives[life.number]
         self._dead.append(life.name)
+        self._presence.leave(life.name)
         if life.counter is not None:
             self._reception.remove(life.counter)
         for client, amounts in self._ledger.remove(life.name):
@@ -275,6 +283,30 @@ class _Supervisor:
     def _spread(self, life: _Life, message: Message) -> None:
         """Tell the others what one worker tells all of them."""
         self._tell_ready(message.values["what"], message.values["values"], but=life)
+
+    async def _beat(self, life: _Life, _: Message) -> Message:
+        return Message(kind="", values={"known": self._presence.beat(life.name)})
+
+    async def _announce(self, life: _Life, message: Message) -> Message:
+        """Answer when every other worker that is there shows what this one wrote."""
+        others = [one for one in self._lives.values() if one is not life]
+        await asyncio.gather(*(self._until_caught_up(one, message.values) for one in others))
+        return Message(kind="")
+
+    async def _until_caught_up(self, life: _Life, written: Mapping[str, Any]) -> None:
+        """Wait until a worker shows what was written, or nobody waits for it any more."""
+        while self._presence.is_there(life.name):
+            asked = asyncio.ensure_future(
+                life.channel.ask(Message(kind="catch up", values=written))
+            )
+            while not asked.done() and self._presence.is_there(life.name):
+                await asyncio.wait((asked,), timeout=_LOOK_EVERY_S)
+            if not asked.done():
+                asked.cancel()
+            elif asked.exception() is None:
+                return
+            else:
+                await asyncio.sleep(_LOOK_EVERY_S)
 
     async def _login(self, message: Message) -> Message:
         assert self._logins is not None

@@ -6,10 +6,12 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +37,12 @@ _EVERYTHING = "CIM_ManagedElement"
 _PASSWORD = "right"
 _HASHED = HashedPassword.of(_PASSWORD)
 _RIGHTS = {"ann": "administer@*", "bob": "read@*", "eve": "read@*"}
-_RUNNING, _TERMINATED = 4, 8
+_RUNNING, _COMPLETED, _TERMINATED = 4, 7, 8
+_ENABLED, _PAUSED = 2, 9
 _TERMINATE = 4
+_A_MOMENT_S = 0.5
+# A worker that is silent for longer is waited for by nobody, and knows it.
+_NOT_YET_SILENT_S = 2.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +50,7 @@ class Workers:
     """A server of two workers, and what it keeps where."""
 
     daemon: Daemon
+    state: Path
     users: Path
     audit: Path
     metrics: str
@@ -62,6 +69,34 @@ class Workers:
         for _ in range(times):
             with self.connect(user) as connection:
                 yield connection
+
+    @contextmanager
+    def at(self, number: int) -> Iterator[pywbem.WBEMConnection]:
+        """A client of one of the two."""
+        with self.connect() as one, self.connect() as other:
+            contexts = {_open(each): each for each in (one, other)}
+            for context, each in contexts.items():
+                each.CloseEnumeration((context, NAMESPACE))
+            [found] = [each for context, each in contexts.items() if context[0] == str(number)]
+            yield found
+
+    @contextmanager
+    def asleep(self, number: int) -> Iterator[None]:
+        """Have a worker asleep that is not in the middle of writing."""
+        pid = self.pids()[number]
+        with closing(sqlite3.connect(self.state / "virtcim.sqlite", timeout=0)) as database:
+            while True:
+                os.kill(pid, signal.SIGSTOP)
+                try:
+                    database.execute("BEGIN IMMEDIATE")
+                    database.rollback()
+                    break
+                except sqlite3.OperationalError:
+                    os.kill(pid, signal.SIGCONT)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     def page(self, name: str) -> httpx.Response:
         transport = httpx.HTTPTransport(uds=self.metrics)
@@ -119,7 +154,11 @@ def workers(stack: Stack, stack_directory: Path) -> Iterator[Workers]:
         log=place / "log",
     )
     found = Workers(
-        daemon=daemon, users=place / "users", audit=place / "audit", metrics=str(metrics)
+        daemon=daemon,
+        state=place / "state",
+        users=place / "users",
+        audit=place / "audit",
+        metrics=str(metrics),
     )
     found.write_users(*_RIGHTS)
     with daemon:
@@ -331,8 +370,35 @@ def deaf(
     domain = qemu.defineXML(domain_xml("deaf", disks=(make_disk(IDLE),)))
     domain.create()
     for cim in workers.each(times=2):
-        wait_for_system(cim, domain.UUIDString(), EnabledState=2)
+        wait_for_system(cim, domain.UUIDString(), EnabledState=_ENABLED)
     return domain
+
+
+def test_an_operation_has_ended_when_both_workers_show_what_it_did(
+    deaf: libvirt.virDomain, workers: Workers
+) -> None:
+    path = system_path(deaf.UUIDString())
+    with workers.at(1) as first:
+
+        def job_state() -> int:
+            return int(first.GetInstance(output["Job"])["JobState"])
+
+        with workers.asleep(2):
+            stopped_s = time.monotonic()
+            _, output = first.InvokeMethod(
+                "RequestStateChange", path, RequestedState=pywbem.Uint16(CHANGE_STATE["pause"])
+            )
+            wait_for(
+                lambda: int(first.GetInstance(path)["EnabledState"]),
+                lambda state: state == _PAUSED,
+                "a machine that is paused",
+            )
+            until_s = min(time.monotonic() + _A_MOMENT_S, stopped_s + _NOT_YET_SILENT_S)
+            while time.monotonic() < until_s:
+                assert job_state() == _RUNNING, "the other one cannot show it yet"
+        wait_for(job_state, lambda state: state == _COMPLETED, "a job that has ended")
+        seen = [each.GetInstance(path)["EnabledState"] for each in workers.each(times=4)]
+    assert seen == [_PAUSED] * 4
 
 
 def test_a_job_is_cancelled_at_the_other_worker(deaf: libvirt.virDomain, workers: Workers) -> None:
