@@ -243,24 +243,6 @@ def _operation_holds(rule: Rule, facts: Facts) -> bool:
     return named or not facts.groups.isdisjoint(rule.operation)
 
 
-_OF_MACHINES = frozenset(
-    (
-        "agent",
-        "character_device",
-        "cpu",
-        "display",
-        "host_device",
-        "hugepages",
-        "memory",
-        "migration",
-        "monitor",
-        "security_label",
-        "sound",
-        "tpm",
-    )
-)
-
-
 def _default_for(facts: Facts) -> Rule:
     fault = facts.fault
     if not fault.code and not facts.text.strip() and fault.cause is None:
@@ -268,8 +250,4 @@ def _default_for(facts: Facts) -> Rule:
     if "@state" in facts.groups:
         return _STATE
     # What only reads commands no machine.
-    if "@guest" in facts.groups and "@read" not in facts.groups:
-        return _GUEST
-    # Where nobody says what was asked, parts of machines tell that one was operated.
-    nameless = fault.source == "libvirt" and not facts.call
-    return _OTHER if not nameless or facts.objects.isdisjoint(_OF_MACHINES) else _GUEST
+    return _GUEST if "@guest" in facts.groups and "@read" not in facts.groups else _OTHER

@@ -186,7 +186,7 @@ _MONITOR = later(
     r"(?:process exited while (?:connecting to monitor|reading console log output)"
     r"|qemu unexpectedly closed the monitor(?: \([^)]{0,200}\))?"
     r"|early end of file from monitor[^:]{0,100}"
-    r"|failed to (?:start|probe) qemu binary \S{1,300}(?: for probing)?): ?",
+    r"|failed to (?:start|probe) qemu binary (?:with qmp|\S{1,300})(?: for probing)?): ?",
     re.IGNORECASE,
 )
 

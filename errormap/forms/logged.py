@@ -18,6 +18,7 @@ from virtcim.errormap.forms.xapi import from_xapi
 from virtcim.errormap.forms.xend import from_xend
 from virtcim.errormap.operations import native
 from virtcim.errormap.patterns import later
+from virtcim.errormap.reading.libvirt_numbers import number_in_message
 from virtcim.errormap.reading.server_prose import code_in
 
 __all__ = ["STORAGE_RAISED", "from_text", "last_raised"]
@@ -42,8 +43,8 @@ _LIBVIRT_RAISED = later(r"\b(?:libvirtError|LibvirtException): ")
 _LIBVIRT_PRINTED = (
     later(
         r"\b(?:virError|LibvirtError)\("
-        r"Code=(?P<number>[1-9]\d{0,2}), ?Domain=(?P<domain>\d{1,3}), ?"
-        r"Message=(?P<quote>['\"]{1,2})(?P<message>.{1,8000}?)(?P=quote)\)",
+        r"Code=(?P<number>[1-9]\d{0,2}),\s{0,12}Domain=(?P<domain>\d{1,3}),\s{0,12}"
+        r"[Mm]essage=\s?(?P<quote>['\"]{1,2})(?P<message>.{1,8000}?)(?:(?P=quote)\)|\Z)",
         re.DOTALL,
     ),
     later(
@@ -64,11 +65,13 @@ _OVIRT = later(r"\bFault detail is \"\[?([^\n]{1,4000}?)\]?\"\.(?: HTTP response
 _LIBVIRT_CALLED = later(r"\bCall to (vir[A-Z]\w{1,60}) failed: ")
 _NATIVE = "vir"
 _LIBVIRT_HEAD = later(
-    r"^[\d :.TZ+-]{19,40}: \d{1,9}: error : (?:\w{1,80}:\d{1,6} : )?"
+    r"(?:^|\]: )[\d :.TZ+-]{19,40}: \d{1,9}: error : (?:(?P<function>\w{1,80}):\d{1,6} : )?"
     # What a program that uses the library prints of it, also in a journal.
     r"|\A\s{0,20}(?:[^\n]{0,120}\]: )?libvirt: {0,2}[A-Za-z0-9 ./_-]{0,60}? ?error : ",
     re.MULTILINE,
 )
+_OF_CONNECTIONS = later(r"virNet(?:Socket|Client|TLS|LibSSH|SSH|SASL)\w")
+_SYSTEM_ERROR = "38"
 _HUMAN = later(r"\s{0,20}Error: ")
 _EMULATOR = later(r"^[^\n]{0,60}\b(?:qemu|kvm)[\w.-]{0,40}: ", re.MULTILINE)
 _FAULT = later(r"(?:Error: |\w{1,40}: )?\s{0,8}<Fault (-?[0-9]{1,9}): .*>\s*", re.DOTALL)
@@ -205,8 +208,9 @@ def _libvirt(text: str, operation: str, version: str) -> Fault:
     message = text
     for raised in _LIBVIRT_RAISED.finditer(text[-_LOOKED_AT:]):
         message = raised.string[raised.end() :]
+    function = ""
     for head in _LIBVIRT_HEAD.finditer(message[-_LOOKED_AT:]):
-        message = head.string[head.end() :]
+        message, function = head.string[head.end() :], head["function"] or ""
     if (engine := _OVIRT.search(message[-_LOOKED_AT:])) is not None:
         message = engine[1]
     for called in _LIBVIRT_CALLED.finditer(message[-_LOOKED_AT:]):
@@ -214,6 +218,9 @@ def _libvirt(text: str, operation: str, version: str) -> Fault:
         if not operation.startswith(_NATIVE):
             operation = called[1]
     number, domain = None, ""
+    if _OF_CONNECTIONS.match(function) and not number_in_message(message):
+        # Whatever language it speaks, this part of libvirt has system errors of connections.
+        number, domain = _SYSTEM_ERROR, "VIR_FROM_RPC"
     for form in _LIBVIRT_PRINTED:
         printed = form.search(message[-_LOOKED_AT:])
         if printed is not None:

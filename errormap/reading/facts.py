@@ -32,6 +32,24 @@ _BY = "program="
 # Sources whose text is what a program printed, line by line.
 _PRINTED = ("libvirt", "qemu")
 
+# Where nobody says what was asked, parts of machines tell that one was operated.
+_OF_MACHINES = frozenset(
+    (
+        "agent",
+        "character_device",
+        "cpu",
+        "display",
+        "host_device",
+        "hugepages",
+        "memory",
+        "migration",
+        "monitor",
+        "security_label",
+        "sound",
+        "tpm",
+    )
+)
+
 
 class Facts:
     """One message of a fault as the rules see it; everything costly is worked out at most once.
@@ -104,6 +122,9 @@ class Facts:
                 told = told_groups(self.fault.text.lower())
                 outer = self._around.groups if self._around is not None and not told else UNNAMED
                 self._groups = told or outer
+                parts = self.fault.source == "libvirt" and not self.call
+                if parts and self._groups == UNNAMED and not self.objects.isdisjoint(_OF_MACHINES):
+                    self._groups = UNNAMED | {"@guest"}
         return self._groups
 
     @property

@@ -268,7 +268,7 @@ _OF_ARGUMENT = later(
 _INVALID_ARGUMENT = "8"
 _SYSTEM_ERROR = "38"
 # How Go's and other bindings print an error.
-_PRINTED = later(r"\bvirError\(Code=([1-9]\d{0,2}), ?Domain=")
+_PRINTED = later(r"\bvirError\(Code=([1-9]\d{0,2}),\s{0,12}Domain=")
 _IN_MESSAGE = later(
     r"(?:^|: '?|\n|=')(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE
 )
