@@ -84,6 +84,8 @@ class Head:
 
 def check_request(head: Head) -> None:
     """Check what the headers say before the message is read. Raises HttpProblem."""
+    if not head.get(b"content-length") and not head.get(b"transfer-encoding"):
+        raise HttpProblem(status=411, detail="Content-Length says how long the message is")
     encoding = head.get(b"content-encoding").strip().lower()
     if encoding not in ("", "identity"):
         raise HttpProblem(status=415, detail=f"Content-Encoding {encoding:.40} is not supported")

@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import socket
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from enum import Enum
+from http import HTTPStatus
 from typing import Any
 
 import h11
@@ -106,15 +108,29 @@ class HttpConnection(H11Protocol):
 
     def refuse_late_head(self) -> None:
         """Answer a request of which the head has not arrived, and close the connection."""
-        text = b"the head of the request did not arrive in time\n"
+        self._refuse(408, b"the head of the request did not arrive in time\n")
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request of HTTP with the status that h11 has for it.
+
+        That is 501 for a transfer coding that is not known, and 431 for a head that is too long
+        (RFC 9112 "Transfer-Encoding", RFC 6585). uvicorn calls this, and knows 400 only.
+        """
+        error = sys.exception()
+        status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
+        self._refuse(status, f"{msg}\n".encode("ascii"))
+
+    def _refuse(self, status: int, text: bytes) -> None:
+        """Answer in the place of the application, and close the connection."""
         headers = [
             (b"content-type", b"text/plain; charset=utf-8"),
             (b"content-length", b"%d" % len(text)),
             (b"connection", b"close"),
         ]
+        reason = HTTPStatus(status).phrase.encode("ascii")
         try:
             for event in (
-                h11.Response(status_code=408, headers=headers, reason=b"Request Timeout"),
+                h11.Response(status_code=status, headers=headers, reason=reason),
                 h11.Data(data=text),
                 h11.EndOfMessage(),
             ):

@@ -183,7 +183,7 @@ def test_a_request_whose_end_others_may_see_elsewhere_is_refused(head: bytes) ->
     ("request_bytes", "status"),
     [
         (b"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        (_POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 400),
+        (_POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501),
         (_POST + b"Transfer-Encoding: chunked\r\n\r\nx\r\n\r\n", 400),
         (_POST + b"Transfer-Encoding: chunked\r\n\r\n-1\r\n\r\n", 400),
         (_POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\nxyz\r\n0\r\n\r\n", 400),
