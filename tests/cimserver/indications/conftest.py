@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,8 @@ def _databases_are_closed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     opened: list[StateDatabase] = []
     begin = StateDatabase.__init__
 
-    def noted(database: StateDatabase, state: str = "") -> None:
-        begin(database, state)
+    def noted(database: StateDatabase, *given: Any) -> None:
+        begin(database, *given)
         opened.append(database)
 
     monkeypatch.setattr(StateDatabase, "__init__", noted)
