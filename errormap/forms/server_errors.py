@@ -69,6 +69,8 @@ _WRAPPER = later(
 _JAVA = later(
     r"\b(?:xenapi\.Types[.$]|XenApi::Errors::)([A-Z][A-Za-z0-9]{2,80})(?:: ?([^\n]{0,4000}))?"
 )
+# What the storage manager's newer plug-ins raise, as Python prints it.
+_STORAGE_RAISED = later(r"\bxapi\.storage\.[\w.]{1,80}\.([A-Z][a-z]\w{2,60})(?:: ?([^\n]{0,400}))?")
 _WORD_BEGINS = later(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _MODULE = later(r"(?:[A-Z]\w{0,60}\.){1,4}(?=[A-Z]\w)")
 _CONSTRUCTOR = later(
@@ -233,6 +235,11 @@ def _java(_: str, match: re.Match[str]) -> Printed | None:
     return (match.start(), match.end(), [code, said]) if known_code(code) else None
 
 
+def _storage_raised(_: str, match: re.Match[str]) -> Printed | None:
+    error = as_server_error(match[1], [match[2] or ""]) if match[1] in NAMES else None
+    return (match.start(), match.end(), [error[0], *error[1]]) if error is not None else None
+
+
 def _failure(text: str, match: re.Match[str]) -> Printed | None:
     string = _OCAML_STRING.match(text, match.end(), match.end() + LONGEST)
     if string is None:
@@ -254,6 +261,7 @@ _FAILURES = _reading(_FAILURE, _failure)
 _TOOLS = _reading(_TOOL, _tool)
 _WIRES = _reading(_WIRE, _wire)
 _JAVAS = _reading(_JAVA, _java)
+_STORAGE_RAISES = _reading(_STORAGE_RAISED, _storage_raised)
 _CLIENTS = _reading(_CLIENT, _client)
 _HANDLERS = _reading(_HANDLER, _handler)
 _IN_LISTS: tuple[tuple[tuple[str, ...], _Finder], ...] = (
@@ -273,6 +281,7 @@ _IN_WORDS: tuple[tuple[str, _Finder], ...] = (
     ("rror code:", _TOOLS),
     ("xenapi.Types", _JAVAS),
     ("XenApi::Errors", _JAVAS),
+    ("xapi.storage.", _STORAGE_RAISES),
     ("MemoryError(", _PARTS),
     (_WIRE_MEMBER, _WIRES),
     ("Domain.", _PARTS),

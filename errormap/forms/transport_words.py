@@ -106,6 +106,8 @@ _UNRESOLVED = (
     r"|eai_again|eai_noname|eai_nodata|eai_fail|unknownhost(?!key)|unresolvedaddress|no such host"
     r"|server misbehaving|could not resolve|couldn.t resolve|name could not be resolved"
     r"|\b11001\b|\b11002\b|\b11004\b|failed to resolve|nameresolution|no address associated"
+    r"|nom distant n'a pas pu être résolu|no se puede resolver el nombre remoto"
+    r"|разрешить удаленное имя|解析此远程名称|リモート名を解決"
     r"|hostname cannot be resolved|dns (?:lookup|error|resolution)|curl: \((?:5|6)\)"
     r"|getaddrinfo|resolve host|remotename konnte nicht|h\u00f4te inconnu|failed to lookup address"
 )
@@ -152,7 +154,9 @@ _DENIED = (
     r"|\bnopermission\b|\bpermission [^\n]{0,60}\bdenied\b(?! \()"
 )
 _TLS = (
-    r"handshake|ssl peer|malformed http response|hostname wrong|certificate|x509|self.signed|pkix"
+    r"vertrauensstellung|relation d(?:e confiance|'approbation)|relación de confianza"
+    r"|доверительные отношения|信任关系|信頼関係"
+    r"|handshake|ssl peer|malformed http response|hostname wrong|certificate|x509|self.signed|pkix"
     r"|unable to verify|ssl_error|sslhandshake|sslpeer"
     r"|ssl routines"
     r"|wrong.version.number|eproto|tls handshake|handshake failure|handshake_failure|tls:|sslv3"
@@ -189,6 +193,9 @@ _REFUSED = (
     r"portunreachable|econnrefused|connection refused|actively refused|connectionrefused"
     r"|verbindung verweiger|\bconnection to [^\n]{1,120}? (?:was )?refused"
     r"|\b10061\b|curl: \(7\)"
+    # Windows, in German, French, Spanish, Russian, Chinese and Japanese; so below.
+    r"|verbindung verweigerte|expressément refusée|denegó expresamente|отверг запрос на подключение"
+    r"|积极拒绝|コンピューターによって拒否"
 )
 _UNREACHABLE = (
     r"ehostunreach|no route to host|noroutetohost|\b10065\b|ehostdown|host is down"
@@ -198,6 +205,8 @@ _NET_UNREACHABLE = r"enetunreach|enetdown|network is (?:unreachable|down)|\b1005
 _RESET = (
     r"econnreset|connection reset|connectionreset|\b10054\b|forcibly closed|socket hang up"
     r"|err_socket_closed|und_err_socket|other side closed|curl: \(56\)"
+    r"|vom remotehost geschlossen|fermée par l'hôte distant|interrupción forzada"
+    r"|принудительно разорвал|强迫关闭|強制的に切断"
 )
 _BROKEN = r"epipe|broken pipe|brokenpipe|curl: \(55\)|write after end"
 _ABORTED = r"econnaborted|connection abort|\b10053\b|connectionaborted"
