@@ -20,8 +20,11 @@ __all__ = [
 ]
 
 
-def connection_of(endpoint: Endpoint) -> Connection:
-    """How it stands with a hypervisor. Nothing of its own words is in it: others may read it."""
+def connection_of(endpoint: Endpoint, *, is_current: bool = True) -> Connection:
+    """How it stands with a hypervisor. Nothing of its own words is in it: others may read it.
+
+    ``is_current``: it is known without asking that what is shown has all that others wrote.
+    """
     try:
         endpoint.inventory()
     except InventoryLoadingError as error:
@@ -29,7 +32,7 @@ def connection_of(endpoint: Endpoint) -> Connection:
         return Connection(State.LOADING, code, error.loading.read, error.loading.of)
     except HypervisorError as error:
         return Connection(State.DISCONNECTED, translate(error.fault).code.name)
-    return Connection(State.CONNECTED)
+    return Connection(State.CONNECTED if is_current else State.UNSURE)
 
 
 def inventory_families(endpoints: Mapping[str, Endpoint]) -> Iterable[Family]:

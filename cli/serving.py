@@ -124,7 +124,10 @@ class _Server:
         self._running: list[Providers] = []
         self._jobs = JobMeasures()
         self.observation = Observation(
-            lambda: {name: connection_of(each) for name, each in self._endpoints.items()}
+            lambda: {
+                name: connection_of(each, is_current=self._running[0].is_current(name))
+                for name, each in self._endpoints.items()
+            }
         )
 
     async def application(self) -> CimServer:

@@ -21,7 +21,7 @@ __all__ = ["Agreement"]
 
 _log = logging.getLogger(__name__)
 # For so long a read waits to be sure that nothing older is shown.
-_HOLD_S = 10.0
+_HOLD_S = 5.0
 
 
 class Agreement:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from itertools import count
 
 __all__ = ["Awaited"]
 
 
 class Awaited:
-    """For whom which write waits; safe to use from many threads.
-
-    A carrier takes a number for each write, sends it, and notes who has to reach it and who has.
-    It says so again as long as somebody is missing: who has died meanwhile is then not among them.
-    """
+    """For whom which write waits; safe to use from many threads."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -24,13 +21,18 @@ class Awaited:
         self._missing: dict[int, set[str]] = {}
         self._closed = False
 
-    def begin(self) -> int:
-        """The number of a write, before anybody hears of it."""
+    @contextmanager
+    def one_more(self) -> Iterator[int]:
+        """A write, for which somebody waits within the block; gives its number."""
         with self._changed:
             number = next(self._numbers)
             self._reached[number] = set()
             self._missing[number] = set()
-            return number
+        try:
+            yield number
+        finally:
+            with self._changed:
+                del self._reached[number], self._missing[number]
 
     def expect(self, number: int, peers: Collection[str]) -> None:
         """These have to reach it, nobody else any more; some may have already."""
@@ -41,23 +43,17 @@ class Awaited:
     def reached(self, number: int, peer: str) -> None:
         """One has reached it."""
         with self._changed:
-            if number not in self._reached:
-                return
-            self._reached[number].add(peer)
-            self._missing[number].discard(peer)
-            self._changed.notify_all()
+            if number in self._reached:
+                self._reached[number].add(peer)
+                self._missing[number].discard(peer)
+                self._changed.notify_all()
 
-    def wait(self, number: int, timeout_s: float) -> Collection[str]:
-        """Wait until all have reached it that are expected; gives those that have not."""
+    def wait(self, number: int, timeout_s: float) -> bool:
+        """Wait until all have reached it that are expected; False: not within ``timeout_s``."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or not self._missing[number], timeout_s)
-            return () if self._closed else frozenset(self._missing[number])
-
-    def end(self, number: int) -> None:
-        """Nobody waits for it any more."""
-        with self._changed:
-            self._reached.pop(number, None)
-            self._missing.pop(number, None)
+            return self._changed.wait_for(
+                lambda: self._closed or not self._missing[number], timeout_s
+            )
 
     def close(self) -> None:
         """Nobody waits any more."""

@@ -1,9 +1,7 @@
 """Servers that tell each other of writes through the PostgreSQL database that they share.
 
-Each has a row as long as it listens (LISTEN), and counts a beat in it. Everything said is a
-notification (NOTIFY), which PostgreSQL gives to all who listened when its transaction was
-committed. A writer asks in one statement who is there and notifies them: whoever joins later has
-its row committed later, and looks itself at what was written before.
+Each has a row as long as it listens (LISTEN). Everything said is a notification (NOTIFY), which
+PostgreSQL gives to all who listened when its transaction was committed.
 """
 
 from __future__ import annotations
@@ -14,18 +12,17 @@ import os
 import socket
 import threading
 import time
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from virtcim.providers.peers.awaited import Awaited
-from virtcim.providers.peers.contract import EVERYTHING, Shows, Written
-from virtcim.providers.peers.standing import SILENCE_S, Standing
+from virtcim.providers.peers.board import Present, Said
+from virtcim.providers.peers.contract import Reached, Shows, Written
+from virtcim.providers.peers.peer import Peer
+from virtcim.providers.peers.standing import Standing
 from virtcim.providers.state.database import StateDatabase
 
 if TYPE_CHECKING:
@@ -46,15 +43,15 @@ _LONGEST_S = 20.0
 _JOIN_S = 15.0
 
 _CHANNEL = "SELECT 'virtcim_' || 'peer'::regclass::oid"
-_JOIN = "INSERT INTO peer (id, name, beat) VALUES (%(id)s, %(name)s, 0)"
-_LEAVE = "DELETE FROM peer WHERE id = %(id)s"
+_JOIN = "INSERT INTO peer (id, name, beat) VALUES (%(peer)s, %(name)s, 0)"
+_LEAVE = "DELETE FROM peer WHERE id = %(peer)s"
 _BEAT = """
-    WITH mine AS (UPDATE peer SET beat = %(beat)s WHERE id = %(id)s RETURNING id)
+    WITH mine AS (UPDATE peer SET beat = %(beat)s WHERE id = %(peer)s RETURNING id)
     SELECT pg_notify(%(channel)s, %(said)s) FROM mine
 """
-_OTHERS = "SELECT id, name, beat FROM peer WHERE id <> %(id)s"
-_STRIKE_OFF = "DELETE FROM peer WHERE id = %(other)s AND beat = %(beat)s"
-_TELL = "SELECT id, name, pg_notify(%(channel)s, %(said)s) FROM peer WHERE id <> %(id)s"
+_OTHERS = "SELECT id, name, beat FROM peer WHERE id <> %(peer)s"
+_STRIKE_OFF = "DELETE FROM peer WHERE id = %(peer)s AND beat = %(beat)s"
+_TELL = "SELECT id, name, pg_notify(%(channel)s, %(said)s) FROM peer WHERE id <> %(peer)s"
 _SAY = "SELECT pg_notify(%(channel)s, %(said)s)"
 
 
@@ -62,15 +59,50 @@ class _UnheardError(OSError):
     """There is no connection, or nothing comes through it."""
 
 
-class _Life:
-    """One life among the peers: a name that is never used again, and the beats that were sent."""
+class _PostgresqlBoard:
+    """Implements ``Board``; ``saying`` is the connection, None while there is none."""
 
-    def __init__(self, number: int, born_s: float) -> None:
-        self.id = str(uuid.uuid4())
-        self.number = number
-        self.born_s = born_s
-        self.sent_s: dict[int, float] = {}
-        self.beat = 0
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._saying: psycopg.Connection[Any] | None = None
+        self._channel = ""
+
+    def use(self, saying: psycopg.Connection[Any] | None, channel: str = "") -> None:
+        """Say everything through this connection."""
+        with self._lock:
+            self._saying, self._channel = saying, channel
+
+    def join(self, peer: str, name: str) -> None:
+        self._execute(_JOIN, peer, name=name)
+
+    def leave(self, peer: str) -> None:
+        self._execute(_LEAVE, peer)
+
+    def beat(self, peer: str, beat: int) -> bool:
+        return bool(self._execute(_BEAT, peer, {"beat": beat}, beat=beat))
+
+    def others(self, peer: str) -> Sequence[Present]:
+        return [Present(*row) for row in self._execute(_OTHERS, peer)]
+
+    def strike_off(self, peer: str, beat: int) -> None:
+        self._execute(_STRIKE_OFF, peer, beat=beat)
+
+    def tell(self, peer: str, said: Said) -> Mapping[str, str]:
+        return {row[0]: row[1] for row in self._execute(_TELL, peer, said)}
+
+    def say(self, peer: str, said: Said) -> None:
+        self._execute(_SAY, peer, said)
+
+    def _execute(
+        self, statement: str, peer: str, said: Said | None = None, **values: object
+    ) -> list[tuple[Any, ...]]:
+        """Execute a statement by itself, and give its rows."""
+        values |= {"peer": peer, "said": json.dumps({**(said or {}), "by": peer})}
+        with self._lock:
+            if self._saying is None:
+                raise _UnheardError("there is no connection to the database")
+            cursor = self._saying.execute(statement.encode(), {**values, "channel": self._channel})
+            return cursor.fetchall() if cursor.description else []
 
 
 class PostgresqlPeers:
@@ -81,26 +113,33 @@ class PostgresqlPeers:
 
         self._errors = (psycopg.Error, sa.exc.SQLAlchemyError, OSError)
         self._database = database
+        self._board = _PostgresqlBoard()
         self._standing = standing or Standing()
-        self._awaited = Awaited()
-        self._name = f"{socket.gethostname()}, process {os.getpid()}"
+        self._peer: Peer | None = None
+        self._shows: Shows | None = None
         self._stopping = threading.Event()
         self._woken, self._waking = socket.socketpair()
-        # What is said is said through one connection; through the other one it is only listened.
-        self._lock = threading.Lock()
-        self._saying: psycopg.Connection[Any] | None = None
-        self._channel = ""
-        self._life = _Life(0, 0.0)
-        # The beat of each other server as it was last seen, and since when.
-        self._seen: dict[str, tuple[int, float]] = {}
         self._is_failing = False
-        self._shows: Shows | None = None
         self._thread = threading.Thread(target=self._run, name="virtcim-peers", daemon=True)
 
     def start(self, shows: Shows) -> None:
         """Join as soon as the database can be reached, and again whenever it can."""
         self._shows = shows
+        name = f"{socket.gethostname()}, process {os.getpid()}"
+        self._peer = Peer(self._board, self, name=name, standing=self._standing)
         self._thread.start()
+
+    def catch_up(self, written: Sequence[Written] | None, reached: Reached) -> None:
+        """Pass it on; who waits for an answer that cannot be given asks again (``Shows``)."""
+
+        def reach() -> None:
+            try:
+                reached()
+            except self._errors as error:
+                _log.info("another server waits longer: %s", self._database.reason(error))
+
+        assert self._shows is not None
+        self._shows.catch_up(written, reach)
 
     @property
     def is_waited_for(self) -> bool:
@@ -109,43 +148,36 @@ class PostgresqlPeers:
 
     def announce(self, written: Sequence[Written]) -> None:
         """Tell the others, and wait until all of them have reached it (``Peers``)."""
+        peer = self._peer
+        if peer is None:
+            return
         deadline = time.monotonic() + _LONGEST_S
-        number = self._awaited.begin()
-        said = {"wrote": number, "what": [[each.namespace, each.position] for each in written]}
-        try:
+        with peer.awaited.one_more() as number:
             while not self._stopping.is_set():
-                missing = self._ask(number, said)
+                missing = self._ask(peer, number, written)
                 if not missing:
                     return
                 if time.monotonic() > deadline:
                     _log.error(
-                        "a change may not be seen at %s yet, after %g s",
-                        *(" and ".join(missing), _LONGEST_S),
+                        "a change may not be shown yet by %s after %g s", missing, _LONGEST_S
                     )
                     return
-        finally:
-            self._awaited.end(number)
 
-    def _ask(self, number: int, said: Mapping[str, object]) -> Sequence[str]:
-        """Tell those that are there; gives who of them has not reached it within a moment.
-
-        They are told again and again: a connection may have been lost with the answer.
-        """
+    def _ask(self, peer: Peer, number: int, written: Sequence[Written]) -> str:
+        """Tell who is there, and wait a moment; says who has not reached it then."""
         try:
-            rows = self._execute(_TELL, said=said)
+            names = peer.ask(number, written)
         except self._errors:
             self._stopping.wait(_AGAIN_S)
-            return ["another server: the database cannot be asked"]
-        names = {row[0]: row[1] for row in rows}
-        self._awaited.expect(number, names)
-        return [names[each] for each in self._awaited.wait(number, _AGAIN_S)]
+            return "other servers, which cannot be told through the database"
+        return "" if peer.awaited.wait(number, _AGAIN_S) else " and ".join(sorted(names))
 
     def stop(self) -> None:
         """Leave (``Peers``)."""
         self._stopping.set()
         self._waking.send(b"x")
-        self._awaited.close()
-        if self._thread.ident is not None:
+        if self._peer is not None:
+            self._peer.awaited.close()
             self._thread.join(_JOIN_S)
         self._woken.close()
         self._waking.close()
@@ -168,20 +200,19 @@ class PostgresqlPeers:
 
     def _take_part(self) -> None:
         """Be a peer until that is to end, or the database fails."""
-        try:
-            with self._connection() as listening, self._connection() as saying:
-                [[channel]] = saying.execute(_CHANNEL).fetchall()
-                listening.execute(f"LISTEN {channel}".encode())
-                with self._lock:
-                    self._saying, self._channel = saying, channel
-                try:
-                    self._join()
-                    self._listen(listening)
-                finally:
-                    self._leave()
-        finally:
-            with self._lock:
-                self._saying = None
+        peer = self._peer
+        assert peer is not None
+        with self._connection() as listening, self._connection() as saying:
+            [[channel]] = saying.execute(_CHANNEL).fetchall()
+            listening.execute(f"LISTEN {channel}".encode())
+            self._board.use(saying, channel)
+            try:
+                peer.join()
+                self._listen(listening, peer)
+            finally:
+                with suppress(*self._errors):
+                    peer.leave()
+                self._board.use(None)
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection[Any]]:
@@ -198,20 +229,7 @@ class PostgresqlPeers:
         finally:
             driver.close()
 
-    def _join(self) -> None:
-        """Begin a life: be waited for, and find out what was written before."""
-        assert self._shows is not None
-        self._life = _Life(self._standing.join(), self._standing.now())
-        self._execute(_JOIN, name=self._name)
-        self._shows.catch_up(EVERYTHING, partial(self._standing.caught_up, self._life.number))
-
-    def _leave(self) -> None:
-        """Be waited for no more."""
-        self._standing.leave()
-        with suppress(*self._errors):
-            self._execute(_LEAVE)
-
-    def _listen(self, listening: psycopg.Connection[Any]) -> None:
+    def _listen(self, listening: psycopg.Connection[Any], peer: Peer) -> None:
         next_beat = 0.0
         with DefaultSelector() as selector:
             selector.register(listening.fileno(), EVENT_READ)
@@ -219,66 +237,11 @@ class PostgresqlPeers:
             while not self._stopping.is_set():
                 if time.monotonic() >= next_beat:
                     next_beat = time.monotonic() + _BEAT_S
-                    self._beat()
+                    if peer.unheard_s > _DEAF_S:
+                        raise _UnheardError("nothing is heard through the connection")
+                    peer.beat()
                 selector.select(max(next_beat - time.monotonic(), 0.0))
                 listening.pgconn.consume_input()
                 while (notification := listening.pgconn.notifies()) is not None:
-                    self._hear(json.loads(notification.extra))
-
-    def _beat(self) -> None:
-        life, now = self._life, self._standing.now()
-        if now - max(life.born_s, self._standing.heard_s) > _DEAF_S:
-            raise _UnheardError("nothing is heard through the connection")
-        life.beat += 1
-        life.sent_s[life.beat] = now
-        if not self._execute(_BEAT, beat=life.beat, said={"beat": life.beat}):
-            _log.warning("the other servers have taken this one for dead")
-            self._join()
-            return
-        self._strike_off_the_silent()
-
-    def _strike_off_the_silent(self) -> None:
-        rows = self._execute(_OTHERS)
-        now = self._standing.now()
-        before = self._seen
-        self._seen = {}
-        for other, name, beat in rows:
-            seen = before.get(other, (beat, now))
-            self._seen[other] = seen if seen[0] == beat else (beat, now)
-            if now - self._seen[other][1] >= SILENCE_S:
-                _log.warning("nobody waits for %s any more: it is silent", name)
-                self._execute(_STRIKE_OFF, other=other, beat=beat)
-
-    def _hear(self, said: Mapping[str, Any]) -> None:
-        match said:
-            case {"beat": int(beat), "by": str(by)} if by == self._life.id:
-                self._is_failing = False
-                self._standing.confirm(self._life.number, self._life.sent_s.pop(beat))
-            case {"reached": int(number), "of": str(of), "by": str(by)} if of == self._life.id:
-                self._awaited.reached(number, by)
-            case {"wrote": int(number), "what": [*what], "by": str(by)} if by != self._life.id:
-                assert self._shows is not None
-                written = [Written(namespace, position) for namespace, position in what]
-                answer = {"reached": number, "of": by}
-                self._shows.catch_up(written, partial(self._answer, answer))
-
-    def _answer(self, said: Mapping[str, object]) -> None:
-        try:
-            self._execute(_SAY, said=said)
-        except self._errors as error:
-            # Whoever waits for it asks again.
-            _log.info("another server waits longer: %s", self._database.reason(error))
-
-    def _execute(
-        self, statement: str, *, said: Mapping[str, object] | None = None, **values: object
-    ) -> list[tuple[Any, ...]]:
-        """Execute a statement by itself, and give its rows. Raises what ``_errors`` holds."""
-        with self._lock:
-            if self._saying is None:
-                raise _UnheardError("there is no connection to the database")
-            by = self._life.id
-            values |= {"id": by, "channel": self._channel}
-            if said is not None:
-                values["said"] = json.dumps({**said, "by": by})
-            cursor = self._saying.execute(statement.encode(), values)
-            return cursor.fetchall() if cursor.description else []
+                    peer.hear(json.loads(notification.extra))
+                self._is_failing = self._is_failing and not self.is_waited_for

@@ -52,13 +52,14 @@ class _Loss:
 class Relay:
     """Passes requests at the socket `path` on to the socket `target`, and the answers back.
 
-    A number as `target` is a port of this host. `calls` counts the requests by method. Open it with
-    a `with` block.
+    A number as `target` is a port of this host. `calls` counts the requests by method; answers
+    come `lag_s` later than without it. Open it with a `with` block.
     """
 
     def __init__(self, path: Path, target: Path | int, *, find: Finder = xml_rpc_calls) -> None:
         self.path = path
         self.calls: Counter[str] = Counter()
+        self.lag_s = 0.0
         self._target = target
         self._find = find
         self._changed = threading.Condition()
@@ -258,6 +259,8 @@ class Relay:
                 if loss is not None and loss.client is client:
                     self.lose()
                 elif not muted.is_set():
+                    if self.lag_s:
+                        threading.Event().wait(self.lag_s)
                     client.sendall(chunk)
         with suppress(OSError):
             client.shutdown(socket.SHUT_RDWR)
