@@ -6,13 +6,14 @@ import dataclasses
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from virtcim.cli.helptext import Command
-from virtcim.cli.output import OutputError, write
+from virtcim.cli.standard_output import put_out
 
 __all__ = ["app", "register"]
 
@@ -248,14 +249,7 @@ def translate() -> None:
     raise typer.Exit(translate_input())
 
 
-def _write(text: str) -> None:
-    """Write and flush; a reader that has gone away ends the command quietly."""
-    try:
-        write(text)
-    except OutputError as error:
-        if error.reason:
-            raise _failure(error.reason, error.status) from error
-        raise typer.Exit(error.status) from error
+_write = partial(put_out, "virtcim errormap")
 
 
 def _failure(reason: str, status: int = 2) -> typer.Exit:

@@ -8,14 +8,15 @@ import os
 import pwd
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from virtcim.cli.helptext import Command
-from virtcim.cli.output import OutputError, write
 from virtcim.cli.passwords import PasswordSourceError, new_password
+from virtcim.cli.standard_output import put_out
 from virtcim.cli.startup import SYSTEM_USERS
 from virtcim.daemon.audit import Audit, AuditEntry, AuditError, Outcome
 from virtcim.daemon.passwords import HashedPassword, PasswordError
@@ -293,15 +294,9 @@ def _print(users: Iterable[User]) -> None:
         _write(f"{user.name}\t{_login(user)}\t{roles}\n")
 
 
-def _write(text: str) -> None:
-    try:
-        write(text)
-    except OutputError as error:
-        if error.reason:
-            raise _failure(error.reason, error.status) from error
-        raise typer.Exit(error.status) from error
+_write = partial(put_out, "virtcim users")
 
 
-def _failure(reason: str, status: int = 1) -> typer.Exit:
+def _failure(reason: str) -> typer.Exit:
     typer.echo(f"virtcim users: {reason}", err=True)
-    return typer.Exit(status)
+    return typer.Exit(1)

@@ -42,7 +42,7 @@ __all__ = [
 TOOLSTACK = "toolstack"
 """The scope of the management API."""
 
-_GRANT = re.compile(r"([a-z]+)@([A-Za-z0-9._/*-]+)")
+_SCOPES = re.compile(r"[A-Za-z0-9._/*-]+")
 _MOST_PATTERNS = 1024
 
 
@@ -125,14 +125,13 @@ def parse_rights(text: str) -> Rights:
 
 
 def _grant(text: str) -> Grant:
-    found = _GRANT.fullmatch(text)
+    word, _, scopes = text.partition("@")
     words = [role.word for role in Role]
-    if found is None or found[1] not in words:
-        raise RoleError(
-            f"{text!r} is no role: write {', '.join(words[:-1])} or {words[-1]} and where, as in "
-            "read@* or operate@root/virt"
-        )
-    return Grant(role=Role[found[1].upper()], scopes=found[2])
+    if word not in words:
+        raise RoleError(f"{word!r} is no role: it is {', '.join(words[:-1])} or {words[-1]}")
+    if not _SCOPES.fullmatch(scopes):
+        raise RoleError(f"{text!r} must say where, as in read@* or operate@root/virt/a")
+    return Grant(role=Role[word.upper()], scopes=scopes)
 
 
 @lru_cache(_MOST_PATTERNS)

@@ -101,7 +101,16 @@ def test_a_user_is_added_changed_and_removed(users: Path, tmp_path: Path) -> Non
     [
         (("add", FIRST_USER, "--external"), "", "there is a user 'virtcim' already"),
         (("add", "a b", "--external"), "", "'a b' is no name of a user"),
-        (("add", "ann", "--external", "--role", "owner"), "", "'owner@*' is no role"),
+        (
+            ("add", "ann", "--external", "--role", "operat"),
+            "",
+            "'operat' is no role: it is read, operate or administer",
+        ),
+        (
+            ("add", "ann", "--external", "--role", "operate@"),
+            "",
+            "'operate@' must say where, as in read@* or operate@root/virt/a",
+        ),
         (("add", "ann"), "", "there is no terminal to ask for the password"),
         (("add", "ann", "--password-file", "-"), "\n", "a password cannot be empty"),
         (("add", "ann", "--password-file", "-"), "a\0b\n", "printable characters"),
