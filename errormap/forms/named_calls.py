@@ -23,6 +23,7 @@ _TOLD: dict[str, tuple[str, ...]] = {
         r"\bprocess exited (?:prior to exec|while connecting to monitor)|\bclosed the monitor\b",
         rf"{_FAILED} start(?:ing)? {_DOMAIN}",
         r"\bvm \S{1,80} is down with error\b|\bsyncvmi failed\b",
+        r"\blibxenlight failed to create\b|:\s?domcreate_\w",
     ),
     "virDomainCreateXML": (
         rf"{_FAILED} creat(?:e|ing) {_DOMAIN}",
