@@ -122,7 +122,7 @@ def _explain_pasted(operation: str, as_json: bool) -> None:
 
 @app.command("list", cls=Command)
 def list_rules(
-    source: Annotated[str, typer.Option(help="Only the rules of this source, or text.")] = "",
+    source: Annotated[str, typer.Option(help="Only those of this source, text or likeness.")] = "",
     err: Annotated[str, typer.Option(help="Only the rules that lead to this code.")] = "",
     as_json: _Json = False,
 ) -> None:
@@ -132,15 +132,17 @@ def list_rules(
     """
     from virtcim.errormap import ErrorCode, rules
     from virtcim.errormap.conditions import conditions
-    from virtcim.errormap.rules import SHARED, SOURCES
+    from virtcim.errormap.likeness.rules import RULES
+    from virtcim.errormap.rules import LIKENESS, SHARED, SOURCES
 
-    if source and source not in (*SOURCES, SHARED):
-        raise _failure(f"unknown source {source!r} (known: {', '.join((*SOURCES, SHARED))})")
+    known = (*SOURCES, SHARED, LIKENESS)
+    if source and source not in known:
+        raise _failure(f"unknown source {source!r} (known: {', '.join(known)})")
     if err and err not in ErrorCode.__members__:
         raise _failure(f"unknown code {err!r}")
     found = [
         rule
-        for rule in rules()
+        for rule in (*rules(), *RULES.values())
         if (not source or rule.source == source) and (not err or rule.err.name == err)
     ]
     if as_json:

@@ -19,14 +19,15 @@ __all__ = ["LABEL_WIDTH", "LINES", "TEXTS", "as_object", "as_text", "on_terminal
 
 _CODE, _MESSAGE, _REPORTER, _CAUSE, _ACTION = "code", "message", "source", "cause", "to do"
 _PATH, _RULE, _CONDITION, _NOTE, _LOST = "fault", "rule", "holds for", "note", "lost"
+_WORDS = "words"
 LINES = "lines"
 _STATUS = "{code} ({number}), CIM status {status}"
 _VERSION = "{rule} (since {since}, table {table})"
 _LOSER = "{rule} ({code}): {why}"
 # What the command says itself, for the catalogues.
 TEXTS = (
-    *(_CODE, _MESSAGE, _REPORTER, _CAUSE, _ACTION, _PATH, _RULE, _CONDITION, _NOTE, _LOST, LINES),
-    *(_STATUS, _VERSION),
+    *(_CODE, _MESSAGE, _REPORTER, _CAUSE, _ACTION, _PATH, _RULE, _CONDITION, _NOTE, _WORDS, _LOST),
+    *(LINES, _STATUS, _VERSION),
 )
 LABEL_WIDTH = 12
 _HEADING_LENGTH = 200
@@ -61,6 +62,7 @@ def as_object(explanation: Explanation, language: str) -> dict[str, object]:
         "condition": conditions(rule),
         "since": rule.since,
         "note": catalogue(language).gettext(rule.note) if rule.note else "",
+        "words": list(explanation.words),
         "version": error.table_version,
         "path": [_fault(fault) for fault in explanation.path],
         "lost": [
@@ -149,6 +151,8 @@ def _sections(explanation: Explanation, language: str) -> Iterator[Section]:
     yield Section(_CONDITION, [conditions(rule)])
     if rule.note:
         yield Section(_NOTE, [words.gettext(rule.note)])
+    if explanation.words:
+        yield Section(_WORDS, [", ".join(explanation.words)])
     if explanation.lost:
         yield Section(
             _LOST,

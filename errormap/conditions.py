@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from virtcim.errormap.rules import Rule
+from virtcim.errormap.rules import LIKENESS, Rule
 
 __all__ = ["conditions"]
 
@@ -10,6 +10,8 @@ __all__ = ["conditions"]
 def conditions(rule: Rule) -> str:
     """What must hold for ``rule``, on one line for people."""
     parts = []
+    if rule.source == LIKENESS:
+        parts.append("no other rule holds; the words are those of known faults")
     if rule.code:
         parts.append(f"code {' | '.join(rule.code)}")
     if rule.operation:

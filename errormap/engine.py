@@ -2,7 +2,8 @@
 
 A source's own rules come first, in the order of their table; then the fault nested inside, the
 texts all sources share, the source's weak rules, and last the defaults. The first rule whose
-conditions all hold decides.
+conditions all hold decides. Before a general default the words are weighed against those of known
+faults.
 """
 
 from __future__ import annotations
@@ -10,12 +11,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 from virtcim.errormap.fault import ErrorCode, Fault
 from virtcim.errormap.reading.facts import Facts
-from virtcim.errormap.rules import FAMILY, SHARED, SOURCES, Rule, load
+from virtcim.errormap.rules import FAMILY, LIKENESS, SHARED, SOURCES, Rule, load
 
-__all__ = ["DEFAULTS", "Decision", "decide", "matching", "shared_for", "stages"]
+if TYPE_CHECKING:
+    from virtcim.errormap.likeness.model import Model
+
+__all__ = [
+    "DEFAULTS",
+    "Decision",
+    "by_likeness",
+    "by_rules",
+    "decide",
+    "matching",
+    "shared_for",
+    "stages",
+    "worded",
+]
 
 _DEEPEST = 32
 # What managers of several hosts say.
@@ -90,9 +105,22 @@ class Decision:
         """Whether no rule of a table held."""
         return self.rule.source == _NO_TABLE
 
+    @property
+    def by_likeness(self) -> bool:
+        """Whether no rule of a table held, and the words are those of known faults."""
+        return self.rule.source == LIKENESS
 
-def decide(fault: Fault, depth: int = 0, around: Facts | None = None) -> Decision:
-    """The decision on ``fault``, which is nested in that of ``around``; there always is one."""
+
+def decide(fault: Fault) -> Decision:
+    """The decision on ``fault``; there always is one."""
+    decision = by_rules(fault)
+    if decision.rule not in (_GUEST, _OTHER):
+        return decision
+    return by_likeness(fault) or decision
+
+
+def by_rules(fault: Fault, depth: int = 0, around: Facts | None = None) -> Decision:
+    """What the tables say of ``fault``, nested in that of ``around``, or else the defaults."""
     facts = Facts(fault, around=around)
     own, weak = stages(fault.source, fault.code)
     # What a page or a printed fault in an answer says is more than that an answer came.
@@ -101,7 +129,7 @@ def decide(fault: Fault, depth: int = 0, around: Facts | None = None) -> Decisio
     carried = answered or (fault.cause is not None and not fault.code)
     rule = None if answered else _first(_codeless(own) if carried else own, facts)
     if rule is None and fault.cause is not None and depth < _DEEPEST:
-        nested = decide(fault.cause, depth + 1, facts)
+        nested = by_rules(fault.cause, depth + 1, facts)
         if not nested.by_default:
             return nested
     if carried and rule is None:
@@ -117,14 +145,57 @@ def decide(fault: Fault, depth: int = 0, around: Facts | None = None) -> Decisio
     return Decision(rule=_first(weak, facts) or _default_for(facts), facts=facts)
 
 
+def by_likeness(fault: Fault, model: Model | None = None) -> Decision | None:
+    """What known faults with such words are by ``model`` or that of the file, if sure enough."""
+    from virtcim.errormap.likeness.model import likeness
+    from virtcim.errormap.likeness.rules import RULES
+
+    facts, stumbled = worded(fault)
+    if not facts.text.strip():
+        return None
+    found = likeness(facts, () if _is_asked(facts) and not stumbled else _BLAMING, model)
+    rule = None if found is None else RULES.get(found.code)
+    # Words that weigh much are no evidence of what the code is about.
+    return Decision(rule=rule, facts=facts) if rule is not None and holds(rule, facts) else None
+
+
+def _is_asked(facts: Facts) -> bool:
+    """Whether there is a request that may be wrong.
+
+    What an emulator prints without an option or a command tells of its devices and its guest; and
+    libvirt stumbles itself where the call carries neither a description nor values.
+    """
+    if facts.fault.source == "qemu":
+        return "request" in facts.objects
+    return facts.fault.source != "libvirt" or "@request" in facts.groups
+
+
+def worded(fault: Fault) -> tuple[Facts, bool]:
+    """The innermost fault that has words, and whether a server on the way to it stumbled."""
+    facts = Facts(fault)
+    stumbled = _has_stumbled(fault)
+    for _ in range(_DEEPEST):
+        if facts.fault.cause is None:
+            break
+        nested = Facts(facts.fault.cause, around=facts)
+        if not nested.text.strip():
+            break
+        facts = nested
+        stumbled = stumbled or _has_stumbled(facts.fault)
+    return facts, stumbled
+
+
+def _has_stumbled(fault: Fault) -> bool:
+    return fault.source == "xapi" and fault.code in _STUMBLING
+
+
 def _codeless(own: tuple[Rule, ...]) -> tuple[Rule, ...]:
     return tuple(rule for rule in own if not rule.code)
 
 
 def shared_for(fault: Fault) -> tuple[Rule, ...]:
     """The shared texts that may decide on ``fault``."""
-    stumbled = fault.source == "xapi" and fault.code in _STUMBLING
-    return _blameless() if stumbled else load(SHARED)
+    return _blameless() if _has_stumbled(fault) else load(SHARED)
 
 
 @cache

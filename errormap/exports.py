@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from virtcim.errormap.conditions import conditions
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.fault import ErrorCode
+from virtcim.errormap.likeness.rules import RULES as LIKENESS_RULES
 from virtcim.errormap.message_registry import message_registry
 from virtcim.errormap.rules import rules
 from virtcim.errormap.translation import TABLE_VERSION
@@ -36,7 +37,7 @@ def _csv() -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(_COLUMNS)
-    for rule in (*rules(), *DEFAULTS):
+    for rule in (*rules(), *LIKENESS_RULES.values(), *DEFAULTS):
         writer.writerow(
             (
                 rule.id,
@@ -56,7 +57,9 @@ def _markdown() -> str:
     lines = [f"# Error table {TABLE_VERSION}", ""]
     for code in ErrorCode:
         lines += [f"## {code.name} ({int(code)})", "", vocabulary()[code].sentence, ""]
-        found = [rule for rule in (*rules(), *DEFAULTS) if rule.err is code]
+        found = [
+            rule for rule in (*rules(), *LIKENESS_RULES.values(), *DEFAULTS) if rule.err is code
+        ]
         if found:
             lines += ["| rule | holds for | note |", "|---|---|---|"]
             lines += [

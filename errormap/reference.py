@@ -14,8 +14,9 @@ from virtcim.errormap.codes.table import Code, codes
 from virtcim.errormap.conditions import conditions
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.fault import ErrorCode
+from virtcim.errormap.likeness.rules import RULES as LIKENESS_RULES
 from virtcim.errormap.reading.libvirt_numbers import LIBVIRT_NUMBERS
-from virtcim.errormap.rules import PLACEHOLDER, SHARED, SOURCES, Rule, load, rules
+from virtcim.errormap.rules import LIKENESS, PLACEHOLDER, SHARED, SOURCES, Rule, load, rules
 from virtcim.errormap.telling.advice import Entry, read
 from virtcim.errormap.translation import TABLE_VERSION
 from virtcim.errormap.vocabulary import vocabulary
@@ -35,6 +36,7 @@ _TITLES: Mapping[str, str] = {
     "qemu": "QEMU",
     "transport": "The connection",
     SHARED: "Texts that all sources share",
+    LIKENESS: "Where no rule holds, and known faults have such words",
     "default": "Where no rule holds",
 }
 # The tables of codes that the page of a source shows, with what stands before their codes.
@@ -189,7 +191,9 @@ def _said(code: Code, prefix: str) -> tuple[str, str, str]:
 def _by_source(code: ErrorCode) -> Iterator[tuple[str, Sequence[Rule]]]:
     for source in _TITLES:
         found = [
-            rule for rule in (*rules(), *DEFAULTS) if (rule.source, rule.err) == (source, code)
+            rule
+            for rule in (*rules(), *LIKENESS_RULES.values(), *DEFAULTS)
+            if (rule.source, rule.err) == (source, code)
         ]
         if found:
             yield source, found

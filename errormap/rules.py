@@ -24,6 +24,7 @@ from virtcim.errormap.reading.objects import objects
 
 __all__ = [
     "FAMILY",
+    "LIKENESS",
     "PLACEHOLDER",
     "SHARED",
     "SOURCES",
@@ -38,6 +39,8 @@ __all__ = [
 
 SOURCES: tuple[str, ...] = get_args(Source)
 SHARED = "text"
+# The source of the rules that decide where no table does, by what known faults are like.
+LIKENESS = "likeness"
 _TABLES = Path(__file__).parent / "tables"
 _CONDITIONS = ("code", "operation", "argument", "about", "errno", "text", "sent", "weak")
 _FIELDS = frozenset((*_CONDITIONS, "id", "err", "since", "say", "note"))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from virtcim.errormap.engine import Decision, decide, matching, shared_for, stages
+from virtcim.errormap.engine import Decision, by_rules, decide, matching, shared_for, stages
 from virtcim.errormap.fault import Fault, StandardError
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.remembered import decide_like
@@ -38,12 +38,16 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """How a fault was decided: ``path`` leads from the fault to the nested one that decided."""
+    """How a fault was decided: ``path`` leads from the fault to the nested one that decided.
+
+    ``words`` are those that weighed most where likeness to known faults decided.
+    """
 
     error: StandardError
     rule: Rule
     path: tuple[Fault, ...]
     lost: tuple[Lost, ...]
+    words: tuple[str, ...] = ()
 
 
 def translate(fault: Fault) -> StandardError:
@@ -63,6 +67,7 @@ def explain(fault: Fault) -> Explanation:
         rule=decision.rule,
         path=tuple(path),
         lost=_first_of_each(decision.rule, _losers(decision, path)),
+        words=_words(decision),
     )
 
 
@@ -70,6 +75,15 @@ def _standard(fault: Fault, rule: Rule, told: str) -> StandardError:
     return StandardError(
         code=rule.err, message=told, rule=rule.id, table_version=TABLE_VERSION, fault=fault
     )
+
+
+def _words(decision: Decision) -> tuple[str, ...]:
+    if not decision.by_likeness:
+        return ()
+    from virtcim.errormap.likeness.model import likeness
+
+    found = likeness(decision.facts)
+    return found.words if found is not None else ()
 
 
 def _decided(fault: Fault) -> tuple[Rule, str]:
@@ -106,7 +120,7 @@ def _losers(decision: Decision, path: Sequence[Fault]) -> Iterator[Lost]:
         for rule in matching((*shared_for(outer), *weak), Facts(outer)):
             yield Lost(rule=rule, why=NESTED_FIRST)
     if decision.fault.cause is not None:
-        nested = decide(decision.fault.cause)
+        nested = by_rules(decision.fault.cause)
         if not nested.by_default:
             yield Lost(rule=nested.rule, why=OUTER_FIRST)
 

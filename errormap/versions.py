@@ -14,6 +14,8 @@ from pathlib import Path
 
 from virtcim.errormap.codes.table import TABLES, Code, codes
 from virtcim.errormap.engine import DEFAULTS
+from virtcim.errormap.likeness.model import PATH as KNOWN
+from virtcim.errormap.likeness.rules import RULES as LIKENESS_RULES
 from virtcim.errormap.operations import PATTERNS
 from virtcim.errormap.reading.objects import Row, rows
 from virtcim.errormap.reading.server_prose import PATH as PROSE
@@ -102,7 +104,8 @@ def current() -> dict[str, object]:
         "operations": dict(PATTERNS),
         "evidence": [_evidence(row) for row in rows()],
         "translated": hashlib.sha256(PATH.read_bytes() + PROSE.read_bytes()).hexdigest(),
-        "rules": [_entry(rule) for rule in (*rules(), *DEFAULTS)],
+        "likeness": hashlib.sha256(KNOWN.read_bytes()).hexdigest(),
+        "rules": [_entry(rule) for rule in (*rules(), *LIKENESS_RULES.values(), *DEFAULTS)],
         "codes": [_sentences(table, code) for table in TABLES for code in codes(table)],
     }
 
@@ -221,7 +224,8 @@ def differences(before: Document, after: Document) -> list[Change]:
         *_compared(*_vocabularies(before, after)),
         *_compared(_operations(before), _operations(after)),
         *_compared(_by_object(before), _by_object(after)),
-        *_compared(_translated(before), _translated(after)),
+        *_compared(_hashed(before, "translated"), _hashed(after, "translated")),
+        *_compared(_hashed(before, "likeness"), _hashed(after, "likeness")),
         *_compared(old, new),
         *_moved(list(old), list(new), new),
         *_reworded(_codes(before), _codes(after)),
@@ -365,9 +369,12 @@ def _codes(document: Document) -> dict[str, Document]:
     return {f"code {entry['id']}": entry for entry in found}
 
 
-def _translated(document: Document) -> dict[str, Document]:
-    """The hash of the messages in other languages as an entry; before 2.0.0 there is none."""
-    return {"translated": {"hash": document["translated"]}} if "translated" in document else {}
+def _hashed(document: Document, part: str) -> dict[str, Document]:
+    """A file that is kept by its hash as an entry; older releases have none.
+
+    Messages in other languages came with 2.0.0, likeness to known faults with 3.0.0.
+    """
+    return {part: {"hash": document[part]}} if part in document else {}
 
 
 def _by_id(document: Document) -> dict[str, Document]:

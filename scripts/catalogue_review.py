@@ -16,9 +16,9 @@ from source_messages import ReadingError, SourceMessage, messages_below
 
 from virtcim.errormap import ErrorCode, StandardError, from_record, translate
 
-__all__ = ["app", "key_of", "reviewed"]
+__all__ = ["REVIEW", "app", "first_ones", "key_of", "reviewed"]
 
-_REVIEW = Path(__file__).parents[1] / "benchmarks" / "agreement" / "catalogue_review.txt"
+REVIEW = Path(__file__).parents[1] / "benchmarks" / "agreement" / "catalogue_review.txt"
 # What a heading of the review calls all general codes.
 _GENERAL = "general"
 _GENERAL_CODES = (
@@ -49,7 +49,7 @@ def main(
             help="Tables of messages (*.csv), or unpacked sources of libvirt or QEMU.",
         ),
     ],
-    review: Annotated[Path, typer.Option(help="What was judged.", exists=True)] = _REVIEW,
+    review: Annotated[Path, typer.Option(help="What was judged.", exists=True)] = REVIEW,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the figures alone.")] = False,
 ) -> None:
     """Put every message that was read through the translation, and tell where it differs.
@@ -62,7 +62,7 @@ def main(
     judged = reviewed(review)
     counts: Counter[str] = Counter()
     try:
-        for message, key in _first_ones(directories):
+        for message, key in first_ones(directories):
             if key not in judged:
                 counts["not reviewed"] += 1
                 continue
@@ -101,7 +101,7 @@ def key_of(message: SourceMessage) -> str:
     return skeleton(f"{message.source}|{kind}", words)[:_KEY]
 
 
-def _first_ones(directories: list[Path]) -> Iterator[tuple[SourceMessage, str]]:
+def first_ones(directories: list[Path]) -> Iterator[tuple[SourceMessage, str]]:
     """Each message once, from the first place where it stands."""
     seen: set[str] = set()
     for directory in directories:

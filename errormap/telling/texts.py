@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from virtcim.errormap.codes.table import TABLES, codes
 from virtcim.errormap.engine import DEFAULTS
+from virtcim.errormap.likeness.rules import RULES as LIKENESS_RULES
 from virtcim.errormap.rules import rules
 from virtcim.errormap.telling.advice import read
 from virtcim.errormap.telling.filling import STATES
@@ -28,7 +29,7 @@ def texts() -> Iterator[Text]:
     """The texts in the order of their origin; equal ones come once for each origin."""
     for code, word in vocabulary().items():
         yield Text(word.sentence, code.name)
-    for rule in (*rules(), *DEFAULTS):
+    for rule in (*rules(), *LIKENESS_RULES.values(), *DEFAULTS):
         for text in filter(None, (rule.say, rule.note)):
             yield Text(text, rule.id)
     for code, entries in read().entries.items():

@@ -12,6 +12,7 @@ import pytest
 
 from virtcim.errormap import ErrorCode, Fault, Rule, engine, from_record, rules
 from virtcim.errormap.engine import DEFAULTS, decide
+from virtcim.errormap.likeness.rules import RULES as LIKENESS_RULES
 
 _CASES = Path(__file__).parent / "cases"
 
@@ -64,5 +65,5 @@ def test_swapping_the_outcome_of_a_rule_fails_a_case(swapped: tuple[Rule, ErrorC
 
 
 def test_the_defaults_are_held_by_cases_too() -> None:
-    for rule in DEFAULTS:
+    for rule in (*LIKENESS_RULES.values(), *DEFAULTS):
         assert {expected for _, expected in DECIDING[rule.id]} == {rule.err.name}

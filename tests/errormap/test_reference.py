@@ -9,6 +9,7 @@ import pytest
 
 from virtcim.errormap import ErrorCode, rules
 from virtcim.errormap.engine import DEFAULTS
+from virtcim.errormap.likeness.rules import RULES as LIKENESS_RULES
 from virtcim.errormap.reference import pages
 from virtcim.errormap.rules import SHARED, SOURCES
 
@@ -30,7 +31,7 @@ def test_there_is_a_page_for_each_code_and_each_source() -> None:
 @pytest.mark.parametrize("code", list(ErrorCode))
 def test_a_page_names_every_rule_and_raw_code_that_leads_to_it(code: ErrorCode) -> None:
     page = _PAGES[f"{code.name}.md"]
-    for rule in (*rules(), *DEFAULTS):
+    for rule in (*rules(), *LIKENESS_RULES.values(), *DEFAULTS):
         assert (f"`{rule.id}`" in page.partition("## What leads here")[2]) == (rule.err is code)
         if rule.err is code:
             assert all(f"`{raw}`" in page for raw in rule.code), rule.id

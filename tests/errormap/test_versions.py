@@ -14,6 +14,7 @@ import pytest
 from virtcim.errormap import TABLE_VERSION, ErrorCode, rules
 from virtcim.errormap.engine import DEFAULTS
 from virtcim.errormap.exports import export
+from virtcim.errormap.likeness.rules import RULES as LIKENESS_RULES
 from virtcim.errormap.versions import VersionError, current, differences, read_version
 
 
@@ -111,6 +112,14 @@ def test_the_gravest_change_comes_first_and_says_why() -> None:
     assert changes[0].why == "It was too wide."
 
 
+def test_other_weights_of_likeness_are_a_major_change() -> None:
+    other = _table()
+    other["likeness"] = "another hash"
+    (change,) = differences(current(), other)
+    assert (change.rule, change.kind, change.level) == ("likeness", "condition", "major")
+    assert change.after == "hash: another hash"
+
+
 def test_changed_priorities_are_a_major_change() -> None:
     other = _table()
     other["rules"][0], other["rules"][1] = other["rules"][1], other["rules"][0]
@@ -127,7 +136,7 @@ def test_the_json_export_holds_every_rule_and_code() -> None:
 
 def test_the_csv_export_has_a_row_for_every_rule() -> None:
     rows = list(csv.DictReader(io.StringIO(export("csv"))))
-    assert len(rows) == len(rules()) + len(DEFAULTS)
+    assert len(rows) == len(rules()) + len(LIKENESS_RULES) + len(DEFAULTS)
     assert {row["err"] for row in rows} <= set(ErrorCode.__members__)
 
 
@@ -136,4 +145,4 @@ def test_the_markdown_export_has_a_section_for_every_code() -> None:
     for code in ErrorCode:
         assert f"\n## {code.name} ({int(code)})\n" in text
     table_rows = [line for line in text.splitlines() if line.startswith("| `")]
-    assert len(table_rows) == len(rules()) + len(DEFAULTS)
+    assert len(table_rows) == len(rules()) + len(LIKENESS_RULES) + len(DEFAULTS)
