@@ -16,10 +16,10 @@ __all__ = ["Parts", "parted"]
 Parts = list[Any]
 
 # An errno, a status and a number of the storage manager have three digits, or four that begin with
-# 0. The letters that end a word are none that an identifier begins with. All values begin with one
-# class of characters, as the patterns do that are found fastest.
+# 0. The letters that end a word are none that an identifier begins with, and letters alone are a
+# word. All values begin with one class of characters, as the patterns do that are found fastest.
 _REST_OF_VALUE = (
-    r"(?:[0-9a-f]{7}(?:(?<=[0-9].{7})|(?<![0-9A-Za-z].{8}))"
+    r"(?:(?:(?<=[0-9])|(?=[a-f-]{0,40}[0-9]))[0-9a-f]{7}(?:(?<=[0-9].{7})|(?<![0-9A-Za-z].{8}))"
     r"(?:(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{0,27}(?![0-9A-Za-z]))"
     r"|(?<=[1-9])[0-9]{3,29}"
     r"|(?<=0)[0-9]{4,29}))"
