@@ -183,8 +183,9 @@ def _qemu_command(text: str, _: str) -> Iterator[Found]:
 
 
 _MONITOR = later(
-    r"(?:process exited while (?:connecting to monitor|reading console log output)"
-    r"|qemu unexpectedly closed the monitor(?: \([^)]{0,200}\))?"
+    r"(?:process exited while\s{1,12}(?:connecting\s{1,12}to\s{1,12}monitor|reading console log"
+    r" output)"
+    r"|qemu unexpectedly\s{1,12}closed\s{1,12}the\s{1,12}monitor(?: \([^)]{0,200}\))?"
     r"|early end of file from monitor[^:]{0,100}"
     r"|failed to (?:start|probe) qemu binary (?:with qmp|\S{1,300})(?: for probing)?): ?",
     re.IGNORECASE,
@@ -401,7 +402,7 @@ def _xenopsd_qmp(text: str, operation: str) -> Iterator[Found]:
 # What a text must contain before a finder is asked.
 _FINDERS: tuple[tuple[str, Callable[[str, str], Iterator[Found]]], ...] = (
     ("QEMU", _qemu_command),
-    (" monitor", _monitor),
+    ("monitor", _monitor),
     ("console log", _monitor),
     ("QEMU binary", _monitor),
     ("job", _job),

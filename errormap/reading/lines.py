@@ -44,7 +44,7 @@ _EMULATOR = "qemu-system-"
 _PLACE = later(r"qemu[\w.+-]{0,60}:([^\s:]{1,300}):\d{1,6}: ")
 _OPTION = later(r"--?([a-z][a-z0-9_-]{0,40})(?: |=)")
 _WRAPPED = later(r"--?[a-z][a-z0-9_-]{0,40} (?:(?!: ).){1,1000}:\s*")
-_BEGUN = later(r"--?[a-z][a-z0-9_-]{0,40}\s+\{")
+_BEGUN = later(r"--?[a-z][a-z0-9_-]{0,40}\s*(?:\{|\Z)")
 _NOTICE = later(
     r"(?:warning|info|note|notice|debug|trace|hint)\b ?:"
     r"|[^:\n]{0,80}-(?:warning|message|info|debug) \*\*"
@@ -217,7 +217,9 @@ def _without_option(line: str) -> Message:
 
 def _open(line: str) -> bool:
     """Whether ``line`` ends in the option that it echoes, before its value is whole."""
-    return _BEGUN.match(line) is not None and line.count("{") > line.count("}")
+    if _BEGUN.match(line) is None:
+        return False
+    return "{" not in line or line.count("{") > line.count("}")
 
 
 def _option_end(line: str, at: int) -> int:
