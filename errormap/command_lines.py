@@ -253,8 +253,9 @@ _PROGRAMS = {
     "proxmox_kvm": "virDomainCreateXML",
     "ovirt_vm": "virDomainCreateXML",
 }
-# The options of virsh before its verb that have a value of their own.
+# What stands between podman and the verb.
 _OF_PODMAN = "machine"
+# The options of virsh before its verb that have a value of their own.
 _VALUED = frozenset(("-c", "--connect", "-d", "--debug", "-k", "-K", "-l", "--log", "-e"))
 
 

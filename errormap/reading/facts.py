@@ -6,6 +6,7 @@ kind kept, and what a nested fault holds is left to that fault.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from virtcim.errormap.command_lines import START
@@ -27,6 +28,12 @@ _TUPLE = later(r"\((?P<number>[0-9]{1,4}), (?:'[^']{0,300}'|\"[^\"]{0,300}\")\)"
 _WITH_ERRNO = ("38", "")
 # Lines of libxl on the domain that it takes away again.
 _AFTERMATH = later(r"\blibxl\w*: .{0,40}\b(?:libxl__destroy|domain_destroy|devices_destroy)\w*:")
+# Where libxl says that it is in its own program.
+_OF_LIBXL = later(
+    r"^(?:libxl|xc|xl)\w*: (?:error|panic): (?:[\w./-]{1,60}:\d{1,6}: ?)?(?:\w{1,60}: ?)?"
+    r"(?:Domain \d{1,6}: ?)?",
+    re.MULTILINE,
+)
 # The argument that names a program which speaks.
 _BY = "program="
 # Sources whose text is what a program printed, line by line.
@@ -222,8 +229,12 @@ def _messages(fault: Fault) -> tuple[Message, ...]:
         # Printed with quotes around it, its ends of lines are others.
         for said in [nested] if nested in text else nested.splitlines():
             text = text.replace(said, " ") if said.strip() else text
+    if fault.source == "xend":
+        said = _without_aftermath(text)
+        words = (said[place.end() :].partition("\n")[0] for place in _OF_LIBXL.finditer(said))
+        return (Message(said, ""), *(Message(one.strip(), "") for one in words))
     if fault.source not in _PRINTED:
-        return (Message(_without_aftermath(text) if fault.source == "xend" else text, ""),)
+        return (Message(text, ""),)
     found = messages(text)
     if fault.source == "libvirt":
         bare = [one._replace(text=without_prefix(one.text, fault.code)) for one in found]
