@@ -316,10 +316,34 @@ def test_two_workers_write_at_once_and_each_shows_what_the_other_wrote(workers: 
     assert not failures
 
 
+@pytest.fixture
+def deaf(
+    qemu: libvirt.virConnect, make_disk: Callable[..., Path], workers: Workers
+) -> libvirt.virDomain:
+    """A running machine that does not shut down when it is asked to."""
+    domain = qemu.defineXML(domain_xml("deaf", disks=(make_disk(IDLE),)))
+    domain.create()
+    for cim in workers.each(times=2):
+        wait_for_system(cim, domain.UUIDString(), EnabledState=_ENABLED)
+    return domain
+
+
+def _shut_down(cim: pywbem.WBEMConnection, domain: libvirt.virDomain) -> pywbem.CIMInstanceName:
+    """The job of what will not come about by itself."""
+    _, output = cim.InvokeMethod(
+        "RequestStateChange",
+        system_path(domain.UUIDString()),
+        RequestedState=pywbem.Uint16(CHANGE_STATE["shut down"]),
+    )
+    job: pywbem.CIMInstanceName = output["Job"]
+    return job
+
+
 def test_a_worker_that_is_killed_costs_its_connections_and_nothing_else(
-    workers: Workers,
+    deaf: libvirt.virDomain, workers: Workers
 ) -> None:
-    with workers.connect() as one:
+    with workers.at(1) as one:
+        job = _shut_down(one, deaf)
         expected = len(one.EnumerateInstanceNames(_EVERYTHING))
     stopping = threading.Event()
     wrong: list[object] = []
@@ -360,18 +384,14 @@ def test_a_worker_that_is_killed_costs_its_connections_and_nothing_else(
     assert not wrong
     assert max(cut_off.values(), default=0) <= 1, "each had one connection at a time"
     assert "SIGKILL" in workers.daemon.log.read_text()
-
-
-@pytest.fixture
-def deaf(
-    qemu: libvirt.virConnect, make_disk: Callable[..., Path], workers: Workers
-) -> libvirt.virDomain:
-    """A running machine that does not shut down when it is asked to."""
-    domain = qemu.defineXML(domain_xml("deaf", disks=(make_disk(IDLE),)))
-    domain.create()
-    for cim in workers.each(times=2):
-        wait_for_system(cim, domain.UUIDString(), EnabledState=_ENABLED)
-    return domain
+    # What it ran is the other one's now, which sees how it ends.
+    deaf.destroy()
+    with workers.at(2) as one:
+        wait_for(
+            lambda: int(one.GetInstance(job)["JobState"]),
+            lambda state: state == _COMPLETED,
+            "the job of the dead worker",
+        )
 
 
 def test_an_operation_has_ended_when_both_workers_show_what_it_did(
@@ -406,12 +426,7 @@ def test_a_job_is_cancelled_at_the_other_worker(deaf: libvirt.virDomain, workers
         # Each has a connection of its own from here on.
         for one in (first, second):
             one.EnumerateInstanceNames("VirtCIM_HostSystem")
-        _, output = first.InvokeMethod(
-            "RequestStateChange",
-            system_path(deaf.UUIDString()),
-            RequestedState=pywbem.Uint16(CHANGE_STATE["shut down"]),
-        )
-        job = output["Job"]
+        job = _shut_down(first, deaf)
         assert second.GetInstance(job)["JobState"] == _RUNNING
         second.InvokeMethod("RequestStateChange", job, RequestedState=pywbem.Uint16(_TERMINATE))
         wait_for(
