@@ -301,7 +301,10 @@ class StateDatabase:
         StateError where the database cannot be left to several processes.
         """
         if isinstance(self.engine.pool, sa.StaticPool):
-            raise StateError(f"the state in {self.shown} is that of one process, and of one worker")
+            raise StateError(
+                "a state in memory is that of one process: several workers need a directory or "
+                "the URL of a database for --state"
+            )
         try:
             if self.is_here:
                 Servers(self.engine).strike_off_all()
