@@ -222,9 +222,7 @@ class DeliveryQueue:
             if count:
                 reason = f"more than {self.retention.bytes} bytes wait for it"
                 self._say_dropped(subscription, count, Dropped.SUBSCRIPTION_FULL, reason)
-        for subscription, count in queued.crowded_out.items():
-            reason = f"more than {self.retention.all_bytes} bytes wait for all listeners"
-            self._say_dropped(subscription, count, Dropped.QUEUE_FULL, reason)
+        self._say_crowded_out(queued.crowded_out)
 
     def forget_subscription(self, connection: sa.Connection, subscription: str) -> None:
         """Drop what waits for a subscription that is removed or disabled."""
@@ -274,7 +272,7 @@ class DeliveryQueue:
                 )
 
     def drop_expired(self) -> None:
-        """Drop what has waited for too long, and whatever nothing refers to."""
+        """Drop what has waited for too long, is too much, or is referred to by nothing."""
         expired = DELIVERY.c.queued < self._clock() - self.retention.age_s
         with self._transaction() as connection:
             many = connection.execute(
@@ -284,9 +282,11 @@ class DeliveryQueue:
             ).all()
             _discard(connection, expired)
             connection.execute(REMOVE_ALL_UNUSED)
+            crowded_out = self._room.look(connection)
         for subscription, count in many:
             reason = f"they have waited for more than {self.retention.age_s:.0f} s"
             self._say_dropped(subscription, count, Dropped.EXPIRED, reason)
+        self._say_crowded_out(crowded_out)
 
     def size(self) -> QueueSize:
         """What waits at present."""
@@ -332,6 +332,11 @@ class DeliveryQueue:
         of_subscription = DELIVERY.c.subscription == subscription
         is_old = DELIVERY.c.before < total - int(most * KEPT_SHARE)
         return _discard(connection, of_subscription & is_old)
+
+    def _say_crowded_out(self, counts: Mapping[str, int]) -> None:
+        reason = f"more than {self.retention.all_bytes} bytes wait for all listeners"
+        for subscription, count in counts.items():
+            self._say_dropped(subscription, count, Dropped.QUEUE_FULL, reason)
 
     def _say_dropped(self, subscription: str, count: int, why: Dropped, reason: str) -> None:
         self.counters.dropped(count, why)

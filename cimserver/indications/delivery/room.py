@@ -26,8 +26,8 @@ _AT_ONCE = 1000
 class Room:
     """What may still be put into a queue that holds ``most`` bytes; for one thread at a time.
 
-    What is there is added up only when it could be too much since it last was; of what others put
-    into the same database each process knows then.
+    What is there is added up only when it could be too much since it last was. What others put into
+    the same database is known then: ``look`` now and then.
     """
 
     def __init__(self, most: int) -> None:
@@ -35,13 +35,15 @@ class Room:
         self._left = 0
 
     def make(self, connection: sa.Connection, added: int) -> Mapping[str, int]:
-        """Where too much is stored since ``added`` bytes were: drop the oldest.
+        """Where too much may be stored since ``added`` bytes were: ``look``."""
+        self._left -= added
+        return {} if self._left >= 0 else self.look(connection)
+
+    def look(self, connection: sa.Connection) -> Mapping[str, int]:
+        """Add up what is stored, and drop the oldest where it is too much.
 
         Gives how many were dropped of which subscriptions.
         """
-        self._left -= added
-        if self._left >= 0:
-            return {}
         payloads, deliveries = connection.execute(STORED).one()
         stored = payloads + deliveries * ROW_BYTES
         self._left = max(self._most - stored, 0)

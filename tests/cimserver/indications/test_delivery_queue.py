@@ -254,6 +254,22 @@ def test_what_was_dropped_for_something_that_is_not_kept_is_there_again(
         assert _stored(database) <= 20_000
 
 
+def test_what_others_have_put_is_seen_when_the_queue_is_cleaned(database: StateDatabase) -> None:
+    ours, others = (
+        DeliveryQueue(database, retention=Retention(all_bytes=20_000)) for _ in range(2)
+    )
+    for queue in (ours, others):
+        # Each has seen the queue when it was empty.
+        queue.drop_expired()
+    for queue in (ours, others):
+        for _ in range(40):
+            put(queue, "text", to=(ONE,))
+    assert _stored(database) > 20_000
+    ours.drop_expired()
+    assert _stored(database) <= 20_000
+    assert dropped(ours)[Dropped.QUEUE_FULL] > 0
+
+
 def test_a_text_for_many_counts_once_towards_the_bytes_of_all(database: StateDatabase) -> None:
     random = Random(1)
     texts = [random.randbytes(10_000) for _ in range(4)]
