@@ -75,13 +75,8 @@ class WorkerPeers:
     def stop(self) -> None:
         """Leave: nobody waits for this worker any more."""
         self._standing.leave()
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._leave)
-
-    def _leave(self) -> None:
-        if self._beating is not None:
-            self._beating.cancel()
-        self._worker.tell("no peer")
+        if self._beating is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._beating.cancel)
 
     async def _beat(self) -> None:
         life = self._standing.join()

@@ -47,6 +47,7 @@ _ANSWER_S = 5.0
 # Whoever starts takes over what they have left that nobody has taken over yet.
 _REMEMBERED_DEAD = 100
 _OWN = "parent"
+_SILENT = {"ready": False, "reason": "does not answer", "connections": {}}
 # How soon it is noticed that a worker is silent.
 _LOOK_EVERY_S = 0.25
 
@@ -97,7 +98,6 @@ class _Life:
     number: int
     worker: WorkerProcess
     name: str
-    began_s: float
     is_ready: bool = False
     counter: Counter | None = None
     missed: list[str] = field(default_factory=list)  # who died between its start and that
@@ -165,8 +165,15 @@ class _Supervisor:
 
     def _stop(self) -> None:
         """As a signal asks: an orderly stop, and at once when it comes again."""
+        if self._stopping.is_set():
+            asyncio.get_running_loop().call_later(_END_S, self._kill_all)
         self._stopping.set()
         self._tell_all("stop")
+
+    def _kill_all(self) -> None:
+        """End the workers that do not stop at once."""
+        for life in self._lives.values():
+            life.worker.process.kill()
 
     def _refresh(self) -> None:
         self._parent.refresh()
@@ -181,31 +188,40 @@ class _Supervisor:
         loop = asyncio.get_running_loop()
         failures = 0
         while not self._stopping.is_set():
-            life = self._begin(number)
-            await life.lost.wait()
-            self._end(life)
-            how = await life.worker.ended(_END_S)
+            began_s = loop.time()
+            how = await self._live(number)
             if self._stopping.is_set():
                 return
             if not self._ready.is_set():
-                # It has said why.
+                # A worker says itself why it cannot start.
+                _log.error("worker %d %s before it was ready", number, how)
                 self._failed = True
                 self._stop()
                 return
-            failures = 0 if loop.time() - life.began_s > _HEALTHY_S else failures + 1
+            failures = 0 if loop.time() - began_s > _HEALTHY_S else failures + 1
             pause_s = _BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1] if failures else 0.0
             _log.error(
-                "worker %d (process %d) %s; another one is started%s",
-                *(number, life.worker.pid, how, f" in {pause_s} s" if pause_s else ""),
+                "worker %d %s; another one is started%s",
+                *(number, how, f" in {pause_s} s" if pause_s else ""),
             )
             await self._first(asyncio.sleep(pause_s))
+
+    async def _live(self, number: int) -> str:
+        """Have one worker from its start to its end, and give how it ended."""
+        try:
+            life = self._begin(number)
+        except OSError as error:
+            return f"cannot be started: {error}"
+        await life.lost.wait()
+        self._end(life)
+        return f"(process {life.worker.pid}) {await life.worker.ended(_END_S)}"
 
     def _begin(self, number: int) -> _Life:
         name = str(uuid.uuid4())
         worker = start_worker(
             self._parent.program, {"number": number, "server": name, "dead": [*self._dead]}
         )
-        life = _Life(number, worker, name, asyncio.get_running_loop().time())
+        life = _Life(number, worker, name)
         life.channel = Channel(
             worker.sock,
             hears={
@@ -214,8 +230,6 @@ class _Supervisor:
                 "taken": lambda message: self._of_counter(life, self._reception.taken, message),
                 "left": lambda message: self._of_counter(life, self._reception.left, message),
                 "shares": partial(self._shares, life),
-                "no peer": lambda _: self._presence.leave(life.name),
-                "spread": partial(self._spread, life),
             },
             answers={
                 "announce": partial(self._announce, life),
@@ -280,10 +294,6 @@ class _Supervisor:
         self._ledger.change(life.name, message.values["client"], message.values["amounts"])
         self._tell_ready("shares", message.values, but=life)
 
-    def _spread(self, life: _Life, message: Message) -> None:
-        """Tell the others what one worker tells all of them."""
-        self._tell_ready(message.values["what"], message.values["values"], but=life)
-
     async def _beat(self, life: _Life, _: Message) -> Message:
         return Message(kind="", values={"known": self._presence.beat(life.name)})
 
@@ -322,7 +332,8 @@ class _Supervisor:
         )
 
     async def _families(self, _: Message) -> Message:
-        own = collected((*self._parent.sources(self._logins), self._limits_reached))
+        sources = (*self._parent.sources(self._logins), self._limits_reached)
+        own = await asyncio.to_thread(collected, sources)
         lives = self._ready_ones()
         answers = await asyncio.gather(*(_asked(life, "families") for life in lives))
         told: dict[str, Sequence[Family]] = {
@@ -344,7 +355,7 @@ class _Supervisor:
             range(1, self._parent.workers + 1)
         )
         for life, answer in zip(lives, answers, strict=True):
-            told[life.number] = None if answer is None else answer.values
+            told[life.number] = _SILENT if answer is None else answer.values
         return Message(kind="", values=together(told))
 
 

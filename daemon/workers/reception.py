@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from virtcim.daemon.acceptor import Acceptor
 from virtcim.daemon.admission import Admission
@@ -19,21 +19,24 @@ from virtcim.daemon.listener import BoundListener
 from virtcim.daemon.workers.channel import Channel, Message
 from virtcim.daemon.workers.worker import METRICS
 
-__all__ = ["Counter", "Reception"]
+__all__ = ["Counter", "Handed", "Reception"]
 
 _LOOK_EVERY_S = 0.25
 _METRICS_CONNECTIONS = 32
+# One that has not taken a connection for so long gets no further ones while others do.
+_SLOW_S = 1.0
 # As in ``connections``: silent connections have as long to be closed.
 _PATIENCE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Handed:
-    """A connection that a worker has not taken yet."""
+class Handed:
+    """A connection that a worker has not taken yet, and since when."""
 
     listener: int
     sock: socket.socket
     address: str
+    since_s: float
 
 
 @dataclass(slots=True, eq=False)
@@ -43,7 +46,12 @@ class Counter:
     channel: Channel
     of_address: dict[tuple[int, str], int] = field(default_factory=dict)
     total: int = 0
-    handed: dict[int, _Handed] = field(default_factory=dict)
+    handed: dict[int, Handed] = field(default_factory=dict)
+
+    def is_slow(self, now_s: float) -> bool:
+        """Whether it takes nothing: it hangs, or is asleep."""
+        oldest = next(iter(self.handed.values()), None)
+        return oldest is not None and now_s - oldest.since_s > _SLOW_S
 
 
 class Reception:
@@ -56,7 +64,7 @@ class Reception:
         self._limits = limits
         self._counters: list[Counter] = []  # the one at the end got a connection last
         self._numbers = itertools.count(1)
-        self._waiting: list[_Handed] = []  # while there is no worker
+        self._waiting: list[Handed] = []  # while there is no worker
         self._acceptors: list[Acceptor] = []
         self._told: tuple[bool, frozenset[str]] = (False, frozenset())
 
@@ -135,17 +143,20 @@ class Reception:
         self._admissions[listener].leave(address)
 
     def _receive(self, listener: int, sock: socket.socket, address: str) -> None:
-        self._hand(_Handed(listener, sock, address))
+        self._hand(Handed(listener, sock, address, asyncio.get_running_loop().time()))
 
-    def _hand(self, one: _Handed) -> None:
-        counter = min(self._counters, key=lambda each: each.total, default=None)
+    def _hand(self, one: Handed) -> None:
+        now_s = asyncio.get_running_loop().time()
+        counter = min(
+            self._counters, key=lambda each: (each.is_slow(now_s), each.total), default=None
+        )
         if counter is None:
             self._waiting.append(one)
             return
         self._counters.remove(counter)
         self._counters.append(counter)
         number = next(self._numbers)
-        counter.handed[number] = one
+        counter.handed[number] = replace(one, since_s=now_s)
         self._count(counter, one.listener, one.address, 1)
         values = {"listener": one.listener, "address": one.address, "connection": number}
         counter.channel.tell(Message(kind="connection", values=values, sock=one.sock.dup()))

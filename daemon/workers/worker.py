@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from virtcim.daemon.workers.channel import Answer, Channel, Hear, Message
@@ -108,8 +109,10 @@ class Worker:
 
     def tell_from_thread(self, kind: str, values: Mapping[str, Any]) -> None:
         """Tell the parent; from any thread, in their order."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.tell, kind, values)
+        # A loop that is closed has no parent to tell anything to.
+        with suppress(RuntimeError):
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self.tell, kind, values)
 
     async def ask(
         self, kind: str, values: Mapping[str, Any] | None = None, body: bytes = b""

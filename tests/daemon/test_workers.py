@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,7 +18,7 @@ from virtcim.daemon.workers.channel import Answer, Channel, ChannelLost, Hear, M
 from virtcim.daemon.workers.ledger import Ledger
 from virtcim.daemon.workers.presence import Presence
 from virtcim.daemon.workers.readiness import together
-from virtcim.daemon.workers.reception import Reception
+from virtcim.daemon.workers.reception import Counter, Handed, Reception
 from virtcim.daemon.workers.totals import Totals, families_from_json, families_to_json
 
 _DEADLINE_S = 30.0
@@ -244,3 +244,13 @@ def test_workers_divide_what_they_do_not_count_together() -> None:
     for exact in ("connections", "open_enumerations", "open_enumeration_bytes", "subscriptions"):
         assert getattr(each, exact) == getattr(limits, exact)
     assert Limits(read_threads=1).of_each(64).read_threads == 1
+
+
+def test_a_worker_that_takes_nothing_is_known_to_be_slow() -> None:
+    ours, other = socket.socketpair()
+    with ours, other:
+        counter = Counter(channel=cast("Channel", None))
+        assert not counter.is_slow(100.0)
+        counter.handed[1] = Handed(0, ours, "192.0.2.1", since_s=99.5)
+        assert not counter.is_slow(100.0)
+        assert counter.is_slow(101.0)
