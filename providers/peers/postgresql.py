@@ -1,7 +1,6 @@
 """Servers that tell each other of writes through the PostgreSQL database that they share.
 
-Each has a row as long as it listens (LISTEN). Everything said is a notification (NOTIFY), which
-PostgreSQL gives to all who listened when its transaction was committed.
+Each listens through a connection of its own, and speaks through another one.
 """
 
 from __future__ import annotations
@@ -12,16 +11,16 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from virtcim.providers.peers.board import Present, Said
 from virtcim.providers.peers.contract import Reached, Shows, Written
 from virtcim.providers.peers.peer import Peer
+from virtcim.providers.peers.postgresql_board import PostgresqlBoard, UnheardError
 from virtcim.providers.peers.standing import Standing
 from virtcim.providers.state.database import StateDatabase
 
@@ -42,68 +41,6 @@ _STATEMENT_MS = 5_000
 _LONGEST_S = 20.0
 _JOIN_S = 15.0
 
-_CHANNEL = "SELECT 'virtcim_' || 'peer'::regclass::oid"
-_JOIN = "INSERT INTO peer (id, name, beat) VALUES (%(peer)s, %(name)s, 0)"
-_LEAVE = "DELETE FROM peer WHERE id = %(peer)s"
-_BEAT = """
-    WITH mine AS (UPDATE peer SET beat = %(beat)s WHERE id = %(peer)s RETURNING id)
-    SELECT pg_notify(%(channel)s, %(said)s) FROM mine
-"""
-_OTHERS = "SELECT id, name, beat FROM peer WHERE id <> %(peer)s"
-_STRIKE_OFF = "DELETE FROM peer WHERE id = %(peer)s AND beat = %(beat)s"
-_TELL = "SELECT id, name, pg_notify(%(channel)s, %(said)s) FROM peer WHERE id <> %(peer)s"
-_SAY = "SELECT pg_notify(%(channel)s, %(said)s)"
-
-
-class _UnheardError(OSError):
-    """There is no connection, or nothing comes through it."""
-
-
-class _PostgresqlBoard:
-    """Implements ``Board``; ``saying`` is the connection, None while there is none."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._saying: psycopg.Connection[Any] | None = None
-        self._channel = ""
-
-    def use(self, saying: psycopg.Connection[Any] | None, channel: str = "") -> None:
-        """Say everything through this connection."""
-        with self._lock:
-            self._saying, self._channel = saying, channel
-
-    def join(self, peer: str, name: str) -> None:
-        self._execute(_JOIN, peer, name=name)
-
-    def leave(self, peer: str) -> None:
-        self._execute(_LEAVE, peer)
-
-    def beat(self, peer: str, beat: int) -> bool:
-        return bool(self._execute(_BEAT, peer, {"beat": beat}, beat=beat))
-
-    def others(self, peer: str) -> Sequence[Present]:
-        return [Present(*row) for row in self._execute(_OTHERS, peer)]
-
-    def strike_off(self, peer: str, beat: int) -> None:
-        self._execute(_STRIKE_OFF, peer, beat=beat)
-
-    def tell(self, peer: str, said: Said) -> Mapping[str, str]:
-        return {row[0]: row[1] for row in self._execute(_TELL, peer, said)}
-
-    def say(self, peer: str, said: Said) -> None:
-        self._execute(_SAY, peer, said)
-
-    def _execute(
-        self, statement: str, peer: str, said: Said | None = None, **values: object
-    ) -> list[tuple[Any, ...]]:
-        """Execute a statement by itself, and give its rows."""
-        values |= {"peer": peer, "said": json.dumps({**(said or {}), "by": peer})}
-        with self._lock:
-            if self._saying is None:
-                raise _UnheardError("there is no connection to the database")
-            cursor = self._saying.execute(statement.encode(), {**values, "channel": self._channel})
-            return cursor.fetchall() if cursor.description else []
-
 
 class PostgresqlPeers:
     """Implements ``Peers`` over a database of PostgreSQL, in a thread of its own."""
@@ -113,7 +50,7 @@ class PostgresqlPeers:
 
         self._errors = (psycopg.Error, sa.exc.SQLAlchemyError, OSError)
         self._database = database
-        self._board = _PostgresqlBoard()
+        self._board = PostgresqlBoard()
         self._standing = standing or Standing()
         self._peer: Peer | None = None
         self._shows: Shows | None = None
@@ -174,6 +111,8 @@ class PostgresqlPeers:
 
     def stop(self) -> None:
         """Leave (``Peers``)."""
+        if self._stopping.is_set():
+            return
         self._stopping.set()
         self._waking.send(b"x")
         if self._peer is not None:
@@ -203,16 +142,15 @@ class PostgresqlPeers:
         peer = self._peer
         assert peer is not None
         with self._connection() as listening, self._connection() as saying:
-            [[channel]] = saying.execute(_CHANNEL).fetchall()
+            channel = self._board.use(saying)
             listening.execute(f"LISTEN {channel}".encode())
-            self._board.use(saying, channel)
             try:
                 peer.join()
                 self._listen(listening, peer)
             finally:
                 with suppress(*self._errors):
                     peer.leave()
-                self._board.use(None)
+                self._board.close()
 
     @contextmanager
     def _connection(self) -> Iterator[psycopg.Connection[Any]]:
@@ -238,7 +176,7 @@ class PostgresqlPeers:
                 if time.monotonic() >= next_beat:
                     next_beat = time.monotonic() + _BEAT_S
                     if peer.unheard_s > _DEAF_S:
-                        raise _UnheardError("nothing is heard through the connection")
+                        raise UnheardError("nothing is heard through the connection")
                     peer.beat()
                 selector.select(max(next_beat - time.monotonic(), 0.0))
                 listening.pgconn.consume_input()
