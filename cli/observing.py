@@ -32,7 +32,7 @@ def connection_of(endpoint: Endpoint, *, is_current: bool = True) -> Connection:
         return Connection(State.LOADING, code, error.loading.read, error.loading.of)
     except HypervisorError as error:
         return Connection(State.DISCONNECTED, translate(error.fault).code.name)
-    return Connection(State.CONNECTED if is_current else State.UNSURE)
+    return Connection(State.CONNECTED if is_current else State.BEHIND)
 
 
 def inventory_families(endpoints: Mapping[str, Endpoint]) -> Iterable[Family]:

@@ -15,7 +15,7 @@ class State(StrEnum):
     CONNECTED = "connected"
     LOADING = "loading"
     DISCONNECTED = "disconnected"
-    UNSURE = "not sure to show what other servers have written"
+    BEHIND = "behind"
 
 
 @dataclass(frozen=True, slots=True)
