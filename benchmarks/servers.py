@@ -76,13 +76,17 @@ def main(
             with stage.cim_server() as server:
                 costs.append(_cost("SQLite", [server], writes, None, ""))
             for number in range(1, _MOST_SERVERS + 1):
-                progress.step(f"servers on PostgreSQL: {number}")
-                url = postgresql.new_database()
-                with ExitStack() as stack:
-                    servers = [
-                        stack.enter_context(stage.cim_server("--state", url)) for _ in range(number)
-                    ]
-                    costs.append(_cost("PostgreSQL", servers, writes, postgresql, url))
+                # What a server costs that only follows the same hypervisor, and then the rest.
+                for shared in (False, True) if number > 1 else (True,):
+                    state = "one PostgreSQL" if shared else "one each"
+                    progress.step(f"{number} servers on {state}")
+                    urls = [postgresql.new_database() for _ in range(1 if shared else number)]
+                    with ExitStack() as stack:
+                        servers = [
+                            stack.enter_context(stage.cim_server("--state", urls[each % len(urls)]))
+                            for each in range(number)
+                        ]
+                        costs.append(_cost(state, servers, writes, postgresql, urls[0]))
     except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error

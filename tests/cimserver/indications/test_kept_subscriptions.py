@@ -6,6 +6,7 @@ import json
 import logging
 import sqlite3
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -138,9 +139,11 @@ def test_a_filter_whose_query_cannot_be_used_is_still_shown(tmp_path: Path) -> N
         assert subscriber.told(modified(2, 3)) == ["http://h:5000/"]
 
 
-def _manager(database: StateDatabase, **options: Any) -> SubscriptionManager:
-    classes = Declarations(compiled_schema())
-    return SubscriptionManager(database, classes, [INTEROP, "root/virt"], Limits(), **options)
+def _manager(
+    database: StateDatabase, limits: Limits | None = None, **options: Any
+) -> SubscriptionManager:
+    classes, namespaces = Declarations(compiled_schema()), [INTEROP, "root/virt"]
+    return SubscriptionManager(database, classes, namespaces, limits or Limits(), **options)
 
 
 def _anything(_owner: str, _namespace: str) -> bool:
@@ -259,6 +262,25 @@ def test_two_servers_on_one_database_never_keep_the_same_twice(shared_state: str
     with pytest.raises(CimError) as caught:
         first.delete(path, may_touch=_anything)
     assert caught.value.status_code == StatusCode.NOT_FOUND
+    for one in databases:
+        one.close()
+
+
+def test_a_limit_holds_for_all_servers_on_one_database_together(shared_state: str) -> None:
+    databases = [StateDatabase(shared_state), StateDatabase(shared_state)]
+    limits = Limits(listener_destinations=3, listener_destinations_per_user=3)
+    managers = [_manager(each, limits=limits) for each in databases]
+
+    def create(number: int) -> StatusCode | None:
+        try:
+            _create(managers[number % 2], DESTINATION, Name=f"{number}", Destination="http://h")
+        except CimError as error:
+            return error.status_code
+        return None
+
+    with ThreadPoolExecutor(8) as threads:
+        became = Counter(threads.map(create, range(8)))
+    assert became == {None: 3, StatusCode.SERVER_LIMITS_EXCEEDED: 5}
     for one in databases:
         one.close()
 
