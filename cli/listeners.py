@@ -17,7 +17,7 @@ ListenerNetworkOption = Annotated[
     list[str] | None,
     typer.Option(
         help="Network (10.0.0.0/8, ::1) in which listeners for indications may be, and no others. "
-        "May be repeated. Without it they may be everywhere but on this machine and its links."
+        "May be repeated. Without it everywhere but at loopback addresses and those of links."
     ),
 ]
 

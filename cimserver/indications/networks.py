@@ -24,7 +24,7 @@ _Network = IPv4Network | IPv6Network
 _LOOPBACK: tuple[_Network, ...] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
 # Addresses of IPv4 in the last bits of those of IPv6 (RFC 6052).
 _TRANSLATED = ip_network("64:ff9b::/96")
-# Addresses that mean this machine, whatever is next to it, or no single machine (RFC 6890).
+# Addresses of loopback, of links, and of no single machine (RFC 6890).
 _SPECIAL: tuple[_Network, ...] = (
     *_LOOPBACK,
     *map(ip_network, ("0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4")),
