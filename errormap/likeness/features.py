@@ -51,8 +51,8 @@ def key_of(feature: str) -> int:
 
 
 def shown(feature: str) -> str:
-    """A feature as people read it; "" where it is a run of letters."""
-    return "" if feature.startswith(_LETTERS) else feature.partition(":")[2]
+    """The words that a feature stands for; "" where it stands for none that people read."""
+    return feature[len(WORD) :] if feature.startswith((WORD, _PAIR)) else ""
 
 
 def _runs(word: str) -> Iterator[str]:

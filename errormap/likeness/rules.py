@@ -23,8 +23,7 @@ _EVIDENCE: dict[ErrorCode, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ErrorCode.ERR_ALREADY_EXIST: ((), ("@change",)),
     ErrorCode.ERR_VM_NOT_FOUND: ((), ("@guest",)),
     ErrorCode.ERR_FILE_IN_USE: (("disk",), ()),
-    ErrorCode.ERR_FILE_COPY_FAILED: ((), ("@change",)),
-    ErrorCode.ERR_OUT_OF_MEMORY: (("memory",), ()),
+    ErrorCode.ERR_FILE_COPY_FAILED: ((), ("@copy", "@migrate")),
     ErrorCode.ERR_OS_NOT_SUPPORTED: (("platform", "cpu"), ()),
 }
 RULES = {
