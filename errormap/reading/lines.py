@@ -44,7 +44,7 @@ _EMULATOR = "qemu-system-"
 _PLACE = later(r"qemu[\w.+-]{0,60}:([^\s:]{1,300}):\d{1,6}: ")
 _OPTION = later(r"--?([a-z][a-z0-9_-]{0,40})(?: |=)")
 _WRAPPED = later(r"--?[a-z][a-z0-9_-]{0,40} (?:(?!: ).){1,1000}:\s*")
-_BEGUN = later(r"--?[a-z][a-z0-9_-]{0,40}\s*(?:\{|\Z)")
+_BEGUN = later(r"\A--?[a-z][a-z0-9_-]{0,40}\s*(?:\{|\Z)")
 _NOTICE = later(
     r"(?:warning|info|note|notice|debug|trace|hint)\b ?:"
     r"|[^:\n]{0,80}-(?:warning|message|info|debug) \*\*"
