@@ -226,6 +226,7 @@ _VERBS = {
     "xl": _XEN,
     "xm": _XEN,
     "qemu-img": _QEMU_IMG,
+    "kvm-img": _QEMU_IMG,
     "qm": _QM,
     **dict.fromkeys(_MANAGERS, _MANAGED),
 }

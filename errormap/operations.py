@@ -43,7 +43,7 @@ PATTERNS: dict[str, str] = {
         r"(?:VM|VM_\w+|VBD|VBD_\w+|VIF|VIF_\w+|VGPU|VUSB|VTPM|VMPP|VMSS|VM_group|console|PCI)\.\w+"
         r"|xend\.domains?(?:\.\w+)?"
         r"|virDomain\w+"
-        r"|\((?:start|event|running|stop|shutdown|resume)\)"
+        r"|\((?:start|restart|reboot|run|event|running|stop|shutdown|suspend|resume)\)"
         # Managers: startVirtualMachine, SyncVMI, POST /nodes/pve/qemu/100/status/start.
         r"|(?i:(?:deploy|start|stop|reboot|create|destroy|delete|migrate|run|launch|spawn|clone|import"
         r"|export|restore|suspend|resume|pause|unpause|sync|update|scale|shutdown|power|boot|rebuild"
@@ -90,7 +90,7 @@ PATTERNS: dict[str, str] = {
         r"VM\.(?:start|start_on|resume|resume_on|power_state_reset|hard_reboot|clean_reboot|provision"
         r"|revert|checkpoint)"
         r"|xend\.domain\.(?:create|create_from_dict|start|restore|restore_fd|resume|new)"
-        r"|virDomain(?:Create|Restore|RevertTo)\w*|virDomainMigrate\w*|\(start\)"
+        r"|virDomain(?:Create|Restore|RevertTo)\w*|virDomainMigrate\w*|\((?:start|restart|reboot|run)\)"
     ),
     "host": r"(?:host|pool|Host|Cluster|Cluster_host)\.\w+",
 }

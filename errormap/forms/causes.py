@@ -216,7 +216,7 @@ _CHILD = later(
     re.IGNORECASE,
 )
 _EMULATOR = later(
-    r"(?:^|[/ '])(?:qemu-system-\w{1,20}|qemu-kvm|kvm|qemu-img|qemu-nbd)(?:[ ',]|$)", re.MULTILINE
+    r"(?:^|[/ '])(?:qemu-system-\w{1,20}|qemu-kvm|kvm|(?:qemu|kvm)-img|qemu-nbd)(?:[ ',]|$)", re.MULTILINE
 )
 
 
@@ -230,7 +230,7 @@ def _child(text: str, operation: str) -> Iterator[Found]:
 
 
 # How Proxmox VE tells which of QEMU's programs failed, and how Go prints errors of JSON-RPC.
-_COMMAND_FAILED = later(r"\bcommand '([^'\n]{1,2000})' failed: ")
+_COMMAND_FAILED = later(r"\b[Cc]ommand '([^'\n]{1,2000})' failed: ")
 JSON_RPC = later(r"\bjsonrpc2: code -?[0-9]{1,6} message: ")
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 
+from virtcim.errormap.command_lines import call_of_command
 from virtcim.errormap.patterns import later
 
-__all__ = ["call_before"]
+__all__ = ["call_before", "call_of_image_tool"]
 
 _LOOKED_AT = 8 * 1024
+# The command line of a program for images, as tools print it, also as a list.
+_IMAGE_TOOL = later(r"\b(?:qemu|kvm)-img['\"]?,? ['\"]?([a-z]{4,10})\b")
 _FUNCTION = later(r"\b(vir[A-Z][a-z]\w{2,60})(?:\(\))? failed\b")
 _FAILED = r"\b(?:fail(?:ed|ure)?|error|unable|could not)\b.{0,8}"
 _DOMAIN = r"(?:libvirt )?(?:domain|guest|vm|virtual machine)\b"
@@ -60,5 +63,14 @@ def call_named_in(text: str) -> str:
     named = _FUNCTION.search(looked) if "vir" in looked else None
     if named is not None:
         return str(named[1])
+    tool = call_of_image_tool(looked)
+    if tool:
+        return tool
     lowered = looked.lower()
     return next((call for call, said in _SAID if said.search(lowered)), "")
+
+
+def call_of_image_tool(text: str) -> str:
+    """The call that a command line of a program for images in ``text`` makes; empty without one."""
+    tool = _IMAGE_TOOL.search(text[:_LOOKED_AT]) if "-img" in text else None
+    return "" if tool is None else call_of_command(f"qemu-img {tool[1]}")

@@ -10,7 +10,7 @@ from virtcim.errormap.forms.causes import cause_in
 from virtcim.errormap.forms.enclosing import errors_in, object_in, words_in
 from virtcim.errormap.forms.libvirt import from_libvirt, from_libvirt_event
 from virtcim.errormap.forms.logged import from_text
-from virtcim.errormap.forms.named_calls import call_before
+from virtcim.errormap.forms.named_calls import call_before, call_of_image_tool
 from virtcim.errormap.forms.pasted_text import without_pasting
 from virtcim.errormap.forms.printed import listed
 from virtcim.errormap.forms.qemu import KNOWN_FIELDS, REPORTED, from_qemu
@@ -69,6 +69,8 @@ def from_record(record: Mapping[str, object]) -> Fault:
         raw = without_pasting(raw)
         if source == "libvirt":
             operation = call_before(as_text(raw.get("text") or raw.get("message")), operation)
+        elif source == "qemu" and not operation:
+            operation = call_of_image_tool(as_text(raw.get("text")))
     fault = reader(raw, operation, version) or _enclosed(source, raw, operation, version, _DEEPEST)
     if fault is None:
         raise ValueError(f"no form of raw is known for {source}; expected: {EXPECTED[source]}")

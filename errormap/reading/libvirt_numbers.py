@@ -270,7 +270,7 @@ _SYSTEM_ERROR = "38"
 # How Go's and other bindings print an error.
 _PRINTED = later(r"\bvirError\(Code=([1-9]\d{0,2}),\s{0,12}Domain=")
 _IN_MESSAGE = later(
-    r"(?:^|: '?|\n|=')(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE
+    r"(?:^|: '?|\n|='|\berror {1,8})(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE
 )
 
 # A line that is one of them, also behind the name of what it is or of what tells it.
