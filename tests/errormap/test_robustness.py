@@ -107,7 +107,8 @@ def _hostile() -> list[str]:
     words = sorted(set(re.findall(r"[a-z][a-z ]{3,}", patterns)))
     return [
         " ".join(words),
-        *words[::40],
+        # Each pattern's own beginnings are tried below.
+        *words[:: len(words) // 24],
         "name ", "device ", "image ", "cannot find ", "'", "(1, '", "<Fault 1: '", "\n", "\u0130",
         "Server_error(A_B, [", "unable to execute QEMU command '", "error : ",
     ]  # fmt: skip
