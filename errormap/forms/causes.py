@@ -216,7 +216,8 @@ _CHILD = later(
     re.IGNORECASE,
 )
 _EMULATOR = later(
-    r"(?:^|[/ '])(?:qemu-system-\w{1,20}|qemu-kvm|kvm|(?:qemu|kvm)-img|qemu-nbd)(?:[ ',]|$)", re.MULTILINE
+    r"(?:^|[/ '])(?:qemu-system-\w{1,20}|qemu-kvm|kvm|(?:qemu|kvm)-img|qemu-nbd)(?:[ ',]|$)",
+    re.MULTILINE,
 )
 
 
