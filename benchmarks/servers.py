@@ -36,6 +36,7 @@ _TRANSACTIONS = "SELECT xact_commit FROM pg_stat_database WHERE datname = '{}'"
 # PostgreSQL's processes tell of what they did a second later.
 _SETTLED_S = 3.0
 _MOST_SERVERS = 3
+_NO_JOBS = ("--job-after", "60")
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -73,7 +74,7 @@ def main(
             with XmlRpcClient(stage.toolstack_url) as xapi:
                 await_hypervisor(xapi)
             progress.step("one server on SQLite")
-            with stage.cim_server() as server:
+            with stage.cim_server(*_NO_JOBS) as server:
                 costs.append(_cost("SQLite", [server], writes, None, ""))
             for number in range(1, _MOST_SERVERS + 1):
                 # What a server costs that only follows the same hypervisor, and then the rest.
@@ -83,7 +84,9 @@ def main(
                     urls = [postgresql.new_database() for _ in range(1 if shared else number)]
                     with ExitStack() as stack:
                         servers = [
-                            stack.enter_context(stage.cim_server("--state", urls[each % len(urls)]))
+                            stack.enter_context(
+                                stage.cim_server("--state", urls[each % len(urls)], *_NO_JOBS)
+                            )
                             for each in range(number)
                         ]
                         costs.append(_cost(state, servers, writes, postgresql, urls[0]))

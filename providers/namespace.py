@@ -67,7 +67,9 @@ class Namespace:
         self._repository = repository
         self._agreement = agreement
         self._derived = Derived()
-        self._cache = RecordCache(name, instance_classes, self.view, most_bytes=most_record_bytes)
+        self._cache = RecordCache(
+            name, instance_classes, self._newest, most_bytes=most_record_bytes
+        )
         own = set(instance_classes)
         table = tuple(
             row
@@ -78,6 +80,13 @@ class Namespace:
 
     def view(self, language: str = ENGLISH) -> View:
         """What one operation sees; what is told in words is told in ``language``."""
+        return self._view(language, self._agreement)
+
+    def _newest(self) -> View:
+        """What there is, for whoever does not tell a client of it."""
+        return self._view(ENGLISH, None)
+
+    def _view(self, language: str, agreement: Agreement | None) -> View:
         return View(
             language=language,
             namespace=self.name,
@@ -87,7 +96,7 @@ class Namespace:
             jobs=self._jobs,
             implementations=self._implementations,
             repository=self._repository,
-            agreement=self._agreement,
+            agreement=agreement,
         )
 
     def view_of(self, inventory: Inventory) -> View:

@@ -40,6 +40,8 @@ class Agreement:
 
     def start(self) -> None:
         """Join the peers."""
+        for each in self._following.values():
+            each.start()
         self._peers.start(self)
 
     def stop(self) -> None:

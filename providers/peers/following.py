@@ -18,7 +18,7 @@ _JOIN_S = 5.0
 
 
 class Following:
-    """Catches up with what others have written, in a thread of its own until ``stop``.
+    """Catches up with what others have written, in a thread of its own from ``start`` to ``stop``.
 
     ``is_behind``: what is shown may be older than what was reached; it must not be read then.
     """
@@ -36,6 +36,9 @@ class Following:
         self._thread = threading.Thread(
             target=self._run, name=f"virtcim-agreement-{name}", daemon=True
         )
+
+    def start(self) -> None:
+        """Begin to catch up."""
         self._thread.start()
 
     def catch_up(self, position: str, reached: Reached) -> None:
@@ -60,7 +63,8 @@ class Following:
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        self._thread.join(_JOIN_S)
+        if self._thread.ident is not None:
+            self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
         while True:

@@ -55,7 +55,6 @@ class PostgresqlPeers:
         self._peer: Peer | None = None
         self._shows: Shows | None = None
         self._stopping = threading.Event()
-        self._woken, self._waking = socket.socketpair()
         self._is_failing = False
         self._thread = threading.Thread(target=self._run, name="virtcim-peers", daemon=True)
 
@@ -63,6 +62,7 @@ class PostgresqlPeers:
         """Join as soon as the database can be reached, and again whenever it can."""
         self._shows = shows
         name = f"{socket.gethostname()}, process {os.getpid()}"
+        self._woken, self._waking = socket.socketpair()
         self._peer = Peer(self._board, self, name=name, standing=self._standing)
         self._thread.start()
 
@@ -111,13 +111,12 @@ class PostgresqlPeers:
 
     def stop(self) -> None:
         """Leave (``Peers``)."""
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._peer is None:
             return
         self._stopping.set()
         self._waking.send(b"x")
-        if self._peer is not None:
-            self._peer.awaited.close()
-            self._thread.join(_JOIN_S)
+        self._peer.awaited.close()
+        self._thread.join(_JOIN_S)
         self._woken.close()
         self._waking.close()
 

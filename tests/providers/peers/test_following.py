@@ -51,6 +51,7 @@ def endpoint() -> Slow:
 @contextmanager
 def following(endpoint: Slow) -> Iterator[Following]:
     one = Following("x", endpoint)  # type: ignore[arg-type]
+    one.start()
     try:
         yield one
     finally:
