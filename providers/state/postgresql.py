@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import sqlalchemy as sa
+
+if TYPE_CHECKING:
+    import psycopg
 
 __all__ = ["is_postgresql", "lock_migrations", "open_postgresql"]
 
@@ -56,7 +61,7 @@ def open_postgresql(url: sa.URL) -> sa.Engine:
         "options": _SETTINGS,
         **_KEEPALIVE,
     }
-    return sa.create_engine(
+    engine = sa.create_engine(
         url.set(drivername=_DRIVER),
         # A connection that PostgreSQL has closed meanwhile is replaced before it is used.
         pool_pre_ping=True,
@@ -64,6 +69,26 @@ def open_postgresql(url: sa.URL) -> sa.Engine:
         hide_parameters=True,
         connect_args={key: value for key, value in settings.items() if key not in url.query},
     )
+    sa.event.listen(engine, "after_cursor_execute", _end_many)
+    return engine
+
+
+def _end_many(
+    _connection: object,
+    cursor: psycopg.Cursor[object],
+    _statement: str,
+    _parameters: object,
+    _context: object,
+    is_many: bool,
+) -> None:
+    """Let PostgreSQL count how long a transaction is idle also after one statement for many rows.
+
+    It comes as a pipeline, and after one PostgreSQL 15 closes no idle transaction: a server that
+    was suspended then kept the others from its rows for ever.
+    """
+    if is_many:
+        with cursor.connection.cursor() as another:
+            another.execute("SELECT 1")
 
 
 def lock_migrations(connection: sa.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 import sqlalchemy as sa
@@ -144,3 +145,26 @@ def test_no_password_is_told(postgresql: PrivatePostgresql, url: str, tmp_path: 
     assert "secret" not in str(raised.value)
     assert "\n" not in str(raised.value)
     assert "cannot be kept in" in str(raised.value)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_who_is_suspended_in_a_transaction_keeps_nobody_from_its_rows(
+    postgresql_url: str, rows: int
+) -> None:
+    impatient = f"{postgresql_url}&options=-c%20idle_in_transaction_session_timeout%3D200"
+    with (
+        closing(StateDatabase(impatient)) as suspended,
+        closing(StateDatabase(postgresql_url)) as other,
+    ):
+        insert = sa.text("INSERT INTO peer (id, name, beat) VALUES (:id, 'x', 0)")
+        values = [{"id": str(number)} for number in range(rows)]
+        with suspended.engine.connect() as connection:
+            transaction = connection.begin()
+            connection.execute(insert, values)
+            # It waits for the other transaction, which nobody ends but PostgreSQL.
+            with other.engine.begin() as waiting:
+                waiting.execute(sa.text("SET LOCAL statement_timeout = '20s'"))
+                waiting.execute(insert, values)
+            with pytest.raises(sa.exc.InternalError, match="idle-in-transaction"):
+                transaction.commit()
+            connection.invalidate()
