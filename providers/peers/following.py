@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.providers.peers.contract import Reached
@@ -23,11 +22,8 @@ class Following:
     ``is_behind``: what is shown may be older than what was reached; it must not be read then.
     """
 
-    def __init__(
-        self, name: str, endpoint: Endpoint, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, name: str, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        self._clock = clock
         self._changed = threading.Condition()
         self._waiting: list[tuple[str, Reached]] = []
         self._stopping = False
@@ -84,10 +80,9 @@ class Following:
                 self._look_again()
 
     def _is_reached(self, positions: Sequence[str]) -> bool:
-        deadline = self._clock() + _PATIENCE_S
         # What has happened until now is more than each of several.
         one = positions[0] if len(set(positions)) == 1 else ""
-        return self._endpoint.reach(one, max(deadline - self._clock(), 0.0))
+        return self._endpoint.reach(one, _PATIENCE_S)
 
     def _look_again(self) -> None:
         with self._changed:
