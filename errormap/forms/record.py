@@ -265,9 +265,13 @@ def _libvirt(raw: _Raw, operation: str, version: str) -> Fault | None:
             return None
     number = as_integer(raw.get("code"))
     name = as_text(raw.get("code_name"))
-    if number is None and not name:
+    if (
+        number is None
+        and not name
+        and (code := as_text(raw.get("code"))).replace("_", "").isalpha()
+    ):
         # Some bindings give the name where others give the number.
-        name = as_text(raw.get("code"))
+        name = code
     message = as_text(raw.get("message"))
     if not message.strip() and _has(raw, "text"):
         message = as_text(raw["text"])
