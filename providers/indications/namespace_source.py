@@ -48,6 +48,7 @@ class Source:
         self._namespace = namespace
         self._jobs = jobs
         self._leads = leads
+        self._wake = wake
         self._store = ToldStore(jobs.database, namespace.name)
         self._queue = NewsQueue(wake)
         self._unheard: deque[News] = deque()
@@ -106,6 +107,9 @@ class Source:
             # What is told here next is compared with what the other one told of.
             _log.warning("%s: another server tells of what happens there", self.name)
             self._rest()
+            if self._leads():
+                # It did so before this one led: what was to be told is not to wait for more news.
+                self._wake()
 
     def _rest(self) -> None:
         """Tell of no differences any more, and keep hold of what is heard."""

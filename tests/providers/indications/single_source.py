@@ -29,10 +29,15 @@ class Server:
             "root/virt", schema, IMPLEMENTATION_CLASSES, endpoint=self.endpoint, jobs=self.store
         )
         self.sink = RecordingSink(self.store.database, schema)
+        # How often the source asked to be called again.
+        self.woken = 0
         self.source = self._source()
 
     def _source(self) -> Source:
-        return Source(self.namespace, self.store, wake=lambda: None, leads=lambda: True)
+        return Source(self.namespace, self.store, wake=self._wake, leads=lambda: True)
+
+    def _wake(self) -> None:
+        self.woken += 1
 
     def restart(self) -> None:
         """A new source that knows nothing, as after a kill; it sees at once what there is."""

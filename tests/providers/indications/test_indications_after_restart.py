@@ -184,6 +184,22 @@ def test_a_source_that_was_replaced_by_another_tells_nothing_more(server: Server
     assert len(server.sink.told) == told
 
 
+def test_one_that_leads_again_tells_what_it_could_not_without_waiting_for_more(
+    server: Server,
+) -> None:
+    former = server.source
+    server.restart()
+    server.work()
+    former.hear(with_system(inventory(6), 1, auto_start=True))
+    server.woken = 0
+    former.work(server.sink)
+    # What it heard is not told, as the other had claimed to tell in the meantime.
+    assert not of_class(server.sink.told, MODIFICATION, VM)
+    assert server.woken == 1
+    former.work(server.sink)
+    assert of_class(server.sink.told, MODIFICATION, VM)
+
+
 def test_one_that_does_not_lead_tells_no_differences(make_server: MakeServer) -> None:
     server = make_server()
     leading = False
