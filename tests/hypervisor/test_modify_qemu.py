@@ -208,7 +208,8 @@ def test_a_bus_without_plugging_is_refused_with_its_name(
     with pytest.raises(RolledBackError) as raised:
         endpoint.modify(uuid, VirtualSystemChange(added_disks=(disk,)))
     error = translate(raised.value.fault)
-    assert error.code is ErrorCode.ERR_WRONG_STATE_FOR_OP
+    assert error.code is ErrorCode.ERR_VM_CONTROL_OP_FAILED
+    assert "takes no devices while the virtual machine runs" in error.message
     assert "sata" in error.message
     assert "hotplug" in error.message
     assert _ids(_system(endpoint, uuid)) == {"vda", "sdz"}
