@@ -155,6 +155,8 @@ _OF_GUEST = later(
     r"|\b(?:run|start|host|boot) this (?:vm|virtual machine|instance|guest)\b"
     r"|\b(?:vm|virtual machine|instance|guest) (?:\S{1,60} )?"
     r"(?:failed|refuses|is unable|was unable) to (?:start|boot|stop|resume|migrate)\b"
+    r"|\b(?:vm|virtual machine|domain|instance|guest) (?:creation|start|startup|launch|migration"
+    r"|deployment) (?:has |was )?(?:fail|error)"
     r"|\bbuild of instance\b|^start failed: |\bcommand \w{2,30}vmi failed\b|\bmigration failed\b"
     r"|\bcomplete install\b|\bhook ?script error for \d"
 )

@@ -270,7 +270,7 @@ _UNREADABLE = (
 )
 _NOT_CONNECTED = (
     r"\bconnection to [^\n:]{1,120}? (?:has |have )?(?:failed|could not be (?:made|established))\b"
-    r"|\b(?:error|failed|failure|unable|cannot|could not) (?:in )?(?:to )?"
+    r"|\b(?:error|failed|failure|unable|cannot|can['\u2019]t|could not) (?:in )?(?:to )?"
     r"(?:establish|open)(?:ing)? (?:the |an? )?(?:\w{1,20} )?(?:session|connection)\b"
 )
 # Read, and none: whatever is said of where it ended.
