@@ -78,6 +78,8 @@ _STUMBLING = frozenset(
         "SR_BACKEND_FAILURE_1200",
     )
 )
+# The class that QMP gives to whatever has none of its own.
+_CLASSLESS = "GenericError"
 _BLAMING = frozenset(
     (
         ErrorCode.ERR_BAD_PARAMETER,
@@ -151,12 +153,21 @@ def by_likeness(fault: Fault, model: Model | None = None) -> Decision | None:
     from virtcim.errormap.likeness.rules import RULES
 
     facts, stumbled = worded(fault)
-    if not facts.text.strip():
+    if not facts.text.strip() or _is_monitors(facts):
         return None
     found = likeness(facts, () if _is_asked(facts) and not stumbled else _BLAMING, model)
     rule = None if found is None else RULES.get(found.code)
     # Words that weigh much are no evidence of what the code is about.
     return Decision(rule=rule, facts=facts) if rule is not None and holds(rule, facts) else None
+
+
+def _is_monitors(facts: Facts) -> bool:
+    """Whether QEMU's monitor says it in an error object of no class.
+
+    Those words are QEMU's own and rules were made from all of them; what they leave open tells
+    of devices and of the inside of the emulator, in words that requests and disks have, too.
+    """
+    return facts.fault.source == "qemu" and facts.fault.code == _CLASSLESS
 
 
 def _is_asked(facts: Facts) -> bool:
