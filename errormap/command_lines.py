@@ -256,6 +256,13 @@ _PROGRAMS = {
 }
 # What stands between podman and the verb.
 _OF_PODMAN = "machine"
+# Verbs of virsh that no other program and no emulator has: known without virsh before them, too.
+_OWN_VERBS = ("block", "blk", "dom", "mem", "numa", "setm", "setv", "vcpu")
+_VIRSH_ALONE = frozenset(
+    verb
+    for verb in _VIRSH
+    if ("-" in verb or verb.startswith(_OWN_VERBS)) and verb != "snapshot-delete"
+)
 # The options of virsh before its verb that have a value of their own.
 _VALUED = frozenset(("-c", "--connect", "-d", "--debug", "-k", "-K", "-l", "--log", "-e"))
 
@@ -278,6 +285,8 @@ def call_of_command(command: str) -> str:
     if known is not None:
         return known
     verbs = _VERBS.get(program)
+    if command in _VIRSH_ALONE:
+        return _VIRSH[command]
     return "" if verbs is None else verbs.get(_verb(words[1:]), "")
 
 
