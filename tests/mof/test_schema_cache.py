@@ -10,11 +10,13 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from virtcim.errormap import ErrorCode
-from virtcim.mof import Schema, SchemaError, cache_directory, ensure_schema, load_schema
+from virtcim.mof import Schema, SchemaError, cache_directory, compiler, ensure_schema, load_schema
+from virtcim.mof import cache as cache_module
 from virtcim.mof.dmtf import SchemaSourceError, read_archive
 from virtcim.mof.standard import OPTIONAL_CLASSES
 
@@ -32,6 +34,29 @@ def compiled(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("cache")
     ensure_schema(directory, file=archive)
     return directory
+
+
+@pytest.fixture
+def compiling(
+    monkeypatch: pytest.MonkeyPatch, archive: Path, compiled: Path, session_results: list[Any]
+) -> list[bytes]:
+    """Compiling takes no time, as it was done before; the archives that were compiled."""
+    if not session_results:
+        session_results.append(compiler.compile_schema(archive.read_bytes(), cache_module._MOF))
+    done: list[bytes] = []
+
+    def compile_schema(content: bytes, _mof: Path) -> Any:
+        done.append(content)
+        return session_results[0]
+
+    monkeypatch.setattr(cache_module, "compile_schema", compile_schema)
+    return done
+
+
+@pytest.fixture(scope="session")
+def session_results() -> list[Any]:
+    """What compiling gave, once somebody has asked for it."""
+    return []
 
 
 @pytest.fixture
@@ -173,7 +198,9 @@ def test_nothing_is_done_twice(cache: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["truncated", "changed", "emptied", "replaced", "gone"])
-def test_a_damaged_schema_is_compiled_anew(cache: Path, schema: Schema, damage: str) -> None:
+def test_a_damaged_schema_is_compiled_anew(
+    cache: Path, schema: Schema, archive: Path, compiling: list[bytes], damage: str
+) -> None:
     file = compiled_file(cache)
     content = file.read_bytes()
     middle = len(content) // 2
@@ -188,17 +215,21 @@ def test_a_damaged_schema_is_compiled_anew(cache: Path, schema: Schema, damage: 
     else:
         file.write_bytes(damaged[damage])
     assert len(load_schema(cache).classes) == len(schema.classes)
+    assert compiling == [archive.read_bytes()]
     # The same bytes are the same classes: comparing each of them would take longer.
     assert compiled_file(cache).read_bytes() == content
 
 
 def test_a_document_with_a_right_checksum_and_a_wrong_content_is_compiled_anew(
-    cache: Path, schema: Schema
+    cache: Path, schema: Schema, compiling: list[bytes]
 ) -> None:
-    for body in (b"<CIM/>", b"<CIM><X><Y/></X></CIM>", b"<OTHER/>", b"no XML"):
+    for count, body in enumerate(
+        (b"<CIM/>", b"<CIM><X><Y/></X></CIM>", b"<OTHER/>", b"no XML"), start=1
+    ):
         digest = hashlib.sha256(body).hexdigest()
         compiled_file(cache).write_bytes(f"<!-- sha256 {digest} -->\n".encode() + body)
         assert len(load_schema(cache).classes) == len(schema.classes)
+        assert len(compiling) == count
 
 
 def test_without_a_schema_the_command_that_makes_it_is_named(tmp_path: Path) -> None:
