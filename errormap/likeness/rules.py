@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from virtcim.errormap.error_code import ErrorCode
 from virtcim.errormap.rules import LIKENESS, Rule
 
@@ -26,6 +28,13 @@ _EVIDENCE: dict[ErrorCode, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ErrorCode.ERR_FILE_COPY_FAILED: ((), ("@copy", "@migrate")),
     ErrorCode.ERR_OS_NOT_SUPPORTED: (("platform", "cpu"), ()),
 }
+# Words without which a code is not given, however much the others weigh.
+_WORDS: dict[ErrorCode, str] = {
+    ErrorCode.ERR_VM_NOT_FOUND: (
+        r"\bno\b|\bnot? (?:\w+ )?(?:found|exist|known)|\bunknown\b|\b(?:find|found)\b|\bmissing\b"
+        r"|n't exist|nosuch"
+    ),
+}
 RULES = {
     code: Rule(
         id=f"{LIKENESS}.{code.name.removeprefix('ERR_').lower()}",
@@ -34,6 +43,7 @@ RULES = {
         since="3.0.0",
         about=frozenset(about),
         operation=groups,
+        text=re.compile(_WORDS[code]) if code in _WORDS else None,
         note=_NOTE,
     )
     for code, (about, groups) in _EVIDENCE.items()
