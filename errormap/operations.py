@@ -151,7 +151,7 @@ _OF_GUEST = later(
     r"|migrat|creat|deploy|launch|spawn|clon|destroy|defin|undefin|paus|unpaus|restor|revert|reset"
     r"|import|attach|detach)\w{0,4} (?:up )?(?:the |a |an |new |your )?(?:\w{1,20} )?"
     r"|\b(?:start|creation|migration|deployment|launch|shutdown|reboot) of (?:the )?)"
-    r"(?:vms?|virtual machines?|domains?|instances?|guests?|vmi|machine)\b"
+    r"(?:vms?|virtual ?machines?|domains?|instances?|guests?|vmi|machine)\b"
     r"|\b(?:run|start|host|boot) this (?:vm|virtual machine|instance|guest)\b"
     r"|\b(?:vm|virtual machine|instance|guest) (?:\S{1,60} )?"
     r"(?:failed|refuses|is unable|was unable) to (?:start|boot|stop|resume|migrate)\b"
