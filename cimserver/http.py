@@ -239,12 +239,12 @@ class CimServer:
         )
         note_complete()
         user_agent, language = head.get(b"user-agent"), _language(head.get(b"accept-language"))
+        asked = Asked(body, requester, user_agent, language)
         is_large = len(body) >= _LARGE_BODY_BYTES
         if not is_large:
             request = self._reader.read(body)
             check_against(head, request)
             work = self._methods if isinstance(request, MethodCall) else self._reads
-            asked = Asked(body, requester, user_agent, language)
             if (answer := await self._answer_elsewhere(request, asked)) is not None:
                 return answer, work
             if self._memory.has_room(exchange.client):
@@ -260,7 +260,6 @@ class CimServer:
                 exchange.held.hold(_TREE_FACTOR * len(body))
                 check_against(head, request)
                 work = self._methods if isinstance(request, MethodCall) else self._reads
-                asked = Asked(body, requester, user_agent, language)
                 if (answer := await self._answer_elsewhere(request, asked)) is not None:
                     return answer, work
             async with self._room_for(request, exchange.client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ __all__ = ["Asked", "OtherWorkers", "whole"]
 _OWNER = re.compile(r"([0-9]{1,4})-")
 _CONTEXT = "enumerationcontext"
 _PULL, _SHARES = "pull", "shares"
+# Far longer than a pull takes: a worker that hangs keeps nobody else waiting for ever.
+_LONGEST_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,9 @@ class Asked:
 class OtherWorkers:
     """What this worker asks of the others, and they of it. Used in the event loop."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, *, longest_s: float = _LONGEST_S) -> None:
         self._worker = worker
+        self._longest_s = longest_s
 
     def enumerations(self, limits: Limits, clock: Callable[[], float]) -> Enumerations:
         """Open enumerations whose contexts name this worker, and that count everywhere."""
@@ -69,28 +73,29 @@ class OtherWorkers:
         return 0
 
     async def answer(self, owner: int, asked: Asked) -> Answer | None:
-        """What another worker answers, None where there is none such. Raises HttpProblem 503."""
+        """What another worker answers, None where there is none such.
+
+        Raises HttpProblem 503 where it has too much to do, or does not answer; AnswerFailed.
+        """
         current = current_request()
+        values = {
+            "user": asked.requester.user,
+            "rights": str(asked.requester.rights),
+            "peer": asked.requester.peer,
+            "user_agent": asked.user_agent,
+            "language": asked.language,
+            "request": "" if current is None else current.number,
+        }
+        passed_on = {"to": owner, "what": _PULL, "values": values}
         try:
-            found = await self._worker.ask(
-                "pass on",
-                {
-                    "to": owner,
-                    "what": _PULL,
-                    "values": {
-                        "user": asked.requester.user,
-                        "rights": str(asked.requester.rights),
-                        "peer": asked.requester.peer,
-                        "user_agent": asked.user_agent,
-                        "language": asked.language,
-                        "request": "" if current is None else current.number,
-                    },
-                },
-                asked.body,
-            )
+            async with asyncio.timeout(self._longest_s):
+                found = await self._worker.ask("pass on", passed_on, asked.body)
         except ChannelLost:
             # With a worker its enumerations have gone: there is no such context.
             return None
+        except TimeoutError as error:
+            detail = f"worker {owner}, which has this enumeration, does not answer"
+            raise HttpProblem(status=503, detail=detail, headers={"Retry-After": "10"}) from error
         if found.values["refused"]:
             raise too_much_waits()
         return Answer(pieces=[found.body], language=found.values["language"])

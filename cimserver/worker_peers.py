@@ -14,7 +14,7 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import partial
 
-from virtcim.daemon.workers.channel import ChannelLost, Message
+from virtcim.daemon.workers.channel import AnswerFailed, ChannelLost, Message
 from virtcim.daemon.workers.worker import Worker
 from virtcim.providers.peers.contract import EVERYTHING, Shows, Written
 from virtcim.providers.peers.standing import Standing
@@ -69,6 +69,8 @@ class WorkerPeers:
             asyncio.run_coroutine_threadsafe(asking, self._loop).result(_LONGEST_S)
         except TimeoutError:
             _log.error("a change may not be seen at other workers yet, after %g s", _LONGEST_S)
+        except AnswerFailed as error:
+            _log.error("a change may not be seen at other workers yet: %s", error)
         except (ChannelLost, CancelledError):
             pass  # with the parent all workers end
 
@@ -86,6 +88,10 @@ class WorkerPeers:
                 answer = await self._worker.ask("beat")
             except ChannelLost:
                 return
+            except AnswerFailed as error:
+                _log.error("the other workers do not know that this one is there: %s", error)
+                await asyncio.sleep(_BEAT_S)
+                continue
             if not answer.values["known"]:
                 life = self._standing.join()
                 assert self._shows is not None
@@ -116,5 +122,5 @@ def _note(reached: asyncio.Future[None]) -> None:
 
 
 async def _heedless(asking: Coroutine[object, object, Message]) -> None:
-    with suppress(ChannelLost):
+    with suppress(AnswerFailed, ChannelLost):
         await asking

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Channel", "ChannelLost", "Message"]
+__all__ = ["AnswerFailed", "Channel", "ChannelLost", "Message"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,14 +27,18 @@ _log = logging.getLogger(__name__)
 _HEAD = struct.Struct("!IQ?")
 _READ_BYTES = 256 * 1024
 _ANSWER = "answer"
-_FAILED = "failed"
+_FAILED, _LOST = "failed", "lost"
 _NUMBER = "#"
 
 Values = Mapping[str, Any]
 
 
 class ChannelLost(Exception):  # noqa: N818 - what happens to whoever waits
-    """The other process is gone, or could not answer."""
+    """The other process is gone, or the one that it would have had to ask."""
+
+
+class AnswerFailed(Exception):  # noqa: N818 - what happens to whoever waits
+    """The other process is there, and failed while it answered: its log says how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +99,7 @@ class Channel:
         self._write()
 
     async def ask(self, message: Message) -> Message:
-        """Ask, and wait for the answer. Raises ChannelLost where none will come."""
+        """Ask, and wait for the answer. Raises ChannelLost where none will come, AnswerFailed."""
         if self.is_closed:
             raise ChannelLost
         number = next(self._numbers)
@@ -111,8 +115,10 @@ class Channel:
             found: Message = await answer
         finally:
             self._asked.pop(number, None)
+        if _LOST in found.values:
+            raise ChannelLost(str(found.values[_LOST]))
         if _FAILED in found.values:
-            raise ChannelLost(str(found.values[_FAILED]))
+            raise AnswerFailed(f"{message.kind}: {found.values[_FAILED]}")
         return found
 
     def close(self) -> None:
@@ -220,7 +226,7 @@ class Channel:
             try:
                 given = await answer(message)
             except ChannelLost as error:
-                values = {_FAILED: str(error)}
+                values = {_LOST: str(error)}
             except Exception as error:  # noqa: BLE001 - the boundary between two processes
                 _log.exception("%s was asked and cannot be answered", message.kind)
                 values = {_FAILED: type(error).__name__}

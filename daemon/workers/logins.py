@@ -20,7 +20,7 @@ class LoginsOfParent:
         self._worker = worker
 
     async def is_right(self, user: str, password: str, peer: str) -> bool:
-        """Whether a password is the user's. Raises TooManyLogins and ChannelLost."""
+        """Whether a password is the user's. Raises TooManyLogins, ChannelLost, AnswerFailed."""
         current = current_request()
         answer = await self._worker.ask(
             "login",

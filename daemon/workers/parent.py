@@ -23,7 +23,7 @@ from virtcim.daemon.observation.exposition import Source, collected
 from virtcim.daemon.observation.measures import Family
 from virtcim.daemon.observation.pages import limits_reached
 from virtcim.daemon.tls import TlsError, tls_context
-from virtcim.daemon.workers.channel import Channel, ChannelLost, Message
+from virtcim.daemon.workers.channel import AnswerFailed, Channel, ChannelLost, Message
 from virtcim.daemon.workers.ledger import Ledger
 from virtcim.daemon.workers.logins import answer_login
 from virtcim.daemon.workers.presence import Presence
@@ -323,7 +323,7 @@ class _Supervisor:
         return await answer_login(self._logins, message)
 
     async def _pass_on(self, message: Message) -> Message:
-        """Ask another worker for one. Raises ChannelLost."""
+        """Ask another worker for one. Raises ChannelLost, AnswerFailed."""
         life = self._lives.get(message.values["to"])
         if life is None or not life.is_ready:
             raise ChannelLost("there is no such worker")
@@ -364,5 +364,5 @@ async def _asked(life: _Life, kind: str) -> Message | None:
     try:
         async with asyncio.timeout(_ANSWER_S):
             return await life.channel.ask(Message(kind=kind))
-    except (ChannelLost, TimeoutError):
+    except (AnswerFailed, ChannelLost, TimeoutError):
         return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-__all__ = ["Presence"]
+__all__ = ["SILENCE_S", "Presence"]
 
 # A second longer than a worker itself counts from when it has sent a beat.
-_SILENCE_S = 4.0
+SILENCE_S = 4.0
 
 
 def _uptime_s() -> float:
@@ -32,7 +32,7 @@ class Presence:
     def is_there(self, name: str) -> bool:
         """Whether a worker is to be waited for."""
         heard_s = self._heard_s.get(name)
-        return heard_s is not None and self._clock() - heard_s < _SILENCE_S
+        return heard_s is not None and self._clock() - heard_s < SILENCE_S
 
     def leave(self, name: str) -> None:
         """A worker is not to be waited for any more."""

@@ -23,11 +23,11 @@ class WholeDaemon:
         worker.answering("readiness", self._own_readiness)
 
     async def families(self) -> Sequence[Family]:
-        """What all workers and the parent have counted. Raises ChannelLost."""
+        """What all workers and the parent have counted. Raises ChannelLost, AnswerFailed."""
         return families_from_json((await self._worker.ask("families")).values["families"])
 
     async def readiness(self) -> Mapping[str, object]:
-        """Whether all workers can answer everything. Raises ChannelLost."""
+        """Whether all workers can answer everything. Raises ChannelLost, AnswerFailed."""
         return (await self._worker.ask("readiness")).values
 
     async def _own_families(self, _: Message) -> Message:

@@ -117,7 +117,7 @@ class Worker:
     async def ask(
         self, kind: str, values: Mapping[str, Any] | None = None, body: bytes = b""
     ) -> Message:
-        """Ask the parent. Raises ChannelLost."""
+        """Ask the parent. Raises ChannelLost, AnswerFailed."""
         assert self._channel is not None
         return await self._channel.ask(Message(kind=kind, values=values or {}, body=body))
 

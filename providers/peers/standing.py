@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 
-__all__ = ["LEASE_S", "SILENCE_S", "Standing", "uptime_s"]
+from virtcim.providers.state.servers import uptime_s
+
+__all__ = ["LEASE_S", "SILENCE_S", "Standing"]
 
 # For so long after a beat the others wait for whoever sent it; by their clocks a second longer.
 LEASE_S = 3.0
 SILENCE_S = 4.0
-
-
-def uptime_s() -> float:
-    """Seconds that include those in which the process, or the computer, was suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Standing:

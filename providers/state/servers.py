@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql
 
 from virtcim.providers.state.several_processes import Colleagues
 
-__all__ = ["HEIR_S", "Servers", "is_nobodys"]
+__all__ = ["HEIR_S", "Servers", "is_nobodys", "uptime_s"]
 
 # A server that has not counted for so long is taken for dead.
 HEIR_S = 5.0
@@ -29,7 +29,7 @@ _SERVER = sa.Table(
 )
 
 
-def _uptime_s() -> float:
+def uptime_s() -> float:
     """Seconds that include those in which the computer was suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -43,7 +43,7 @@ class Servers:
         colleagues: Colleagues | None = None,
         *,
         heir_s: float = HEIR_S,
-        clock: Callable[[], float] = _uptime_s,
+        clock: Callable[[], float] = uptime_s,
     ) -> None:
         self.id = str(uuid.uuid4()) if colleagues is None else colleagues.id
         self._engine = engine

@@ -14,7 +14,7 @@ from virtcim.cimserver.limits import Limits
 from virtcim.daemon.admission import Admission
 from virtcim.daemon.client_limits import ClientLimits
 from virtcim.daemon.observation.measures import Distribution, Family
-from virtcim.daemon.workers.channel import Answer, Channel, ChannelLost, Hear, Message
+from virtcim.daemon.workers.channel import Answer, AnswerFailed, Channel, ChannelLost, Hear, Message
 from virtcim.daemon.workers.ledger import Ledger
 from virtcim.daemon.workers.presence import Presence
 from virtcim.daemon.workers.readiness import together
@@ -93,6 +93,20 @@ def test_whoever_asks_hears_that_the_other_one_is_gone() -> None:
     _run(test())
 
 
+def test_that_a_third_one_is_gone_is_no_failure_of_whoever_says_so() -> None:
+    async def test() -> None:
+        async def ask_further(_: Message) -> Message:
+            raise ChannelLost("there is no such worker")
+
+        talking, other = _pair(answers={"pass on": ask_further})
+        with pytest.raises(ChannelLost, match="no such worker"):
+            await talking.ask(Message(kind="pass on"))
+        talking.close()
+        other.close()
+
+    _run(test())
+
+
 def test_what_cannot_be_answered_is_said_to_be_so(caplog: pytest.LogCaptureFixture) -> None:
     async def test() -> None:
         async def fail(_: Message) -> Message:
@@ -100,7 +114,7 @@ def test_what_cannot_be_answered_is_said_to_be_so(caplog: pytest.LogCaptureFixtu
 
         talking, other = _pair(answers={"fail": fail})
         for kind in ("fail", "unknown"):
-            with pytest.raises(ChannelLost):
+            with pytest.raises(AnswerFailed, match=kind):
                 await talking.ask(Message(kind=kind))
         talking.close()
         other.close()

@@ -7,7 +7,6 @@ before. Nobody's time of day matters.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import sqlalchemy as sa
 
 from virtcim.cimserver.indications.delivery.tables import DELIVERER
 from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.servers import uptime_s
 
 __all__ = ["Ownership", "Patience"]
 
@@ -30,11 +30,6 @@ class Patience:
     heir_s: float = 5.0
 
 
-def _uptime_s() -> float:
-    """Seconds that include those in which the computer was suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 class Ownership:
     """The claim of one deliverer. Raises SQLAlchemyError where the database fails."""
 
@@ -43,7 +38,7 @@ class Ownership:
         database: StateDatabase,
         *,
         patience: Patience | None = None,
-        clock: Callable[[], float] = _uptime_s,
+        clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._database = database
         self._patience = patience or Patience()
