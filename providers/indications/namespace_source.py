@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from virtcim.hypervisor.endpoint import Endpoint
@@ -54,6 +55,9 @@ class Source:
         self._unheard: deque[News] = deque()
         self._seen = State()  # all that was heard, while nothing is told
         self._comparison: Comparison | None = None  # while something is told
+        # What there was when somebody began to want indications, until another one tells of it.
+        self._base: State | None = None
+        self._is_told_elsewhere = False
         self._forgotten = False
         self._pending = Step()  # what is to be told
         self._failures: list[Indication] = []  # what failed in this server and is to be told
@@ -96,8 +100,12 @@ class Source:
             # First what was heard: what happens after somebody subscribed is then told.
             self._unheard.extend(self._queue.take())
             wanted = bool(sink.wanted(self.name))
+            if not wanted:
+                self._base, self._is_told_elsewhere = None, False
             if not self._leads():
                 self._rest()
+                if wanted:
+                    self._keep_base()
             elif not wanted:
                 self._forget()
             elif self._comparison is None:
@@ -118,6 +126,16 @@ class Source:
         self._pending = Step()
         self._forgotten = False
 
+    def _keep_base(self) -> None:
+        """Until there is one that leads: what happens meanwhile is told by the next who does."""
+        if self._is_told_elsewhere:
+            return
+        self._is_told_elsewhere = self._store.is_complete()
+        if self._is_told_elsewhere:
+            self._base = None
+        elif self._base is None:
+            self._base = replace(self._seen, jobs=dict(self._seen.jobs))
+
     def _forget(self) -> None:
         if not self._forgotten:
             self._store.forget()
@@ -125,19 +143,23 @@ class Source:
             self._forgotten = True
 
     def _begin(self, sink: IndicationSink) -> None:
-        """Go on from what was told last; where nothing was, from what is there."""
+        """Go on from what was told last; where nothing was, from what was there at first."""
         told = self._store.claim()
-        comparison = Comparison(self._namespace, self._jobs.clock, self._seen)
         if told is None:
+            base = self._base or self._seen
+            comparison = Comparison(self._namespace, self._jobs.clock, base)
             self._keep(sink, (), self._store.begin())
             rows = comparison.rows()
             while some := dict(islice(rows, _ROWS_AT_ONCE)):
                 self._keep(sink, (), self._store.remember(some, complete=False))
             self._keep(sink, (), self._store.remember({}))
+            if base is not self._seen:
+                self._unheard.extendleft(reversed([*self._seen.news(base)]))
         else:
             comparison = Comparison.going_on(self._namespace, self._jobs.clock, told, self._seen)
             self._unheard.extendleft(reversed([*self._seen.news(comparison.state)]))
         self._seen, self._comparison = State(), comparison
+        self._base, self._is_told_elsewhere = None, False
         self._forgotten = False
 
     def _hear_all(self, sink: IndicationSink, *, wanted: bool) -> None:

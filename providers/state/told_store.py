@@ -87,6 +87,15 @@ class ToldStore:
             ).all()
         return {ToldKey(kind, key): text for kind, key, text in rows}
 
+    def is_complete(self) -> bool:
+        """Whether somebody has told of everything. Raises StateError where the database fails."""
+        complete = sa.select(_SOURCE.c.complete).where(_SOURCE.c.namespace == self._namespace)
+        try:
+            with self._database.reading() as connection:
+                return bool(connection.execute(complete).scalar_one_or_none())
+        except sa.exc.SQLAlchemyError as error:
+            raise self._database.unreadable(error) from error
+
     def forget(self) -> None:
         """Nobody is told anything any more. Raises StateError where the database fails."""
         with _transaction(self._database) as connection:

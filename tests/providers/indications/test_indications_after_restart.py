@@ -214,6 +214,47 @@ def test_one_that_does_not_lead_tells_no_differences(make_server: MakeServer) ->
     assert server.sink.told
 
 
+def test_what_happens_before_anybody_leads_is_told_by_who_does_then(
+    make_server: MakeServer,
+) -> None:
+    server = make_server()
+    leading = False
+    server.source._leads = lambda: leading
+    server.sink.wants = False
+    server.source.hear(inventory(6))
+    server.work()
+    # Somebody subscribes, and the one that led is dead.
+    server.sink.wants = True
+    for changed in (
+        with_system(inventory(6), 1, auto_start=True),
+        without_system(with_system(inventory(6), 1, auto_start=True), 2),
+    ):
+        server.source.hear(changed)
+        server.work()
+    assert not server.sink.told
+    leading = True
+    server.work()
+    assert len(of_class(server.sink.told, MODIFICATION, VM)) == 1
+    assert len(of_class(server.sink.told, DELETION, VM)) == 1
+
+
+def test_what_another_one_told_of_is_not_told_again_by_who_leads_next(server: Server) -> None:
+    first = server.source
+    changed = with_system(inventory(6), 1, auto_start=True)
+    server.restart()
+    second, leading = server.source, False
+    second._leads = lambda: leading
+    first.hear(changed)
+    first.work(server.sink)
+    second.hear(changed)
+    second.work(server.sink)
+    told = len(server.sink.told)
+    leading = True
+    second.work(server.sink)
+    assert told
+    assert len(server.sink.told) == told
+
+
 def test_nothing_is_lost_while_the_database_fails(
     endpoint: SimulatedEndpoint, make_providers: MakeProviders, listen: Listen
 ) -> None:
