@@ -338,6 +338,11 @@ class Providers:
         if self._membership is not None:
             self._membership.died(server)
 
+    def on_server_gone(self, look: Callable[[], None]) -> None:
+        """Call ``look`` when nothing is another server's any more that is known to have ended."""
+        if self._membership is not None:
+            self._membership.on_struck_off = look
+
     def start_indications(
         self, sink: IndicationSink, *, leads: Callable[[], bool] = lambda: True
     ) -> None:

@@ -70,6 +70,7 @@ class IndicationService:
             networks=networks,
             leads=providers.subscriptions_changed,
         )
+        providers.on_server_gone(self._deliverer.look_again)
         self._hub = IndicationHub(
             self.queue,
             lambda: self.subscriptions.index,

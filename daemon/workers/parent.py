@@ -213,8 +213,11 @@ class _Supervisor:
         except OSError as error:
             return f"cannot be started: {error}"
         await life.lost.wait()
-        self._end(life)
-        return f"(process {life.worker.pid}) {await life.worker.ended(_END_S)}"
+        self._leave(life)
+        how = await life.worker.ended(_END_S)
+        # Not before: others take over what it has, and it must not go on with that.
+        self._tell_dead(life)
+        return f"(process {life.worker.pid}) {how}"
 
     def _begin(self, number: int) -> _Life:
         name = str(uuid.uuid4())
@@ -244,15 +247,18 @@ class _Supervisor:
         self._lives[number] = life
         return life
 
-    def _end(self, life: _Life) -> None:
-        """Take from a worker that is gone what it had."""
+    def _leave(self, life: _Life) -> None:
+        """Take from a worker that is to be asked no more what it had here."""
         del self._lives[life.number]
-        self._dead.append(life.name)
         self._presence.leave(life.name)
         if life.counter is not None:
             self._reception.remove(life.counter)
         for client, amounts in self._ledger.remove(life.name):
             self._tell_ready("shares", {"client": client, "amounts": amounts})
+
+    def _tell_dead(self, life: _Life) -> None:
+        """Have the others take over what a worker had that has ended."""
+        self._dead.append(life.name)
         for other in self._lives.values():
             if not other.is_ready:
                 other.missed.append(life.name)

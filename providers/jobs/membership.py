@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import sqlalchemy as sa
 
@@ -30,7 +30,11 @@ _JOIN_S = 40.0
 
 
 class Membership:
-    """One server among those on a database, in a thread of its own until ``stop``."""
+    """One server among those on a database, in a thread of its own until ``stop``.
+
+    ``on_struck_off`` may be set to what looks for what those have left that are known to have
+    ended; it returns at once.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Membership:
         self._operations = operations
         self._undo = tuple(undo)
         self._is_told = jobs.database.is_here
+        self.on_struck_off: Callable[[], None] = _nothing_to_do
         self._dead: set[str] = set()
         self._looks = True  # for what the dead have left
         self._stopping = threading.Event()
@@ -90,6 +95,7 @@ class Membership:
             self._servers.strike_off(server)
             self._looks = True
             self._dead.discard(server)
+            self.on_struck_off()
         self._jobs.refresh()
         if self._looks:
             self._adopt()
@@ -102,3 +108,7 @@ class Membership:
             if store.adopt():
                 # It looks at what is there, and takes it back.
                 endpoint.keep_undo_steps(store)
+
+
+def _nothing_to_do() -> None:
+    """Nobody looks for more than jobs and undo steps."""

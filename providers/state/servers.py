@@ -27,6 +27,8 @@ _SERVER = sa.Table(
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("beat", sa.BigInteger, nullable=False),
 )
+# One row: who delivers indications, as ``claimant`` names it.
+_DELIVERER = sa.Table("indication_deliverer", sa.MetaData(), sa.Column("owner", sa.Text))
 
 
 def uptime_s() -> float:
@@ -84,15 +86,22 @@ class Servers:
         with self._engine.begin() as connection:
             connection.execute(sa.delete(_SERVER).where(_SERVER.c.id == self.id))
 
+    def claimant(self) -> str:
+        """A new name for what claims something for this server, and loses it with it."""
+        return f"{self.id}/{uuid.uuid4()}"
+
     def strike_off(self, server: str) -> None:
-        """One that has ended has nothing any more."""
-        with self._engine.begin() as connection:
-            connection.execute(sa.delete(_SERVER).where(_SERVER.c.id == server))
+        """One that has ended has nothing any more, and delivers nothing."""
+        self._remove(_SERVER.c.id == server, _DELIVERER.c.owner.startswith(f"{server}/"))
 
     def strike_off_all(self) -> None:
         """Nobody is there yet."""
+        self._remove(sa.true(), sa.true())
+
+    def _remove(self, server: sa.ColumnElement[bool], owner: sa.ColumnElement[bool]) -> None:
         with self._engine.begin() as connection:
-            connection.execute(sa.delete(_SERVER))
+            connection.execute(sa.delete(_SERVER).where(server))
+            connection.execute(sa.update(_DELIVERER).where(owner).values(owner=""))
 
     def _strike_off(self, server: str, beat: int) -> None:
         is_silent = (_SERVER.c.id == server) & (_SERVER.c.beat == beat)

@@ -23,7 +23,7 @@ from boot_sectors import IDLE
 from daemons import Daemon
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.cimserver.indications.listening import listening
+from tests.cimserver.indications.listening import RawListener, listening
 from tests.system.cim import CHANGE_STATE, NAMESPACE, system_path, wait_for_system
 from tests.system.machines import domain_xml
 from tests.system.stack import Stack
@@ -83,11 +83,43 @@ class Workers:
                     break
             yield one
 
+    def _database(self) -> closing[sqlite3.Connection]:
+        """The state, where each statement is a transaction of its own."""
+        file = self.state / "virtcim.sqlite"
+        return closing(sqlite3.connect(file, timeout=DEADLINE_S, isolation_level=None))
+
     def tasks_of_jobs(self) -> list[str]:
         """The tasks that are known to carry what runs."""
-        with closing(sqlite3.connect(self.state / "virtcim.sqlite")) as database:
+        with self._database() as database:
             rows = database.execute("SELECT task_ref FROM job WHERE state = ?", (_RUNNING,))
             return [task for (task,) in rows]
+
+    @contextmanager
+    def delivering(self, job: pywbem.CIMInstanceName) -> Iterator[None]:
+        """Have indications delivered by the worker that has a job, for as long as it is there.
+
+        Its beat counts all the time, so nobody takes over since it was silent.
+        """
+        with self._database() as database:
+            uuid = str(job["InstanceID"]).rpartition(":")[2]
+            [[server]] = database.execute("SELECT server FROM job WHERE uuid = ?", (uuid,))
+            owner = f"{server}/of the test"
+            database.execute("UPDATE indication_deliverer SET owner = ?", (owner,))
+        ended = threading.Event()
+
+        def beat() -> None:
+            mine = "UPDATE indication_deliverer SET beat = beat + 1 WHERE owner = ?"
+            with self._database() as database:
+                while not ended.wait(0.2):
+                    database.execute(mine, (owner,))
+
+        beating = threading.Thread(target=beat)
+        beating.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            beating.join()
 
     @contextmanager
     def asleep(self, number: int) -> Iterator[None]:
@@ -349,6 +381,38 @@ def _shut_down(cim: pywbem.WBEMConnection, domain: libvirt.virDomain) -> pywbem.
     return job
 
 
+_OF_SYSTEMS = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem"
+
+
+@contextmanager
+def _told(workers: Workers, query: str) -> Iterator[RawListener]:
+    """A listener that is told what a query selects."""
+    made: list[pywbem.CIMInstanceName] = []
+
+    def make(class_name: str, **values: object) -> pywbem.CIMInstanceName:
+        made.append(cim.CreateInstance(pywbem.CIMInstance(class_name, values), _INTEROP))
+        return made[-1]
+
+    with listening() as listener:
+        with workers.connect() as cim:
+            make(
+                "CIM_IndicationSubscription",
+                Filter=make("CIM_IndicationFilter", Query=query, QueryLanguage="DMTF:CQL"),
+                Handler=make("CIM_ListenerDestinationCIMXML", Destination=listener.url),
+            )
+        yield listener
+        with workers.connect() as cim:
+            for one in reversed(made):
+                cim.DeleteInstance(one)
+
+
+def _is_one_story(listener: RawListener) -> None:
+    """Nothing is missing, and nothing came twice."""
+    numbers = [one.number for one in listener.got]
+    assert numbers == [*range(len(numbers))]
+    assert len(set(listener.texts)) == len(numbers)
+
+
 def test_a_worker_that_is_killed_costs_its_connections_and_nothing_else(
     deaf: libvirt.virDomain, workers: Workers
 ) -> None:
@@ -376,34 +440,37 @@ def test_a_worker_that_is_killed_costs_its_connections_and_nothing_else(
                 except pywbem.Error as error:
                     wrong.append(error)
 
-    readers = [threading.Thread(target=read_again_and_again, args=(n,)) for n in range(3)]
-    for reader in readers:
-        reader.start()
-    before = workers.pids()
-    try:
-        os.kill(before[1], signal.SIGKILL)
-        after = wait_for(
-            workers.pids, lambda now: len(now) == 2 and now[1] != before[1], "another worker"
-        )
-        assert after[2] == before[2]
-        workers.wait_ready()
-        seen = read.total()
-        wait_for(read.total, lambda now: now > seen + 3, "readers")
-    finally:
-        stopping.set()
+    with _told(workers, _OF_SYSTEMS) as listener, workers.delivering(job):
+        readers = [threading.Thread(target=read_again_and_again, args=(n,)) for n in range(3)]
         for reader in readers:
-            reader.join()
+            reader.start()
+        before = workers.pids()
+        try:
+            os.kill(before[1], signal.SIGKILL)
+            after = wait_for(
+                workers.pids, lambda now: len(now) == 2 and now[1] != before[1], "another worker"
+            )
+            assert after[2] == before[2]
+            workers.wait_ready()
+            seen = read.total()
+            wait_for(read.total, lambda now: now > seen + 3, "readers")
+        finally:
+            stopping.set()
+            for reader in readers:
+                reader.join()
+        # What it ran is the other one's now, which sees how it ends, and tells of it.
+        deaf.destroy()
+        with workers.at(2) as one:
+            wait_for(
+                lambda: int(one.GetInstance(job)["JobState"]),
+                lambda state: state == _COMPLETED,
+                "the job of the dead worker",
+            )
+        listener.wait_for(1)
+    _is_one_story(listener)
     assert not wrong
     assert max(cut_off.values(), default=0) <= 1, "each had one connection at a time"
     assert "SIGKILL" in workers.daemon.log.read_text()
-    # What it ran is the other one's now, which sees how it ends.
-    deaf.destroy()
-    with workers.at(2) as one:
-        wait_for(
-            lambda: int(one.GetInstance(job)["JobState"]),
-            lambda state: state == _COMPLETED,
-            "the job of the dead worker",
-        )
 
 
 def test_an_operation_has_ended_when_both_workers_show_what_it_did(
@@ -448,25 +515,9 @@ def test_a_job_is_cancelled_at_the_other_worker(deaf: libvirt.virDomain, workers
 
 
 def test_a_change_is_told_once(deaf: libvirt.virDomain, workers: Workers) -> None:
-    query = "SELECT * FROM CIM_InstModification WHERE SourceInstance ISA CIM_ComputerSystem"
-    with listening() as listener, workers.connect() as cim:
-        made: list[pywbem.CIMInstanceName] = []
-
-        def make(class_name: str, **values: object) -> pywbem.CIMInstanceName:
-            made.append(cim.CreateInstance(pywbem.CIMInstance(class_name, values), _INTEROP))
-            return made[-1]
-
-        make(
-            "CIM_IndicationSubscription",
-            Filter=make("CIM_IndicationFilter", Query=query, QueryLanguage="DMTF:CQL"),
-            Handler=make("CIM_ListenerDestinationCIMXML", Destination=listener.url),
-        )
+    with _told(workers, _OF_SYSTEMS) as listener:
         deaf.suspend()
         listener.wait_for(1)
         deaf.resume()
         listener.wait_for(2)
-        for one in reversed(made):
-            cim.DeleteInstance(one)
-        numbers = [one.number for one in listener.got]
-        assert numbers == [*range(len(numbers))]
-        assert len(set(listener.texts)) == len(numbers)
+    _is_one_story(listener)

@@ -105,6 +105,12 @@ class Deliverer:
         session = self._session
         return session is not None and session.is_leading
 
+    def look_again(self) -> None:
+        """Another deliverer on the database is known to have ended."""
+        session = self._session
+        if session is not None:
+            session.look_again()
+
     def wake(self, destinations: Collection[str]) -> None:
         """Something was put for these destinations by this process, and is durable."""
         session = self._session
@@ -187,6 +193,10 @@ class _Session:
         except sa.exc.SQLAlchemyError as error:
             # What was sent last is sent again, by who waits until we were silent for long enough.
             _log.warning("the state database cannot be told that we stop delivering: %s", error)
+
+    def look_again(self) -> None:
+        """As ``Deliverer.look_again``."""
+        self._woken.set()
 
     def wake(self, destinations: Collection[str]) -> None:
         """As ``Deliverer.wake``."""

@@ -2,7 +2,8 @@
 
 The owner's beat counts while there is something to send. Whoever has seen the same beat for a
 while, by a clock of its own, takes over; the owner, who may have been asleep, stops sending long
-before. Nobody's time of day matters.
+before. Nobody's time of day matters. What a server holds that is known to have ended is free at
+once (``providers.state.servers``).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Ownership:
         self._database = database
         self._patience = patience or Patience()
         self._clock = clock
-        self._name = str(uuid.uuid4())
+        self._name = str(uuid.uuid4()) if database.servers is None else database.servers.claimant()
         self._until = 0.0
         self._term = 0
         # What was last seen of another owner, and since when.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import pywbem
@@ -21,9 +23,10 @@ from tests.cimserver.indications.parties import (
 )
 from virtcim.cimserver.indications.delivery.connection import Timeouts
 from virtcim.cimserver.indications.delivery.deliverer import Deliverer
-from virtcim.cimserver.indications.delivery.ownership import Patience
+from virtcim.cimserver.indications.delivery.ownership import Ownership, Patience
 from virtcim.cimserver.indications.delivery.queue import DeliveryQueue, Outcome
 from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.several_processes import Colleagues
 
 PATIENT = Timeouts(connect_s=DEADLINE_S, attempt_s=DEADLINE_S)
 
@@ -204,6 +207,15 @@ def shared(shared_state: str, stack: ExitStack) -> tuple[StateDatabase, StateDat
     return one, two
 
 
+@pytest.fixture
+def workers(stack: ExitStack, tmp_path: Path) -> tuple[StateDatabase, StateDatabase]:
+    """The database of one server, opened by two of its workers."""
+    one, two = (StateDatabase(str(tmp_path), Colleagues(id=name)) for name in ("one", "two"))
+    stack.callback(one.close)
+    stack.callback(two.close)
+    return one, two
+
+
 def test_of_two_deliverers_on_one_database_nothing_comes_twice(
     stack: ExitStack, shared: tuple[StateDatabase, StateDatabase]
 ) -> None:
@@ -250,6 +262,32 @@ def test_another_takes_over_from_one_that_died(
     assert listener.wait_for(1) == ["0"]
 
 
+def test_another_takes_over_at_once_from_a_worker_that_is_known_to_be_dead(
+    stack: ExitStack,
+    workers: tuple[StateDatabase, StateDatabase],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dead, alive = workers
+    assert dead.servers is not None
+    assert alive.servers is not None
+    # Nobody ever looks by itself, nor takes over since somebody is silent.
+    monkeypatch.setattr("virtcim.cimserver.indications.delivery.deliverer._POLL_S", None)
+    assert Ownership(dead).hold()
+    listener = stack.enter_context(listening())
+    one = subscription("a", listener.url)
+    put(DeliveryQueue(alive), "0", to=(one,))
+    made = delivering(stack, alive, one, patience=Patience(owner_s=DEADLINE_S, heir_s=math.inf))
+    session = made.deliverer._session
+    assert session is not None
+    # It has looked.
+    made.until(lambda: session._ownership._seen[0].startswith("one/"))
+    alive.servers.strike_off("o")  # which is nobody's name
+    assert not session._ownership.hold()
+    alive.servers.strike_off(dead.servers.id)
+    made.deliverer.look_again()
+    assert listener.wait_for(1) == ["0"]
+
+
 @pytest.mark.parametrize("state", ["SQLite"], indirect=True)
 def test_after_a_death_the_next_on_the_same_directory_begins_at_once(
     stack: ExitStack, database: StateDatabase
@@ -283,7 +321,8 @@ def test_a_database_that_fails_for_a_while_costs_one_line_and_nothing_else(
         return waiting()
 
     monkeypatch.setattr(made.queue, "waiting", fails)
-    monkeypatch.setattr("virtcim.cimserver.indications.delivery.deliverer._OUTAGE_PAUSE_S", 0.01)
+    for pause in ("_OUTAGE_PAUSE_S", "_POLL_S"):
+        monkeypatch.setattr(f"virtcim.cimserver.indications.delivery.deliverer.{pause}", 0.01)
     made.tell("0", to=(one,))
     made.deliverer.start()
     stack.callback(made.deliverer.stop)
