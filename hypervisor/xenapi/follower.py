@@ -141,8 +141,10 @@ class Follower:
                     renewed = True  # the server is there; everything must be read anew
                     continue
                 # What answers there next may be another life of the server, or another master.
-                self._session.forget(session)
                 self._disconnected(exc)
+                if session and not self._stopping.is_set():
+                    self._session.give_back(session)
+                session = ""
             except Exception:  # noqa: BLE001 - the thread's boundary; it ends in a failing read
                 _log.exception("%s: following failed unexpectedly", self._name)
                 self._disconnected(_unreadable("event.from", "the inventory could not be kept"))

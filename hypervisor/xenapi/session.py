@@ -30,6 +30,7 @@ _MAX_REFERRALS = 1
 
 # XAPI lets five seconds pass before it refuses a password.
 _LOGIN_TIMEOUT_S = 20.0
+_LOGOUT_TIMEOUT_S = 2.0
 
 _BRIEF = 300
 
@@ -135,8 +136,7 @@ class XenApiSession:
         with self._lock:
             session, self._session = self._session, ""
         if session:
-            with contextlib.suppress(HypervisorError):  # the server drops idle sessions itself
-                self._exchange("session.logout", (session,), 2.0)
+            self._log_out(session)
         self._transport.close()
 
     def forget(self, session: str) -> None:
@@ -144,6 +144,19 @@ class XenApiSession:
         with self._lock:
             if self._session == session:
                 self._session = ""
+
+    def give_back(self, session: str) -> None:
+        """Log in anew before the next call, and let the server end the session, if it answers.
+
+        One that is only forgotten stays open for a day, beside one of each further attempt: they
+        crowd out those of others with the same user.
+        """
+        self.forget(session)
+        self._log_out(session)
+
+    def _log_out(self, session: str) -> None:
+        with contextlib.suppress(HypervisorError):  # the server drops idle sessions itself
+            self._exchange("session.logout", (session,), _LOGOUT_TIMEOUT_S)
 
     def _log_in(self) -> str:
         """Log in where we are; if that cannot be reached, where the administrator said.

@@ -81,6 +81,24 @@ def test_a_hypervisor_that_fails_below_the_server_is_an_error_with_its_reason(
     eventually(endpoint, lambda now: "one" in now.virtual_systems)
 
 
+def test_each_attempt_that_fails_gives_its_session_back(
+    server: XenApiServer, endpoint: XenApiEndpoint
+) -> None:
+    def refuse(*_params: object) -> object:
+        raise Refusal("HOST_OFFLINE", "OpaqueRef:host")
+
+    logins = server.calls["session.login_with_password"]
+    server.orders["event.from"] = refuse
+    server.put_vm("wakes the poll")
+    deadline = time.monotonic() + DEADLINE_S
+    while server.calls["session.login_with_password"] < logins + 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    assert len(server.sessions) <= 1
+    del server.orders["event.from"]
+    eventually(endpoint, lambda now: "one" in now.virtual_systems)
+
+
 def test_an_expired_session_is_renewed(server: XenApiServer, endpoint: XenApiEndpoint) -> None:
     logins = server.calls["session.login_with_password"]
     server.sessions.clear()
