@@ -166,7 +166,7 @@ def libvirt_through(libvirt_directory: Path, relay_path: Path) -> Iterator[Relay
 def xenapi_session(socket: Path) -> Iterator[XenAPI.Session]:
     """A session of the official XenAPI module on a Unix socket."""
     # The module writes a path with underscores instead of slashes.
-    assert "_" not in str(socket)
+    assert "_" not in str(socket), f"{socket} cannot be written so"
     session = XenAPI.Session(
         f"http://{str(socket).replace('/', '_')}/", transport=XenAPI.UDSTransport()
     )

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 import pywbem
@@ -62,9 +61,10 @@ class _Both:
 
 
 @pytest.fixture(scope="module")
-def both() -> Iterator[_Both]:
-    with TemporaryDirectory(prefix="vc") as name, ExitStack() as stack:
-        directory = Path(name)
+def both(stack_directory: Path) -> Iterator[_Both]:
+    with ExitStack() as stack:
+        directory = stack_directory / "operation"
+        directory.mkdir()
         socket = directory / "toolstack.sock"
         common = ("--listen", "http://127.0.0.1:0", "--log-format", "json")
         toolstack = stack.enter_context(
