@@ -131,6 +131,10 @@ class Stage:
             log=self._directory / "serve.log",
         )
 
+    def libvirt_memory(self) -> Memory:
+        """The memory of libvirtd, which holds the test driver with all its machines."""
+        return _memory(int((self._directory / "run" / "libvirtd.pid").read_text()))
+
     def public_server(self, *, with_passwords: bool) -> Daemon:
         """Make a `virtcim serve` over the toolstack; the caller starts it."""
         return self._public(
@@ -200,7 +204,11 @@ def count_hypervisor_calls(client: XmlRpcClient) -> HypervisorCalls:
 
 def memory_of(daemon: Daemon) -> Memory:
     """Read the memory of a running daemon from proc(5)."""
-    lines = Path(f"/proc/{daemon.pid}/status").read_text().splitlines()
+    return _memory(daemon.pid)
+
+
+def _memory(pid: int) -> Memory:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in lines)
     return Memory(now_bytes=_kibibytes(fields["VmRSS"]), peak_bytes=_kibibytes(fields["VmHWM"]))
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
-import re
 import sys
+import threading
 import time
-import urllib.request
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 
 import pywbem
 import typer
-from indication_sink import sink
+from kept import Kept, kept_by, metrics_of
+from numbered_listener import NumberedListener, numbered_listener
 from raw_clients import CimClient, RequestError, XmlRpcClient
 from report import Progress, machine, print_lines
 from stage import (
@@ -25,7 +28,6 @@ from stage import (
     Stage,
     await_hypervisor,
     await_inventory,
-    memory_of,
 )
 
 _NAMESPACE = "root/virt"
@@ -35,8 +37,9 @@ _ENDED = frozenset({7, 8, 9, 10})
 _ENABLED, _DISABLED = 2, 3
 _SYSTEMS = 20
 _LOOK_AGAIN_S = 0.05
-_JOBS = re.compile(r"^virtcim_jobs\{.*\} (.+)$", re.MULTILINE)
-_WAITING = re.compile(r"^virtcim_indications_waiting (.+)$", re.MULTILINE)
+_READ_EVERY_S = 1.0
+_PULLED = 25
+_READ = ("VirtCIM_ComputerSystem", "CIM_LogicalDevice", "VirtCIM_VirtualSystemSettingData")
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -47,11 +50,19 @@ class _Sample:
 
     cycles: int
     seconds: float
-    toolstack_bytes: int
-    server_bytes: int
-    tasks: int  # of the toolstack
-    jobs: int  # of the CIM server
+    load: float
+    toolstack: Kept
+    server: Kept
+    libvirt_bytes: int
+    tasks: int
+    sessions: int
+    objects: int  # of the toolstack, of all classes
+    jobs: int
+    enumerations: int
     waiting: int  # indications
+    told: int
+    missing: int
+    twice: int
 
 
 @app.command()
@@ -61,6 +72,7 @@ def main(
     clients: Annotated[int, typer.Option(min=1, max=64, help="Clients at once.")] = 4,
     seconds: Annotated[int, typer.Option(min=1, help="It ends after this long anyway.")] = 3600,
     jobs: Annotated[bool, typer.Option(help="Have every operation answered with a job.")] = False,
+    record: Annotated[Path | None, typer.Option(help="Also add a JSON line of each.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Define, start, stop and destroy machines through both daemons, and watch their memory.
@@ -73,7 +85,7 @@ def main(
     """
     try:
         with Progress() as progress:
-            samples = _measured(cycles, every, clients, seconds, jobs=jobs, progress=progress)
+            samples = _measured(cycles, every, clients, seconds, jobs, record, progress)
     except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(1) from error
@@ -88,43 +100,54 @@ def main(
 
 def _line(one: _Sample) -> str:
     return (
-        f"{one.cycles} cycles, {one.seconds:.0f} s: toolstack {one.toolstack_bytes / 1e6:.1f} MB, "
-        f"{one.tasks} tasks; serve {one.server_bytes / 1e6:.1f} MB, {one.jobs} jobs, "
-        f"{one.waiting} indications wait"
+        f"{one.cycles} cycles, {one.seconds:.0f} s: "
+        f"toolstack {one.toolstack.memory_bytes / 1e6:.1f} MB, {one.tasks} tasks, "
+        f"{one.sessions} sessions, {one.objects} objects, "
+        f"{one.toolstack.threads} threads, {one.toolstack.descriptors} descriptors, "
+        f"{one.toolstack.files_bytes / 1e6:.1f} MB of state; "
+        f"serve {one.server.memory_bytes / 1e6:.1f} MB, {one.jobs} jobs, "
+        f"{one.server.threads} threads, {one.server.descriptors} descriptors, "
+        f"{one.server.files_bytes / 1e6:.1f} MB of state, {one.waiting} indications wait; "
+        f"{one.told} told, {one.missing} missing, {one.twice} twice; "
+        f"libvirtd {one.libvirt_bytes / 1e6:.1f} MB"
     )
 
 
 def _measured(
-    cycles: int, every: int, clients: int, seconds: int, *, jobs: bool, progress: Progress
+    cycles: int,
+    every: int,
+    clients: int,
+    seconds: int,
+    jobs: bool,
+    record: Path | None,
+    progress: Progress,
 ) -> list[_Sample]:
     progress.step("starting both daemons")
     with ExitStack() as stack:
         stage = stack.enter_context(Stage(_SYSTEMS))
-        port, _ = stack.enter_context(sink())
+        listener = stack.enter_context(numbered_listener())
         toolstack = stage.start_toolstack()
         with XmlRpcClient(stage.toolstack_url) as client:
             await_hypervisor(client)
+            client.call("session.logout")
         server = stage.cim_server()
         if jobs:
             server.arguments += ("--job-after", "0")
         stack.enter_context(server)
         with CimClient(server.url) as cim:
             await_inventory(cim, _NAMESPACE)
-        _subscribe(server, port)
+        _subscribe(server, listener.port)
+        stack.enter_context(_pulling(server.url))
         began = time.monotonic()
         samples: list[_Sample] = []
 
         def look(done: int) -> None:
-            sample = _Sample(
-                cycles=done,
-                seconds=time.monotonic() - began,
-                toolstack_bytes=memory_of(toolstack).now_bytes,
-                server_bytes=memory_of(server).now_bytes,
-                tasks=_tasks(stage.toolstack_url),
-                **_kept(server.url),
-            )
+            sample = _sample(stage, toolstack, server, listener, done, time.monotonic() - began)
             samples.append(sample)
             progress.step(_line(sample))
+            if record is not None:
+                with record.open("a") as file:
+                    file.write(f"{json.dumps(asdict(sample))}\n")
 
         look(0)
         load = _Load(server.url, clients, began + seconds)
@@ -134,6 +157,57 @@ def _measured(
                 break
             look(done + many)
         return samples
+
+
+def _sample(
+    stage: Stage,
+    toolstack: Daemon,
+    server: Daemon,
+    listener: NumberedListener,
+    cycles: int,
+    seconds: float,
+) -> _Sample:
+    below, above = metrics_of(stage.toolstack_url), metrics_of(server.url)
+    told = listener.told().values()
+    return _Sample(
+        cycles=cycles,
+        seconds=seconds,
+        load=os.getloadavg()[0],
+        toolstack=kept_by(toolstack),
+        server=kept_by(server),
+        libvirt_bytes=stage.libvirt_memory().now_bytes,
+        tasks=below.total("virtcim_objects", 'class="task"'),
+        sessions=below.total("virtcim_sessions"),
+        objects=below.total("virtcim_objects"),
+        jobs=above.total("virtcim_jobs"),
+        enumerations=above.total("virtcim_open_enumerations"),
+        waiting=above.total("virtcim_indication_queue_deliveries"),
+        told=sum(one.arrived for one in told),
+        missing=sum(one.missing for one in told),
+        twice=sum(one.twice for one in told),
+    )
+
+
+@contextmanager
+def _pulling(url: str) -> Iterator[None]:
+    """A reader that pulls all devices and settings in small pieces, once a second."""
+    ended = threading.Event()
+
+    def read() -> None:
+        with pywbem.WBEMConnection(url, None, default_namespace=_NAMESPACE) as cim:
+            while not ended.wait(_READ_EVERY_S):
+                for class_name in _READ:
+                    pulled = cim.OpenEnumerateInstances(class_name, MaxObjectCount=_PULLED)
+                    while not pulled.eos:
+                        pulled = cim.PullInstancesWithPath(pulled.context, _PULLED)
+
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read)
+        try:
+            yield
+        finally:
+            ended.set()
+            reader.result()
 
 
 def _subscribe(server: Daemon, port: int) -> None:
@@ -151,23 +225,6 @@ def _subscribe(server: Daemon, port: int) -> None:
                 QueryLanguage="DMTF:CQL",
             )
             made("CIM_IndicationSubscription", Filter=selecting, Handler=destination)
-
-
-def _tasks(url: str) -> int:
-    with XmlRpcClient(url) as client:
-        count = len(client.call("task.get_all"))
-        client.call("session.logout")
-        return count
-
-
-def _kept(url: str) -> dict[str, int]:
-    """What the CIM server counts of what it keeps."""
-    with urllib.request.urlopen(f"{url.removesuffix('/cimom')}/metrics", timeout=60) as reply:
-        text = reply.read().decode()
-    return {
-        "jobs": sum(int(float(count)) for count in _JOBS.findall(text)),
-        "waiting": sum(int(float(count)) for count in _WAITING.findall(text)),
-    }
 
 
 class _Load:
