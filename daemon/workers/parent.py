@@ -196,6 +196,8 @@ class _Supervisor:
                 # A worker says itself why it cannot start.
                 _log.error("worker %d %s before it was ready", number, how)
                 self._failed = True
+                # At once: nobody has been served yet, and others may hang as they start.
+                self._stop()
                 self._stop()
                 return
             failures = 0 if loop.time() - began_s > _HEALTHY_S else failures + 1

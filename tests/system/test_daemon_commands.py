@@ -9,16 +9,19 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import pywbem
 import requests
+import sqlalchemy as sa
 import XenAPI
 from daemons import Daemon
 
 from tests.system.stack import xenapi_session
+from virtcim.providers.state.database import StateDatabase
 
 _TIMEOUT_S = 120.0
 _NOWHERE = "xapi+unix:///nonexistent/toolstack.sock"
@@ -121,6 +124,18 @@ def test_it_can_be_started_again_after_a_crash(
     daemon.kill()
     daemon.start()
     assert daemon.stop() == 0
+
+
+def test_workers_that_cannot_start_say_why_and_leave_nothing(short_path: Path) -> None:
+    state = short_path / "state"
+    with closing(StateDatabase(str(state))) as database, database.engine.begin() as connection:
+        connection.execute(sa.text("DROP TABLE job"))  # at which the parent does not look
+    said = refused(_SERVE, short_path, "--listen", "http://127.0.0.1:0", "--workers", "2")
+    assert re.search(rf"\nerror: the state cannot be .*{state}/virtcim.*: no such table: job", said)
+    assert re.search(r"worker \d \(process \d+\) ended with status 1 before it was ready", said)
+    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            assert str(state).encode() not in command_line.read_bytes()
 
 
 def test_an_unknown_option_is_named(command: Command, short_path: Path) -> None:

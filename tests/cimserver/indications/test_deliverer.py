@@ -216,13 +216,23 @@ def workers(stack: ExitStack, tmp_path: Path) -> tuple[StateDatabase, StateDatab
     return one, two
 
 
-def test_of_two_deliverers_on_one_database_nothing_comes_twice(
+def test_of_two_servers_on_one_database_nothing_comes_twice(
     stack: ExitStack, shared: tuple[StateDatabase, StateDatabase]
 ) -> None:
+    _one_of_both_delivers(stack, shared)
+
+
+def test_of_two_workers_of_one_server_nothing_comes_twice(
+    stack: ExitStack, workers: tuple[StateDatabase, StateDatabase]
+) -> None:
+    _one_of_both_delivers(stack, workers)
+
+
+def _one_of_both_delivers(stack: ExitStack, both: tuple[StateDatabase, StateDatabase]) -> None:
     listener = stack.enter_context(listening())
     one = subscription("a", listener.url)
     patience = Patience(owner_s=DEADLINE_S, heir_s=2 * DEADLINE_S)
-    servers = [delivering(stack, database, one, patience=patience) for database in shared]
+    servers = [delivering(stack, database, one, patience=patience) for database in both]
     for number in range(100):
         servers[number % 2].tell(str(number), to=(one,))
     assert listener.wait_for(100) == [str(number) for number in range(100)]
