@@ -91,6 +91,33 @@ def test_a_domain_that_cannot_be_described_is_shown_with_what_is_known(
         session("close")()
 
 
+def test_what_was_odd_about_a_domain_is_forgotten_with_it(
+    host: Host, session: XenAPI.Session, odd: list[Odd], caplog: pytest.LogCaptureFixture
+) -> None:
+    def lives(*, wanted: bool) -> None:
+        reconcile(host)
+        there = domain_uuid("rests")
+        known = session.xenapi.VM.get_all_records
+        wait_for(
+            session,
+            ["vm"],
+            lambda: any(one["uuid"] == there for one in known().values()) == wanted,
+            "the machine",
+        )
+
+    odd.append(of(domain_uuid("rests"), "XMLDesc", not_utf_8))
+    description = host.libvirt.lookupByName("rests").XMLDesc(0)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            # What has not been seen is not odd.
+            host.libvirt.lookupByName("rests").undefine()
+            lives(wanted=False)
+            host.libvirt.defineXML(description)
+            lives(wanted=True)
+    said = [record for record in caplog.records if "its description" in record.getMessage()]
+    assert len(said) == 2
+
+
 def test_a_domain_that_becomes_odd_keeps_what_was_known(
     host: Host, session: XenAPI.Session, odd: list[Odd]
 ) -> None:

@@ -367,27 +367,26 @@ class Inventory:
                 self._known_devices.forget(uuid)
                 self._details.put(uuid, None)
                 self.history.forget(uuid)
-            if view is not None:
+                self._oddities.note(DOMAIN, uuid, uuid, "")
+            else:
                 self._oddities.note(DOMAIN, uuid, view.config.name, view.problem)
             self._published(DOMAIN, uuid, lambda: self._observer.domain_changed(uuid, old, view))
 
     def put_pool(self, uuid: str, view: PoolView | None) -> None:
         """Take how a storage pool is now; None: it is gone. Called with ``lock`` held."""
         old = _replace(self.pools, uuid, view)
-        if view is not None:
-            self._oddities.note(POOL, uuid, view.name, view.problem)
-            before = {} if old is None else {volume.name: volume.problem for volume in old.volumes}
-            for volume in view.volumes:
-                if volume.problem or before.get(volume.name):
-                    name = f"{view.name}/{volume.name}"
-                    self._oddities.note("volume", name, name, volume.problem)
+        known = ("", "") if view is None else (view.name, view.problem)
+        self._oddities.note(POOL, uuid, *known)
+        now = _odd_volumes(view)
+        for name in sorted(_odd_volumes(old).keys() | now.keys()):
+            self._oddities.note("volume", name, name, now.get(name, ""))
         self._published(POOL, uuid, lambda: self._observer.pool_changed(uuid, old, view))
 
     def put_network(self, uuid: str, view: NetworkView | None) -> None:
         """Take how a network is now; None: it is gone. Called with ``lock`` held."""
         old = _replace(self.networks, uuid, view)
-        if view is not None:
-            self._oddities.note(NETWORK, uuid, view.name, view.problem)
+        known = ("", "") if view is None else (view.name, view.problem)
+        self._oddities.note(NETWORK, uuid, *known)
         self._published(NETWORK, uuid, lambda: self._observer.network_changed(uuid, old, view))
 
     def _put_host(self, view: HostView) -> None:
@@ -412,6 +411,13 @@ class Inventory:
         """Note that an object is not shown, as no record can be made of it."""
         problem = f"{kind} {uuid} is not shown: no record can be made of it ({error!r:.200})"
         self._oddities.leave_out(kind, uuid, problem)
+
+
+def _odd_volumes(pool: PoolView | None) -> Mapping[str, str]:
+    """What is odd about the volumes of a pool, by the names that the log calls them."""
+    if pool is None:
+        return {}
+    return {f"{pool.name}/{one.name}": one.problem for one in pool.volumes if one.problem}
 
 
 def _replace(views: dict[str, _View], uuid: str, view: _View | None) -> _View | None:
