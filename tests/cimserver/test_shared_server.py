@@ -35,12 +35,16 @@ _NAMES = intrinsic("EnumerateInstanceNames", ClassName='<CLASSNAME NAME="VirtCIM
 def _sent(server: Served, source: str, body: str) -> socket.socket:
     """A connection on which a request was sent."""
     sock = server.connect(source)
-    sock.sendall(
+    sock.sendall(_request(body))
+    return sock
+
+
+def _request(body: str) -> bytes:
+    return (
         b"POST /cimom HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCIMOperation: MethodCall\r\n"
         b"Content-Type: application/xml; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s"
         % (len(body), body.encode())
     )
-    return sock
 
 
 def _asked(server: Served, source: str, body: str) -> bytes:
@@ -133,6 +137,23 @@ def test_who_has_taken_all_places_that_he_gets_is_refused_and_nobody_else(
         endpoint.gate.set()
         assert [_status(one.result(DEADLINE_S)) for one in greedy] == 3 * [200]
     assert application.load.refused == 1
+
+
+def test_a_place_is_taken_when_a_request_is_complete_and_given_back_with_its_answer(
+    endpoint: SimulatedEndpoint, start: Start
+) -> None:
+    populate(endpoint, range(10))
+    application, server = start(concurrent_requests=2)
+    with ExitStack() as stack:
+        for _ in range(4):
+            incomplete = stack.enter_context(server.connect(_GOOD))
+            incomplete.sendall(_request(_NAMES)[:-1])
+            # Nobody takes the answer.
+            unread = stack.enter_context(_sent(server, _GOOD, _ALL))
+            assert _status(unread.recv(100, socket.MSG_PEEK)) == 200
+            wait_for(lambda: application.load.requests == 0)
+        assert _status(_asked(server, _GOOD, _NAMES)) == 200
+    assert application.load.refused == 0
 
 
 def test_who_waits_too_long_for_his_turn_is_refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.daemon.limited_daemon import is_closed, limited_daemon, status_of
+from virtcim.daemon.descriptors import raise_limit
 
 _POST = b"POST / HTTP/1.1\r\nHost: x\r\n"
 # Nothing ends for this reason while a test runs.
@@ -129,6 +131,26 @@ def test_a_reply_that_is_taken_slowly_arrives() -> None:
             while piece := sock.recv(100_000):
                 size += len(piece)
         assert size > 50_000_000
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "taken"),
+    [
+        (1024, 4096, 4096),
+        (1024, 1_000_000, 65_536),
+        (1024, resource.RLIM_INFINITY, 65_536),
+        (4096, 4096, None),
+        (100_000, 200_000, None),
+    ],
+)
+def test_as_many_descriptors_are_taken_as_the_system_gives(
+    soft: int, hard: int, taken: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda _, limits: asked.append(limits))
+    assert raise_limit() == (taken or min(soft, 65_536))
+    assert asked == ([] if taken is None else [(taken, hard)])
 
 
 def test_there_are_never_more_connections_than_descriptors_for_them() -> None:

@@ -14,7 +14,7 @@ import pytest
 from virtcim.daemon.passwords import HashedPassword
 from virtcim.daemon.roles import EVERYTHING, NOTHING
 from virtcim.daemon.users import FIRST_USER, Users, UsersError, open_users
-from virtcim.daemon.users_file import User, change_users, read_users
+from virtcim.daemon.users_file import User, change_users, read_users, write_private
 
 _OPEN_WITHOUT_SPACE = """
 import resource, signal, sys
@@ -211,6 +211,23 @@ def test_a_full_disk_leaves_nothing_behind(users_path: Path) -> None:
     assert list(users_path.parent.iterdir()) == []
     users = open_users(users_path, lambda _: None)
     assert users.verify(FIRST_USER, _password(users_path))
+
+
+def test_what_is_written_is_on_the_disk_before_it_takes_the_place_of_what_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "users"
+    write_private(path, "old\n")
+    at_that_moment: list[tuple[str, str]] = []
+
+    def noted(descriptor: int) -> None:
+        written = Path(f"/proc/self/fd/{descriptor}").read_text()
+        at_that_moment.append((path.read_text(), written))
+
+    monkeypatch.setattr(os, "fsync", noted)
+    write_private(path, "new\n")
+    assert at_that_moment == [("old\n", "new\n")]
+    assert path.read_text() == "new\n"
 
 
 def test_a_user_of_before_there_were_roles_may_do_everything(users_path: Path) -> None:

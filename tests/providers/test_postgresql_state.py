@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -73,6 +74,19 @@ def test_a_newer_version_is_refused_and_left_alone(
     postgresql.execute(f"UPDATE schema_version SET version = {len(STEPS) + 1}", name)
     with pytest.raises(StateError, match="was made by a newer version of virtcim"):
         StateDatabase(postgresql_url)
+
+
+def test_a_computer_that_vanishes_is_given_up_after_ten_seconds_by_either_end(
+    postgresql_url: str,
+) -> None:
+    with closing(StateDatabase(postgresql_url)) as database, database.reading() as connection:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, psycopg.Connection)
+        asked = driver.info.get_parameters()
+    names = ("keepalives_idle", "keepalives_interval", "keepalives_count", "tcp_user_timeout")
+    assert [asked[name] for name in names] == ["4", "2", "3", "10000"]
+    for name, value in zip(names[:3], ("4", "2", "3"), strict=True):
+        assert f"tcp_{name}={value}" in asked["options"]
 
 
 def test_both_ways_to_write_the_url_name_the_same_database(postgresql_url: str) -> None:
