@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable
 
 import h11
 
@@ -22,7 +23,7 @@ _AMBIGUOUS = BodyRefused(400, "a request must say in one way how long it is")
 def ending_waits(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
     """Tell requests that wait (long polls) that their client is gone as soon as we stop."""
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         body_complete = False
 
         async def receive_or_stop() -> Message:
@@ -40,7 +41,7 @@ def ending_waits(app: ASGIApp, stopping: asyncio.Event) -> ASGIApp:
                 stopped.cancel()
                 received.cancel()
 
-        await app(scope, receive_or_stop, send)
+        return app(scope, receive_or_stop, send)
 
     return serve
 
@@ -56,27 +57,35 @@ def guarded(app: ASGIApp, answers: Counter[int] | None = None) -> ASGIApp:
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         refused = False
+        head: Message | None = None
         connection = connection_of(scope)
         number = begin_request(scope).number.encode("ascii")
 
         async def send_unless_refused(message: Message) -> None:
-            nonlocal refused
+            nonlocal refused, head
+            if message["type"] == "http.response.start":
+                # It goes with the first piece of the body.
+                head = message
+                return
             if refused:
                 return
-            if message["type"] == "http.response.start":
-                headers = [*message.get("headers", ()), (HEADER, number)]
-                message = {**message, "headers": headers}
+            body = message.get("body", b"")
+            if head is not None:
+                begun, head = head, None
+                status, headers = begun["status"], [*begun.get("headers", ()), (HEADER, number)]
                 if answers is not None:
-                    answers[message["status"]] += 1
-            try:
-                await send(message)
-            except h11.LocalProtocolError:
-                if message["type"] != "http.response.start":
-                    raise
-                refused = True
-            else:
-                if connection is not None:
-                    connection.sent_bytes += len(message.get("body", b""))
+                    answers[status] += 1
+                is_whole = not message.get("more_body")
+                if is_whole and connection and connection.send_whole(scope, status, headers, body):
+                    return
+                try:
+                    await send({**begun, "headers": headers})
+                except h11.LocalProtocolError:
+                    refused = True
+                    return
+            await send(message)
+            if connection is not None:
+                connection.sent_bytes += len(body)
 
         if (refusal := _refusal(scope)) is None:
             await app(scope, receive, send_unless_refused)
