@@ -17,6 +17,7 @@ from virtcim.providers import ClassModel, ErrorCode, failure, failure_of
 
 __all__ = ["Deed", "Guard", "shown_values"]
 
+_MOST_GRANTED = 256
 _ADMINISTERS = Permission(role=Role.ADMINISTER, changes=True)
 
 
@@ -46,6 +47,7 @@ class Guard:
         self._audit = audit
         self._namespaces = namespaces
         self._methods = methods
+        self._granted: set[tuple[str, str]] = set()
 
     @property
     def administers_all(self) -> bool:
@@ -84,7 +86,13 @@ class Guard:
 
     def require_operation(self, name: str, namespace: str) -> None:
         """Raise CimError unless the requester may use an intrinsic operation in a namespace."""
+        asked = name, namespace
+        if asked in self._granted:
+            return
         self.require(OPERATIONS.get(name.lower()), namespace, name)
+        # What the requester may do never changes; clients spell both in many ways.
+        if len(self._granted) < _MOST_GRANTED:
+            self._granted.add(asked)
 
     @contextmanager
     def writing(

@@ -6,7 +6,7 @@ DSP0200 "CIMOperation", "CIMMethod" and "CIMObject".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -38,6 +38,12 @@ _MEDIA_TYPE = (b"content-type", b'application/xml; charset="utf-8"')
 _RESPONSE_HEADERS: Headers = ((b"cimoperation", b"MethodResponse"), _MEDIA_TYPE)
 
 
+@lru_cache(maxsize=64)
+def _cim_text(value: bytes) -> str:
+    """The value of a CIM header, of which a client sends a few."""
+    return unquote(value.decode("latin-1").strip())
+
+
 class Head:
     """The headers of one request, names in lower case; of one that is there twice the first.
 
@@ -46,20 +52,19 @@ class Head:
 
     __slots__ = ("_headers", "prefix")
 
-    def __init__(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self._headers: dict[bytes, bytes] = {}
-        for name, value in headers:
-            self._headers.setdefault(name, value)
+    def __init__(self, headers: Headers) -> None:
+        self._headers = dict(reversed(headers))
         self.prefix = b""
 
     def get(self, name: bytes) -> str:
         """The value of a header, empty where it is not there."""
-        return self._headers.get(name, b"").decode("latin-1")
+        value = self._headers.get(name)
+        return "" if value is None else value.decode("latin-1")
 
     def cim(self, name: bytes) -> str | None:
         """The value of a CIM header, None where it is not there."""
         value = self._headers.get(self.prefix + name)
-        return None if value is None else unquote(value.decode("latin-1").strip())
+        return None if value is None else _cim_text(value)
 
     def extend(self) -> None:
         """Find the prefix of M-POST. Raises HttpProblem."""

@@ -39,20 +39,21 @@ async def send_answer(
     taken counts as its own; nothing more is written for one that has gone, and never much more
     than ``held_bytes`` ahead.
     """
-    pieces, rest = deque(answer.pieces), answer.rest
-    size = sum(map(len, pieces))
+    rest = answer.rest
+    size = sum(map(len, answer.pieces))
     sent = list(headers)
     if rest is None:
         sent.append((b"content-length", b"%d" % size))
     if answer.language:
         sent.append((b"content-language", answer.language.encode("ascii")))
     connection = exchange.connection
-    if rest is None and len(pieces) == 1 and size <= _COUNTED_BYTES:
+    if rest is None and len(answer.pieces) == 1 and size <= _COUNTED_BYTES:
         await send({"type": "http.response.start", "status": 200, "headers": sent})
-        await send({"type": "http.response.body", "body": pieces[0]})
+        await send({"type": "http.response.body", "body": answer.pieces[0]})
         if connection is not None and not connection.has_ended and connection.unsent_bytes:
             await exchange.held.until_taken(connection)
         return
+    pieces = deque(answer.pieces)
     # What was sent is forgotten here and is to be forgotten there.
     del answer
     held = exchange.held

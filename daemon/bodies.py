@@ -50,17 +50,28 @@ async def read_body(
 
     One that comes in pieces is ``held`` meanwhile, and afterwards; it is read as there is room.
     """
+    connection = connection_of(scope)
+    if connection is not None and connection.has_whole_body(scope):
+        # As nearly always: nothing is waited for, and nothing has to be held.
+        message = await receive()
+        if len(whole := _body_of(message)) > most_bytes:
+            raise _too_long(most_bytes)
+        return whole
     body = _Body(scope, receive, most_bytes, timeout_s, held)
-    message = await body.receive()
     pieces: list[bytes] = []
     while True:
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        piece = message.get("body", b"")
-        if not message.get("more_body"):
-            return b"".join((*pieces, piece)) if pieces else piece
-        pieces.append(piece)
         message = await body.receive()
+        pieces.append(_body_of(message))
+        if not message.get("more_body"):
+            return b"".join(pieces)
+
+
+def _body_of(message: Message) -> bytes:
+    """What arrives with a message. Raises ClientGone."""
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    body: bytes = message.get("body", b"")
+    return body
 
 
 def bounded_bodies(
@@ -168,7 +179,7 @@ class _Body:
         size, before = len(message.get("body", b"")), self._size
         self._size += size
         if self._size > self._most_bytes:
-            raise self._too_long()
+            raise _too_long(self._most_bytes)
         self._complete = not message.get("more_body")
         if self._held is not None and (before or not self._complete):
             self._held.hold_further(self._held_factor * size)
@@ -200,11 +211,12 @@ class _Body:
         for name, value in self._scope["headers"]:
             if name == b"content-length":
                 if value.isdigit() and int(value[:_DIGITS]) > self._most_bytes:
-                    raise self._too_long()
+                    raise _too_long(self._most_bytes)
                 return
 
-    def _too_long(self) -> BodyRefused:
-        return BodyRefused(413, f"a message has at most {self._most_bytes} bytes")
+
+def _too_long(most_bytes: int) -> BodyRefused:
+    return BodyRefused(413, f"a message has at most {most_bytes} bytes")
 
 
 async def refuse(send: Send, refusal: BodyRefused) -> None:

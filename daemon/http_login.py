@@ -16,6 +16,7 @@ from virtcim.daemon.roles import EVERYTHING, Rights
 
 __all__ = ["HttpLogin", "LoginRefused"]
 
+_MOST_KNOWN = 1024
 _REALM = 'Basic realm="virtcim"'
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
@@ -52,13 +53,14 @@ class HttpLogin:
         self._knows = knows
         self._rights = rights
         self._arrivals = Arrivals(came)
+        self._known: dict[tuple[str, str], Requester] = {}
         self._refused = refused
 
     async def requester(self, scope: Scope, authorization: str) -> Requester:
         """Who makes a request with this header. Raises LoginRefused."""
         peer = peer_of(scope)
         if self._authenticator is None:
-            return Requester(rights=EVERYTHING, peer=peer)
+            return self._requester_of("", EVERYTHING, peer)
         named = certificate_user(scope)
         if named is None:
             by, user = "password", await self._by_password(self._authenticator, authorization, peer)
@@ -69,7 +71,16 @@ class HttpLogin:
             raise LoginRefused(403, "the client certificate names no user that is known here")
         note_user(user)
         self._arrivals.note(user, peer, by)
-        return Requester(user=user, rights=self._rights(user), peer=peer)
+        return self._requester_of(user, self._rights(user), peer)
+
+    def _requester_of(self, user: str, rights: Rights, peer: str) -> Requester:
+        """Who asks: the same object as before where nothing else may be done by him."""
+        found = self._known.get((user, peer))
+        if found is None or found.rights is not rights:
+            if len(self._known) >= _MOST_KNOWN:
+                self._known.clear()
+            found = self._known[user, peer] = Requester(user=user, rights=rights, peer=peer)
+        return found
 
     async def _by_password(self, authenticator: BasicAuthenticator, header: str, peer: str) -> str:
         user = authenticator.remembered(header)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Awaitable
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -23,13 +24,12 @@ _MOST_REMEMBERED = 256
 def only_local_hosts(app: ASGIApp) -> ASGIApp:
     """Refuse what comes over TCP with a Host or an Origin other than this machine: 421 and 403."""
 
-    async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+    def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and _is_tcp(scope):
             for name, value in scope["headers"]:
                 if name in _HEADERS and not _is_here(value, origin=name == b"origin"):
-                    await _refuse(send, name, value)
-                    return
-        await app(scope, receive, send)
+                    return _refuse(send, name, value)
+        return app(scope, receive, send)
 
     return serve
 

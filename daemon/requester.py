@@ -14,9 +14,11 @@ LOCAL = "unix"
 """How the peer begins of whoever comes by a Unix socket; his account follows where it is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Requester:
     """The user, empty where nobody logs in, what he may do, and where he comes from.
+
+    Compares by identity, so that what is worked out for one is found again quickly.
 
     ``peer`` is what ``peer_of`` gives.
     """

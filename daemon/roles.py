@@ -89,10 +89,13 @@ class Rights:
 
     def role(self, scope: str) -> Role | None:
         """The greatest role in a scope, None where there is none."""
-        return max(
-            (one.role for one in self.grants if _pattern(one.scopes).fullmatch(scope)),
-            default=None,
-        )
+        # Asked with each request, mostly of one grant everywhere.
+        greatest: Role | None = None
+        for one in self.grants:
+            is_greater = greatest is None or one.role > greatest
+            if is_greater and (one.scopes == "*" or _pattern(one.scopes).fullmatch(scope)):
+                greatest = one.role
+        return greatest
 
     def may(self, needed: Role, scope: str) -> bool:
         """Whether they hold a role in a scope, or a greater one."""

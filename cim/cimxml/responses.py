@@ -58,6 +58,12 @@ def response_message(request: Request, reply: Reply, *, held_bytes: int) -> Answ
     result: Iterable[bytes] = () if reply.result is None else reply.result
     if reply.result is not None and not isinstance(request, MethodCall):
         # An empty element needs its end tag: wbemcli cannot read it without.
+        if isinstance(result, list) and len(result) == 1 and not reply.outputs:
+            # One instance: nothing is to be cut in pieces, unless it is very long.
+            head, tail = _around(request)
+            whole = b"".join((head, b"<IRETURNVALUE>", *result, b"</IRETURNVALUE>", tail))
+            if len(whole) < min(_PIECE_BYTES, held_bytes):
+                return Answer(pieces=(whole,))
         result = chain((b"<IRETURNVALUE>",), result, (b"</IRETURNVALUE>",))
     outputs = (output.encode() for output in reply.outputs)
     pieces = _message(request, chain(result, outputs))
@@ -93,14 +99,19 @@ def output_parameter(name: str, type_name: str, value: str, *, is_embedded: bool
     return f'<PARAMVALUE NAME="{name}" PARAMTYPE="{type_name}"{embedded}>{value}</PARAMVALUE>'
 
 
-def _message(request: Request, parts: Iterable[bytes]) -> Iterator[bytes]:
+def _around(request: Request) -> tuple[bytes, bytes]:
+    """What stands before and after what an operation gave."""
     kind = "METHODRESPONSE" if isinstance(request, MethodCall) else "IMETHODRESPONSE"
     head = _HEAD.format(
         id=escape_attribute(request.message_id), kind=kind, name=escape_attribute(request.name)
     )
-    tail = _TAIL.format(kind=kind).encode()
+    return head.encode(), _TAIL.format(kind=kind).encode()
+
+
+def _message(request: Request, parts: Iterable[bytes]) -> Iterator[bytes]:
+    head, tail = _around(request)
     # Several at a time: a list of thousands is long since written, and only put together.
-    waiting = chain((head.encode(),), parts, (tail,))
+    waiting = chain((head,), parts, (tail,))
     piece: list[bytes] = []
     size = 0
     while further := [*islice(waiting, _PARTS_AT_ONCE)]:

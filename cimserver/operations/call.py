@@ -63,16 +63,17 @@ class Services:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """One call: who asks, in which namespace (spelled as it is declared).
+    """Who asks, in which namespace (spelled as it is declared); the same for all of his calls.
 
     ``providers`` are those for the reader's language, and show and do what he may see and do; what
-    else changes something goes through ``guard``.
+    else changes something goes through ``guard``. ``reader`` reads paths of the namespace.
     """
 
     services: Services
     providers: ProviderBoundary
     namespace: str
     guard: Guard
+    reader: ValueReader
 
     @property
     def principal(self) -> str:

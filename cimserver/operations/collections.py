@@ -62,13 +62,19 @@ _ASSOCIATORS: dict[str, ParameterKind] = {
 _REFERENCES: dict[str, ParameterKind] = {"ResultClass": "class", "Role": "string"}
 
 
+_EVERYTHING = Selection()
+
+
 def selection(context: Context, arguments: Arguments, as_class: str = "") -> Selection:
     """What of the instances the client wants to see; names that no class declares are ignored."""
     wanted = arguments.names("PropertyList")
+    class_origin = arguments.flag("IncludeClassOrigin", default=False)
+    if wanted is None and not (as_class or class_origin):
+        return _EVERYTHING
     return Selection(
         property_list=None if wanted is None else wanted & context.services.property_names,
         as_class=as_class,
-        class_origin=arguments.flag("IncludeClassOrigin", default=False),
+        class_origin=class_origin,
     )
 
 

@@ -44,6 +44,7 @@ __all__ = ["OPERATIONS", "Operations"]
 _log = logging.getLogger(__name__)
 
 _SHOWN_NAME = 80
+_MOST_CONTEXTS = 256
 # sblim clients (wbemcli, sfcc) give every message this number.
 _SBLIM_MESSAGE_ID = "4711"
 
@@ -113,6 +114,8 @@ class Operations:
             property_names=schema.property_names,
             subscriptions=subscriptions,
         )
+        # The same requesters ask again and again.
+        self._context = lru_cache(_MOST_CONTEXTS)(self._new_context)
 
     @property
     def open_enumerations(self) -> int:
@@ -181,6 +184,19 @@ class Operations:
             self.measures.note(request.name, began_s, error)
             return self._error(request, error.in_language(language), user_agent)
 
+    def _new_context(
+        self, requester: Requester, namespace: str, providers: ProviderBoundary
+    ) -> Context:
+        services = self._services
+        guard = Guard(requester, services.schema, self._audit, services.providers.namespaces)
+        return Context(
+            services=services,
+            providers=GuardedProviders(providers, guard, services.subscriptions),
+            namespace=namespace,
+            guard=guard,
+            reader=ValueReader(services.declarations, namespace),
+        )
+
     def _error(self, request: Request, error: CimError, user_agent: str) -> Answer:
         """The sblim clients cannot read the instances of an error.
 
@@ -197,16 +213,9 @@ class Operations:
             raise CimError(
                 StatusCode.INVALID_NAMESPACE, f"there is no namespace {shown(request.namespace)}"
             )
-        services = self._services
-        guard = Guard(requester, services.schema, self._audit, services.providers.namespaces)
-        context = Context(
-            services=services,
-            providers=GuardedProviders(
-                services.providers.in_language(language), guard, services.subscriptions
-            ),
-            namespace=namespace,
-            guard=guard,
-        )
+        providers = self._services.providers.in_language(language)
+        # The checker does not take a protocol for hashable.
+        context = self._context(requester, namespace, providers)  # type: ignore[arg-type]
         try:
             if isinstance(request, MethodCall):
                 return invoke_method(context, request)
@@ -216,9 +225,8 @@ class Operations:
                     StatusCode.NOT_SUPPORTED,
                     f"the operation {shown(request.name)} is not supported",
                 )
-            guard.require_operation(request.name, namespace)
-            reader = ValueReader(services.declarations, namespace)
-            arguments = Arguments(request, operation, reader)
+            context.guard.require_operation(request.name, namespace)
+            arguments = Arguments(request, operation, context.reader)
             if at_once and not context.providers.reads_at_once(arguments.path(operation.around)):
                 return None
             return operation.run(context, arguments)

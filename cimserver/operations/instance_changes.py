@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from virtcim.cim.cimxml.paths import instance_name
 from virtcim.cim.cimxml.responses import Reply
-from virtcim.cim.cimxml.values import ValueReader, shown
+from virtcim.cim.cimxml.values import shown
 from virtcim.cim.path_text import path_text
 from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode
 from virtcim.cimserver.errors import invalid_parameter
@@ -52,7 +52,7 @@ def _set_property(context: Context, arguments: Arguments) -> Reply:
     declared = declarations.properties(path.class_name).get(name.lower())
     if declared is None:
         raise _no_property(path.class_name, name)
-    value = arguments.value("NewValue", declared, ValueReader(declarations, context.namespace))
+    value = arguments.value("NewValue", declared, context.reader)
     given = Record(path.class_name, {declared.name: value}, path)
     return _modify(context, "SetProperty", given, frozenset({declared.name.lower()}))
 

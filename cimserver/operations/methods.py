@@ -21,7 +21,7 @@ __all__ = ["invoke_method"]
 def invoke_method(context: Context, call: MethodCall) -> Reply:
     """Call a method with parameters of the types that it declares. Raises CimError."""
     services = context.services
-    reader = ValueReader(services.declarations, context.namespace)
+    reader = context.reader
     target = reader.path(call.target, "the target")
     method = services.declarations.method(target.class_name, call.name)
     if method is None:

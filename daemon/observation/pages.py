@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from virtcim.daemon.admission import Places
@@ -70,11 +70,10 @@ class Observation:
     def beside(self, app: ASGIApp) -> ASGIApp:
         """An application with the pages, which are read: what is posted to them is for it."""
 
-        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        def serve(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
             if scope.get("method") in ("GET", "HEAD") and scope["path"] in _PATHS:
-                await self._page(scope, send, self.access)
-            else:
-                await app(scope, receive, send)
+                return self._page(scope, send, self.access)
+            return app(scope, receive, send)
 
         return serve
 

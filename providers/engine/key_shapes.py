@@ -61,9 +61,11 @@ class KeyShape:
 
         Raises CimError (ERR_BAD_PARAMETER) where keys are missing, unknown, or no strings.
         """
-        spelled = self.spelled
-        given = {spelled.get(name.lower(), name): value for name, value in path.keys}
-        if len(given) != len(spelled) or not all(name in given for name in self.names):
+        given = dict(path.keys)
+        if given.keys() != self.blank.keys():
+            spelled = self.spelled
+            given = {spelled.get(name.lower(), name): value for name, value in path.keys}
+        if given.keys() != self.blank.keys():
             raise rejected(
                 f"the keys of {path.class_name} are {', '.join(self.names)}, not those of "
                 f"{path_text(path)}"
