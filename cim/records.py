@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from virtcim.errormap import ENGLISH
 
 __all__ = [
+    "AssociationRecord",
     "CimError",
     "Keeping",
     "KeptText",
@@ -139,6 +140,48 @@ class Record:
 
     def __repr__(self) -> str:
         return f"Record({self.path or self.class_name!r})"
+
+
+class AssociationRecord(Record):
+    """An association between two instances, made for one answer: its references are its keys.
+
+    ``roles`` are the names of the two references, ``ends`` their values, ``further`` the other
+    properties without those that are NULL. Name and values are put together for whoever wants them.
+    """
+
+    __slots__ = ("ends", "further", "namespace", "roles")
+
+    keeping: ClassVar[Keeping] = "nothing"
+
+    def __init__(
+        self,
+        class_name: str,
+        roles: tuple[str, str],
+        ends: tuple[ObjectPath, ObjectPath],
+        further: Mapping[str, Value],
+        namespace: str,
+    ) -> None:
+        # Not that of Record: there are thousands of them in an answer, which is all they are for.
+        self.class_name = class_name
+        self.roles = roles
+        self.ends = ends
+        self.further = further
+        self.namespace = namespace
+        self.encoded = None
+        self.differences = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Compute what is not there: Python asks for nothing else."""
+        found: object
+        if name == "values":
+            found = {**dict(zip(self.roles, self.ends, strict=True)), **self.further}
+        elif name == "path":
+            keys = dict(zip(self.roles, self.ends, strict=True))
+            found = ObjectPath(self.class_name, keys, namespace=self.namespace)
+        else:
+            raise AttributeError(name)
+        setattr(self, name, found)
+        return found
 
 
 class RecordList(list[Record]):

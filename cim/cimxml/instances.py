@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from virtcim.cim.cimxml.differences import Differences, Likeness
+from virtcim.cim.cimxml.differences import Differences, Likeness, Values, picking
 from virtcim.cim.cimxml.escape import escape, escape_string
 from virtcim.cim.cimxml.paths import (
     class_path,
@@ -22,7 +22,7 @@ from virtcim.cim.cimxml.paths import (
 from virtcim.cim.data_types import DATA_TYPES
 from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.errors import EncodingError, OutOfRange
-from virtcim.cim.records import ObjectPath, Record, RecordList
+from virtcim.cim.records import AssociationRecord, ObjectPath, Record, RecordList
 
 __all__ = ["Encoder", "Form", "InstanceWriter", "Selection"]
 
@@ -66,7 +66,11 @@ class _Property:
 
 
 # The text of an instance with a place for each value, and what writes the values.
-_Template = tuple[str, tuple[tuple[str, Callable[[object], str]], ...]]
+_Writers = tuple[tuple[str, Callable[[object], str]], ...]
+_Template = tuple[str, _Writers]
+# How associations are written: their text, where their ends and other values go, and what writes
+# these.
+_AssociationForm = tuple[Likeness, Callable[[Values], Values], _Writers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +91,12 @@ class _Layout:
         ``<!ELEMENT INSTANCE (QUALIFIER*, (PROPERTY | PROPERTY.ARRAY | PROPERTY.REFERENCE)*)>``
         """
         values = record.values
-        text, writers = self.templates.get(tuple(values)) or self._template(values)
+        text, writers = self.templates.get(tuple(values)) or self.template(values)
         try:
             return text, tuple([write(values[name]) for name, write in writers])
         except EncodingError:
             # NULL where others have a value, or something that must be told by its name.
-            text, writers = self._template(values)
+            text, writers = self.template(values)
             return text, tuple([self._named(name, write, values[name]) for name, write in writers])
 
     def _named(self, name: str, write: Callable[[object], str], value: object) -> str:
@@ -101,7 +105,7 @@ class _Layout:
         except EncodingError as exc:
             raise type(exc)(f"{self.class_name}.{name}: {exc}") from exc
 
-    def _template(self, values: Mapping[str, object]) -> _Template:
+    def template(self, values: Mapping[str, object]) -> _Template:
         """The template for instances like one with these values."""
         if not self.declared_names >= values.keys():
             unknown = ", ".join(sorted(values.keys() - self.declared_names))
@@ -160,7 +164,16 @@ class InstanceWriter:
     record that its class does not declare, OutOfRange for an odd value in one.
     """
 
-    __slots__ = ("_form", "_host", "_last", "_layout", "_left_out", "_likenesses", "_lists")
+    __slots__ = (
+        "_associations",
+        "_form",
+        "_host",
+        "_last",
+        "_layout",
+        "_left_out",
+        "_likenesses",
+        "_lists",
+    )
 
     def __init__(
         self,
@@ -177,6 +190,8 @@ class InstanceWriter:
         self._left_out = left_out
         # By the name of an instance and its text, both with their places.
         self._likenesses: dict[tuple[str, str], Likeness] = {}
+        # By the class of an association, its namespace and the properties that have values.
+        self._associations: dict[tuple[str, ...], _AssociationForm] = {}
         # Of the record before, which mostly is of the same class.
         self._last: _Layout | None = None
 
@@ -195,6 +210,8 @@ class InstanceWriter:
         if text is not None:
             return text
         try:
+            if type(record) is AssociationRecord:
+                return self._association(record)
             return self._written(record)
         except OutOfRange as exc:
             self._left_out(str(exc))
@@ -237,22 +254,13 @@ class InstanceWriter:
         text, values = self._layout_of(record).parts(record)
         name = ""
         if self._form != "INSTANCE":
-            path = record.path
-            if path is None:
-                raise EncodingError(f"an instance of {record.class_name} has no path")
-            name, keys = name_form(path)
+            name, keys = self._name(record)
             values = keys + values
-            if self._form != "VALUE.NAMEDINSTANCE":
-                place = namespace_path(path.namespace, self._host).replace("%", "%%")
-                name = f"<INSTANCEPATH>{place}{name}</INSTANCEPATH>"
         likeness = self._likenesses.get((name, text))
         if likeness is None:
             if len(self._likenesses) >= _MAX_LIKENESSES:
                 self._likenesses = {}
-            whole = f"{name}{text}"
-            if self._form != "INSTANCE":
-                whole = f"<{self._form}>{whole}</{self._form}>"
-            likeness = self._likenesses[name, text] = Likeness(whole)
+            likeness = self._likenesses[name, text] = Likeness(self._framed(f"{name}{text}"))
         if record.keeping == "differences":
             before = record.differences
             further = before if before is None or before.number < _MAX_TEXTS_PER_RECORD else None
@@ -267,6 +275,57 @@ class InstanceWriter:
             else:
                 kept[self] = encoded
         return encoded
+
+    def _name(self, record: Record) -> tuple[str, tuple[str, ...]]:
+        """The name of an instance with a place for each of some values, and these."""
+        path = record.path
+        if path is None:
+            raise EncodingError(f"an instance of {record.class_name} has no path")
+        name, keys = name_form(path)
+        if self._form != "VALUE.NAMEDINSTANCE":
+            place = namespace_path(path.namespace, self._host).replace("%", "%%")
+            name = f"<INSTANCEPATH>{place}{name}</INSTANCEPATH>"
+        return name, keys
+
+    def _framed(self, text: str) -> str:
+        return text if self._form == "INSTANCE" else f"<{self._form}>{text}</{self._form}>"
+
+    def _association(self, record: AssociationRecord) -> bytes:
+        """The element of an association, of which there are more than of anything else.
+
+        Those of one class differ in their ends, and each end stands in it twice.
+        """
+        further = record.further
+        kind = (record.class_name, record.namespace, *further)
+        form = self._associations.get(kind)
+        if form is None:
+            if len(self._associations) >= _MAX_LIKENESSES:
+                self._associations = {}
+            form = self._associations[kind] = self._association_form(record)
+        likeness, pick, writers = form
+        first, second = record.ends
+        ends = (
+            first.encoded_reference or reference(first),
+            second.encoded_reference or reference(second),
+        )
+        if not writers:
+            return likeness.text(pick(ends))
+        try:
+            return likeness.text(pick((*ends, *[write(further[name]) for name, write in writers])))
+        except EncodingError:
+            return self._written(record)  # which says what is wrong with which property
+
+    def _association_form(self, record: AssociationRecord) -> _AssociationForm:
+        """How associations of a class are written that have values for the same properties."""
+        text, written = self._layout_of(record).template(record.values)
+        shown = [name for name, _ in written]
+        further = [(name, write) for name, write in written if name not in record.roles]
+        places = {name: place for place, name in enumerate((*record.roles, *dict(further)))}
+        named, places_of_name = "", []
+        if self._form != "INSTANCE":
+            named, places_of_name = self._name(record)[0], [0, 1]
+        picked = picking([*places_of_name, *(places[name] for name in shown)])
+        return Likeness(self._framed(f"{named}{text}")), picked, tuple(further)
 
     def _layout_of(self, record: Record) -> _Layout:
         layout = self._last

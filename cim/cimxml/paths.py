@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from virtcim.cim.cimxml.escape import escape, is_plain
+from virtcim.cim.cimxml.outlines import PLACE, Outline, outline, put_together
 from virtcim.cim.records import KeyValue, ObjectPath
 
 __all__ = [
@@ -101,13 +102,30 @@ def reference(path: ObjectPath) -> str:
 
 
 def _reference(path: ObjectPath) -> str:
-    name = instance_name(path) if path.keys else f'<CLASSNAME NAME="{path.class_name}"/>'
+    if path.keys and not path.encoded_name:
+        names, values = zip(*path.keys, strict=True)
+        if {*map(type, values)} == _ALL_STRINGS and is_plain("".join(values)):
+            # As nearly always, and faster than to format the name and then the rest.
+            return put_together(_outline(path.class_name, names, path.namespace), values)
+    if path.keys:
+        return _local_path(instance_name(path), path.namespace)
+    name = f'<CLASSNAME NAME="{path.class_name}"/>'
     if not path.namespace:
         return name
-    place = _local_namespace_path(path.namespace)
-    if path.keys:
-        return f"<LOCALINSTANCEPATH>{place}{name}</LOCALINSTANCEPATH>"
-    return f"<LOCALCLASSPATH>{place}{name}</LOCALCLASSPATH>"
+    return f"<LOCALCLASSPATH>{_local_namespace_path(path.namespace)}{name}</LOCALCLASSPATH>"
+
+
+def _local_path(name: str, namespace: str) -> str:
+    if not namespace:
+        return name
+    return f"<LOCALINSTANCEPATH>{_local_namespace_path(namespace)}{name}</LOCALINSTANCEPATH>"
+
+
+@lru_cache(maxsize=_MAX_FORMS)
+def _outline(class_name: str, names: tuple[str, ...], namespace: str) -> Outline:
+    """The reference to an instance with these keys, with a place for each value."""
+    name = _form(class_name, names, _STRING) % ((PLACE,) * len(names))
+    return outline(_local_path(name, namespace))
 
 
 def instance_path(path: ObjectPath, host: str) -> str:

@@ -7,10 +7,9 @@ one are reached from its own. The cost of an answer grows with the answer, not w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
 
-from virtcim.cim.records import Keeping, ObjectPath, Record, Value
+from virtcim.cim.records import AssociationRecord, ObjectPath, Record, Value
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel
 from virtcim.providers.engine.reach import Reach
 from virtcim.providers.engine.view import View
@@ -18,8 +17,11 @@ from virtcim.providers.engine.view import View
 __all__ = ["Association", "AssociationEngine", "End", "Filters", "Link"]
 
 
+_NO_VALUES: Mapping[str, Value] = {}
+
+
 def _no_values(_first: AnyNode, _second: AnyNode) -> Mapping[str, Value]:
-    return {}
+    return _NO_VALUES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,11 @@ class Association:
     ends: tuple[End, End]
     values: Callable[[AnyNode, AnyNode], Mapping[str, Value]] = _no_values
     pairs: Callable[[View], Iterable[tuple[AnyNode, AnyNode]]] | None = None
+    roles: tuple[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        first, second = self.ends
+        object.__setattr__(self, "roles", (first.role, second.role))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +78,6 @@ class Link:
     near: int
     source: AnyNode
     target: AnyNode
-
-
-class _Passing(Record):
-    """An association: made for one answer."""
-
-    __slots__ = ()
-
-    keeping: ClassVar[Keeping] = "nothing"
 
 
 class AssociationEngine:
@@ -145,8 +144,9 @@ class AssociationEngine:
         for instance_class in near.classes:
             for found in instance_class.all(view):
                 source = found.at(near.namespace) if near.namespace else found
+                path = self._path(source)
                 for target in near.reach(view, source):
-                    yield self._make(association, source, target)
+                    yield self._make(association, source, target, path)
 
     def find(self, view: View, name: str, nodes: tuple[AnyNode, AnyNode]) -> Record | None:
         """The association instance between two instances, None where they are not associated."""
@@ -164,18 +164,24 @@ class AssociationEngine:
 
     def roles(self, name: str) -> tuple[str, str]:
         """The roles of the two ends of one association class."""
-        first, second = self._by_name[name].ends
-        return first.role, second.role
+        return self._by_name[name].roles
 
-    def _make(self, association: Association, first: AnyNode, second: AnyNode) -> Record:
-        near, far = association.ends
-        keys = {near.role: self._path(first), far.role: self._path(second)}
-        path = ObjectPath(association.name, keys, namespace=self._namespace)
+    def _make(
+        self,
+        association: Association,
+        first: AnyNode,
+        second: AnyNode,
+        path: ObjectPath | None = None,
+    ) -> Record:
+        """The association of two instances; ``path`` is that of the first where it is known."""
+        further: Mapping[str, Value] = _NO_VALUES
         if association.values is not _no_values:
             values = association.values(first, second).items()
-            known = {name: value for name, value in values if value is not None}
-            return _Passing(association.name, {**keys, **known}, path)
-        return _Passing(association.name, keys, path)
+            further = {name: value for name, value in values if value is not None}
+        ends = path or self._path(first), self._path(second)
+        return AssociationRecord(
+            association.name, association.roles, ends, further, self._namespace
+        )
 
     def _key(self, node: AnyNode) -> tuple[str, AnyClass, str]:
         """What tells instances apart."""

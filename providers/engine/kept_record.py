@@ -25,6 +25,9 @@ _log = logging.getLogger(__name__)
 _RECORD_BYTES, _PATH_BYTES, _UNWRITTEN_BYTES, _VALUE_BYTES = 500, 500, 400, 40
 
 
+_slot_of_path = vars(Record)["path"].__get__
+
+
 class KeptRecord(Record):
     """The record of ``node`` in a namespace."""
 
@@ -65,7 +68,12 @@ class KeptRecord(Record):
     @property
     def known_path(self) -> ObjectPath | None:
         """The name, None where it has to be made first."""
-        return self.path if self._has("path") else None
+        try:
+            # Unlike self.path, this makes nothing.
+            path: ObjectPath | None = _slot_of_path(self)
+        except AttributeError:
+            return None
+        return path
 
     @property
     def size_bytes(self) -> int:

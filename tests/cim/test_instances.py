@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.cim.everything import extended_schema, system
-from virtcim.cim.cimxml.instances import Encoder, Selection
+from virtcim.cim.cimxml.instances import Encoder, Form, Selection
 from virtcim.cim.cimxml.paths import instance_name
 from virtcim.cim.data_types import INTEGER_RANGES
 from virtcim.cim.declarations import Declared
 from virtcim.cim.errors import EncodingError, OutOfRange
-from virtcim.cim.records import KeyValue, ObjectPath, Record, RecordList, Value
+from virtcim.cim.records import AssociationRecord, KeyValue, ObjectPath, Record, RecordList, Value
 from virtcim.cimserver.declarations import Declarations
 from virtcim.mof.pywbem_reading import read_element
 
@@ -160,6 +160,70 @@ def test_a_record_of_an_unknown_class_is_never_written() -> None:
 def test_a_record_without_a_path_cannot_stand_where_paths_are_needed() -> None:
     with pytest.raises(EncodingError, match="no path"):
         _named_instance(Record("VirtCIM_ComputerSystem", {}), Selection())
+
+
+_FORMS: tuple[Form, ...] = (
+    "INSTANCE",
+    "VALUE.NAMEDINSTANCE",
+    "VALUE.OBJECTWITHPATH",
+    "VALUE.INSTANCEWITHPATH",
+)
+_SELECTIONS = (
+    Selection(),
+    Selection(class_origin=True),
+    Selection(property_list=frozenset({"managedelement", "isdefault"})),
+    Selection(property_list=frozenset()),
+    Selection(as_class="CIM_ElementSettingData"),
+)
+
+
+def _association(
+    ends: tuple[ObjectPath, ObjectPath], further: Mapping[str, Value]
+) -> AssociationRecord:
+    roles = ("ManagedElement", "SettingData")
+    return AssociationRecord("VirtCIM_ElementSettingData", roles, ends, further, "root/virt/a%s")
+
+
+@given(
+    st.tuples(_PATHS, _PATHS),
+    st.dictionaries(st.sampled_from(["IsDefault", "IsCurrent"]), st.integers(0, 2)),
+    st.sampled_from(_FORMS),
+    st.sampled_from(_SELECTIONS),
+)
+def test_an_association_is_written_like_any_other_instance(
+    ends: tuple[ObjectPath, ObjectPath],
+    further: Mapping[str, Value],
+    form: Form,
+    selection: Selection,
+) -> None:
+    one = _association(ends, further)
+    any_other = Record(one.class_name, one.values, one.path)
+    writer = _ENCODER.writer(form, selection)
+    assert writer.in_list(one) == writer(any_other)
+
+
+def test_an_odd_value_costs_only_the_association_that_has_it() -> None:
+    missing: list[str] = []
+    writer = Encoder(_DECLARATIONS, "h", left_out=missing.append).writer(
+        "VALUE.NAMEDINSTANCE", Selection()
+    )
+    path = system(1).path
+    assert path is not None
+    good, odd = ({"IsDefault": value} for value in (1, 70_000))
+    assert [bool(writer.in_list(_association((path, path), one))) for one in (good, odd, good)] == [
+        True,
+        False,
+        True,
+    ]
+    assert [text for text in missing if "VirtCIM_ElementSettingData.IsDefault" in text] == missing
+    assert missing
+
+
+def test_an_association_has_no_properties_that_its_class_does_not_declare() -> None:
+    path = system(1).path
+    assert path is not None
+    with pytest.raises(EncodingError, match="NoSuch"):
+        _ENCODER.writer("INSTANCE", Selection()).in_list(_association((path, path), {"NoSuch": 1}))
 
 
 def test_the_text_of_a_record_is_kept_per_form_and_selection() -> None:
