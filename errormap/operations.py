@@ -158,6 +158,11 @@ _OF_GUEST = later(
     r"|\b(?:vm|virtual machine|domain|instance|guest) (?:creation|start|startup|launch|migration"
     r"|deployment) (?:has |was )?(?:fail|error)"
     r"|\bbuild of instance\b|^start failed: |\bcommand \w{2,30}vmi failed\b|\bmigration failed\b"
+    r"|\bwait(?:ing)? for (?:the )?(?:guest|vm|virtual machine|domain|instance)\b.{0,60}?"
+    r" to (?:boot|start|stop|shut ?down|come up|resume|suspend|power (?:on|off))\b"
+    r"|\bguest (?:initiali[sz]ation|boot|startup|shutdown)\b"
+    r"|\b(?:guest|vm|virtual machine|domain|instance)\b(?: \S{1,60})?"
+    r" did(?:n't| not) (?:come up|start|boot|stop|shut ?down)\b"
     r"|\bcomplete install\b|\bhook ?script error for \d"
 )
 # Words that tell of a question.

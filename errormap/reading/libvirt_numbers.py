@@ -273,9 +273,13 @@ _IN_MESSAGE = later(
     r"(?:^|: '?|\n|='|\berror {1,8})(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE
 )
 
+# What is told of, behind those that name it without a colon.
+_OF_WHAT = r"(?:(?<=device)|(?<=os type)|(?<=host)|(?<=information) (?:in|for)) \S[^\n]{0,300}"
 # A line that is one of them, also behind the name of what it is or of what tells it.
 _BARE_LINE = later(
-    r"^(?:[^\n]{0,120}(?:error|failed) ?: )?(" + "|".join(map(re.escape, _BARE)) + r")\.?\s*$",
+    r"^(?:[^\n]{0,120}(?:error|failed) ?: (?:\w{1,80}:\d{1,6} : )?)?("
+    + "|".join(map(re.escape, _BARE))
+    + rf")(?:{_OF_WHAT})?\.?\s*$",
     re.IGNORECASE | re.MULTILINE,
 )
 

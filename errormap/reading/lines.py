@@ -35,7 +35,7 @@ _REPORTER = later(
     re.IGNORECASE,
 )
 _LIBVIRT_PROGRAM = later(
-    r"(?:\d{1,9}: )?(?:libvirt: )? ?(?:[\w ]{1,30} )?error ?: (?:\w{1,80}:\d{1,6} : )?"
+    r"(?:\d{1,9}: )?(?:libvirt: )? ?(?!channel )(?:[\w ]{1,30} )?error ?: (?:\w{1,80}:\d{1,6} : )?"
 )
 # What makes, copies and serves images without running a machine.
 _IMAGE_TOOL = later(r"(?:^|[\s/'\"])(qemu-(?:img|nbd|io|storage-daemon))(?:\.exe)?: ")
@@ -69,8 +69,8 @@ _HANDED_ON = later(
 _FRAME = str.maketrans("", "", "\u2502\u2575\u2577")
 
 _HINT = later(
-    r"(?:use|try|see|please|check|if you|you (?:can|may|should|need)|run|valid|perhaps|maybe"
-    r"|consider|possible|did you|the (?:valid|supported|available)|for more"
+    r"(?:use|try(?! \"help )|see|please|check|if you|you (?:can|may|should|need)|run|valid|perhaps"
+    r"|maybe|consider|possible|did you|the (?:valid|supported|available)|for more"
     r"|refer to|to (?:see|get|find|fix|enable|solve)|this (?:usually|may|might))\b"
 )
 # What a program says when it gives up; the reason stands before it.
