@@ -11,7 +11,7 @@ from virtcim.cim.value_maps import JobState
 from virtcim.daemon.observation.measures import Family, Tally, Timings
 from virtcim.providers import METHODS, Job, Providers, failure_of
 
-__all__ = ["JobMeasures", "OperationMeasures"]
+__all__ = ["JobMeasures", "OperationMeasures", "PeerMeasures"]
 
 _UNKNOWN = "unknown"
 _STATUSES = {
@@ -72,6 +72,27 @@ class OperationMeasures:
             what="Failures that clients were told of, by their code and CIM status.",
             labels=("error", "status"),
             values=self._errors.read(),
+        )
+
+
+class PeerMeasures:
+    """Times for how long writes wait until other servers and workers show them."""
+
+    def __init__(self) -> None:
+        self._timings = Timings()
+
+    def waited(self, written: str, duration_s: float) -> None:
+        """A write has waited; ``written`` says where (``hypervisor`` or ``state``)."""
+        self._timings.add(written, duration_s, failed=False)
+
+    def families(self) -> Iterable[Family]:
+        """What has been timed."""
+        yield Family(
+            name="virtcim_peer_wait_seconds",
+            kind="histogram",
+            what="How long writes have waited until all other servers and workers showed them.",
+            labels=("written",),
+            values=self._timings.durations(),
         )
 
 

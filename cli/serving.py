@@ -14,7 +14,7 @@ from virtcim.cimserver.indications.delivery.tls import ListenerTls
 from virtcim.cimserver.indications.networks import ListenerNetworks
 from virtcim.cimserver.indications.service import IndicationService
 from virtcim.cimserver.job_audit import audited_jobs
-from virtcim.cimserver.measures import JobMeasures
+from virtcim.cimserver.measures import JobMeasures, PeerMeasures
 from virtcim.cimserver.other_workers import OtherWorkers
 from virtcim.cimserver.worker_peers import WorkerPeers
 from virtcim.cli.hypervisors import Hypervisor
@@ -123,6 +123,7 @@ class _Server:
         self._endpoints: dict[str, Endpoint] = {}
         self._running: list[Providers] = []
         self._jobs = JobMeasures()
+        self._peers = PeerMeasures()
         self.observation = Observation(
             lambda: {
                 name: connection_of(each, is_current=self._running[0].is_current(name))
@@ -201,6 +202,7 @@ class _Server:
             job_ended=job_ended,
             colleagues=None if self._one is None else self._one.colleagues,
             peers=None if self._one is None else WorkerPeers(self._one.worker),
+            waited=self._peers.waited,
         )
         self._stack.callback(providers.close)
         return providers
@@ -233,6 +235,7 @@ class _Server:
             server.measures.families,
             lambda: inventory_families(self._endpoints),
             lambda: self._jobs.families(providers),
+            self._peers.families,
             lambda: load_families(server),
             lambda: program_families("serve", server.login.logins, audit),
             lambda: indication_families(indications.queue),

@@ -47,7 +47,7 @@ from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.jobs.membership import Membership
 from virtcim.providers.jobs.runner import MOST_OPERATIONS, Incident, Operations
 from virtcim.providers.namespace import Namespace
-from virtcim.providers.peers.agreement import Agreement
+from virtcim.providers.peers.agreement import Agreement, Waited
 from virtcim.providers.peers.contract import Peers
 from virtcim.providers.peers.postgresql import PostgresqlPeers
 from virtcim.providers.resource_pool_configuration.capabilities import (
@@ -123,7 +123,8 @@ class Providers:
     by the hypervisors. ``job_ended`` is told of each job that ends, at once and in the context of
     whoever began it, where that was this process. ``colleagues`` are the other processes of this
     server, None where there are none, and ``peers`` how they tell each other what they wrote; those
-    that share a PostgreSQL database do it there. Safe to use from many threads.
+    that share a PostgreSQL database do it there. ``waited`` is told for how long each write has
+    waited for them (``peers.agreement``). Safe to use from many threads.
     """
 
     def __init__(
@@ -139,6 +140,7 @@ class Providers:
         job_ended: Callable[[Job], None] | None = None,
         peers: Peers | None = None,
         colleagues: Colleagues | None = None,
+        waited: Waited = lambda _written, _duration_s: None,
     ) -> None:
         self._classes = classes
         self._language = ENGLISH
@@ -160,7 +162,7 @@ class Providers:
         self._endpoints = endpoint_of
         if self.state.engine.dialect.name == "postgresql":
             peers = PostgresqlPeers(self.state)
-        self._agreement = None if peers is None else Agreement(peers, endpoint_of)
+        self._agreement = None if peers is None else Agreement(peers, endpoint_of, waited=waited)
         self._operations = Operations(
             self._jobs,
             job_after_s,

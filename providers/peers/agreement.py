@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from virtcim.errormap import ErrorCode
@@ -17,23 +18,36 @@ from virtcim.providers.errors import failure
 from virtcim.providers.peers.contract import STATE, Peers, Reached, Written
 from virtcim.providers.peers.following import Following
 
-__all__ = ["Agreement"]
+__all__ = ["Agreement", "Waited"]
 
 _log = logging.getLogger(__name__)
 # For so long a read waits to be sure that nothing older is shown.
 _HOLD_S = 5.0
+_AT_HYPERVISOR, _IN_STATE = "hypervisor", "state"
+
+Waited = Callable[[str, float], None]
 
 
 class Agreement:
     """What this process shows and writes, among its peers; ``endpoints`` are by namespace.
 
     Implements ``Shows``. ``on_state_written`` may be set to what has to be done before another
-    one's change of the shared database counts as shown; it must be quick. Used from ``start`` to
-    ``stop``.
+    one's change of the shared database counts as shown; it must be quick. ``waited`` is told of
+    each write: ``hypervisor`` or ``state``, and for how many seconds it has waited. Used from
+    ``start`` to ``stop``.
     """
 
-    def __init__(self, peers: Peers, endpoints: Mapping[str, Endpoint]) -> None:
+    def __init__(
+        self,
+        peers: Peers,
+        endpoints: Mapping[str, Endpoint],
+        *,
+        waited: Waited = lambda _written, _duration_s: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._peers = peers
+        self._waited = waited
+        self._clock = clock
         self._endpoints = endpoints
         self.on_state_written: Callable[[], None] = _nothing_to_do
         self._following = {name: Following(name, one) for name, one in endpoints.items()}
@@ -52,11 +66,16 @@ class Agreement:
 
     def wrote(self, namespace: str) -> None:
         """Return when what was done at a hypervisor is shown everywhere; raises nothing."""
-        self._peers.announce((Written(namespace, self._endpoints[namespace].position),))
+        self._announce(Written(namespace, self._endpoints[namespace].position), _AT_HYPERVISOR)
 
     def wrote_state(self) -> None:
         """Return when a change of the shared database counts everywhere; raises nothing."""
-        self._peers.announce((Written(STATE),))
+        self._announce(Written(STATE), _IN_STATE)
+
+    def _announce(self, written: Written, what: str) -> None:
+        began_s = self._clock()
+        self._peers.announce((written,))
+        self._waited(what, self._clock() - began_s)
 
     def is_current(self, namespace: str) -> bool:
         """Whether a read may begin, without waiting for anything."""

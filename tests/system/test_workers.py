@@ -496,6 +496,7 @@ def test_an_operation_has_ended_when_both_workers_show_what_it_did(
             while time.monotonic() < until_s:
                 assert job_state() == _RUNNING, "the other one cannot show it yet"
         wait_for(job_state, lambda state: state == _COMPLETED, "a job that has ended")
+        assert workers.metric("virtcim_peer_wait_seconds_count", written="hypervisor") >= 1
         seen = [each.GetInstance(path)["EnabledState"] for each in workers.each(times=4)]
     assert seen == [_PAUSED] * 4
 

@@ -130,6 +130,25 @@ def agreement(endpoint: Slow) -> Iterator[tuple[Agreement, Carrier]]:
     one.stop()
 
 
+def test_how_long_writers_wait_is_told(endpoint: Slow) -> None:
+    now = [0.0]
+    told: list[tuple[str, float]] = []
+
+    class Waiting(Carrier):
+        def announce(self, written: list[Written]) -> None:
+            now[0] += 2.5 if [*written] == [Written(STATE)] else 0.5
+
+    one = Agreement(
+        Waiting(),  # type: ignore[arg-type]
+        {_NAMESPACE: endpoint},  # type: ignore[dict-item]
+        waited=lambda what, duration_s: told.append((what, duration_s)),
+        clock=lambda: now[0],
+    )
+    one.wrote(_NAMESPACE)
+    one.wrote_state()
+    assert told == [("hypervisor", 0.5), ("state", 2.5)]
+
+
 def test_writers_say_where_they_are(agreement: tuple[Agreement, Carrier]) -> None:
     one, carrier = agreement
     one.wrote(_NAMESPACE)
