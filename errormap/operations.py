@@ -157,12 +157,21 @@ _OF_GUEST = later(
     r"(?:failed|refuses|is unable|was unable) to (?:start|boot|stop|resume|migrate)\b"
     r"|\b(?:vm|virtual machine|domain|instance|guest) (?:creation|start|startup|launch|migration"
     r"|deployment) (?:has |was )?(?:fail|error)"
+    r"|\b(?:vmi?|virtual ?machine|instance|guest) \S{1,100} (?:has )?(?:unexpectedly )?"
+    r"(?:stopped|exited|crashed|terminated)\b"
     r"|\bbuild of instance\b|^start failed: |\bcommand \w{2,30}vmi failed\b|\bmigration failed\b"
     r"|\bwait(?:ing)? for (?:the )?(?:guest|vm|virtual machine|domain|instance)\b.{0,60}?"
     r" to (?:boot|start|stop|shut ?down|come up|resume|suspend|power (?:on|off))\b"
     r"|\bguest (?:initiali[sz]ation|boot|startup|shutdown)\b"
     r"|\b(?:guest|vm|virtual machine|domain|instance)\b(?: \S{1,60})?"
     r" did(?:n't| not) (?:come up|start|boot|stop|shut ?down)\b"
+    r"|\b(?:vm|virtual machine) \S{1,100} is down\b"
+    r"|\bvirtctl (?:console|vnc|start|stop|restart|migrate|(?:un)?pause)\b"
+    r"|\berror (?:resiz|rebuild|rescu|(?:un)?shelv|evacuat)ing (?:server|instance)\b"
+    # The kinds of resources that Terraform's providers have for machines.
+    r"|\b(?:libvirt_domain|proxmox_vm_qemu|proxmox_virtual_environment_vm|ovirt_vm"
+    r"|openstack_compute_instance(?:_v2)?|harvester_virtualmachine)\b(?=[.\s\"'\[:])"
+    r"|\blcm state is \w{1,40}_failure\b|\bvirt-launcher\b"
     r"|\bcomplete install\b|\bhook ?script error for \d"
 )
 # Words that tell of a question.

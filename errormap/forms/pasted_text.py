@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from virtcim.errormap.forms.log_heads import without_log_heads
 from virtcim.errormap.patterns import later
 
 __all__ = ["without_pasting"]
@@ -23,6 +24,20 @@ _FENCED = later(r"^[ \t]{0,8}```\w{0,20}[ \t]{0,8}$\n?", re.MULTILINE)
 # The calls that a program was in, behind what it said, and no exception after them.
 _TRACEBACK = "Traceback (most recent call last)"
 _RAISED = later(r"^[\w.]{0,80}(?:Error|Exception|Failure|Fault|Timeout|Interrupt)\b", re.MULTILINE)
+# A line of the program's own text below the place where it stands: no message. What it raised
+# there may name the call.
+_CALL = later(
+    r'^([ \t]{0,40}File "[^"\n]{1,400}", line \d{1,9}[^\n]{0,200}\n)'
+    r'[ \t]{1,40}(?!File "|[ \t]|[^\n]{0,200}\braise )[^\n]{0,1000}\n'
+    r"(?:[ \t]{1,40}[~^]{1,400}[ \t]{0,9}\n)?",
+    re.MULTILINE,
+)
+# The same of Java.
+_FRAMES = later(
+    r"(?:\n[ \t]{0,16}(?:at [\w.$/<>-]{3,200}\([^()\n]{0,120}\)[^\n]{0,60}|\.\.\. \d{1,4} more))+"
+)
+# A long command or message, as shells go on.
+_GOING_ON = later(r"[ \t]{1,9}\\\n[ \t]{0,40}")
 # A whole message in quotation marks, and no name that a message begins with.
 _QUOTED = later(
     r"\s{0,20}(['\"`])((?:qemu|kvm|libvirt|error|internal error|unsupported|invalid|cannot"
@@ -30,12 +45,6 @@ _QUOTED = later(
     re.IGNORECASE | re.DOTALL,
 )
 _CURLED = str.maketrans("\u2018\u2019\u201c\u201d\u2032", "''\"\"'")
-# What journals put before each line of a daemon.
-_JOURNAL = later(
-    r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,80} "
-    r"(?:libvirtd|virt\w{1,20}d|qemu[\w-]{0,30}|QEMU|kvm|qm)\[\d{1,9}\]: ",
-    re.MULTILINE,
-)
 # Text that was broken at the width of a terminal or of a mail: the next word had no room.
 _WIDTHS = range(68, 81)
 _LEAST = 20
@@ -70,8 +79,6 @@ def _bare(text: str) -> str:
         text = html.unescape(text)
     if not text.isascii() and (straight := text.translate(_CURLED)).isascii():
         text = straight
-    if "]: " in text:
-        text = _JOURNAL.sub("", text)
     if _FENCE in text:
         text = _FENCED.sub("", text)
     if "=\n" in text and _QUOTED_PRINTABLE.search(text):
@@ -84,11 +91,23 @@ def _bare(text: str) -> str:
         import textwrap
 
         text = textwrap.dedent(text)
-    if _TRACEBACK in text:
-        text = _without_calls(text)
+    text = _of_programs(text)
     if text.lstrip()[:1] in ("'", '"', "`") and (quoted := _QUOTED.fullmatch(text)):
         text = quoted[2]
     return _joined(text) if "\n" in text else text
+
+
+def _of_programs(text: str) -> str:
+    """``text`` without what logs put before its lines, and without the program's own text."""
+    if ":" in text or "[" in text:
+        text = without_log_heads(text)
+    if "\\\n" in text:
+        text = _GOING_ON.sub(" ", text)
+    if _TRACEBACK in text:
+        text = _without_calls(text)
+    if "\tat " in text or "   at " in text or "\nat " in text:
+        text = _FRAMES.sub("", text)
+    return text
 
 
 # How mails carry lines that are too long for them.
@@ -123,4 +142,7 @@ def _joined(text: str) -> str:
 
 def _without_calls(text: str) -> str:
     said, _, calls = text.partition(_TRACEBACK)
-    return text if not said.strip() or _RAISED.search(calls) else said.rstrip()
+    if said.strip() and _RAISED.search(calls) is None:
+        return said.rstrip()
+    calls = _CALL.sub(r"\1", calls)
+    return f"{said}{_TRACEBACK}{calls}"

@@ -277,7 +277,7 @@ _IN_MESSAGE = later(
 _OF_WHAT = r"(?:(?<=device)|(?<=os type)|(?<=host)|(?<=information) (?:in|for)) \S[^\n]{0,300}"
 # A line that is one of them, also behind the name of what it is or of what tells it.
 _BARE_LINE = later(
-    r"^(?:[^\n]{0,120}(?:error|failed) ?: (?:\w{1,80}:\d{1,6} : )?)?("
+    r"^(?:[^\n]{0,120}(?:error|failed|libvirtd(?:\[\d{1,9}\])?) ?: (?:\w{1,80}:\d{1,6} : )?)?("
     + "|".join(map(re.escape, _BARE))
     + rf")(?:{_OF_WHAT})?\.?\s*$",
     re.IGNORECASE | re.MULTILINE,

@@ -38,7 +38,7 @@ _LIBVIRT_PROGRAM = later(
     r"(?:\d{1,9}: )?(?:libvirt: )? ?(?!channel )(?:[\w ]{1,30} )?error ?: (?:\w{1,80}:\d{1,6} : )?"
 )
 # What makes, copies and serves images without running a machine.
-_IMAGE_TOOL = later(r"(?:^|[\s/'\"])(qemu-(?:img|nbd|io|storage-daemon))(?:\.exe)?: ")
+_IMAGE_TOOL = later(r"(?:^|[\s/'\"(])(qemu-(?:img|nbd|io|storage-daemon))(?:\.exe)?: ")
 _EMULATOR = "qemu-system-"
 # A line of a configuration file that the emulator reads its options from.
 _PLACE = later(r"qemu[\w.+-]{0,60}:([^\s:]{1,300}):\d{1,6}: ")
@@ -55,6 +55,7 @@ _NOTICE = later(
     r"|alsa lib |libegl|mesa|pulseaudio|failed to create secure directory"
     r"|\(process:\d+\)|main-loop: |audio: "
     r"|cpu feature \w+ not found$"
+    r"|[^\n]{0,160}\b(?:this|it|which) (?:may|might|can|could|will) take (?:several|some|a\b|\d)"
     # Where in its files Terraform was.
     r"|on [^\n]{1,200} line \d{1,6}, in |with (?:module\.)?[\w.\[\]\"-]{1,200},$"
     r"|\d{1,6}: (?:resource|data|module|provider) \""
@@ -63,7 +64,9 @@ _NOTICE = later(
 _CONTINUED = later(r"too (?:big|long|large|small|many) |(?:is|was|does|do|has) not ")
 # Another program that hands on what the emulator printed, in brackets.
 _HANDED_ON = later(
-    r".{0,400}?\bexited with (?:exit )?(?:code|status) \d{1,3} \((?=\S{0,100}(?:qemu|kvm))"
+    r".{0,800}?(?:\bexited with (?:exit )?(?:code|status) \d{1,3} \((?=\S{0,100}(?:qemu|kvm))"
+    # What names its object needs no frame to be understood.
+    r"|\bexit status \d{1,3} \((?=\S{0,100}(?:qemu|kvm)\S{0,40} [^'\n]{0,60}'))"
 )
 # The frame around it.
 _FRAME = str.maketrans("", "", "\u2502\u2575\u2577")
@@ -81,6 +84,8 @@ _EMPTY = later(
     r"|(?:exiting|aborting|aborted|terminating on signal)\b"
     r"|(?:load of migration failed|error while loading state|failed to load )"
     r"|(?:failed|error|unknown error)\.?$"
+    # Of the other end of its sockets.
+    r"|dial unix \S{1,300}: connect: |cannot (?:receive packets|read size) from "
 )
 
 
@@ -186,7 +191,7 @@ def _unsigned(line: str) -> tuple[str, bool]:
     """``line`` without stamp and program, and whether a program was named."""
     stamp = _STAMP.match(line)
     at = stamp.end() if stamp else 0
-    if "exited with " in line and (frame := _HANDED_ON.match(line, at)):
+    if ("exited with " in line or "exit status " in line) and (frame := _HANDED_ON.match(line, at)):
         at = frame.end()
     if place := _PLACE.match(line, at):
         return f"-readconfig {place[1]}: {line[place.end() :]}", True

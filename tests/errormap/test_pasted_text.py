@@ -21,6 +21,34 @@ _CALLS = (
     '  File "/usr/lib/python3/dist-packages/libvirt.py", line 1353, in create\n'
     "    raise libvirtError('virDomainCreate() failed')"
 )
+# What logs of managers put before each line.
+_NOVA = (
+    "2024-03-01 10:00:00.123 7 ERROR nova.virt.libvirt.driver [None req-1 a - -] [instance: 7b7] "
+)
+_CLOUDSTACK = (
+    "2024-03-01 10:00:00,123 WARN  [c.c.v.VirtualMachineManagerImpl] (Work-Job-Executor-9:ctx-1 "
+    "job-12/job-13 ctx-2) (logid:8) "
+)
+_HEADS = (
+    _NOVA,
+    _CLOUDSTACK,
+    f"Mar 01 10:00:00 node1 nova_compute[12]: {_NOVA}",
+    "2024-03-01 10:00:00,123+01 ERROR [org.ovirt.engine.core.RunVmCommand] (EE-Thread-3) [1a2b] ",
+    "2024-03-01 10:00:00,123+0100 ERROR (vm/ab12cd34) [virt.vm] ",
+    "2024-03-01T10:00:00.123Z [ERROR] provider.terraform-provider-libvirt_v0.7.1: ",
+    "2024/03/01 10:00:00 [ERROR] ",
+    "E0301 10:00:00.123456    1234 start.go:90] libmachine: (minikube) DBG | ",
+    "Fri Mar 01 10:00:00 2024 [Z0][VMM][E]: ",
+    "[Fri, 01 Mar 2024 10:00:00 virt-install 1234] ERROR (cli:200) ",
+    "FATA[0002] ",
+    "00:00:33.257  ",
+)
+
+
+def _behind(head: str, text: str) -> str:
+    return "\n".join(head + line for line in text.split("\n"))
+
+
 PASTED: dict[str, Callable[[str], str]] = {
     "cited": lambda text: "\n".join(f"> {line}" for line in text.split("\n")),
     "cited twice": lambda text: "\n".join(f"> > {line}" for line in text.split("\n")),
@@ -33,6 +61,11 @@ PASTED: dict[str, Callable[[str], str]] = {
         f"Jan 02 10:00:00 host libvirtd[1234]: {line}" for line in text.split("\n")
     ),
     "with the calls behind": lambda text: text + _CALLS,
+    **{f"behind {head!r}": lambda text, head=head: _behind(head, text) for head in _HEADS},
+    "above what the log calls harmless": lambda text: (
+        _behind(_NOVA, text)
+        + "\n2024-03-01 10:00:01.123 7 INFO nova.compute.manager [-] no space left, image not found"
+    ),
 }
 
 
