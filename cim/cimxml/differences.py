@@ -19,7 +19,9 @@ Values = tuple[str, ...]
 
 # What Python needs for an object and for a short text, beside its characters.
 _OBJECT_BYTES, _TEXT_BYTES = 120, 50
-_MAX_TEXTS = 4096
+# Most texts are those of one instance, which may be gone: each stays until there are so many. What
+# thousands of instances have in common is then there once in a hundred of them: as good as once.
+_MAX_TEXTS = 256
 _LONGEST = 64
 
 

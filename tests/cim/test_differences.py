@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import ClassVar
 
 from hypothesis import given
@@ -88,6 +89,24 @@ def test_what_thousands_have_in_common_takes_no_memory_with_each() -> None:
     kept = [one.differences.size_bytes for one in several if one.differences is not None]
     assert len(kept) == 1000
     assert sum(kept) < sum(map(len, texts)) / 5
+
+
+def test_the_texts_of_instances_that_are_gone_take_no_memory() -> None:
+    writer = Encoder(_DECLARATIONS, "host").writer("VALUE.NAMEDINSTANCE", Selection())
+
+    def write(numbers: range) -> None:
+        for number in numbers:
+            writer(_record({"Name": f"name {number}", "Caption": f"what {number} is"}, kept=True))
+
+    # The first ones have what is kept of the class, too.
+    write(range(500))
+    tracemalloc.start()
+    try:
+        write(range(500, 3500))
+        left_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert left_bytes < 64 * 1024
 
 
 def test_what_is_made_for_one_answer_keeps_no_text() -> None:
