@@ -1,17 +1,14 @@
-"""Writing instances and paths as CIM-XML, by layouts that are compiled once per class.
-
-Every element is written with an end tag of its own: wbemcli cannot read ``<PROPERTY .../>``.
-"""
+"""Writing instances and paths as CIM-XML."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 from virtcim.cim.cimxml.differences import Differences, Likeness, Values, picking
-from virtcim.cim.cimxml.escape import escape, escape_string
+from virtcim.cim.cimxml.escape import escape
+from virtcim.cim.cimxml.layouts import Layout, Layouts, Selection, Writers
 from virtcim.cim.cimxml.paths import (
     class_path,
     instance_path,
@@ -19,7 +16,6 @@ from virtcim.cim.cimxml.paths import (
     namespace_path,
     reference,
 )
-from virtcim.cim.data_types import DATA_TYPES
 from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.errors import EncodingError, OutOfRange
 from virtcim.cim.records import AssociationRecord, ObjectPath, Record, RecordList
@@ -30,8 +26,6 @@ __all__ = ["Encoder", "Form", "InstanceWriter", "Selection"]
 Form = Literal["INSTANCE", "VALUE.NAMEDINSTANCE", "VALUE.OBJECTWITHPATH", "VALUE.INSTANCEWITHPATH"]
 
 _MAX_WRITERS = 512
-_MAX_LAYOUTS = 512
-_MAX_TEMPLATES = 16
 _MAX_LIKENESSES = 256
 # Of lists that are asked for again and again: 16 MB of text at most.
 _MAX_LISTS = 4
@@ -41,91 +35,9 @@ _LIST_PIECE_BYTES = 1024 * 1024
 _MAX_TEXTS_PER_RECORD = 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Selection:
-    """What of an instance a client wants to see.
-
-    ``property_list`` in lower case, None for all; ``as_class`` leaves out what subclasses of that
-    class add, empty for nothing.
-    """
-
-    property_list: frozenset[str] | None = None
-    as_class: str = ""
-    class_origin: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Property:
-    """How one property is written: for NULL, and around the value that ``write`` gives."""
-
-    name: str
-    null: str
-    before: str
-    after: str
-    write: Callable[[object], str]
-
-
-# The text of an instance with a place for each value, and what writes the values.
-_Writers = tuple[tuple[str, Callable[[object], str]], ...]
-_Template = tuple[str, _Writers]
 # How associations are written: their text, where their ends and other values go, and what writes
 # these.
-_AssociationForm = tuple[Likeness, Callable[[Values], Values], _Writers]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Layout:
-    """How the instances of one class are written for one selection.
-
-    ``templates`` are those of instances that have values for the same properties.
-    """
-
-    class_name: str
-    declared_names: frozenset[str]
-    properties: tuple[_Property, ...]
-    templates: dict[tuple[str, ...], _Template] = field(default_factory=dict)
-
-    def parts(self, record: Record) -> tuple[str, tuple[str, ...]]:
-        """The text with a place for each value that is not NULL, and the texts of these.
-
-        ``<!ELEMENT INSTANCE (QUALIFIER*, (PROPERTY | PROPERTY.ARRAY | PROPERTY.REFERENCE)*)>``
-        """
-        values = record.values
-        text, writers = self.templates.get(tuple(values)) or self.template(values)
-        try:
-            return text, tuple([write(values[name]) for name, write in writers])
-        except EncodingError:
-            # NULL where others have a value, or something that must be told by its name.
-            text, writers = self.template(values)
-            return text, tuple([self._named(name, write, values[name]) for name, write in writers])
-
-    def _named(self, name: str, write: Callable[[object], str], value: object) -> str:
-        try:
-            return write(value)
-        except EncodingError as exc:
-            raise type(exc)(f"{self.class_name}.{name}: {exc}") from exc
-
-    def template(self, values: Mapping[str, object]) -> _Template:
-        """The template for instances like one with these values."""
-        if not self.declared_names >= values.keys():
-            unknown = ", ".join(sorted(values.keys() - self.declared_names))
-            raise EncodingError(f"{self.class_name} declares no property {unknown}")
-        parts = [f'<INSTANCE CLASSNAME="{self.class_name}">']
-        for one in self.properties:
-            if values.get(one.name) is None:
-                parts.append(one.null.replace("%", "%%"))
-            else:
-                parts += (one.before.replace("%", "%%"), "%s", one.after.replace("%", "%%"))
-        parts.append("</INSTANCE>")
-        writers = tuple(
-            (one.name, one.write) for one in self.properties if values.get(one.name) is not None
-        )
-        template = "".join(parts), writers
-        if not any(value is None for value in values.values()):
-            if len(self.templates) >= _MAX_TEMPLATES:
-                self.templates.clear()
-            self.templates[tuple(values)] = template
-        return template
+_AssociationForm = tuple[Likeness, Callable[[Values], Values], Writers]
 
 
 class _KeptLists:
@@ -179,7 +91,7 @@ class InstanceWriter:
         self,
         form: Form,
         host: str,
-        layout: Callable[[str], _Layout],
+        layout: Callable[[str], Layout],
         left_out: Callable[[str], None],
         lists: _KeptLists,
     ) -> None:
@@ -193,7 +105,7 @@ class InstanceWriter:
         # By the class of an association, its namespace and the properties that have values.
         self._associations: dict[tuple[str, ...], _AssociationForm] = {}
         # Of the record before, which mostly is of the same class.
-        self._last: _Layout | None = None
+        self._last: Layout | None = None
 
     def __call__(self, record: Record) -> bytes:
         """The element of one record."""
@@ -327,7 +239,7 @@ class InstanceWriter:
         picked = picking([*places_of_name, *(places[name] for name in shown)])
         return Likeness(self._framed(f"{named}{text}")), picked, tuple(further)
 
-    def _layout_of(self, record: Record) -> _Layout:
+    def _layout_of(self, record: Record) -> Layout:
         layout = self._last
         if layout is None or layout.class_name != record.class_name:
             layout = self._last = self._layout(record.class_name)
@@ -347,11 +259,10 @@ class Encoder:
         *,
         left_out: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._declarations = declarations
         self._host = escape(host)
         self._left_out = left_out
         self._writers: dict[tuple[Form, Selection], InstanceWriter] = {}
-        self._layouts: dict[tuple[str, Selection], _Layout] = {}
+        self._layouts = Layouts(declarations, lambda one: self.instance(one, Selection()))
         self._lists = _KeptLists()
 
     def writer(self, form: Form, selection: Selection) -> InstanceWriter:
@@ -368,7 +279,7 @@ class Encoder:
             writer = self._writers[form, selection] = InstanceWriter(
                 form,
                 self._host,
-                lambda class_name: self._layout(class_name, selection),
+                lambda class_name: self._layouts.of(class_name, selection),
                 self._left_out,
                 self._lists,
             )
@@ -388,104 +299,5 @@ class Encoder:
 
     def value(self, value: object, declared: Declared) -> str:
         """The VALUE, VALUE.ARRAY, VALUE.REFERENCE or VALUE.REFARRAY of a method's result."""
-        before, after, write = self._value_form(declared)
+        before, after, write = self._layouts.value_form(declared)
         return before + write(value) + after
-
-    def _layout(self, class_name: str, selection: Selection) -> _Layout:
-        layout = self._layouts.get((class_name, selection))
-        if layout is None:
-            if len(self._layouts) >= _MAX_LAYOUTS:
-                self._layouts = {}
-            layout = self._layouts[class_name, selection] = self._compile(class_name, selection)
-        return layout
-
-    def _compile(self, class_name: str, selection: Selection) -> _Layout:
-        canonical = self._declarations.canonical(class_name)
-        if canonical is None:
-            raise EncodingError(f"there is no class {class_name!r}")
-        declared = self._declarations.properties(canonical)
-        visible = set(declared)
-        if selection.as_class and selection.as_class.lower() != canonical.lower():
-            visible &= set(self._declarations.properties(selection.as_class))
-        if selection.property_list is not None:
-            visible &= selection.property_list
-        return _Layout(
-            class_name=canonical,
-            declared_names=frozenset(one.name for one in declared.values()),
-            properties=tuple(
-                self._property(one, class_origin=selection.class_origin)
-                for name, one in declared.items()
-                if name in visible
-            ),
-        )
-
-    def _property(self, one: Declared, *, class_origin: bool) -> _Property:
-        tag, attributes = "PROPERTY", f' NAME="{one.name}"'
-        if one.type_name == "reference":
-            tag = "PROPERTY.REFERENCE"
-            attributes += f' REFERENCECLASS="{one.reference_class}"'
-        else:
-            tag = "PROPERTY.ARRAY" if one.is_array else "PROPERTY"
-            attributes += f' TYPE="{one.type_name}"'
-        if class_origin:
-            attributes += f' CLASSORIGIN="{one.class_origin}"'
-        before, after, write = self._value_form(one)
-        null, closing = f"<{tag}{attributes}></{tag}>", f"</{tag}>"
-        if one.is_embedded:
-            # It says how to read a value. On NULL it would only keep wbemcli, whose parser does not
-            # know it, from reading any setting data (CIM_SettingData.ComponentSetting).
-            attributes += ' EmbeddedObject="instance"'
-        return _Property(
-            name=one.name,
-            null=null,
-            before=f"<{tag}{attributes}>{before}",
-            after=after + closing,
-            write=write,
-        )
-
-    def _value_form(self, one: Declared) -> tuple[str, str, Callable[[object], str]]:
-        """What stands before and after a value, and the function that writes it."""
-        tag, many = "VALUE", "VALUE.ARRAY"
-        write: Callable[[object], str]
-        if one.type_name == "reference":
-            tag, many, write = "VALUE.REFERENCE", "VALUE.REFARRAY", _reference
-        elif one.is_embedded:
-            write = self._embedded
-        else:
-            write = _writer(one.type_name)
-        if not one.is_array:
-            return f"<{tag}>", f"</{tag}>", write
-        return f"<{many}>", f"</{many}>", _array_writer(tag, write)
-
-    def _embedded(self, value: object) -> str:
-        if not isinstance(value, Record):
-            raise EncodingError(f"{value!r} is no embedded instance")
-        return escape(self.instance(value, Selection()).decode())
-
-
-def _writer(type_name: str) -> Callable[[object], str]:
-    """Only texts can hold what XML cannot."""
-    write = DATA_TYPES[type_name].write
-    if type_name == "string":
-        return escape_string
-    if type_name == "char16":
-        return lambda value: escape(write(value))
-    return write
-
-
-def _array_writer(tag: str, write: Callable[[object], str]) -> Callable[[object], str]:
-    before, after = f"<{tag}>", f"</{tag}>"
-    between = after + before
-
-    def write_array(value: object) -> str:
-        if not isinstance(value, list | tuple):
-            raise EncodingError(f"{value!r} is no array")
-        return f"{before}{between.join(map(write, value))}{after}" if value else ""
-
-    return write_array
-
-
-def _reference(value: object) -> str:
-    if not isinstance(value, ObjectPath):
-        raise EncodingError(f"{value!r} is no reference")
-    return reference(value)

@@ -47,7 +47,11 @@ class KeptRecord(Record):
         """Compute what is not there: Python asks for nothing else."""
         found: object
         if name == "values":
-            values = {**self.node.keys(), **_values(self.node)}
+            keys = self.node.keys()
+            values = {**keys, **_values(self.node)}
+            if self.known_path is None:
+                # Whoever writes the values mostly writes the name, too.
+                self.path = ObjectPath(self.class_name, keys, namespace=self._namespace)
             found = {name: value for name, value in values.items() if value is not None}
         elif name == "path":
             found = ObjectPath(self.class_name, self.node.keys(), namespace=self._namespace)
