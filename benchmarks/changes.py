@@ -14,12 +14,11 @@ from typing import Annotated, Any
 
 import pywbem
 import typer
-from raw_clients import CimClient, RequestError, XmlRpcClient
+from parts import told
+from raw_clients import CimClient, XmlRpcClient
 from report import Progress, machine, print_lines
 from stage import (
     Daemon,
-    DaemonError,
-    PrivateLibvirtError,
     Stage,
     await_hypervisor,
     await_inventory,
@@ -74,16 +73,10 @@ def main(
 
     Example: .venv/bin/python benchmarks/changes.py --systems 100 --systems 10000
     """
-    try:
-        with Progress() as progress:
-            costs = [
-                cost
-                for one in systems or (100, 10_000)
-                for cost in _measured(one, changes, progress)
-            ]
-    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with told() as progress:
+        costs = [
+            cost for one in systems or (100, 10_000) for cost in _measured(one, changes, progress)
+        ]
     if as_json:
         print(json.dumps({"machine": machine(), "costs": [asdict(one) for one in costs]}))
         return

@@ -19,23 +19,15 @@ from typing import Annotated
 import pywbem
 import typer
 from measurement import timed
+from parts import NAMESPACE, serving, staged, told
 from prepared import PreparedConnection, exchange_all, prepared
-from raw_clients import CimClient, RequestError, XmlRpcClient, cim_request
+from raw_clients import RequestError, cim_request
 from report import Progress, machine, print_lines
 from rich import box
 from rich.console import Console
 from rich.table import Table
-from stage import (
-    DaemonError,
-    PrivateLibvirtError,
-    Stage,
-    await_hypervisor,
-    await_inventory,
-    system_uuid,
-    thread_time_s,
-)
+from stage import DaemonError, system_uuid, thread_time_s
 
-_NAMESPACE = "root/virt"
 _SYSTEM = "VirtCIM_ComputerSystem"
 _HOST = "VirtCIM_HostSystem"
 _CLIENTS = 16
@@ -101,31 +93,14 @@ def main(
 
     Example: .venv/bin/python benchmarks/floor.py --systems 100 --rounds 2
     """
-    try:
-        with Progress() as progress, Stage(systems) as stage, ExitStack() as stack:
-            progress.step(f"starting the daemons with {systems} virtual systems")
-            stage.start_toolstack()
-            with XmlRpcClient(stage.toolstack_url) as xapi:
-                await_hypervisor(xapi)
-            server = stack.enter_context(stage.cim_server())
-            with CimClient(server.url) as client:
-                await_inventory(client, _NAMESPACE)
-            chosen = [one for one in operations(systems) if one.name.startswith(only)]
-            with PreparedConnection(server.url) as connection:
-                replies = [replies_of(connection, one) for one in chosen]
-            flat = [reply for several in replies for reply in several]
-            url, pid = stack.enter_context(bare_program(flat))
-            results = _measure(
-                progress,
-                chosen,
-                replies,
-                {server.url: server.pid, url: pid},
-                seconds=seconds,
-                rounds=rounds,
-            )
-    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with told() as progress, staged(systems, progress) as stage, serving(stage) as server:
+        chosen = [one for one in operations(systems) if one.name.startswith(only)]
+        with PreparedConnection(server.url) as connection:
+            replies = [replies_of(connection, one) for one in chosen]
+        flat = [reply for several in replies for reply in several]
+        with bare_program(flat) as (url, pid):
+            servers = {server.url: server.pid, url: pid}
+            results = _measure(progress, chosen, replies, servers, seconds=seconds, rounds=rounds)
     if as_json_object:
         found = [asdict(one) for one in results]
         print(json.dumps({"machine": machine(), "systems": systems, "operations": found}, indent=2))
@@ -141,13 +116,13 @@ def operations(systems: int) -> list[_Operation]:
 
     def around(name: str, parameter: str = "ObjectName", **filters: str) -> _Operation:
         messages = tuple(
-            cim_request(name, _NAMESPACE, **{parameter: path}, **filters) for path in paths
+            cim_request(name, NAMESPACE, **{parameter: path}, **filters) for path in paths
         )
         shown = ", ".join([f"{name} of a system", *(one.split("_")[1] for one in filters.values())])
         return _Operation(name=shown, messages=messages)
 
     def of_class(name: str, class_name: str) -> _Operation:
-        message = cim_request(name, _NAMESPACE, ClassName=class_name)
+        message = cim_request(name, NAMESPACE, ClassName=class_name)
         return _Operation(name=f"{name} {class_name.split('_')[1]}", messages=(message,))
 
     return [

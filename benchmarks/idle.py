@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from contextlib import ExitStack
 from typing import Annotated
 
-import pywbem
 import typer
-from raw_clients import CimClient, RequestError, XmlRpcClient
-from report import Progress, print_lines
-from stage import (
-    Daemon,
-    DaemonError,
-    PrivateLibvirtError,
-    Stage,
-    await_hypervisor,
-    await_inventory,
-    thread_time_s,
-)
+from parts import serving, staged, told
+from report import print_lines
+from stage import Daemon, thread_time_s
 
 from changes import await_idle, listener, subscribe
-from virtcim.providers import ROOT
 
 _TARGET = 0.003
 
@@ -43,24 +31,13 @@ def main(
 
     Example: .venv/bin/python benchmarks/idle.py --systems 1000 --seconds 20
     """
-    try:
-        with Progress() as progress, Stage(systems) as stage, ExitStack() as stack:
-            progress.step(f"starting the daemons with {systems} virtual systems")
-            stage.start_toolstack()
-            with XmlRpcClient(stage.toolstack_url) as xapi:
-                await_hypervisor(xapi)
-            server = stack.enter_context(stage.cim_server())
-            with CimClient(server.url) as client:
-                await_inventory(client, ROOT)
-            progress.step("nobody asks")
-            alone = _share(server, seconds)
-            progress.step("somebody has subscribed")
-            port, _ = stack.enter_context(listener())
+    with told() as progress, staged(systems, progress) as stage, serving(stage) as server:
+        progress.step("nobody asks")
+        alone = _share(server, seconds)
+        progress.step("somebody has subscribed")
+        with listener() as (port, _):
             subscribe(server, port)
             subscribed = _share(server, seconds)
-    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
     print_lines(
         f"`virtcim serve` over {systems} virtual systems, idle for {seconds:.0f} s: {alone:.2%} of"
         f" a processor, with a subscription {subscribed:.2%} (target {_TARGET:.1%})"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -16,12 +15,11 @@ from typing import Annotated
 import pywbem
 import typer
 from indication_sink import Arrival, sink
+from parts import told
 from raw_clients import CimClient, RequestError, XmlRpcClient
 from report import Progress, machine, print_lines
 from stage import (
     Daemon,
-    DaemonError,
-    PrivateLibvirtError,
     Stage,
     await_hypervisor,
     await_inventory,
@@ -80,12 +78,8 @@ def main(
 
     Example: .venv/bin/python benchmarks/indication_changes.py --systems 100 --systems 1000
     """
-    try:
-        with Progress() as progress:
-            results = [_measured(one, seconds, progress) for one in systems or (100, 1000)]
-    except (RequestError, DaemonError, PrivateLibvirtError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with told() as progress:
+        results = [_measured(one, seconds, progress) for one in systems or (100, 1000)]
     if as_json:
         print(json.dumps({"machine": machine(), "latencies": [asdict(one) for one in results]}))
         return

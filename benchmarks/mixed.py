@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import sys
 import threading
 import time
 from bisect import bisect_right
@@ -18,17 +17,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-import pywbem
 import typer
 from kept import Kept, kept_by, metrics_of
 from mixed_clients import Clients, Tally
 from numbered_listener import NumberedListener, Told, numbered_listener
-from raw_clients import RequestError, XmlRpcClient
+from parts import told
+from raw_clients import XmlRpcClient
 from report import Progress, machine, print_lines
 from stage import (
     Daemon,
-    DaemonError,
-    PrivateLibvirtError,
     Stage,
     await_hypervisor,
     system_uuid,
@@ -154,12 +151,8 @@ def main(
 
     Example: .venv/bin/python benchmarks/mixed.py --minutes 60
     """
-    try:
-        with Progress() as progress:
-            result = _measured(minutes, systems, progress)
-    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with told() as progress:
+        result = _measured(minutes, systems, progress)
     if record is not None:
         record.write_text(json.dumps({"machine": machine(), **asdict(result)}, indent=2))
     print_lines(", ".join(f"{name} {value}" for name, value in machine().items()), *_lines(result))

@@ -13,18 +13,15 @@ from typing import Annotated
 import pywbem
 import typer
 from measurement import timed
+from parts import serving, staged, told
 from raw_clients import CimClient, RequestError, XmlRpcClient, cim_request
 from report import Progress, print_lines
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from stage import (
-    DaemonError,
     Memory,
-    PrivateLibvirtError,
     Stage,
-    await_hypervisor,
-    await_inventory,
     count_hypervisor_calls,
     memory_of,
     system_uuid,
@@ -94,15 +91,11 @@ def main(
 
     Example: .venv/bin/python benchmarks/model.py --systems 2000 --reference 200
     """
-    try:
-        with Progress() as progress:
-            few, many = (
-                _measure(number, repeat, only or _class_names(), serve_option or (), progress)
-                for number in (reference, systems)
-            )
-    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with told() as progress:
+        few, many = (
+            _measure(number, repeat, only or _class_names(), serve_option or (), progress)
+            for number in (reference, systems)
+        )
     if as_json_object:
         print(json.dumps([_as_json(few), _as_json(many)], indent=2))
     else:
@@ -122,36 +115,34 @@ def _measure(
     options: Sequence[str],
     progress: Progress,
 ) -> _Run:
-    progress.step(f"starting the daemons with {systems} virtual systems")
-    with Stage(systems) as stage:
-        stage.start_toolstack()
-        with XmlRpcClient(stage.toolstack_url) as xapi:
-            await_hypervisor(xapi)
-        with stage.cim_server(*options) as server, CimClient(server.url) as client:
-            await_inventory(client, ROOT)
-            before = _libvirt_calls(stage)
-            instances, seconds, processor_s, first_s = {}, {}, {}, {}
-            for name in class_names:
-                progress.step(f"{systems} virtual systems: {name}")
-                request = cim_request("EnumerateInstances", ROOT, ClassName=name)
-                readings, used = [], []
-                for _ in range(repeat):
-                    start_s = thread_time_s(server.pid)
-                    readings.append(_read(client, request))
-                    used.append(thread_time_s(server.pid) - start_s)
-                instances[name] = readings[0][1]
-                seconds[name] = median(taken for taken, _ in readings)
-                processor_s[name], first_s[name] = median(used), used[0]
-            return _Run(
-                systems=systems,
-                instances=instances,
-                seconds=seconds,
-                processor_s=processor_s,
-                first_s=first_s,
-                associators_s=_associators(client, systems, repeat),
-                memory=memory_of(server),
-                hypervisor_calls=_libvirt_calls(stage) - before,
-            )
+    with (
+        staged(systems, progress) as stage,
+        serving(stage, *options) as server,
+        CimClient(server.url) as client,
+    ):
+        before = _libvirt_calls(stage)
+        instances, seconds, processor_s, first_s = {}, {}, {}, {}
+        for name in class_names:
+            progress.step(f"{systems} virtual systems: {name}")
+            request = cim_request("EnumerateInstances", ROOT, ClassName=name)
+            readings, used = [], []
+            for _ in range(repeat):
+                start_s = thread_time_s(server.pid)
+                readings.append(_read(client, request))
+                used.append(thread_time_s(server.pid) - start_s)
+            instances[name] = readings[0][1]
+            seconds[name] = median(taken for taken, _ in readings)
+            processor_s[name], first_s[name] = median(used), used[0]
+        return _Run(
+            systems=systems,
+            instances=instances,
+            seconds=seconds,
+            processor_s=processor_s,
+            first_s=first_s,
+            associators_s=_associators(client, systems, repeat),
+            memory=memory_of(server),
+            hypervisor_calls=_libvirt_calls(stage) - before,
+        )
 
 
 def _libvirt_calls(stage: Stage) -> int:

@@ -14,14 +14,11 @@ from typing import Annotated
 
 import pywbem
 import typer
-from raw_clients import CimClient, RequestError, XmlRpcClient
-from report import Progress, machine, print_lines
+from parts import NAMESPACE, staged, told
+from raw_clients import CimClient, RequestError
+from report import machine, print_lines
 from stage import (
     Daemon,
-    DaemonError,
-    PrivateLibvirtError,
-    Stage,
-    await_hypervisor,
     await_inventory,
     system_uuid,
 )
@@ -30,7 +27,6 @@ sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 
 from postgresql import PrivatePostgresql, private_postgresql
 
-_NAMESPACE = "root/virt"
 _ENABLED, _DISABLED = 2, 3
 _TRANSACTIONS = "SELECT xact_commit FROM pg_stat_database WHERE datname = '{}'"
 # PostgreSQL's processes tell of what they did a second later.
@@ -67,32 +63,28 @@ def main(
     Example: .venv/bin/python benchmarks/servers.py --writes 50
     """
     costs = []
-    try:
-        with Progress() as progress, Stage(systems) as stage, private_postgresql() as postgresql:
-            progress.step(f"starting the toolstack with {systems} virtual systems")
-            stage.start_toolstack()
-            with XmlRpcClient(stage.toolstack_url) as xapi:
-                await_hypervisor(xapi)
-            progress.step("one server on SQLite")
-            with stage.cim_server(*_NO_JOBS) as server:
-                costs.append(_cost("SQLite", [server], writes, None, ""))
-            for number in range(1, _MOST_SERVERS + 1):
-                # What a server costs that only follows the same hypervisor, and then the rest.
-                for shared in (False, True) if number > 1 else (True,):
-                    state = "one PostgreSQL" if shared else "one each"
-                    progress.step(f"{number} servers on {state}")
-                    urls = [postgresql.new_database() for _ in range(1 if shared else number)]
-                    with ExitStack() as stack:
-                        servers = [
-                            stack.enter_context(
-                                stage.cim_server("--state", urls[each % len(urls)], *_NO_JOBS)
-                            )
-                            for each in range(number)
-                        ]
-                        costs.append(_cost(state, servers, writes, postgresql, urls[0]))
-    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with (
+        told() as progress,
+        staged(systems, progress) as stage,
+        private_postgresql() as postgresql,
+    ):
+        progress.step("one server on SQLite")
+        with stage.cim_server(*_NO_JOBS) as server:
+            costs.append(_cost("SQLite", [server], writes, None, ""))
+        for number in range(1, _MOST_SERVERS + 1):
+            # What a server costs that only follows the same hypervisor, and then the rest.
+            for shared in (False, True) if number > 1 else (True,):
+                state = "one PostgreSQL" if shared else "one each"
+                progress.step(f"{number} servers on {state}")
+                urls = [postgresql.new_database() for _ in range(1 if shared else number)]
+                with ExitStack() as stack:
+                    servers = [
+                        stack.enter_context(
+                            stage.cim_server("--state", urls[each % len(urls)], *_NO_JOBS)
+                        )
+                        for each in range(number)
+                    ]
+                    costs.append(_cost(state, servers, writes, postgresql, urls[0]))
     if as_json_object:
         found = [asdict(each) for each in costs]
         print(json.dumps({"machine": machine(), "systems": systems, "costs": found}, indent=2))
@@ -117,7 +109,7 @@ def _cost(
 ) -> _Cost:
     for each in servers:
         with CimClient(each.url) as client:
-            await_inventory(client, _NAMESPACE)
+            await_inventory(client, NAMESPACE)
 
     def transactions() -> int:
         if postgresql is None:
@@ -151,12 +143,12 @@ def _changes(writing: str, reading: str, writes: int) -> list[float]:
     path = pywbem.CIMInstanceName(
         "VirtCIM_ComputerSystem",
         {"CreationClassName": "VirtCIM_ComputerSystem", "Name": system_uuid(1)},
-        namespace=_NAMESPACE,
+        namespace=NAMESPACE,
     )
     taken = []
     with (
-        pywbem.WBEMConnection(writing, None, default_namespace=_NAMESPACE) as writer,
-        pywbem.WBEMConnection(reading, None, default_namespace=_NAMESPACE) as reader,
+        pywbem.WBEMConnection(writing, None, default_namespace=NAMESPACE) as writer,
+        pywbem.WBEMConnection(reading, None, default_namespace=NAMESPACE) as reader,
     ):
         state = int(writer.GetInstance(path)["EnabledState"])
         for _ in range(writes):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,12 +18,11 @@ import pywbem
 import typer
 from kept import Kept, kept_by, metrics_of
 from numbered_listener import NumberedListener, numbered_listener
+from parts import told
 from raw_clients import CimClient, RequestError, XmlRpcClient
 from report import Progress, machine, print_lines
 from stage import (
     Daemon,
-    DaemonError,
-    PrivateLibvirtError,
     Stage,
     await_hypervisor,
     await_inventory,
@@ -83,12 +81,8 @@ def main(
 
     Example: .venv/bin/python benchmarks/steady.py --cycles 100000 --every 5000 --seconds 86400
     """
-    try:
-        with Progress() as progress:
-            samples = _measured(cycles, every, clients, seconds, jobs, record, progress)
-    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with told() as progress:
+        samples = _measured(cycles, every, clients, seconds, jobs, record, progress)
     if as_json:
         print(json.dumps({"machine": machine(), "samples": [asdict(one) for one in samples]}))
         return

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import queue
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,9 +17,10 @@ from uuid import uuid4
 
 import typer
 from kept import Kept, kept_by, metrics_of
+from parts import told
 from raw_clients import RequestError, XmlRpcClient
 from report import Progress, machine, print_lines
-from stage import Daemon, DaemonError, PrivateLibvirtError, Stage, await_hypervisor
+from stage import Daemon, Stage, await_hypervisor
 
 _SYSTEMS = 20
 _MEMORY = str(32 * 2**20)
@@ -64,12 +64,8 @@ def main(
 
     Example: .venv/bin/python benchmarks/steady_toolstack.py --cycles 100000 --every 5000
     """
-    try:
-        with Progress() as progress:
-            samples = _measured(cycles, every, clients, seconds, record, progress)
-    except (RequestError, DaemonError, PrivateLibvirtError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with told() as progress:
+        samples = _measured(cycles, every, clients, seconds, record, progress)
     if as_json:
         print(json.dumps({"machine": machine(), "samples": [asdict(one) for one in samples]}))
         return

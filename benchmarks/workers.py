@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -12,22 +11,12 @@ from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from typing import Annotated
 
-import pywbem
 import typer
 from floor import bare_program, operations, replies_of
+from parts import serving, staged, told
 from prepared import PreparedConnection, prepared
-from raw_clients import CimClient, RequestError, XmlRpcClient
-from report import Progress, machine, print_lines
-from stage import (
-    DaemonError,
-    PrivateLibvirtError,
-    Stage,
-    await_hypervisor,
-    await_inventory,
-    thread_time_s,
-)
-
-_NAMESPACE = "root/virt"
+from report import machine, print_lines
+from stage import thread_time_s
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -58,51 +47,41 @@ def main(
 
     Example: .venv/bin/python benchmarks/workers.py --systems 100 --rounds 2
     """
-    try:
-        with Progress() as progress, Stage(systems) as stage, ExitStack() as stack:
-            progress.step(f"starting the daemons with {systems} virtual systems")
-            stage.start_toolstack()
-            with XmlRpcClient(stage.toolstack_url) as xapi:
-                await_hypervisor(xapi)
-            one = stack.enter_context(stage.cim_server())
-            several = stack.enter_context(stage.cim_server("--workers", str(workers)))
-            for server in (one, several):
-                with CimClient(server.url) as client:
-                    await_inventory(client, _NAMESPACE)
-            [operation] = [each for each in operations(systems) if each.name.startswith("GetI")]
-            with PreparedConnection(one.url) as connection:
-                replies = replies_of(connection, operation)
-            url, pid = stack.enter_context(bare_program(replies))
-            servers = {
-                "one process": (one.url, [one.pid]),
-                f"{workers} workers": (several.url, [several.pid, *_children(several.pid)]),
-                "bare program": (url, [pid]),
-            }
-            requests = [prepared(each, number) for number, each in enumerate(operation.messages)]
-            rates: dict[str, list[_Rate]] = {name: [] for name in servers}
-            for number in range(rounds):
-                for name, (where, pids) in servers.items():
-                    progress.step(f"{name}, round {number + 1}")
-                    rates[name].append(_rate(name, where, pids, requests, clients, seconds))
-            memory = {
-                name: sum(map(_proportional_bytes, pids)) for name, (_, pids) in servers.items()
-            }
-    except (RequestError, DaemonError, PrivateLibvirtError, pywbem.Error, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
+    with told() as progress, staged(systems, progress) as stage, ExitStack() as stack:
+        one = stack.enter_context(serving(stage))
+        several = stack.enter_context(serving(stage, "--workers", str(workers)))
+        [operation] = [each for each in operations(systems) if each.name.startswith("GetI")]
+        with PreparedConnection(one.url) as connection:
+            replies = replies_of(connection, operation)
+        url, pid = stack.enter_context(bare_program(replies))
+        servers = {
+            "one process": (one.url, [one.pid]),
+            f"{workers} workers": (several.url, [several.pid, *_children(several.pid)]),
+            "bare program": (url, [pid]),
+        }
+        requests = [prepared(each, number) for number, each in enumerate(operation.messages)]
+        rates: dict[str, list[_Rate]] = {name: [] for name in servers}
+        for number in range(rounds):
+            for name, (where, pids) in servers.items():
+                progress.step(f"{name}, round {number + 1}")
+                rates[name].append(_rate(name, where, pids, requests, clients, seconds))
+        memory = {name: sum(map(_proportional_bytes, pids)) for name, (_, pids) in servers.items()}
     best = [max(each, key=lambda rate: rate.per_second) for each in rates.values()]
     if as_json_object:
         found = [{**asdict(each), "memory_bytes": memory[each.name]} for each in best]
         print(json.dumps({"machine": machine(), "systems": systems, "servers": found}, indent=2))
-        return
-    print_lines(
-        f"GetInstance of one of {systems} virtual systems, {clients} clients",
-        *(
-            f"{each.name:14} {each.per_second:7.0f} a second, {each.processor_s * 1e3:5.2f} ms of "
-            f"processor time and {each.client_s * 1e3:.2f} at the client, "
-            f"{memory[each.name] / 2**20:4.0f} MiB"
-            for each in best
-        ),
+    else:
+        print_lines(
+            f"GetInstance of one of {systems} virtual systems, {clients} clients",
+            *(_line(each, memory[each.name], best[-1]) for each in best),
+        )
+
+
+def _line(rate: _Rate, memory_bytes: int, bare: _Rate) -> str:
+    return (
+        f"{rate.name:14} {rate.per_second:7.0f} a second ({rate.per_second / bare.per_second:.0%}),"
+        f" {rate.processor_s * 1e3:5.2f} ms of processor time and {rate.client_s * 1e3:.2f} at the"
+        f" client, {memory_bytes / 2**20:4.0f} MiB"
     )
 
 
