@@ -13,7 +13,7 @@ from functools import lru_cache
 from virtcim.errormap.command_lines import call_of_command
 from virtcim.errormap.patterns import later
 
-__all__ = ["GROUPS", "PATTERNS", "UNNAMED", "changes_state", "groups_of", "native", "told_groups"]
+__all__ = ["GROUPS", "PATTERNS", "UNNAMED", "changes_state", "groups_of", "native"]
 
 # Every pattern is matched against the whole name without "Async.".
 PATTERNS: dict[str, str] = {
@@ -143,51 +143,8 @@ def groups_of(operation: str, source: str = "") -> frozenset[str]:
     return frozenset(f"@{name}" for name in found)
 
 
-# Words that tell of a command to a machine.
-_OF_GUEST = later(
-    r"(?:\b(?:cannot|can't|could not|couldn't|unable to|failed to|failure to|error|failed|while"
-    r"|trying to) (?:to )?"
-    r"(?:start|boot|run|stop|shut ?down|power (?:on|off)|suspend|hibernate|resume|reboot|restart"
-    r"|migrat|creat|deploy|launch|spawn|clon|destroy|defin|undefin|paus|unpaus|restor|revert|reset"
-    r"|import|attach|detach)\w{0,4} (?:up )?(?:the |a |an |new |your )?(?:\w{1,20} )?"
-    r"|\b(?:start|creation|migration|deployment|launch|shutdown|reboot) of (?:the )?)"
-    r"(?:vms?|virtual ?machines?|domains?|instances?|guests?|vmi|machine)\b"
-    r"|\b(?:run|start|host|boot) this (?:vm|virtual machine|instance|guest)\b"
-    r"|\b(?:vm|virtual machine|instance|guest) (?:\S{1,60} )?"
-    r"(?:failed|refuses|is unable|was unable) to (?:start|boot|stop|resume|migrate)\b"
-    r"|\b(?:vm|virtual machine|domain|instance|guest) (?:creation|start|startup|launch|migration"
-    r"|deployment) (?:has |was )?(?:fail|error)"
-    r"|\b(?:vmi?|virtual ?machine|instance|guest) \S{1,100} (?:has )?(?:unexpectedly )?"
-    r"(?:stopped|exited|crashed|terminated)\b"
-    r"|\bbuild of instance\b|^start failed: |\bcommand \w{2,30}vmi failed\b|\bmigration failed\b"
-    r"|\bwait(?:ing)? for (?:the )?(?:guest|vm|virtual machine|domain|instance)\b.{0,60}?"
-    r" to (?:boot|start|stop|shut ?down|come up|resume|suspend|power (?:on|off))\b"
-    r"|\bguest (?:initiali[sz]ation|boot|startup|shutdown)\b"
-    r"|\b(?:guest|vm|virtual machine|domain|instance)\b(?: \S{1,60})?"
-    r" did(?:n't| not) (?:come up|start|boot|stop|shut ?down)\b"
-    r"|\b(?:vm|virtual machine) \S{1,100} is down\b"
-    r"|\bvirtctl (?:console|vnc|start|stop|restart|migrate|(?:un)?pause)\b"
-    r"|\berror (?:resiz|rebuild|rescu|(?:un)?shelv|evacuat)ing (?:server|instance)\b"
-    # The kinds of resources that Terraform's providers have for machines.
-    r"|\b(?:libvirt_domain|proxmox_vm_qemu|proxmox_virtual_environment_vm|ovirt_vm"
-    r"|openstack_compute_instance(?:_v2)?|harvester_virtualmachine)\b(?=[.\s\"'\[:])"
-    r"|\blcm state is \w{1,40}_failure\b|\bvirt-launcher\b"
-    r"|\bcomplete install\b|\bhook ?script error for \d"
-)
-# Words that tell of a question.
-_OF_READING = later(
-    r"\b(?:polling|listing|poll|list) (?:the |all )?(?:connections?|vms|virtual machines|domains"
-    r"|instances|networks|pools|storage|nodes|hosts)\b"
-)
 # The groups of a call of which nothing is known.
 UNNAMED = frozenset((f"@{_CHANGE}",))
-
-
-def told_groups(text: str) -> frozenset[str]:
-    """The groups of the operation that ``text``, in lower case, tells of; empty for none."""
-    if _OF_GUEST.search(text) is not None:
-        return UNNAMED | {"@guest"}
-    return frozenset(("@read",)) if _OF_READING.search(text) is not None else frozenset()
 
 
 def changes_state(operation: str) -> bool:

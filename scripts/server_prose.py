@@ -5,7 +5,8 @@ Usage: .venv/bin/python scripts/server_prose.py DIR...
 Each DIR holds unpacked sources of one release of xen-api: the files that declare its codes
 (api_errors.ml) and what it says of them (datamodel_errors.ml, or datamodel.ml in older ones); those
 of its storage manager (XE_SR_ERRORCODES.xml); or those of XenCenter (FriendlyErrorNames.resx).
-Only hashes are kept, and added to those that the table holds.
+Only hashes are kept, and the names that the storage manager has for its numbers. They are added to
+those that the table holds.
 """
 
 from __future__ import annotations
@@ -68,6 +69,23 @@ def of_storage(folder: Path) -> Iterator[tuple[str, str]]:
             yield f"SR_BACKEND_FAILURE_{match[2]}", " ".join(unescape(match[1]).split())
 
 
+_STORAGE_NAME = re.compile(
+    r"<name>\s*([A-Z]\w{2,60})\s*</name>\s*<description>[^<]{0,400}</description>"
+    r"\s*<value>\s*([0-9]{1,4})\s*</value>",
+    re.DOTALL,
+)
+# A single word may stand anywhere.
+_TWO_WORDS = re.compile(r"[A-Z]\w*[a-z][A-Z]\w*|[A-Z]{2,6}[a-z]\w+")
+
+
+def names_of_storage(folder: Path) -> Iterator[tuple[str, int]]:
+    """The names that the storage manager's programs have for its numbers."""
+    for path in sorted(folder.rglob("XE_SR_ERRORCODES.xml")):
+        for match in _STORAGE_NAME.finditer(path.read_text("utf-8")):
+            if _TWO_WORDS.fullmatch(match[1]):
+                yield match[1], int(match[2])
+
+
 _FRIENDLY = re.compile(
     r'<data name="([A-Z0-9_]{3,80})"[^>]*>\s*<value>([^<]{1,2000})</value>', re.DOTALL
 )
@@ -111,7 +129,8 @@ def _one_of(codes: set[str], held: str, known: dict[str, set[str]]) -> str:
 
 def main() -> None:
     """Write the table from the releases that are named, and from what it holds."""
-    table = content(PATH)["sentence"] if PATH.exists() else {}
+    before = content(PATH) if PATH.exists() else {}
+    table, names = before.get("sentence", {}), dict(before.get("name", {}))
     held = {key: code for code, keys in table.items() for key in keys}
     codes: dict[str, set[str]] = defaultdict(set)
     for key, code in held.items():
@@ -122,6 +141,7 @@ def main() -> None:
                 codes[key_of(sentence)].add(code)
         for code, key in of_center(folder):
             codes[key].add(code)
+        names |= dict(names_of_storage(folder))
     codes.pop("", None)
     known: dict[str, set[str]] = defaultdict(set)
     for rule in load("xapi"):
@@ -135,6 +155,7 @@ def main() -> None:
     for code in sorted(keys):
         printed = ", ".join(f'"{key}"' for key in keys[code])
         lines.append(f"{code} = [{printed}]")
+    lines += ["", "[name]", *(f"{name} = {names[name]}" for name in sorted(names))]
     PATH.write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{len(keys)} codes, {sum(map(len, keys.values()))} sentences")
 

@@ -10,7 +10,6 @@ from virtcim.errormap.forms.causes import cause_in
 from virtcim.errormap.forms.enclosing import errors_in, object_in, words_in
 from virtcim.errormap.forms.libvirt import from_libvirt, from_libvirt_event
 from virtcim.errormap.forms.logged import from_text
-from virtcim.errormap.forms.named_calls import call_before, call_of_image_tool
 from virtcim.errormap.forms.pasted_text import without_pasting
 from virtcim.errormap.forms.printed import listed
 from virtcim.errormap.forms.qemu import KNOWN_FIELDS, REPORTED, from_qemu
@@ -20,6 +19,7 @@ from virtcim.errormap.forms.xapi import from_xapi
 from virtcim.errormap.forms.xend import from_xend
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.text import as_integer, as_text
+from virtcim.errormap.told import call_before, call_named, call_of_image_tool
 
 __all__ = ["from_record"]
 
@@ -40,6 +40,7 @@ EXPECTED: dict[str, str] = {
 _SUCCESS = "success"
 # Sources whose reports are lines of a terminal or a log.
 _PASTED = ("libvirt", "qemu")
+_XEN = ("xapi", "xend")
 _MOST_HOSTS = 64
 
 
@@ -71,6 +72,8 @@ def from_record(record: Mapping[str, object]) -> Fault:
             operation = call_before(as_text(raw.get("text") or raw.get("message")), operation)
         elif source == "qemu" and not operation:
             operation = call_of_image_tool(as_text(raw.get("text")))
+    elif not operation and source in _XEN:
+        operation = call_named(as_text(raw.get("text")))
     fault = reader(raw, operation, version) or _enclosed(source, raw, operation, version, _DEEPEST)
     if fault is None:
         raise ValueError(f"no form of raw is known for {source}; expected: {EXPECTED[source]}")

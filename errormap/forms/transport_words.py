@@ -64,7 +64,7 @@ _STATUSES = (
     later(r"<?protocolerror for .{1,300}?: ([2-5][0-9]{2})(?: |>|$)"),
     later(rf"^\W{{0,4}}(?:error:? )?([2-5][0-9]{{2}})[:,]? (?:message=)?['\"]?(?={_REASON})"),
     later(
-        r"\b(?:http(?: error| status|/[12](?:\.[0-9])?)?|status(?: ?code)?(?: of)?|returned error"
+        r"\b(?:https?(?: error| status|/[12](?:\.[0-9])?)?|status(?: ?code)?(?: of)?|returned error"
         r"|returned an error|api error|response(?: code| status)?|statuscode"
         r"|unexpected (?:server )?(?:response"
         r"|status)|indicate success|code)(?: is|=|:|,)? ?[(\"']?([2-5][0-9]{2})\b(?! ?bytes| ?ms)"
@@ -160,7 +160,7 @@ _TLS = (
     r"|unable to verify|ssl_error|sslhandshake|sslpeer"
     r"|ssl routines"
     r"|wrong.version.number|eproto|tls handshake|handshake failure|handshake_failure|tls:|sslv3"
-    r"|before secure tls|secure channel|trust relationship|authenticationexception|unknown_ca"
+    r"|before secure tls|secure channel|trust relationship|authenticationexception|unknown[_ ]ca\b"
     r"|http response to https client|cert_|err_tls|depth_zero|unable_to_|unrecognized ssl message"
     r"|ssl connection could not be established|sslcertverification|certpath|hostname mismatch"
     r"|hostname/ip does not match|doesn.t match|tlsv1 alert|curl: \((?:35|51|58|60|66|77|83"

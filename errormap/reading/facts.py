@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from virtcim.errormap.command_lines import START
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.operations import UNNAMED, groups_of, native, told_groups
+from virtcim.errormap.operations import UNNAMED, groups_of, native
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.errnos import errnos_in, named, without_phrases
 from virtcim.errormap.reading.lines import Message, image_tool, messages
@@ -19,6 +19,7 @@ from virtcim.errormap.reading.objects import Material, objects_of
 from virtcim.errormap.reading.prefixes import domain_name, without_prefix
 from virtcim.errormap.reading.text import as_integer, searched
 from virtcim.errormap.reading.translated import NOTHING, Translated, recognised
+from virtcim.errormap.told import groups_told
 
 __all__ = ["Facts"]
 
@@ -126,7 +127,7 @@ class Facts:
         if self._groups is None:
             self._groups = groups_of(self.call, self.fault.source)
             if self._groups == UNNAMED:
-                told = told_groups(self.fault.text.lower())
+                told = groups_told(self.fault.text or self.original, self.call)
                 outer = self._around.groups if self._around is not None and not told else UNNAMED
                 self._groups = told or outer
                 parts = self.fault.source == "libvirt" and not self.call

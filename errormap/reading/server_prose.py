@@ -2,9 +2,9 @@
 
 ``xe`` and the bindings of some languages print what the server's documentation says of a code, and
 not the code; XenCenter has a sentence of its own, with values in it; the storage manager logs what
-it says of a number, and not the number. ``server_prose.toml`` holds hashes of those sentences, of
-all releases since 2010, by their codes, and of the words before and behind a value;
-``scripts/server_prose.py`` makes it from the sources of all three.
+it says of a number, or what it calls it, and not the number. ``server_prose.toml`` holds hashes of
+those sentences, of all releases since 2010, by their codes, and of the words before and behind a
+value, and the names of numbers; ``scripts/server_prose.py`` makes it from the sources of all three.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ _WORD = later(r"[a-z0-9]+")
 _END = later(r"(?<=[.!?])\s|\s(?=\[opterr=)")
 # What a number says is the second of its words.
 _STORAGE = "SR_BACKEND_FAILURE_"
+# What the storage manager's programs call an error of theirs: two words or more in one.
+_NAME = later(r"([A-Z]\w{0,30}[a-z][A-Z]\w{0,30}|[A-Z]{2,6}[a-z]\w{1,40})(?![\w.])")
 _FIELD = later(r"([\w -]{1,40}): ?([^\n]{0,4000})")
 # One or two words are what many programs say.
 _FEWEST = 4
@@ -81,6 +83,9 @@ def code_in(text: str) -> list[str]:
     Below the sentence xe prints the arguments, each behind its name.
     """
     line, _, below = text.strip()[:_LOOKED_AT].partition("\n")
+    named = _NAME.match(line)
+    if named is not None and (number := _names().get(named[1])):
+        return [f"{_STORAGE}{number}", "", line, ""]
     # What the code carries may follow behind a colon.
     for sentence in (*sentences_of(line), line.partition(": ")[0], f"{_ARTICLE}{line}"):
         if (key := key_of(sentence)) and (code := _table().get(key)):
@@ -104,6 +109,11 @@ def _code_around(line: str) -> str:
         if code := _table().get(_around(ends[at:], _VALUE, "")):
             return code
     return ""
+
+
+@cache
+def _names() -> Mapping[str, int]:
+    return {str(name): int(number) for name, number in content(PATH).get("name", {}).items()}
 
 
 @cache

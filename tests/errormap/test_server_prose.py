@@ -128,14 +128,17 @@ def test_the_table_is_made_from_what_releases_say(tmp_path: Path) -> None:
     storage = tmp_path / "storage"
     storage.mkdir()
     (storage / "XE_SR_ERRORCODES.xml").write_text(
-        "<code><name>Odd</name><description>The odd &amp; blue disk is</description>\n"
-        " <value>44</value></code>",
+        "<code><name>OddDisk</name><description>The odd &amp; blue disk is</description>\n"
+        " <value>44</value></code>"
+        # A single word may stand anywhere.
+        "<code><name>Odd</name><description>Nobody knows</description><value>38</value></code>",
         encoding="utf-8",
     )
     command[-1] = str(storage)
     subprocess.run(command, cwd=_ROOT / "scripts", check=True, capture_output=True, timeout=60)
     table = content(made)["sentence"]
     assert table["SR_BACKEND_FAILURE_44"] == [key_of("The odd & blue disk is")]
+    assert content(made)["name"] == {"OddDisk": 44}
     center = tmp_path / "center"
     center.mkdir()
     (center / "FriendlyErrorNames.resx").write_text(
