@@ -2,13 +2,16 @@
 
 Few threads check, one for our own hashes. Nobody has more than one check in them at a time, whoever
 fails again and again waits longer each time, and only so many wait from one address: the rest are
-sent away at once.
+sent away at once. A password that was right within the last hour is no guess: it is checked without
+waiting for those who guess at the same address.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import logging
+import secrets
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +31,7 @@ _FREE_TRIES_OF_A_PEER = 20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.25, 8.0
 # After so long a time without a failure nothing is held against anybody.
 _FORGET_S = 60.0
+_NO_GUESS_S = 3600.0
 _MOST_REMEMBERED = 4096
 _MOST_SHOWN = 64
 
@@ -52,6 +56,14 @@ class _Record:
         if self.failures < free:
             return 0.0
         return min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(self.failures - free, 16))
+
+
+@dataclass(slots=True)
+class _Right:
+    """A password that was right, and is no guess until then; it is checked once at a time."""
+
+    until_s: float
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class PasswordChecks(Protocol):
@@ -94,6 +106,8 @@ class Logins:
         self._clock = clock
         self._pause = pause
         self._records: dict[tuple[str, str], _Record] = {}
+        self._secret = secrets.token_bytes(32)
+        self._rights: dict[bytes, _Right] = {}  # by a keyed hash of user and password
         self._thread = ThreadPoolExecutor(threads, thread_name_prefix="verify")
         self.failed = 0
         self.sent_away = 0
@@ -107,11 +121,35 @@ class Logins:
 
         A refusal is logged with the user and the peer, never with the password.
         """
+        text = f"{len(user)}:{user}:{password}".encode(errors="surrogatepass")
+        digest = hmac.digest(self._secret, text, "sha256")
         address = address_of(peer)
         of_peer, of_user = self._record(address, ""), self._record(address, user)
-        if of_peer.waiting >= _MOST_WAITING:
+        known = self._was_right(digest)
+        if known is not None:
+            async with known.turn:
+                right = await self._check(user, password)
+        elif of_peer.waiting >= _MOST_WAITING:
             self.sent_away += 1
             raise TooManyLogins
+        else:
+            right = await self._check_in_turn(user, password, digest, of_peer, of_user)
+        if right:
+            of_user.failures = 0
+            self._note_right(digest)
+        else:
+            self._rights.pop(digest, None)
+            self.failed += 1
+            for record in (of_peer, of_user):
+                record.failures += 1
+                record.failed_s = self._clock()
+            _log.warning("refused user %r from %s", user[:_MOST_SHOWN], peer)
+            self._refused(user, peer)
+        return right
+
+    async def _check_in_turn(
+        self, user: str, password: str, digest: bytes, of_peer: _Record, of_user: _Record
+    ) -> bool:
         of_peer.waiting += 1
         of_user.waiting += 1
         try:
@@ -121,24 +159,33 @@ class Logins:
                     of_user.pause_s(_FREE_TRIES, now_s),
                     of_peer.pause_s(_FREE_TRIES_OF_A_PEER, now_s),
                 )
-                if pause_s:
+                # Another request with the same password may have been right meanwhile.
+                if pause_s and self._was_right(digest) is None:
                     await self._pause(pause_s)
-                right = await asyncio.get_running_loop().run_in_executor(
-                    self._thread, self._verify, user, password
-                )
+                return await self._check(user, password)
         finally:
             of_peer.waiting -= 1
             of_user.waiting -= 1
-        if right:
-            of_user.failures = 0
-        else:
-            self.failed += 1
-            for record in (of_peer, of_user):
-                record.failures += 1
-                record.failed_s = self._clock()
-            _log.warning("refused user %r from %s", user[:_MOST_SHOWN], peer)
-            self._refused(user, peer)
-        return right
+
+    async def _check(self, user: str, password: str) -> bool:
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._verify, user, password
+        )
+
+    def _was_right(self, digest: bytes) -> _Right | None:
+        known = self._rights.get(digest)
+        return known if known is not None and known.until_s > self._clock() else None
+
+    def _note_right(self, digest: bytes) -> None:
+        now_s = self._clock()
+        known = self._rights.get(digest)
+        if known is not None:
+            known.until_s = now_s + _NO_GUESS_S
+            return
+        if len(self._rights) >= _MOST_REMEMBERED:
+            self._rights = {key: one for key, one in self._rights.items() if one.until_s > now_s}
+        if len(self._rights) < _MOST_REMEMBERED:
+            self._rights[digest] = _Right(now_s + _NO_GUESS_S)
 
     def _record(self, address: str, user: str) -> _Record:
         key = (address, user)

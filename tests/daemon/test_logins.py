@@ -64,6 +64,51 @@ def test_the_right_password_ends_the_waiting() -> None:
     assert time.paused == [0.25, 0.5]
 
 
+def test_who_was_right_a_moment_ago_waits_for_no_guesser_at_his_address() -> None:
+    time = _Time()
+    good, wrong = ("bob", "bob-password", _PEER), ("bob", "wrong", _PEER)
+    others = [(f"user{number}", "wrong", _PEER) for number in range(25)]
+    assert _tries(time, good, *others, wrong)[-1] is False
+    waited = len(time.paused)
+    assert waited > 0
+    time = _Time()
+    assert _tries(time, good, *others, wrong, *[good] * 5)[-5:] == [True] * 5
+    assert len(time.paused) == waited
+
+
+def test_what_was_right_is_checked_all_the_same_and_a_guess_again_after_that() -> None:
+    time, passwords = _Time(), {"bob": "old"}
+
+    async def run() -> list[bool]:
+        logins = Logins(lambda user, password: passwords[user] == password, clock=time.clock)
+        found = [await logins.is_right("bob", "old", _PEER)]
+        passwords["bob"] = "new"
+        found += [await logins.is_right("bob", "old", _PEER) for _ in range(3)]
+        logins.close()
+        assert logins.failed == 3
+        return found
+
+    assert asyncio.run(run()) == [True, False, False, False]
+
+
+def test_requests_that_wait_with_the_same_right_password_pause_once() -> None:
+    time = _Time()
+
+    async def run() -> list[bool]:
+        logins = Logins(_verify, clock=time.clock, pause=time.pause)
+        for number in range(25):
+            await logins.is_right(f"user{number}", "wrong", _PEER)
+        time.paused.clear()
+        found = await asyncio.gather(
+            *(logins.is_right("bob", "bob-password", _PEER) for _ in range(12))
+        )
+        logins.close()
+        return found
+
+    assert asyncio.run(run()) == [True] * 12
+    assert time.paused == [8.0]
+
+
 def test_a_guesser_slows_nobody_else() -> None:
     time = _Time()
     guesses = [("ann", "wrong", _PEER)] * 6
