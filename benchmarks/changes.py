@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
 import pywbem
 import typer
-from parts import told
+from indication_sink import sink
 from raw_clients import CimClient, XmlRpcClient
 from report import Progress, machine, print_lines
 from stage import (
@@ -24,6 +20,7 @@ from stage import (
     await_inventory,
     processor_time_s,
 )
+from staging import told
 
 _NAMESPACE = "root/virt"
 _STATE_CHANGED = (
@@ -120,10 +117,11 @@ def _measured(systems: int, changes: int, progress: Progress) -> Iterator[_Cost]
             cost, _ = _changed(client, running, daemons, changes)
             yield _Cost(systems=systems, told=False, **cost)
             progress.step(f"{changes} changes that are told")
-            with listener() as (port, arrived):
+            with sink() as (port, arrived):
                 subscribe(server, port)
                 cost, answered = _changed(client, running, daemons, changes)
-                late_s = sorted(at - then for at, then in zip(arrived(), answered, strict=True))
+                pairs = zip(arrived(), answered, strict=True)
+                late_s = sorted(one.at - then for one, then in pairs)
             yield _Cost(
                 systems=systems,
                 told=True,
@@ -166,29 +164,6 @@ def await_idle(daemon: Daemon) -> None:
         time.sleep(_REST_S)
         if processor_time_s(daemon) - before_s < _IDLE_SHARE * _REST_S:
             return
-
-
-@contextmanager
-def listener() -> Iterator[tuple[int, Callable[[], list[float]]]]:
-    """A listener: its port, and what ends it and gives when each indication arrived."""
-    command = [sys.executable, str(Path(__file__).with_name("indication_sink.py"))]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        output = process.stdout
-        port = int(output.readline())
-
-        def arrived() -> list[float]:
-            assert process.stdin is not None
-            process.stdin.close()
-            return [float(at) for _, at in json.loads(output.readline())]
-
-        try:
-            yield port, arrived
-        finally:
-            process.kill()
 
 
 def subscribe(server: Daemon, port: int) -> None:

@@ -19,7 +19,6 @@ from typing import Annotated
 import pywbem
 import typer
 from measurement import timed
-from parts import NAMESPACE, serving, staged, told
 from prepared import PreparedConnection, exchange_all, prepared
 from raw_clients import RequestError, cim_request
 from report import Progress, machine, print_lines
@@ -27,6 +26,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from stage import DaemonError, system_uuid, thread_time_s
+from staging import NAMESPACE, serving, staged, told
 
 _SYSTEM = "VirtCIM_ComputerSystem"
 _HOST = "VirtCIM_HostSystem"

@@ -6,11 +6,12 @@ import time
 from typing import Annotated
 
 import typer
-from parts import serving, staged, told
+from indication_sink import sink
 from report import print_lines
 from stage import Daemon, thread_time_s
+from staging import serving, staged, told
 
-from changes import await_idle, listener, subscribe
+from changes import await_idle, subscribe
 
 _TARGET = 0.003
 
@@ -35,7 +36,7 @@ def main(
         progress.step("nobody asks")
         alone = _share(server, seconds)
         progress.step("somebody has subscribed")
-        with listener() as (port, _):
+        with sink() as (port, _):
             subscribe(server, port)
             subscribed = _share(server, seconds)
     print_lines(

@@ -15,7 +15,6 @@ from typing import Annotated
 import pywbem
 import typer
 from indication_sink import Arrival, sink
-from parts import told
 from raw_clients import CimClient, RequestError, XmlRpcClient
 from report import Progress, machine, print_lines
 from stage import (
@@ -25,6 +24,7 @@ from stage import (
     await_inventory,
     processor_time_s,
 )
+from staging import told
 
 _NAMESPACE = "root/virt"
 _SUBSCRIPTIONS = 20

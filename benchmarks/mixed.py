@@ -21,7 +21,6 @@ import typer
 from kept import Kept, kept_by, metrics_of
 from mixed_clients import Clients, Tally
 from numbered_listener import NumberedListener, Told, numbered_listener
-from parts import told
 from raw_clients import XmlRpcClient
 from report import Progress, machine, print_lines
 from stage import (
@@ -30,6 +29,7 @@ from stage import (
     await_hypervisor,
     system_uuid,
 )
+from staging import told
 
 _SLOW_MS = 400
 # Between two kills of the toolstack, and how long it stays down.

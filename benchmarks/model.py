@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from statistics import median
 from typing import Annotated
 
 import pywbem
 import typer
 from measurement import timed
-from parts import serving, staged, told
+from plot import Panel, plotted
 from raw_clients import CimClient, RequestError, XmlRpcClient, cim_request
-from report import Progress, print_lines
+from report import Progress, machine, print_lines
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -27,6 +28,7 @@ from stage import (
     system_uuid,
     thread_time_s,
 )
+from staging import serving, staged, told
 
 from virtcim.providers import ROOT
 from virtcim.registration import registrations
@@ -77,11 +79,18 @@ def main(
     serve_option: Annotated[
         list[str] | None, typer.Option(help="Give `virtcim serve` this argument, too.")
     ] = None,
+    also: Annotated[
+        list[int] | None,
+        typer.Option(min=1, max=65535, help="Measure this many, too. May be repeated."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw what is measured against the size, as SVG.")
+    ] = None,
     as_json_object: Annotated[
         bool, typer.Option("--json", help="Print one JSON object; times are in seconds.")
     ] = False,
 ) -> None:
-    """Measure what EnumerateInstances of classes costs per instance, at two sizes.
+    """Measure what EnumerateInstances of classes costs per instance, at two sizes or more.
 
     Of every class that is served, and of superclasses, whose instances are more than of any other.
 
@@ -92,14 +101,17 @@ def main(
     Example: .venv/bin/python benchmarks/model.py --systems 2000 --reference 200
     """
     with told() as progress:
-        few, many = (
+        runs = [
             _measure(number, repeat, only or _class_names(), serve_option or (), progress)
-            for number in (reference, systems)
-        )
+            for number in sorted({reference, systems, *(also or ())})
+        ]
+    if plot is not None:
+        plot.write_text(_plotted(runs))
     if as_json_object:
-        print(json.dumps([_as_json(few), _as_json(many)], indent=2))
+        print(json.dumps([*map(_as_json, runs)], indent=2))
     else:
-        _print(few, many)
+        of_size = {run.systems: run for run in runs}
+        _print(of_size[reference], of_size[systems])
 
 
 def _class_names() -> list[str]:
@@ -205,6 +217,38 @@ def _print(few: _Run, many: _Run) -> None:
             f" (target {_MEMORY_TARGET_BYTES / 1e6:.0f}); {run.hypervisor_calls} calls of libvirt"
             for run in (few, many)
         ),
+    )
+
+
+def _plotted(runs: Sequence[_Run]) -> str:
+    """What was measured against the number of virtual systems."""
+
+    def lines(cost: Callable[[_Run, str], float]) -> dict[str, list[float | None]]:
+        return {
+            name.removeprefix("VirtCIM_"): [
+                cost(run, name) * 1e6 / run.instances[name] if run.instances[name] else None
+                for run in runs
+            ]
+            for name in runs[0].instances
+        }
+
+    memory_mb: list[float | None] = [run.memory.now_bytes / 1e6 for run in runs]
+    here = machine()
+    return plotted(
+        "virtual systems",
+        [run.systems for run in runs],
+        [
+            Panel(
+                title="Processor time per instance, us",
+                lines=lines(lambda run, name: run.processor_s[name]),
+            ),
+            Panel(
+                title="The same, first time, us",
+                lines=lines(lambda run, name: run.first_s[name]),
+            ),
+            Panel(title="Memory of virtcim serve, MB", lines={"memory": memory_mb}),
+        ],
+        f"{here['date'][:10]}, {here['processors']}, load {here['load'].split()[0]}",
     )
 
 

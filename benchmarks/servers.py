@@ -14,7 +14,6 @@ from typing import Annotated
 
 import pywbem
 import typer
-from parts import NAMESPACE, staged, told
 from raw_clients import CimClient, RequestError
 from report import machine, print_lines
 from stage import (
@@ -22,6 +21,7 @@ from stage import (
     await_inventory,
     system_uuid,
 )
+from staging import NAMESPACE, staged, told
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests"))
 

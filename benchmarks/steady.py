@@ -18,7 +18,6 @@ import pywbem
 import typer
 from kept import Kept, kept_by, metrics_of
 from numbered_listener import NumberedListener, numbered_listener
-from parts import told
 from raw_clients import CimClient, RequestError, XmlRpcClient
 from report import Progress, machine, print_lines
 from stage import (
@@ -27,6 +26,7 @@ from stage import (
     await_hypervisor,
     await_inventory,
 )
+from staging import told
 
 _NAMESPACE = "root/virt"
 _VM = "VirtCIM_ComputerSystem"

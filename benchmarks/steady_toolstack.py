@@ -17,10 +17,10 @@ from uuid import uuid4
 
 import typer
 from kept import Kept, kept_by, metrics_of
-from parts import told
 from raw_clients import RequestError, XmlRpcClient
 from report import Progress, machine, print_lines
 from stage import Daemon, Stage, await_hypervisor
+from staging import told
 
 _SYSTEMS = 20
 _MEMORY = str(32 * 2**20)

@@ -13,10 +13,10 @@ from typing import Annotated
 
 import typer
 from floor import bare_program, operations, replies_of
-from parts import serving, staged, told
 from prepared import PreparedConnection, prepared
 from report import machine, print_lines
 from stage import thread_time_s
+from staging import serving, staged, told
 
 app = typer.Typer(rich_markup_mode=None)
 
