@@ -72,14 +72,18 @@ def guarded(app: ASGIApp, answers: Counter[int] | None = None) -> ASGIApp:
             body = message.get("body", b"")
             if head is not None:
                 begun, head = head, None
-                status, headers = begun["status"], [*begun.get("headers", ()), (HEADER, number)]
+                status, headers, own = begun["status"], begun.get("headers", ()), [(HEADER, number)]
                 if answers is not None:
                     answers[status] += 1
                 is_whole = not message.get("more_body")
-                if is_whole and connection and connection.send_whole(scope, status, headers, body):
+                if (
+                    is_whole
+                    and connection is not None
+                    and connection.send_whole(scope, status, headers, own, body)
+                ):
                     return
                 try:
-                    await send({**begun, "headers": headers})
+                    await send({**begun, "headers": [*headers, *own]})
                 except h11.LocalProtocolError:
                     refused = True
                     return

@@ -9,6 +9,7 @@ import struct
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -26,8 +27,15 @@ __all__ = ["Doing", "HttpConnection", "connection_of"]
 
 _KEY = "virtcim.connection"
 _CREDENTIALS = "3i"  # process, user and group: struct ucred
+_NEW_LINE = b"\r\n"
 _SHORT_BYTES = 64 * 1024
 _AT_ONCE = struct.pack("ii", 1, 0)
+
+
+@lru_cache(maxsize=256)
+def _response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Response:
+    """The head of an answer, of which h11 has looked at each header."""
+    return h11.Response(status_code=status, headers=[*headers], reason=STATUS_PHRASES[status])
 
 
 class Doing(Enum):
@@ -63,27 +71,32 @@ class HttpConnection(H11Protocol):
         cycle = self.cycle
         return cycle.scope is scope and not (cycle.more_body or cycle.disconnected)
 
-    def send_whole(self, scope: Scope, status: int, headers: Headers, body: bytes) -> bool:
+    def send_whole(
+        self, scope: Scope, status: int, headers: Headers, further: Headers, body: bytes
+    ) -> bool:
         """Send a short answer, head and body in one piece: each piece wakes its client up.
 
-        As uvicorn sends two, which is left to it (False) where there is anything to be heeded.
-        Raises h11.LocalProtocolError for an answer that is no good HTTP.
+        ``further`` are headers that differ with each answer and are known to be good. As uvicorn
+        sends two, which is left to it (False) where there is anything to be heeded. Raises
+        h11.LocalProtocolError for an answer that is no good HTTP.
         """
         cycle = self.cycle
         if len(body) > _SHORT_BYTES or not self._expects_answer(scope):
             return False
         cycle.response_started = True
         cycle.waiting_for_100_continue = False
-        sent = [*self.server_state.default_headers, *headers]
+        sent = tuple(headers)
         if CLOSE_HEADER in scope["headers"] and CLOSE_HEADER not in sent:
-            sent.append(CLOSE_HEADER)
+            sent += (CLOSE_HEADER,)
         send = self.conn.send
-        head = send(h11.Response(status_code=status, headers=sent, reason=STATUS_PHRASES[status]))
+        head = send(_response(status, sent)).removesuffix(_NEW_LINE)
+        own = [*self.server_state.default_headers, *further]
+        lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in own])
         data = send(h11.Data(data=body))
         end = send(h11.EndOfMessage())
         cycle.response_complete = True
         cycle.message_event.set()
-        self.transport.write(b"".join((head, data, end)))
+        self.transport.write(b"".join((head, lines, _NEW_LINE, data, end)))
         self.sent_bytes += len(body)
         if self.conn.our_state is h11.MUST_CLOSE or not cycle.keep_alive:
             send(h11.ConnectionClosed())
