@@ -18,6 +18,7 @@ from virtcim.hypervisor.undo import UndoLogError
 from virtcim.providers.jobs.runner import Operations
 from virtcim.providers.state.database import StateError
 from virtcim.providers.state.job_store import JobStore
+from virtcim.providers.state.polling import Polling
 from virtcim.providers.state.servers import Servers
 from virtcim.providers.state.undo_store import UndoStore
 
@@ -26,6 +27,9 @@ __all__ = ["Membership"]
 _log = logging.getLogger(__name__)
 # How soon another server is heard of, and how often the beat counts.
 _ROUND_S = 0.5
+# As long as nothing runs here that somebody could want to end.
+_REST_S = 1.0
+_LOOK_AFTER_ROUNDS = 20
 _JOIN_S = 40.0
 
 
@@ -48,6 +52,8 @@ class Membership:
         self._operations = operations
         self._undo = tuple(undo)
         self._is_told = jobs.database.is_here
+        self._polling = Polling(jobs.database)
+        self._rounds_until_look = 0
         self.on_struck_off: Callable[[], None] = _nothing_to_do
         self._dead: set[str] = set()
         self._looks = True  # for what the dead have left
@@ -69,6 +75,12 @@ class Membership:
         self._thread.join(_JOIN_S)
 
     def _run(self) -> None:
+        try:
+            self._run_until_stopped()
+        finally:
+            self._polling.close()
+
+    def _run_until_stopped(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._round()
@@ -83,24 +95,40 @@ class Membership:
                 _log.exception("what other servers do cannot be followed")
             else:
                 self._is_failing = False
-            self._woken.wait(_ROUND_S)
+            self._woken.wait(_ROUND_S if self._is_told or self._operations.running else _REST_S)
             self._woken.clear()
 
     def _why(self, error: sa.exc.SQLAlchemyError) -> str:
         return self._jobs.database.reason(error)
 
     def _round(self) -> None:
-        self._servers.beat()
+        has_changed = True
+        if not self._is_told:
+            is_one_gone, revision = self._polling.change(self._servers.beat)
+            self._looks |= is_one_gone
+            has_changed = revision != self._jobs.revision
         for server in tuple(self._dead):
             self._servers.strike_off(server)
             self._looks = True
             self._dead.discard(server)
             self.on_struck_off()
-        self._jobs.refresh()
-        if self._looks:
+        if has_changed:
+            self._jobs.refresh()
+        if self._looks or self._is_to_look():
             self._adopt()
-            self._looks = not self._is_told
+            self._looks = False
         self._operations.cancel_as_requested()
+
+    def _is_to_look(self) -> bool:
+        """Whether it is time to look once more.
+
+        A server may have come and gone between two rounds of this one, and so may what it left.
+        """
+        self._rounds_until_look -= 1
+        if self._is_told or self._rounds_until_look > 0:
+            return False
+        self._rounds_until_look = _LOOK_AFTER_ROUNDS
+        return True
 
     def _adopt(self) -> None:
         self._operations.adopt()

@@ -233,6 +233,11 @@ class JobStore:
                 self._drop(uuid)
             self._version = version
 
+    @property
+    def revision(self) -> int:
+        """Up to which change of the servers on the database everything is shown here."""
+        return self._revision
+
     def _is_current(self) -> bool:
         """Whether nobody has written since the last refresh; waits for nobody."""
         if self._version is None or self._closed:

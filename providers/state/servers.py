@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from virtcim.providers.state.several_processes import Colleagues
 
-__all__ = ["HEIR_S", "Servers", "is_nobodys", "uptime_s"]
+__all__ = ["HEIR_S", "Round", "Servers", "is_nobodys", "uptime_s"]
 
 # A server that has not counted for so long is taken for dead.
 HEIR_S = 5.0
@@ -27,6 +28,12 @@ _SERVER = sa.Table(
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("beat", sa.BigInteger, nullable=False),
 )
+# Count, and see the others as they were before: one statement for what is done each second.
+_BEAT = sa.text(
+    "WITH beat AS (INSERT INTO server (id, beat) VALUES (:mine, 0)"
+    " ON CONFLICT (id) DO UPDATE SET beat = server.beat + 1)"
+    " SELECT revision, server.id, beat FROM job_revision LEFT JOIN server ON server.id <> :mine"
+)
 # One row: who delivers indications, as ``claimant`` names it.
 _DELIVERER = sa.Table("indication_deliverer", sa.MetaData(), sa.Column("owner", sa.Text))
 
@@ -34,6 +41,13 @@ _DELIVERER = sa.Table("indication_deliverer", sa.MetaData(), sa.Column("owner", 
 def uptime_s() -> float:
     """Seconds that include those in which the computer was suspended."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Round(NamedTuple):
+    """What is seen with a beat: whether a server that was there is gone, and the jobs' revision."""
+
+    is_one_gone: bool
+    jobs_revision: int
 
 
 class Servers:
@@ -49,7 +63,6 @@ class Servers:
     ) -> None:
         self.id = str(uuid.uuid4()) if colleagues is None else colleagues.id
         self._engine = engine
-        self._beats = engine.dialect.name != "sqlite"
         for one in () if colleagues is None else colleagues.dead:
             self.strike_off(one)
         self._heir_s = heir_s
@@ -62,24 +75,23 @@ class Servers:
         row = postgresql.insert(_SERVER).values(id=self.id, beat=0)
         connection.execute(row.on_conflict_do_nothing())
 
-    def beat(self) -> None:
+    def beat(self, connection: sa.Connection) -> Round:
         """Count, and strike off those that count no more."""
-        if not self._beats:
-            return
-        with self._engine.begin() as connection:
-            self.be_there(connection)
-            mine = _SERVER.c.id == self.id
-            connection.execute(sa.update(_SERVER).where(mine).values(beat=_SERVER.c.beat + 1))
-            others = connection.execute(sa.select(_SERVER).where(~mine)).all()
+        rows = connection.execute(_BEAT, {"mine": self.id}).all()
         now = self._clock()
         seen = {}
-        for server, beat in others:
+        for _, server, beat in rows:
+            if server is None:
+                continue
             before = self._seen.get(server, (beat, now))
             seen[server] = before if before[0] == beat else (beat, now)
+        is_gone = not self._seen.keys() <= seen.keys()
         self._seen = seen
         for server, (beat, since) in seen.items():
             if now - since >= self._heir_s:
                 self._strike_off(server, beat)
+                is_gone = True
+        return Round(is_gone, rows[0].revision)
 
     def leave(self) -> None:
         """Leave everything to the others, at once."""

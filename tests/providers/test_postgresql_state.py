@@ -16,6 +16,7 @@ from virtcim.providers import StateError
 from virtcim.providers.state import database as state_database
 from virtcim.providers.state.database import StateDatabase
 from virtcim.providers.state.job_store import JobStore
+from virtcim.providers.state.polling import Polling
 from virtcim.providers.state.undo_store import UndoStore
 
 STEPS = state_database._MIGRATIONS
@@ -107,6 +108,22 @@ def test_connections_that_were_closed_meanwhile_are_replaced(
     )
     assert store.unfinished() == ()
     database.close()
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_is_replaced(
+    postgresql: PrivatePostgresql, postgresql_url: str
+) -> None:
+    with closing(StateDatabase(postgresql_url)) as database, closing(Polling(database)) as polling:
+        assert database.servers is not None
+        first = polling.change(database.servers.beat)
+        postgresql.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'virtcim'"
+        )
+        assert polling.change(database.servers.beat) == first
+        with database.reading() as connection:
+            beats = connection.execute(sa.text("select beat from server")).scalars().all()
+    assert beats == [1], "each statement is a transaction of its own"
 
 
 def test_a_connection_that_is_lost_in_between_is_said_on_one_line(

@@ -8,11 +8,16 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 
+from tests.providers.simulated_endpoint import SimulatedEndpoint
+from tests.providers.waiting import wait_for
 from virtcim.cim.value_maps import JobState
 from virtcim.hypervisor.undo import UndoLogError, UnfinishedOperation
+from virtcim.providers import Providers
 from virtcim.providers.state.database import StateDatabase
 from virtcim.providers.state.job_store import Job, JobElement, JobStore
+from virtcim.providers.state.polling import Polling
 from virtcim.providers.state.servers import HEIR_S, Servers
 from virtcim.providers.state.undo_store import UndoStore
 
@@ -53,14 +58,16 @@ def die() -> Die:
 
     def silence(dead: StateDatabase, alive: StateDatabase) -> None:
         assert dead.servers is not None
-        dead.servers.beat()
+        polling = Polling(alive)
+        polling.change(dead.servers.beat)
         seconds = [0.0]
         watching = Servers(alive.engine, clock=lambda: seconds[0])
-        watching.beat()
+        assert not polling.change(watching.beat).is_one_gone
         seconds[0] = HEIR_S
         assert alive.servers is not None
-        alive.servers.beat()
-        watching.beat()
+        polling.change(alive.servers.beat)
+        assert polling.change(watching.beat).is_one_gone
+        polling.close()
         watching.leave()
 
     return silence
@@ -155,3 +162,21 @@ def test_what_a_server_has_that_ends_is_adopted_at_once(postgresql_url: str) -> 
         with closing(JobStore(postgresql_url)) as first:
             first.publish(job("1"))
         assert second.adopt() == (job("1"),)
+
+
+def test_what_a_server_has_left_that_nobody_ever_saw_is_found_in_the_end(
+    stores: tuple[JobStore, JobStore],
+    make_providers: Callable[..., Providers],
+    endpoint: SimulatedEndpoint,
+    postgresql_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for pause in ("_REST_S", "_ROUND_S"):
+        monkeypatch.setattr(f"virtcim.providers.jobs.membership.{pause}", 0.01)
+    alive = make_providers(endpoint, state=postgresql_url)
+    first, _ = stores
+    first.publish(job("1"))
+    # It was there between two rounds of the other one.
+    with first.database.engine.begin() as connection:
+        connection.execute(sa.text("update job set server = 'unseen'"))
+    wait_for(lambda: alive.jobs_by_state() == {JobState.EXCEPTION: 1})

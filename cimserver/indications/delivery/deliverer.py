@@ -25,6 +25,7 @@ from virtcim.cimserver.indications.delivery.recorder import Recorder
 from virtcim.cimserver.indications.delivery.tls import ListenerTls
 from virtcim.cimserver.indications.delivery.worker import Outage, Worker
 from virtcim.cimserver.indications.networks import ANYWHERE, ListenerNetworks
+from virtcim.providers.state.polling import Polling
 
 __all__ = ["Deliverer"]
 
@@ -79,11 +80,10 @@ class Deliverer:
         """Begin to deliver, as soon as no other deliverer on the database does."""
         with self._lock:
             if self._session is None:
-                ownership = Ownership(self._queue.database, patience=self._patience)
                 self._session = _Session(
                     self._queue,
                     self._subscribers,
-                    ownership,
+                    self._patience,
                     connect=self._connect,
                     leads=self._leads,
                 )
@@ -131,14 +131,15 @@ class _Session:
         self,
         queue: DeliveryQueue,
         subscribers: Subscribers,
-        ownership: Ownership,
+        patience: Patience,
         *,
         connect: Callable[[str], ListenerConnection],
         leads: Callable[[], None],
     ) -> None:
         self._queue = queue
         self._subscribers = subscribers
-        self._ownership = ownership
+        self._polling = Polling(queue.database)  # of the watcher
+        self._ownership = Ownership(queue.database, polling=self._polling, patience=patience)
         self._leads = leads
         self._last_term: int | None = None
         self._connect = connect
@@ -226,6 +227,12 @@ class _Session:
             return True
 
     def _watch(self) -> None:
+        try:
+            self._watch_until_stopped()
+        finally:
+            self._polling.close()
+
+    def _watch_until_stopped(self) -> None:
         while not self._stopping.is_set():
             pause_s = self._outage.attempt("look", self._look, _OUTAGE_PAUSE_S)
             term = self._leading_term()
@@ -248,15 +255,16 @@ class _Session:
 
     def _look(self) -> float:
         """See for whom something waits, and have somebody for each."""
-        waiting = self._queue.waiting()
-        # Where others share the database, who sends also tells what changes, and beats for that.
-        is_idle = not (waiting or self._workers) and not self._queue.database.is_shared
-        if is_idle or not self._ownership.hold():
-            return 0.0
-        now = time.monotonic()
-        if now - self._cleaned_at >= _CLEAN_S:
-            self._queue.drop_expired()
-            self._cleaned_at = now
+        if self._queue.database.is_shared:
+            # Who sends also tells what changes, and beats for that.
+            if not self._ownership.hold():
+                return 0.0
+            waiting = self._queue.waiting(self._polling) if self._ownership.something_waits else ()
+        else:
+            waiting = self._queue.waiting(self._polling)
+            if not (waiting or self._workers) or not self._ownership.hold():
+                return 0.0
+        self._clean()
         with self._lock:
             for state in waiting:
                 worker = self._workers.get(state.destination)
@@ -275,3 +283,9 @@ class _Session:
                     worker.start()
                 worker.poke()
         return 0.0
+
+    def _clean(self) -> None:
+        now = time.monotonic()
+        if now - self._cleaned_at >= _CLEAN_S:
+            self._queue.drop_expired()
+            self._cleaned_at = now

@@ -14,13 +14,22 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from virtcim.cimserver.indications.delivery.tables import DELIVERER
+from virtcim.cimserver.indications.delivery.tables import DELIVERER, DELIVERY
 from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.polling import Polling
 from virtcim.providers.state.servers import uptime_s
 
 __all__ = ["Ownership", "Patience"]
 
 _NOBODY = ""
+# Made once: they are executed each second.
+_SEEN = sa.select(DELIVERER.c.owner, DELIVERER.c.beat)
+_BEAT = (
+    sa.update(DELIVERER)
+    .where(DELIVERER.c.owner == sa.bindparam("of_owner"))
+    .values(beat=DELIVERER.c.beat + 1)
+    .returning(sa.exists(sa.select(DELIVERY.c.number)))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +47,18 @@ class Ownership:
         self,
         database: StateDatabase,
         *,
+        polling: Polling | None = None,
         patience: Patience | None = None,
         clock: Callable[[], float] = uptime_s,
     ) -> None:
         self._database = database
+        self._polling = polling or Polling(database)
         self._patience = patience or Patience()
         self._clock = clock
         self._name = str(uuid.uuid4()) if database.servers is None else database.servers.claimant()
         self._until = 0.0
         self._term = 0
+        self._something_waits = True
         # What was last seen of another owner, and since when.
         self._seen = _NOBODY, -1
         self._seen_at = 0.0
@@ -57,6 +69,11 @@ class Ownership:
         return self._clock() < self._until
 
     @property
+    def something_waits(self) -> bool:
+        """Whether anything was to be sent at the last beat; that costs no question of its own."""
+        return self._something_waits
+
+    @property
     def term(self) -> int:
         """How often it has begun to hold it: again, too, where a beat came late."""
         return self._term
@@ -64,7 +81,7 @@ class Ownership:
     def hold(self) -> bool:
         """Beat as the owner, or become it where nobody is: whether anything may be sent."""
         began = self._clock()
-        if self._change(self._name) or self._inherits():
+        if self._polling.change(self._beat) or self._inherits():
             before, self._until = self._until, began + self._patience.owner_s
             # Asked last: whoever has seen that it was not held is told that it is again.
             if self._clock() >= before:
@@ -76,27 +93,27 @@ class Ownership:
     def release(self) -> None:
         """Send no more, and let another deliverer begin at once."""
         self._until = 0.0
-        self._change(self._name, new_owner=_NOBODY)
+        self._become(_NOBODY, DELIVERER.c.owner == self._name)
 
     def _inherits(self) -> bool:
-        with self._database.lock, self._database.engine.begin() as connection:
-            owner, beat = connection.execute(sa.select(DELIVERER.c.owner, DELIVERER.c.beat)).one()
+        owner, beat = self._polling.read(lambda connection: connection.execute(_SEEN).one())
         if (owner, beat) != self._seen:
             self._seen, self._seen_at = (owner, beat), self._clock()
         waited_s = self._clock() - self._seen_at
         if owner != _NOBODY and waited_s < self._patience.heir_s:
             return False
-        return self._change(owner, beat=beat)
+        is_so = (DELIVERER.c.owner == owner) & (DELIVERER.c.beat == beat)
+        return self._become(self._name, is_so)
 
-    def _change(self, owner: str, *, beat: int | None = None, new_owner: str | None = None) -> bool:
-        """Beat where ``owner`` still owns it: whether it does."""
-        is_so = DELIVERER.c.owner == owner
-        if beat is not None:
-            is_so &= DELIVERER.c.beat == beat
-        statement = (
-            sa.update(DELIVERER)
-            .where(is_so)
-            .values(owner=self._name if new_owner is None else new_owner, beat=DELIVERER.c.beat + 1)
-        )
+    def _beat(self, connection: sa.Connection) -> bool:
+        """Count where it is still this one's: whether it is."""
+        waits = connection.execute(_BEAT, {"of_owner": self._name}).scalar_one_or_none()
+        self._something_waits = waits is None or bool(waits)
+        return waits is not None
+
+    def _become(self, owner: str, is_so: sa.ColumnElement[bool]) -> bool:
+        """Have it be somebody's where something still is so: whether it was."""
+        statement = sa.update(DELIVERER).where(is_so)
         with self._database.lock, self._database.engine.begin() as connection:
-            return connection.execute(statement).rowcount == 1
+            changed = connection.execute(statement.values(owner=owner, beat=DELIVERER.c.beat + 1))
+            return changed.rowcount == 1

@@ -36,6 +36,7 @@ from virtcim.cimserver.indications.delivery.statements import (
 from virtcim.cimserver.indications.delivery.tables import BACKLOG, DELIVERY, PAYLOAD, SEQUENCE
 from virtcim.cimserver.steady_clock import steady_clock
 from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.polling import Polling
 
 __all__ = [
     "Addressee",
@@ -236,10 +237,10 @@ class DeliveryQueue:
         self.counters.dropped(many, Dropped.REMOVED)
         connection.execute(sa.delete(SEQUENCE).where(SEQUENCE.c.destination == destination))
 
-    def waiting(self) -> Sequence[Sequencing]:
+    def waiting(self, polling: Polling | None = None) -> Sequence[Sequencing]:
         """The destinations that something waits for."""
-        with self.database.reading() as connection:
-            return [Sequencing(**row) for row in connection.execute(WAITING).mappings()]
+        rows = (polling or Polling(self.database)).read(lambda one: one.execute(WAITING).all())
+        return [Sequencing(**row._mapping) for row in rows]  # noqa: SLF001 - the name of SQLAlchemy
 
     def take(self, destination: str, most: int, *, after: int = -1) -> Sequence[Delivery]:
         """The next deliveries to a destination beyond a number, in order; they stay queued."""

@@ -324,7 +324,7 @@ def test_a_database_that_fails_for_a_while_costs_one_line_and_nothing_else(
     failures = [3]
     waiting = made.queue.waiting
 
-    def fails() -> object:
+    def fails(_polling: object) -> object:
         if failures[0]:
             failures[0] -= 1
             raise sa.exc.OperationalError("select", {}, Exception("database is locked"))
