@@ -17,7 +17,7 @@ from virtcim.toolstack.images.recorded import RecordedFormats
 from virtcim.toolstack.machines.change_journal import Before
 from virtcim.toolstack.reading.known_devices import DISK, KnownDevices
 from virtcim.toolstack.state import State, StateDatabase, StateError
-from virtcim.toolstack.state.directory import StateDirectory
+from virtcim.toolstack.state.directory import ToolstackDirectory
 
 _GOOD = {
     "stop_detail": '{"time": "2026-11-30T12:00:00+00:00", "state": 3, "reason": 5, '
@@ -74,7 +74,7 @@ def test_a_toolstack_that_died_before_there_was_a_database_starts_again(tmp_path
     State(tmp_path).close()
     # The administrator begins with nothing, and the toolstack dies at once.
     file_of(tmp_path).unlink()
-    StateDirectory(tmp_path).close()
+    ToolstackDirectory(tmp_path).close()
     assert file_of(tmp_path).stat().st_size == 0
     State(tmp_path).close()
 

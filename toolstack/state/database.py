@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from virtcim.errormap.state_remedy import damaged, newer, state_remedy
-from virtcim.toolstack.state.directory import EmptiedError, StateDirectory
+from virtcim.toolstack.state.directory import EmptiedError, ToolstackDirectory
 from virtcim.toolstack.state.migrations import MIGRATIONS
 
 __all__ = ["Rows", "StateDatabase", "StateError"]
@@ -43,12 +43,12 @@ class StateDatabase:
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
         self._lock = threading.Lock()
-        self._held: StateDirectory | None = None
+        self._held: ToolstackDirectory | None = None
         self._later = ThreadPoolExecutor(1, thread_name_prefix="state")
         self._said: set[tuple[str, str]] = set()
         try:
             if directory is not None:
-                self._held = StateDirectory(directory)
+                self._held = ToolstackDirectory(directory)
             self._connection = sqlite3.connect(
                 ":memory:" if self._held is None else self._held.database,
                 timeout=_PATIENCE_S,

@@ -6,7 +6,7 @@ import fcntl
 import os
 from pathlib import Path
 
-__all__ = ["EmptiedError", "StateDirectory"]
+__all__ = ["EmptiedError", "ToolstackDirectory"]
 
 _DATABASE = "toolstack.sqlite"
 _LOCK = "toolstack.lock"
@@ -21,7 +21,7 @@ class EmptiedError(Exception):
     """The database is empty, and was not."""
 
 
-class StateDirectory:
+class ToolstackDirectory:
     """A directory that this process alone uses until ``close``.
 
     The kernel gives the lock back when the process ends, however it ends. Raises BlockingIOError
