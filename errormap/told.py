@@ -114,7 +114,7 @@ def call_of_image_tool(text: str) -> str:
 
 # Words that tell of a command to a machine.
 _OF_GUEST = later(
-    r"(?:\b(?:cannot|can't|could not|couldn't|unable to|failed to|failure to|error|failed|while"
+    r"(?:\b(?:cannot|can't|could not|couldn't|unable to|fail(?:ed|ure)? to|error|failed|while"
     r"|trying to) (?:to )?"
     r"(?:start|boot|run|stop|shut ?down|power (?:on|off)|suspend|hibernate|resume|reboot|restart"
     r"|migrat|creat|deploy|launch|spawn|clon|destroy|defin|undefin|paus|unpaus|restor|revert|reset"
@@ -137,6 +137,8 @@ _OF_GUEST = later(
     r"|\b(?:vm|virtual machine) \S{1,100} is down\b"
     r"|\bvirtctl (?:console|vnc|start|stop|restart|migrate|(?:un)?pause)\b"
     r"|\berror (?:resiz|rebuild|rescu|(?:un)?shelv|evacuat)ing (?:server|instance)\b"
+    r"|\b(?:error|failed|failure|while) moving from state \w{2,20} to (?:started|stopped|running"
+    r"|paused|rebooted|restarted)\b"
     # The kinds of resources that Terraform's providers have for machines.
     r"|\b(?:libvirt_domain|proxmox_vm_qemu|proxmox_virtual_environment_vm|ovirt_vm"
     r"|openstack_compute_instance(?:_v2)?|harvester_virtualmachine)\b(?=[.\s\"'\[:])"
