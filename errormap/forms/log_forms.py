@@ -10,11 +10,12 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import NamedTuple
 
 from virtcim.errormap.fault import Fault
+from virtcim.errormap.forms.found import Found, line_end
 from virtcim.errormap.forms.libvirt import from_libvirt
 from virtcim.errormap.forms.logged import STORAGE_RAISED, from_text
+from virtcim.errormap.forms.managers import failed_tasks
 from virtcim.errormap.forms.qemu import from_qemu
 from virtcim.errormap.forms.record import from_record
 from virtcim.errormap.forms.server_errors import known_code, printed_errors
@@ -24,24 +25,13 @@ from virtcim.errormap.forms.xapi import from_xapi
 from virtcim.errormap.forms.xend import from_xend
 from virtcim.errormap.reading.libvirt_numbers import number_in_message
 
-__all__ = ["FINDERS", "Found"]
+__all__ = ["FINDERS"]
 
 _MOST = 5_000
 _MOST_LINES_OF_ONE = 60
 _LONGEST_OBJECT = 64 * 1024
-
-
-class Found(NamedTuple):
-    """One fault in a text: where it begins and ends."""
-
-    begin: int
-    end: int
-    fault: Fault
-
-
-def _line_end(text: str, at: int) -> int:
-    end = text.find("\n", at)
-    return end if end >= 0 else len(text)
+# A message tells by its beginning whose it is.
+_TELLING = 400
 
 
 # --- The XenAPI's errors, in every spelling
@@ -63,11 +53,11 @@ _STORAGE_MANAGER = re.compile(r"Raising exception \[([0-9]{1,4}), ")
 
 def _server_prose(text: str, operation: str) -> Iterator[Found]:
     for match in _TOOL.finditer(text):
-        end = _line_end(text, match.end())
+        end = line_end(text, match.end())
         words = ["INTERNAL_ERROR", text[match.end() : end]]
         yield Found(match.start(), end, from_xapi(words, operation=operation))
     for match in _STORAGE_MANAGER.finditer(text):
-        end = _line_end(text, match.end())
+        end = line_end(text, match.end())
         words = [
             f"SR_BACKEND_FAILURE_{match[1]}",
             "",
@@ -76,7 +66,7 @@ def _server_prose(text: str, operation: str) -> Iterator[Found]:
         ]
         yield Found(match.start(), end, from_xapi(words, operation=operation))
     for match in STORAGE_RAISED.finditer(text):
-        end = _line_end(text, match.end())
+        end = line_end(text, match.end())
         if printed := text[match.end() : end].strip():
             yield Found(match.start(), end, from_text("xapi", printed, operation=operation))
 
@@ -95,10 +85,10 @@ _WITHIN = 32 * 1024
 
 def _tracebacks(text: str, operation: str) -> Iterator[Found]:
     for match in _TRACEBACK.finditer(text):
-        raised = _RAISED.search(text, _line_end(text, match.end()), match.end() + _WITHIN)
+        raised = _RAISED.search(text, line_end(text, match.end()), match.end() + _WITHIN)
         if raised is None:
             continue
-        end = _line_end(text, raised.end())
+        end = line_end(text, raised.end())
         fault = _raised(raised[1], text[raised.end() : end].strip(), operation)
         if fault is not None:
             yield Found(match.start(), end, fault)
@@ -163,19 +153,19 @@ def _libvirt(text: str, operation: str) -> Iterator[Found]:
         message = text[match.end() : end].strip()
         # What others say in the same way is no error of libvirt's.
         shared = match[0].startswith("ERROR") or match[0].endswith("]: ")
-        if message and (not shared or number_in_message(message)):
+        if message and (not shared or number_in_message(message[:_TELLING])):
             fault = from_libvirt(code=None, message=message, operation=operation)
             yield Found(match.start(), end, fault)
 
 
 def _message_end(text: str, at: int) -> int:
-    end = _line_end(text, at)
+    end = line_end(text, at)
     if _HANDS_ON.search(text, at, end) is None:
         return end
     # A list of what there is follows a colon; else only the same program goes on.
     listing = text[at:end].rstrip().endswith(":")
     for _ in range(_MOST_LINES_OF_ONE):
-        following = _line_end(text, end + 1)
+        following = line_end(text, end + 1)
         if end >= len(text) or _NEW_ENTRY.match(text, end + 1, following):
             break
         if not listing and _GOES_ON.match(text, end + 1, following) is None:
@@ -185,7 +175,8 @@ def _message_end(text: str, at: int) -> int:
 
 
 _STRUCTURE = re.compile(
-    r"\bvirError\(Code=(\d{1,4}), Domain=(\d{1,4}), Message=(['\"])([^\n]{0,4000})\3\)"
+    r"\b(?:virError|LibvirtError)\(Code=(\d{1,4}), Domain=(\d{1,4}), "
+    r"Message=(['\"])([^\n]{0,4000})\3\)"
 )
 
 
@@ -334,7 +325,7 @@ _XEND_FAULT = re.compile(r"<Fault (-?[0-9]{1,9}): ")
 def _xend(text: str, operation: str) -> Iterator[Found]:
     for pattern in (_XEND_LOG, _XEND_TOOL, _XEND_RAISED):
         for match in pattern.finditer(text):
-            end = _line_end(text, match.end())
+            end = line_end(text, match.end())
             words = text[match.end() : end].strip()
             if pattern is _XEND_LOG and text.startswith("\nTraceback", end):
                 # The line says what was asked for, the traceback below it why it failed.
@@ -344,7 +335,7 @@ def _xend(text: str, operation: str) -> Iterator[Found]:
                 fault = from_xend(fault_code="", fault_string=words, operation=operation)
                 yield Found(match.start(), end, fault)
     for match in _XEND_FAULT.finditer(text):
-        end = text.rfind(">", match.end(), _line_end(text, match.end())) + 1
+        end = text.rfind(">", match.end(), line_end(text, match.end())) + 1
         if end:
             fault = from_text("xend", text[match.start() : end], operation=operation)
             yield Found(match.start(), end, fault)
@@ -390,5 +381,6 @@ FINDERS: tuple[Callable[[str, str], Iterator[Found]], ...] = (
     _server_prose,
     _xend,
     _emulator,
+    failed_tasks,
     _transport,
 )

@@ -12,7 +12,8 @@ from itertools import islice
 from typing import NamedTuple
 
 from virtcim.errormap.fault import Fault
-from virtcim.errormap.forms.log_forms import FINDERS, Found
+from virtcim.errormap.forms.found import Found
+from virtcim.errormap.forms.log_forms import FINDERS
 
 __all__ = ["LONGEST_TEXT", "Pasted", "pasted"]
 

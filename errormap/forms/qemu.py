@@ -65,7 +65,7 @@ def _parts(raw: Mapping[str, object]) -> _Parts:
             return _beside(raw, query, *_query(raw[query]))
     if "exit_status" in raw or "stderr" in raw:
         status = as_text(raw.get("exit_status"))
-        return "exit", (f"exit_status={status}",), as_text(raw.get("stderr"))
+        return "exit", (f"exit_status={status}",) if status else (), as_text(raw.get("stderr"))
     if isinstance(raw.get("return"), str):
         # The human monitor answers an error as any other text.
         return "GenericError", (), _HUMAN.sub("", as_text(raw["return"]))

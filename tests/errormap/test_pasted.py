@@ -140,6 +140,51 @@ _FORMS: dict[str, tuple[str, str, str]] = {
         "qemu exit",
         "OUT_OF_MEMORY",
     ),
+    "a task of Proxmox VE": (
+        (
+            "bridge 'vmbr1' does not exist\n"
+            "kvm: -netdev type=tap,id=net1: network script /x/pve-bridge failed with status 512\n"
+            "TASK ERROR: start failed: QEMU exited with code 1"
+        ),
+        "qemu exit",
+        "VM_CONTROL_OP_FAILED",
+    ),
+    "a task of Proxmox VE that says why": (
+        "TASK ERROR: can't lock file '/var/lock/qemu-server/lock-100.conf' - got timeout",
+        "qemu exit",
+        "WRONG_STATE_FOR_OP",
+    ),
+    "a backup of Proxmox VE": (
+        "ERROR: Backup of VM 105 failed - VM is locked (snapshot-delete)",
+        "qemu exit",
+        "WRONG_STATE_FOR_OP",
+    ),
+    "a migration of Proxmox VE": (
+        "2024-05-01 10:00:00 ERROR: migration aborted (duration 00:00:00): VM is locked (backup)",
+        "qemu exit",
+        "WRONG_STATE_FOR_OP",
+    ),
+    "the journal of Proxmox VE": (
+        (
+            "Nov 30 10:10:00 pve pvedaemon[12]: <root@pam> end task UPID:pve:000A:0012:65:qmstart"
+            ":100:root@pam: can't lock file '/x/lock-100.conf' - got timeout"
+        ),
+        "qemu exit",
+        "WRONG_STATE_FOR_OP",
+    ),
+    "oVirt's event": (
+        (
+            "EVENT_ID: VM_DOWN_ERROR(119), VM web is down with error."
+            " Exit message: Lost connection with qemu process."
+        ),
+        "libvirt ",
+        "VM_STUCK",
+    ),
+    "KubeVirt": (
+        "SyncVMI failed: \"LibvirtError(Code=42, Domain=10, Message='no domain')\"",
+        "libvirt 42",
+        "VM_NOT_FOUND",
+    ),
     "QMP": (
         '{"error": {"class": "GenericError", "desc": "Node \'a\' is busy"}, "id": 3}',
         "qemu GenericError",
@@ -255,11 +300,29 @@ def test_what_an_emulator_printed_ends_where_another_program_speaks() -> None:
         "option ['FOO_BAR', 'x'] of MAKE_ALL(a, b)",
         '{"return": {}, "id": 1}\n{"event": "RESUME"}\n{"status": "ok", "code": 5}',
         "<html><body>ERROR</body></html>",
+        "TASK ERROR: \nTASK OK\nend task UPID:pve:000A:0012:65:qmstart:100:root@pam: OK",
+        "ERROR: Backup job failed",
         f"{_STAMP}: info : virX:9 : all is well",
     ],
 )
 def test_what_is_no_fault_of_a_hypervisor_is_not_told(text: str) -> None:
     assert pasted(text) == []
+
+
+def test_what_was_printed_above_a_task_that_failed_belongs_to_it_up_to_another_entry() -> None:
+    text = (
+        "Nov 30 10:00:00 host another[1]: no space left\n"
+        "host doesn't support requested feature: CPUID[eax=1]\n"
+        "kvm: Host doesn't support requested features\n"
+        "TASK ERROR: start failed: QEMU exited with code 1\n"
+        "\n"
+        "TASK ERROR: start failed: QEMU exited with code 1\n"
+    )
+    first, second = pasted(text)
+    assert first.lines == (2,)
+    assert first.fault.text.startswith("host doesn't")
+    assert second.lines == (6,)
+    assert translate(first.fault).code.name == "ERR_OS_NOT_SUPPORTED"
 
 
 def test_virsh_names_the_call_and_what_is_given_goes_before_it() -> None:
@@ -275,6 +338,8 @@ _BEGINNINGS = [
     "Error code: ", "<name>ErrorDescription</name>", '{"error": ', '{"code": [', "qemu-kvm: ",
     "kvm: a\n", f"{_STAMP}: error : x monitor\n", "connect ECONNREFUSED ", 'Failure "',
     "HTTPSConnectionPool(", "Domain.Bad_error(", "params: [", "]: ", "Raising exception [46, ",
+    "TASK ERROR: ", "a\nTASK ERROR: start failed: QEMU exited with code 1\n", "end task UPID:a: ",
+    "VM x is down with error. Exit message: ", "ERROR: Backup of VM 1",
 ]  # fmt: skip
 
 
