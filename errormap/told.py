@@ -128,9 +128,11 @@ _OF_GUEST = later(
     r"|deployment) (?:has |was )?(?:fail|error)"
     r"|\b(?:vmi?|virtual ?machine|instance|guest) \S{1,100} (?:has )?(?:unexpectedly )?"
     r"(?:stopped|exited|crashed|terminated)\b"
-    r"|\bbuild of instance\b|^start failed: |\bcommand \w{2,30}vmi failed\b|\bmigration failed\b"
+    r"|\bbuild of instance\b|(?:^|: |\dz? )"
+    r"(?:(?:re)?start|launch|boot|suspend|resume|stop|shutdown) failed: "
+    r"|\bcommand \w{2,30}vmi failed\b|\bmigration failed\b"
     r"|\bwait(?:ing)? for (?:the )?(?:guest|vm|virtual machine|domain|instance)\b.{0,60}?"
-    r" to (?:boot|start|stop|shut ?down|come up|resume|suspend|power (?:on|off))\b"
+    r" to (?:boot|start|stop|shut ?down|come up|resume|suspend|power (?:on|off)|be \w)"
     r"|\bguest (?:initiali[sz]ation|boot|startup|shutdown)\b"
     r"|\b(?:guest|vm|virtual machine|domain|instance)\b(?: \S{1,60})?"
     r" did(?:n't| not) (?:come up|start|boot|stop|shut ?down)\b"
@@ -144,6 +146,11 @@ _OF_GUEST = later(
     r"|openstack_compute_instance(?:_v2)?|harvester_virtualmachine)\b(?=[.\s\"'\[:])"
     r"|\blcm state is \w{1,40}_failure\b|\bvirt-launcher\b"
     r"|\bcomplete install\b|\bhook ?script error for \d"
+    # Progress that a tool tells of before what failed.
+    r"|(?:^|[\n>:\]] ?|\dz? )(?:starting|deploying|creating|launching|booting|migrating|stopping"
+    r"|restarting|rebooting|importing|cloning|defining|destroying|resuming|suspending"
+    r"|shutting down) (?:the |a |an |new |your )?(?:vms?|virtual ?machines?|domains?|instances?"
+    r"|guests?)\b(?! (?:network|interface|template)s?\b)"
     # Xen's tools, where it is no pool of processors and no host that they speak of.
     r"|\blibxl_(?!cpupool|sched|psr|numa|tmem)\w{2,20}\.c:\d{1,6}:|\bxc: error: \w"
 )
