@@ -297,6 +297,8 @@ def test_metrics_are_those_of_both_whichever_is_asked(workers: Workers) -> None:
             outcome="success",
         )
 
+    for each in workers.each(times=2):
+        each.EnumerateInstanceNames("VirtCIM_HostSystem")  # what nobody did is not told
     before = operations()
     for each in workers.each(times=6):
         each.EnumerateInstanceNames("VirtCIM_HostSystem")
