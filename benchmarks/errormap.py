@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -15,6 +16,7 @@ import typer
 from measurement import Recorder
 from report import Progress, as_json, print_lines, print_table
 
+_COMPILES_ALWAYS = "PYTHONDONTWRITEBYTECODE"
 _RECORDS = Path(__file__).with_name("faults.jsonl")
 _VIRTCIM = Path(sys.executable).with_name("virtcim")
 _TRANSLATE = "virtcim errormap translate"
@@ -195,7 +197,9 @@ def _input(records: int, *, different: bool, alike: bool = True) -> bytes:
 
 
 def _run(command: list[str], given: bytes = b"") -> bytes:
-    ended = subprocess.run(command, input=given, capture_output=True, check=False)
+    # As installed, with the compiled modules that Python keeps.
+    kept = {name: value for name, value in os.environ.items() if name != _COMPILES_ALWAYS}
+    ended = subprocess.run(command, input=given, capture_output=True, check=False, env=kept)
     if ended.returncode != 0:
         said = ended.stderr.decode(errors="replace")[-1000:]
         raise BenchmarkError(f"`{' '.join(command)}` ended with status {ended.returncode}: {said}")
