@@ -221,7 +221,9 @@ def _print(few: _Run, many: _Run) -> None:
 
 
 def _plotted(runs: Sequence[_Run]) -> str:
-    """What was measured against the number of virtual systems."""
+    """What was measured against the number of virtual systems, of classes that grow with it."""
+    most = runs[-1]
+    names = [name for name, number in most.instances.items() if number >= most.systems]
 
     def lines(cost: Callable[[_Run, str], float]) -> dict[str, list[float | None]]:
         return {
@@ -229,7 +231,7 @@ def _plotted(runs: Sequence[_Run]) -> str:
                 cost(run, name) * 1e6 / run.instances[name] if run.instances[name] else None
                 for run in runs
             ]
-            for name in runs[0].instances
+            for name in names
         }
 
     memory_mb: list[float | None] = [run.memory.now_bytes / 1e6 for run in runs]
