@@ -16,16 +16,10 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import NamedTuple
 
+from exports import ANSWER, Export, ExportConnection
+
 __all__ = ["Arrival", "Sink", "sink"]
 
-_BODY = (
-    b'<?xml version="1.0" encoding="utf-8" ?><CIM CIMVERSION="2.0" DTDVERSION="2.0">'
-    b'<MESSAGE ID="1" PROTOCOLVERSION="1.0"><SIMPLEEXPRSP>'
-    b'<EXPMETHODRESPONSE NAME="ExportIndication"></EXPMETHODRESPONSE>'
-    b"</SIMPLEEXPRSP></MESSAGE></CIM>"
-)
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
-_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _IDENTIFIER = re.compile(rb'NAME="IndicationIdentifier" TYPE="string"><VALUE>([^<]*)<')
 _SOURCE = re.compile(rb'NAME="SourceInstanceModelPath" TYPE="string"><VALUE>([^<]*)<')
 _TIME = re.compile(rb'NAME="IndicationTime" TYPE="datetime"><VALUE>([\d.]{21})\+000<')
@@ -70,34 +64,16 @@ def sink() -> Iterator[Sink]:
             process.kill()
 
 
-class _Sink(asyncio.Protocol):
+class _Sink(ExportConnection):
     """One connection of the server."""
 
-    def __init__(self) -> None:
-        self._held = b""
-        self._transport: asyncio.WriteTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self._held += data
-        while (end := self._held.find(b"\r\n\r\n") + 4) >= 4:
-            length = _LENGTH.search(self._held, 0, end)
-            assert length is not None
-            whole = end + int(length[1])
-            if len(self._held) < whole:
-                return
-            now = time.monotonic()
-            identifier = _text(_IDENTIFIER.search(self._held, end, whole))
-            source = _text(_SOURCE.search(self._held, end, whole))
-            age_s = _age_s(_TIME.search(self._held, end, whole))
-            path = self._held.split(b" ", 2)[1].decode()
-            self._held = self._held[whole:]
-            assert self._transport is not None
-            self._transport.write(_ANSWER)
-            _arrived.append(Arrival(path, source, identifier, now, age_s))
+    def take(self, export: Export) -> None:
+        now = time.monotonic()
+        identifier = _text(_IDENTIFIER.search(export.body))
+        source = _text(_SOURCE.search(export.body))
+        age_s = _age_s(_TIME.search(export.body))
+        self.transport.write(ANSWER)
+        _arrived.append(Arrival(export.path, source, identifier, now, age_s))
 
 
 def _text(found: re.Match[bytes] | None) -> str:

@@ -18,16 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from exports import ANSWER, Export, ExportConnection
+
 __all__ = ["NumberedListener", "Told", "numbered_listener"]
 
-_BODY = (
-    b'<?xml version="1.0" encoding="utf-8" ?><CIM CIMVERSION="2.0" DTDVERSION="2.0">'
-    b'<MESSAGE ID="1" PROTOCOLVERSION="1.0"><SIMPLEEXPRSP>'
-    b'<EXPMETHODRESPONSE NAME="ExportIndication"></EXPMETHODRESPONSE>'
-    b"</SIMPLEEXPRSP></MESSAGE></CIM>"
-)
-_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
-_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _CONTEXT = re.compile(rb'NAME="SequenceContext" TYPE="string"><VALUE>([^<]*)<')
 _NUMBER = re.compile(rb'NAME="SequenceNumber" TYPE="sint64"><VALUE>(\d+)<')
 _CLASS = re.compile(rb'<INSTANCE CLASSNAME="([^"]+)"')
@@ -167,40 +161,27 @@ class _Listener:
         ]
 
 
-class _Connection(asyncio.Protocol):
+class _Connection(ExportConnection):
     """One connection of the server."""
 
     def __init__(self, listener: _Listener) -> None:
+        super().__init__()
         self._listener = listener
-        self._held = b""
-        self._transport: asyncio.WriteTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.WriteTransport)
-        self._transport = transport
-        self._listener.open.add(transport)
+        super().connection_made(transport)
+        self._listener.open.add(self.transport)
 
     def connection_lost(self, _error: Exception | None) -> None:
-        assert self._transport is not None
-        self._listener.open.discard(self._transport)
+        self._listener.open.discard(self.transport)
 
-    def data_received(self, data: bytes) -> None:
-        self._held += data
-        while (end := self._held.find(b"\r\n\r\n") + 4) >= 4:
-            length = _LENGTH.search(self._held, 0, end)
-            assert length is not None
-            whole = end + int(length[1])
-            if len(self._held) < whole:
-                return
-            path = self._held.split(b" ", 2)[1].decode()
-            self._listener.paths.setdefault(path, _Path()).take(self._held[end:whole])
-            self._held = self._held[whole:]
-            asyncio.get_running_loop().call_later(self._listener.answers_after_s, self._answer)
+    def take(self, export: Export) -> None:
+        self._listener.paths.setdefault(export.path, _Path()).take(export.body)
+        asyncio.get_running_loop().call_later(self._listener.answers_after_s, self._answer)
 
     def _answer(self) -> None:
-        assert self._transport is not None
-        if not self._transport.is_closing():
-            self._transport.write(_ANSWER)
+        if not self.transport.is_closing():
+            self.transport.write(ANSWER)
 
 
 async def _serve(answers_after_ms: int) -> None:
