@@ -48,8 +48,9 @@ class _ClassRecords:
     @property
     def record_bytes(self) -> float:
         """How much memory one record takes, about."""
-        sample = [one.size_bytes for one in islice(self.entries.values(), _LOOKED_AT)]
-        return sum(sample) / len(sample) if sample else 0.0
+        # Taken in one step, as other threads add records of this class meanwhile.
+        sample = tuple(islice(self.entries.values(), _LOOKED_AT))
+        return sum(one.size_bytes for one in sample) / len(sample) if sample else 0.0
 
 
 class RecordCache:

@@ -6,11 +6,14 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import pytest
+
 from tests.providers.conftest import MakeProviders
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from tests.providers.simulated_population import REPOSITORY
 from virtcim.hypervisor.model import Inventory, PowerState, VirtualSystem
 from virtcim.providers import ObjectPath
+from virtcim.providers.engine.kept_record import KeptRecord
 from virtcim.providers.engine.record_cache import RecordCache
 from virtcim.providers.engine.sources import OfSystem
 from virtcim.providers.engine.view import View
@@ -129,3 +132,27 @@ def test_values_that_were_forgotten_are_the_same_again() -> None:
     record.release()
     record.release()
     assert record.values == before
+
+
+def test_records_that_are_added_while_memory_is_counted_disturb_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    endpoint = SimulatedEndpoint(systems=10)
+    view = View(namespace="root/virt", endpoint=endpoint)
+    cache = RecordCache("root/virt", [COMPUTER_SYSTEM], lambda: view)
+    coming = [
+        COMPUTER_SYSTEM.node(OfSystem(each)) for each in view.inventory.virtual_systems.values()
+    ]
+    for _ in range(5):
+        cache.record(coming.pop())
+    size_of = KeptRecord.size_bytes.fget
+    assert size_of is not None
+
+    def meanwhile(record: KeptRecord) -> int:
+        if coming:
+            cache.record(coming.pop())
+        return size_of(record)
+
+    monkeypatch.setattr(KeptRecord, "size_bytes", property(meanwhile))
+    assert cache.size_bytes > 0
+    assert len(coming) == 1
