@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hmac
-import secrets
 import threading
 import time
 from collections.abc import Callable
 
+from virtcim.daemon.keyed_passwords import KeyedPasswords
 from virtcim.daemon.logins import PasswordChecks
 
 __all__ = ["BasicAuthenticator"]
@@ -36,7 +35,7 @@ class BasicAuthenticator:
         self._logins = logins
         self._stamp = stamp
         self._clock = clock
-        self._secret = secrets.token_bytes(32)
+        self._keyed = KeyedPasswords()
         self._lock = threading.Lock()
         # By a keyed hash of user and password: until when, and what the user's stamp was.
         self._remembered: dict[bytes, tuple[float, object]] = {}
@@ -44,7 +43,7 @@ class BasicAuthenticator:
     def remembered(self, header: str) -> str | None:
         """The user of a header that was right a moment ago, None where that is not known."""
         user, password = _credentials(header)
-        until, stamp = self._remembered.get(self._digest(user, password), (0.0, None))
+        until, stamp = self._remembered.get(self._keyed.of(user, password), (0.0, None))
         return user if until > self._clock() and stamp == self._stamp(user) else None
 
     async def principal(self, header: str, peer: str) -> str | None:
@@ -58,12 +57,8 @@ class BasicAuthenticator:
         stamp = self._stamp(user)
         if not await self._logins.is_right(user, password, peer):
             return None
-        self._remember(self._digest(user, password), stamp)
+        self._remember(self._keyed.of(user, password), stamp)
         return user
-
-    def _digest(self, user: str, password: str) -> bytes:
-        text = f"{user}:{password}".encode(errors="surrogatepass")
-        return hmac.digest(self._secret, text, "sha256")
 
     def _remember(self, digest: bytes, stamp: object) -> None:
         now = self._clock()

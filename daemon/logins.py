@@ -9,9 +9,7 @@ waiting for those who guess at the same address.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
-import secrets
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from virtcim.daemon.clients import address_of
+from virtcim.daemon.keyed_passwords import KeyedPasswords
 
 __all__ = ["Logins", "PasswordChecks", "TooManyLogins"]
 
@@ -60,9 +59,14 @@ class _Record:
 
 @dataclass(slots=True)
 class _Right:
-    """A password that was right, and is no guess until then; it is checked once at a time."""
+    """A password that was right, and is no guess until then; it is checked once at a time.
+
+    ``asked`` counts the checks since, ``found_right`` is the number of the last that it passed.
+    """
 
     until_s: float
+    asked: int = 0
+    found_right: int = 0
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -106,7 +110,7 @@ class Logins:
         self._clock = clock
         self._pause = pause
         self._records: dict[tuple[str, str], _Record] = {}
-        self._secret = secrets.token_bytes(32)
+        self._keyed = KeyedPasswords()
         self._rights: dict[bytes, _Right] = {}  # by a keyed hash of user and password
         self._thread = ThreadPoolExecutor(threads, thread_name_prefix="verify")
         self.failed = 0
@@ -121,18 +125,15 @@ class Logins:
 
         A refusal is logged with the user and the peer, never with the password.
         """
-        text = f"{len(user)}:{user}:{password}".encode(errors="surrogatepass")
-        digest = hmac.digest(self._secret, text, "sha256")
+        digest = self._keyed.of(user, password)
         address = address_of(peer)
         of_peer, of_user = self._record(address, ""), self._record(address, user)
         known = self._was_right(digest)
-        if known is not None:
-            async with known.turn:
-                right = await self._check(user, password)
-        elif of_peer.waiting >= _MOST_WAITING:
-            self.sent_away += 1
-            raise TooManyLogins
-        else:
+        right = None if known is None else await self._check_again(user, password, digest, known)
+        if right is None:
+            if of_peer.waiting >= _MOST_WAITING:
+                self.sent_away += 1
+                raise TooManyLogins
             right = await self._check_in_turn(user, password, digest, of_peer, of_user)
         if right:
             of_user.failures = 0
@@ -146,6 +147,27 @@ class Logins:
             _log.warning("refused user %r from %s", user[:_MOST_SHOWN], peer)
             self._refused(user, peer)
         return right
+
+    async def _check_again(
+        self, user: str, password: str, digest: bytes, known: _Right
+    ) -> bool | None:
+        """Whether a password that was right still is; None where it is a guess meanwhile.
+
+        Many requests of a client wait at once: what one finds out holds for those that came before
+        it was asked, and for no later one, as passwords change.
+        """
+        before = known.asked
+        async with known.turn:
+            if self._was_right(digest) is not known:
+                return None
+            if known.found_right > before:
+                return True
+            known.asked += 1
+            number = known.asked
+            right = await self._check(user, password)
+            if right:
+                known.found_right = number
+            return right
 
     async def _check_in_turn(
         self, user: str, password: str, digest: bytes, of_peer: _Record, of_user: _Record

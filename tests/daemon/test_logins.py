@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import threading
 
@@ -89,6 +90,92 @@ def test_what_was_right_is_checked_all_the_same_and_a_guess_again_after_that() -
         return found
 
     assert asyncio.run(run()) == [True, False, False, False]
+
+
+def test_many_requests_with_a_password_that_was_right_take_two_checks() -> None:
+    """Those that came while it was being checked need one more, as passwords change."""
+    checked: list[str] = []
+
+    def verify(user: str, password: str) -> bool:
+        checked.append(user)
+        return _verify(user, password)
+
+    async def run() -> list[bool]:
+        logins = Logins(verify)
+        await logins.is_right("bob", "bob-password", _PEER)
+        checked.clear()
+        first = asyncio.ensure_future(logins.is_right("bob", "bob-password", _PEER))
+        await asyncio.sleep(0)  # it is checked now
+        found = await asyncio.gather(
+            first, *(logins.is_right("bob", "bob-password", _PEER) for _ in range(40))
+        )
+        logins.close()
+        return found
+
+    assert asyncio.run(run()) == [True] * 41
+    assert len(checked) == 2
+
+
+def test_many_requests_with_a_password_that_is_right_no_more_are_guesses() -> None:
+    passwords, checked, time = {"bob": "old"}, 0, _Time()
+
+    def verify(user: str, password: str) -> bool:
+        nonlocal checked
+        checked += 1
+        return passwords[user] == password
+
+    async def run() -> list[object]:
+        logins = Logins(verify, clock=time.clock, pause=time.pause)
+        await logins.is_right("bob", "old", _PEER)
+        passwords["bob"] = "new"
+        found = await asyncio.gather(
+            *(logins.is_right("bob", "old", _PEER) for _ in range(40)), return_exceptions=True
+        )
+        logins.close()
+        return list(found)
+
+    found = asyncio.run(run())
+    refused = found.count(False)
+    assert refused == checked - 1
+    assert refused + sum(isinstance(one, TooManyLogins) for one in found) == 40
+    # All but the first three wait longer and longer, as those of any guesser.
+    assert len(time.paused) == refused - 3
+
+
+def test_a_check_that_was_given_up_lets_nobody_in() -> None:
+    passwords, begun = {"bob": "old"}, threading.Semaphore(0)
+    goes_on = {2: threading.Event(), 3: threading.Event()}
+    numbers = itertools.count(1)
+
+    def verify(user: str, password: str) -> bool:
+        right = passwords[user] == password
+        if (gate := goes_on.get(next(numbers))) is not None:
+            begun.release()
+            gate.wait()
+        return right
+
+    async def until_one_more_has_begun() -> None:
+        await asyncio.get_running_loop().run_in_executor(None, begun.acquire)
+
+    async def run() -> list[bool]:
+        logins = Logins(verify)
+        await logins.is_right("bob", "old", _PEER)
+        first = asyncio.ensure_future(logins.is_right("bob", "old", _PEER))
+        await until_one_more_has_begun()
+        given_up, last = (
+            asyncio.ensure_future(logins.is_right("bob", "old", _PEER)) for _ in range(2)
+        )
+        await asyncio.sleep(0)  # both wait
+        goes_on[2].set()
+        await until_one_more_has_begun()
+        passwords["bob"] = "new"
+        given_up.cancel()
+        goes_on[3].set()
+        found = [await first, await last]
+        logins.close()
+        return found
+
+    assert asyncio.run(run()) == [True, False]
 
 
 def test_requests_that_wait_with_the_same_right_password_pause_once() -> None:
