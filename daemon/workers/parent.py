@@ -163,9 +163,9 @@ class _Supervisor:
         for one in waits:
             one.cancel()
 
-    def _stop(self) -> None:
+    def _stop(self, *, at_once: bool = False) -> None:
         """As a signal asks: an orderly stop, and at once when it comes again."""
-        if self._stopping.is_set():
+        if self._stopping.is_set() or at_once:
             asyncio.get_running_loop().call_later(_END_S, self._kill_all)
         self._stopping.set()
         self._tell_all("stop")
@@ -196,9 +196,8 @@ class _Supervisor:
                 # A worker says itself why it cannot start.
                 _log.error("worker %d %s before it was ready", number, how)
                 self._failed = True
-                # At once: nobody has been served yet, and others may hang as they start.
-                self._stop()
-                self._stop()
+                # Nobody has been served yet, and others may hang as they start.
+                self._stop(at_once=True)
                 return
             failures = 0 if loop.time() - began_s > _HEALTHY_S else failures + 1
             pause_s = _BACKOFF_S[min(failures, len(_BACKOFF_S)) - 1] if failures else 0.0
