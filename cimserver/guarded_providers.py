@@ -43,7 +43,6 @@ class GuardedProviders:
         # By class and namespace, as a reply has thousands of instances of each: whether they are
         # seen, None where each has to be looked at.
         self._verdicts: dict[tuple[str, str], bool | None] = {}
-        self._concerned: dict[str, bool] = {}
 
     @property
     def namespaces(self) -> Sequence[str]:
@@ -179,12 +178,7 @@ class GuardedProviders:
         return owner is None or self._guard.may_touch(owner, path.namespace)
 
     def _is_concerned(self, class_name: str) -> bool:
-        if self._owned is None:
-            return False
-        found = self._concerned.get(class_name)
-        if found is None:
-            found = self._concerned[class_name] = self._owned.concerns(class_name)
-        return found
+        return self._owned is not None and self._owned.concerns(class_name)
 
 
 def _references(path: ObjectPath) -> list[ObjectPath]:

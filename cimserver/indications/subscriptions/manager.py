@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from uuid import uuid4
 
 from virtcim.cim.path_text import path_text
@@ -68,6 +69,8 @@ from virtcim.providers.interop.indications import INDICATION_SERVICE
 
 __all__ = ["SubscriptionManager"]
 
+_MOST_CLASSES = 256
+
 
 class SubscriptionManager:
     """All subscriptions of this server, kept in its state database; safe to use from many threads.
@@ -94,6 +97,8 @@ class SubscriptionManager:
     ) -> None:
         self._limits = limits
         self._classes = classes
+        # Asked with each request, mostly of the same few.
+        self._concerned = lru_cache(_MOST_CLASSES)(self._is_of_family)
         is_shared = database.is_shared
         self._surroundings = Surroundings(
             compiler=Compiler(classes),
@@ -148,6 +153,9 @@ class SubscriptionManager:
 
     def concerns(self, class_name: str) -> bool:
         """Whether instances of a class are created, changed or deleted here."""
+        return self._concerned(class_name)
+
+    def _is_of_family(self, class_name: str) -> bool:
         return any(self._classes.is_a(class_name, each) for each in FAMILIES)
 
     def owner(self, path: ObjectPath) -> str | None:
