@@ -1,4 +1,4 @@
-"""What managers' logs put before a message: the time, the level, and which part and thread speaks.
+"""What logs put before a message: the time, the level, and which part and thread speaks.
 
 These are names of the manager's own (``[c.c.v.VirtualMachineManagerImpl]``, ``job-129/job-131``),
 and no words of the error. Lines that the log itself calls harmless go where others are errors.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from virtcim.errormap.patterns import later
 
-__all__ = ["without_log_heads"]
+__all__ = ["without_log_heads", "without_xapi_heads"]
 
 # A day, a time, and what stands behind it: fractions and the zone.
 _TIME = r"\[?\d{4}[-/]\d\d[-/]\d\d[T ]\d\d:\d\d:\d\d[.,]?\d{0,9}(?:Z|[+-]\d\d:?(?:\d\d)?)?\]?"
@@ -95,3 +95,29 @@ def _headless(line: str) -> tuple[str, str]:
         level = next((one for one in head.groups() if one), "") or level or "-"
         line = line[head.end() :]
     return line, level
+
+
+# Of XAPI, its storage manager and their clients: when, who, how grave, of which of their steps.
+_XAPI_HEAD = later(
+    r"\s{0,20}(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,]{5,15}(?:Z|[+-]\d\d:?\d\d)?\]?[ :]{0,3}"
+    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w./-]{1,40}(?:\[\d{1,9}\])?: "
+    r"|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT "
+    r"|\[ ?(?:error|warn|info|debug)\|[^\n]{0,160}?\|[\w.]{1,60}\] "
+    r"|(?:SM|SMGC): \[\d{1,9}\][ *]{0,12}"
+    r"|(?:xo|xen-api):?[\w:@.-]{0,60} (?:(?:ERROR|WARN|INFO|DEBUG) )?"
+    r"|[^\n|]{0,80}\| [\w.]{1,60}\([^\n]{0,400}?\) \[[\d.]{1,8} ?[a-z]{1,12}\] =!> "
+    r"|==> [\w.-]{1,60}: {1,8}|\* [\w.-]{1,120}: "
+    r"|\[?(?:ERROR|FATAL|WARN(?:ING)?|CRITICAL)\]? ?[:-]? {1,8})"
+)
+_MOST_XAPI_HEADS = 6
+
+
+def without_xapi_heads(text: str) -> str:
+    """``text`` without what a log or a tool writes before it; itself where nothing is left."""
+    at = 0
+    for _ in range(_MOST_XAPI_HEADS):
+        head = _XAPI_HEAD.match(text, at)
+        if head is None:
+            break
+        at = head.end()
+    return text[at:] if text[at:].strip() else text

@@ -10,6 +10,7 @@ from itertools import islice
 from virtcim.errormap.fault import Fault
 from virtcim.errormap.forms.causes import JSON_RPC
 from virtcim.errormap.forms.libvirt import from_libvirt
+from virtcim.errormap.forms.log_heads import without_xapi_heads
 from virtcim.errormap.forms.printed import bare_words
 from virtcim.errormap.forms.qemu import from_qemu
 from virtcim.errormap.forms.server_errors import Printed, known_code, printed_errors
@@ -122,36 +123,14 @@ def _xapi(text: str, operation: str, version: str) -> Fault:
             rest = text[within.end() :].strip(" :,-'\"()[]\n")
             words = [within[1], *([rest] if rest else [])]
             return from_xapi(words, operation=operation, version=version, text=text)
-    fault = from_xapi(["", _without_frame(text)], operation=operation, version=version, text=text)
+    fault = from_xapi(
+        ["", without_xapi_heads(text)], operation=operation, version=version, text=text
+    )
     return replace(fault, cause=_lost(text, operation)) if fault.cause is None else fault
 
 
 # The tool names itself before what it says.
 _PROGRAM = "xe: "
-# What logs and tools write before what is said: when, who, how grave, of which of their steps.
-_FRAME = later(
-    r"\s{0,20}(?:\[?\d{4}-\d\d-\d\d[T ][\d:.,]{5,15}(?:Z|[+-]\d\d:?\d\d)?\]?[ :]{0,3}"
-    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w./-]{1,40}(?:\[\d{1,9}\])?: "
-    r"|[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} [\d:]{8} GMT "
-    r"|\[ ?(?:error|warn|info|debug)\|[^\n]{0,160}?\|[\w.]{1,60}\] "
-    r"|(?:SM|SMGC): \[\d{1,9}\][ *]{0,12}"
-    r"|(?:xo|xen-api):?[\w:@.-]{0,60} (?:(?:ERROR|WARN|INFO|DEBUG) )?"
-    r"|[^\n|]{0,80}\| [\w.]{1,60}\([^\n]{0,400}?\) \[[\d.]{1,8} ?[a-z]{1,12}\] =!> "
-    r"|==> [\w.-]{1,60}: {1,8}|\* [\w.-]{1,120}: "
-    r"|\[?(?:ERROR|FATAL|WARN(?:ING)?|CRITICAL)\]? ?[:-]? {1,8})"
-)
-_MOST_FRAMES = 6
-
-
-def _without_frame(text: str) -> str:
-    """``text`` without what a log or a tool writes before it; itself where nothing is left."""
-    at = 0
-    for _ in range(_MOST_FRAMES):
-        frame = _FRAME.match(text, at)
-        if frame is None:
-            break
-        at = frame.end()
-    return text[at:] if text[at:].strip() else text
 
 
 def _first_telling(printed: Iterable[Printed]) -> Printed | None:
