@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 import pywbem
-from raw_clients import cim_request
+from methods import carried_out
+from raw_clients import RequestError, cim_request
 
 __all__ = ["Actor", "Clients", "RequestFailedError", "Tally"]
 
@@ -24,11 +25,7 @@ _INTEROP = "root/interop"
 _SYSTEM = "VirtCIM_ComputerSystem"
 _PULLED = 20
 _PATIENCE_S = 60
-_JOB_STARTED = 4096
-_COMPLETED = 7
-_ENDED = frozenset({_COMPLETED, 8, 9, 10})
 _ENABLED, _DISABLED = 2, 3
-_LOOK_AGAIN_S = 0.1
 _CODE = re.compile(r"\bERR_[A-Z_]+")
 _ERROR = re.compile(rb'<ERROR CODE="(\d+)"')
 _ANY_CODE = re.compile(rb"\bERR_[A-Z_]+")
@@ -375,23 +372,9 @@ def _settings(number: int) -> Mapping[str, object]:
 def _done(
     cim: pywbem.WBEMConnection, method: str, on: pywbem.CIMInstanceName, **parameters: object
 ) -> pywbem.CIMInstanceName:
-    """Invoke a method, follow its job, give its system. Raises RequestFailedError."""
-    status, output = cim.InvokeMethod(method, on, **parameters)
-    if status == 0:
-        return output.get("ResultingSystem", on)
-    if status != _JOB_STARTED:
-        raise RequestFailedError(f"return code {status}")
-    deadline = time.monotonic() + _PATIENCE_S
-    while (job := cim.GetInstance(output["Job"]))["JobState"] not in _ENDED:
-        if time.monotonic() > deadline:
-            raise RequestFailedError("job does not end")
-        time.sleep(_LOOK_AGAIN_S)
-    if job["JobState"] != _COMPLETED:
-        code = _CODE.search(str(job["ErrorDescription"]) + str(job.get("ErrorCode", "")))
-        raise RequestFailedError(
-            f"job: {code[0] if code else job['JobState']}", str(job["ErrorDescription"])
-        )
-    systems = cim.AssociatorNames(
-        output["Job"], AssocClass="CIM_AffectedJobElement", ResultClass=_SYSTEM
-    )
-    return systems[0] if systems else on
+    """Carry a method out, give its system. Raises RequestFailedError."""
+    try:
+        return carried_out(cim, method, on, **parameters)
+    except RequestError as error:
+        code = _CODE.search(str(error))
+        raise RequestFailedError(f"job: {code[0] if code else 'no code'}", str(error)) from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import threading
@@ -10,16 +9,18 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import pywbem
 import typer
 from kept import Kept, kept_by, metrics_of
+from methods import carried_out
 from numbered_listener import NumberedListener, numbered_listener
-from raw_clients import CimClient, RequestError, XmlRpcClient
-from report import Progress, machine, print_lines
+from raw_clients import CimClient, XmlRpcClient
+from report import Progress
 from stage import (
     Daemon,
     Stage,
@@ -27,14 +28,11 @@ from stage import (
     await_inventory,
 )
 from staging import told
+from watching import show, watched
 
 _NAMESPACE = "root/virt"
-_VM = "VirtCIM_ComputerSystem"
-_JOB_STARTED = 4096
-_ENDED = frozenset({7, 8, 9, 10})
 _ENABLED, _DISABLED = 2, 3
 _SYSTEMS = 20
-_LOOK_AGAIN_S = 0.05
 _READ_EVERY_S = 1.0
 _PULLED = 25
 _READ = ("VirtCIM_ComputerSystem", "CIM_LogicalDevice", "VirtCIM_VirtualSystemSettingData")
@@ -83,13 +81,7 @@ def main(
     """
     with told() as progress:
         samples = _measured(cycles, every, clients, seconds, jobs, record, progress)
-    if as_json:
-        print(json.dumps({"machine": machine(), "samples": [asdict(one) for one in samples]}))
-        return
-    print_lines(
-        ", ".join(f"{name} {value}" for name, value in machine().items()),
-        *(_line(one) for one in samples),
-    )
+    show(samples, _line, as_json=as_json)
 
 
 def _line(one: _Sample) -> str:
@@ -132,25 +124,16 @@ def _measured(
             await_inventory(cim, _NAMESPACE)
         _subscribe(server, listener.port)
         stack.enter_context(_pulling(server.url))
-        began = time.monotonic()
-        samples: list[_Sample] = []
-
-        def look(done: int) -> None:
-            sample = _sample(stage, toolstack, server, listener, done, time.monotonic() - began)
-            samples.append(sample)
-            progress.step(_line(sample))
-            if record is not None:
-                with record.open("a") as file:
-                    file.write(f"{json.dumps(asdict(sample))}\n")
-
-        look(0)
-        load = _Load(server.url, clients, began + seconds)
-        for done in range(0, cycles, every):
-            many = min(every, cycles - done)
-            if load.run(many) < many:
-                break
-            look(done + many)
-        return samples
+        load = _Load(server.url, clients, time.monotonic() + seconds)
+        return watched(
+            cycles,
+            every,
+            run=load.run,
+            sample=partial(_sample, stage, toolstack, server, listener),
+            line=_line,
+            record=record,
+            progress=progress,
+        )
 
 
 def _sample(
@@ -277,29 +260,10 @@ def _live_and_die(
             ),
         ],
     }
-    system = _done(cim, "DefineSystem", service, **given)
+    system = carried_out(cim, "DefineSystem", service, **given)
     for state in (_ENABLED, _DISABLED):
-        _done(cim, "RequestStateChange", system, RequestedState=pywbem.Uint16(state))
-    _done(cim, "DestroySystem", service, AffectedSystem=system)
-
-
-def _done(
-    cim: pywbem.WBEMConnection, method: str, on: pywbem.CIMInstanceName, **parameters: object
-) -> pywbem.CIMInstanceName:
-    """Invoke a method, follow its job, and give the system that it is about."""
-    status, output = cim.InvokeMethod(method, on, **parameters)
-    if status == 0:
-        return output.get("ResultingSystem", on)
-    if status != _JOB_STARTED:
-        raise RequestError(f"{method} gave {status}")
-    while (job := cim.GetInstance(output["Job"]))["JobState"] not in _ENDED:
-        time.sleep(_LOOK_AGAIN_S)
-    if job["JobState"] != 7:
-        raise RequestError(f"{method}: {job['ErrorDescription']}")
-    systems = cim.AssociatorNames(
-        output["Job"], AssocClass="CIM_AffectedJobElement", ResultClass=_VM
-    )
-    return systems[0] if systems else on
+        carried_out(cim, "RequestStateChange", system, RequestedState=pywbem.Uint16(state))
+    carried_out(cim, "DestroySystem", service, AffectedSystem=system)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import threading
@@ -10,7 +9,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -18,9 +18,10 @@ from uuid import uuid4
 import typer
 from kept import Kept, kept_by, metrics_of
 from raw_clients import RequestError, XmlRpcClient
-from report import Progress, machine, print_lines
+from report import Progress
 from stage import Daemon, Stage, await_hypervisor
 from staging import told
+from watching import show, watched
 
 _SYSTEMS = 20
 _MEMORY = str(32 * 2**20)
@@ -66,13 +67,7 @@ def main(
     """
     with told() as progress:
         samples = _measured(cycles, every, clients, seconds, record, progress)
-    if as_json:
-        print(json.dumps({"machine": machine(), "samples": [asdict(one) for one in samples]}))
-        return
-    print_lines(
-        ", ".join(f"{name} {value}" for name, value in machine().items()),
-        *(_line(one) for one in samples),
-    )
+    show(samples, _line, as_json=as_json)
 
 
 def _line(one: _Sample) -> str:
@@ -96,24 +91,16 @@ def _measured(
             await_hypervisor(client)
             client.call("session.logout")
         stack.enter_context(_following(stage.toolstack_url))
-        began = time.monotonic()
-        samples: list[_Sample] = []
-
-        def look(done: int) -> None:
-            sample = _sample(stage, toolstack, done, time.monotonic() - began)
-            samples.append(sample)
-            progress.step(_line(sample))
-            if record is not None:
-                with record.open("a") as file:
-                    file.write(f"{json.dumps(asdict(sample))}\n")
-
-        look(0)
-        for done in range(0, cycles, every):
-            many = min(every, cycles - done)
-            if _live_and_die(stage.toolstack_url, clients, many, began + seconds) < many:
-                break
-            look(done + many)
-        return samples
+        until = time.monotonic() + seconds
+        return watched(
+            cycles,
+            every,
+            run=lambda many: _live_and_die(stage.toolstack_url, clients, many, until),
+            sample=partial(_sample, stage, toolstack),
+            line=_line,
+            record=record,
+            progress=progress,
+        )
 
 
 def _sample(stage: Stage, toolstack: Daemon, cycles: int, seconds: float) -> _Sample:
