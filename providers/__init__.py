@@ -32,7 +32,7 @@ from virtcim.providers.interop.object_manager import INTEROP
 from virtcim.providers.jobs.invocation import Method
 from virtcim.providers.method_table import METHODS
 from virtcim.providers.state.database import StateDatabase, StateError
-from virtcim.providers.state.job_store import Job
+from virtcim.providers.state.job import Job
 from virtcim.providers.state.several_processes import Colleagues
 
 __all__ = [

@@ -60,7 +60,8 @@ from virtcim.providers.resources.allocation_capabilities import (
 )
 from virtcim.providers.resources.registry import ALLOCATIONS, DEVICES, POOLS
 from virtcim.providers.state.database import StateDatabase
-from virtcim.providers.state.job_store import Job, JobEnds, JobStore
+from virtcim.providers.state.job import Job, JobEnds
+from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.state.several_processes import Colleagues
 from virtcim.providers.state.undo_store import UndoStore
 from virtcim.providers.virtual_system.capabilities import SYSTEM_CAPABILITIES

@@ -31,7 +31,8 @@ from virtcim.providers.jobs.invocation import Call
 from virtcim.providers.jobs.runner import Operations
 from virtcim.providers.method_table import METHODS
 from virtcim.providers.peers.agreement import Agreement
-from virtcim.providers.state.job_store import JobElement, JobStore
+from virtcim.providers.state.job import JobElement
+from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 
 __all__ = ["Namespace"]

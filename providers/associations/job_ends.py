@@ -17,7 +17,7 @@ from virtcim.providers.jobs.elements import element_of
 from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
 from virtcim.providers.resources.disk.pool import STORAGE_POOL, OfRepository
 from virtcim.providers.resources.registry import ALLOCATIONS, KINDS, added_settings
-from virtcim.providers.state.job_store import JobElement
+from virtcim.providers.state.job import JobElement
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM, system_element
 from virtcim.providers.virtual_system.settings import SYSTEM_SETTINGS
 from virtcim.providers.virtual_system_management.service import MANAGEMENT_SERVICE

@@ -21,7 +21,8 @@ from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.errors import failure
 from virtcim.providers.peers.agreement import Agreement
 from virtcim.providers.state.database import StateError
-from virtcim.providers.state.job_store import Job, JobElement, JobStore
+from virtcim.providers.state.job import Job, JobElement
+from virtcim.providers.state.job_store import JobStore
 
 __all__ = ["Derived", "View"]
 

@@ -37,7 +37,7 @@ from virtcim.providers.indications.told_objects import (
 )
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB, OfJob
 from virtcim.providers.namespace import Namespace
-from virtcim.providers.state.job_store import Job
+from virtcim.providers.state.job import Job
 from virtcim.providers.state.told_store import ToldKey
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 

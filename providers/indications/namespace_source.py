@@ -14,7 +14,8 @@ from virtcim.providers.indications.contract import Indication, IndicationSink, R
 from virtcim.providers.indications.news import JobNews, News, NewsQueue, OperationFailed
 from virtcim.providers.indications.operation_events import operation_alert
 from virtcim.providers.namespace import Namespace
-from virtcim.providers.state.job_store import Job, JobStore
+from virtcim.providers.state.job import Job
+from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.state.told_store import (
     AlreadyToldError,
     SupersededError,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from virtcim.errormap import Fault
 from virtcim.hypervisor.model import Inventory
-from virtcim.providers.state.job_store import Job
+from virtcim.providers.state.job import Job
 
 __all__ = ["JobNews", "News", "NewsQueue", "OperationFailed"]
 

@@ -13,7 +13,7 @@ from virtcim.providers.indications.alerts import About, alert_indication
 from virtcim.providers.indications.contract import Indication
 from virtcim.providers.jobs.concrete_job import job_path
 from virtcim.providers.namespace import Namespace
-from virtcim.providers.state.job_store import Job
+from virtcim.providers.state.job import Job
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 
 __all__ = ["operation_alert"]

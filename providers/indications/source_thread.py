@@ -13,7 +13,8 @@ from virtcim.providers.indications.news import OperationFailed
 from virtcim.providers.jobs.runner import Operations
 from virtcim.providers.namespace import Namespace
 from virtcim.providers.state.database import StateError
-from virtcim.providers.state.job_store import Job, JobStore
+from virtcim.providers.state.job import Job
+from virtcim.providers.state.job_store import JobStore
 
 __all__ = ["IndicationSources"]
 

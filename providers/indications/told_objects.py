@@ -31,7 +31,7 @@ from virtcim.providers.indications.stored_objects import (
     stored_text,
     unpacked,
 )
-from virtcim.providers.state.job_store import Job, job_from_row, row_of_job
+from virtcim.providers.state.job import Job, job_from_row, row_of_job
 from virtcim.providers.state.told_store import ToldKey
 
 __all__ = [

@@ -19,7 +19,8 @@ from virtcim.cim.value_maps import (
 from virtcim.providers.engine.identities import instance_id, parse_instance_id
 from virtcim.providers.engine.instance_class import InstanceClass
 from virtcim.providers.engine.view import View
-from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job
+from virtcim.providers.state.job import Job
+from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL
 
 __all__ = ["CONCRETE_JOB", "OfJob", "error_record", "job_path"]
 

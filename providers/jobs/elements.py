@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from virtcim.providers.engine.instance_class import AnyNode
-from virtcim.providers.state.job_store import JobElement
+from virtcim.providers.state.job import JobElement
 
 __all__ = ["element_of"]
 

@@ -22,8 +22,9 @@ from virtcim.hypervisor.model import Inventory
 from virtcim.providers.coded_error import CodedError, Failure
 from virtcim.providers.errors import failure, failure_of, translated
 from virtcim.providers.state.database import StateError
+from virtcim.providers.state.job import Job, JobElement
 from virtcim.providers.state.job_requests import JobRequest, JobRequests
-from virtcim.providers.state.job_store import Job, JobElement, JobStore
+from virtcim.providers.state.job_store import JobStore
 
 __all__ = [
     "JOB_STARTED",

@@ -28,7 +28,7 @@ from virtcim.hypervisor.model import PowerOperation, PowerState, StopReason, Vir
 from virtcim.providers.engine.key_shapes import system_keys
 from virtcim.providers.engine.per_object import per_system
 from virtcim.providers.engine.problems import with_problem
-from virtcim.providers.state.job_store import JobElement
+from virtcim.providers.state.job import JobElement
 
 __all__ = [
     "COMPUTER_SYSTEM",

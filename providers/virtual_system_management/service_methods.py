@@ -13,7 +13,7 @@ from virtcim.providers.errors import failure, rejected
 from virtcim.providers.jobs.invocation import SUCCESS, Call, Method
 from virtcim.providers.jobs.runner import Operation
 from virtcim.providers.resources.registry import added_settings
-from virtcim.providers.state.job_store import JobElement
+from virtcim.providers.state.job import JobElement
 from virtcim.providers.virtual_system.computer_system import (
     COMPUTER_SYSTEM,
     path_of_system,

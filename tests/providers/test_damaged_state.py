@@ -26,7 +26,8 @@ from virtcim.hypervisor.undo import UnfinishedOperation
 from virtcim.providers import CimError, Providers, StateError
 from virtcim.providers.state.database import StateDatabase
 from virtcim.providers.state.directory import StateDirectory
-from virtcim.providers.state.job_store import MOST_ENDED, Job, JobStore
+from virtcim.providers.state.job import Job
+from virtcim.providers.state.job_store import MOST_ENDED, JobStore
 from virtcim.providers.state.undo_store import UndoStore
 
 NAMESPACE = "root/virt"

@@ -16,7 +16,8 @@ from virtcim.cim.value_maps import JobState
 from virtcim.hypervisor.undo import UndoStep, UnfinishedOperation
 from virtcim.mof import Schema
 from virtcim.providers import Colleagues, Providers
-from virtcim.providers.state.job_store import Job, JobStore
+from virtcim.providers.state.job import Job
+from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.state.undo_store import UndoStore
 
 NAMESPACE = "root/virt"

@@ -28,7 +28,8 @@ from virtcim.providers import (
     StatusCode,
 )
 from virtcim.providers.jobs.runner import Operations
-from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, Job, JobElement, JobStore
+from virtcim.providers.state.job import Job, JobElement
+from virtcim.providers.state.job_store import TIME_BEFORE_REMOVAL, JobStore
 
 
 @pytest.fixture

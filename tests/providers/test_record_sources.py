@@ -21,7 +21,8 @@ from virtcim.providers.engine.instance_class import InstanceClass
 from virtcim.providers.engine.record_cache import RecordCache
 from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
-from virtcim.providers.state.job_store import Job, JobElement, JobStore
+from virtcim.providers.state.job import Job, JobElement
+from virtcim.providers.state.job_store import JobStore
 
 CLASSES = (*IMPLEMENTATION_CLASSES, *INTEROP_CLASSES)
 NAMESPACE = "root/virt"
@@ -142,7 +143,7 @@ def _changes(instance_class: InstanceClass[Any], sources: Sources, at: int) -> d
 
 def _is_replaceable(source: object) -> bool:
     """Whether it is an object of the domain: the rest is what an identity is made of."""
-    if type(source).__module__ in ("virtcim.hypervisor.model", "virtcim.providers.state.job_store"):
+    if type(source).__module__ in ("virtcim.hypervisor.model", "virtcim.providers.state.job"):
         return not isinstance(source, Enum)
     constant = isinstance(source, str | int | InstanceClass)
     assert constant or type(source).__module__.startswith("virtcim.providers.")

@@ -16,7 +16,8 @@ from virtcim.cim.value_maps import JobState
 from virtcim.hypervisor.undo import UndoLogError, UnfinishedOperation
 from virtcim.providers import Providers
 from virtcim.providers.state.database import StateDatabase
-from virtcim.providers.state.job_store import Job, JobElement, JobStore
+from virtcim.providers.state.job import Job, JobElement
+from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.state.polling import Polling
 from virtcim.providers.state.servers import HEIR_S, Servers
 from virtcim.providers.state.undo_store import UndoStore

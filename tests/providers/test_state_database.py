@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from virtcim.providers import StateError
 from virtcim.providers.state import database as state_database
 from virtcim.providers.state.database import StateDatabase
-from virtcim.providers.state.job_store import JobElement, JobStore
+from virtcim.providers.state.job import JobElement
+from virtcim.providers.state.job_store import JobStore
 
 NAMESPACE = "root/virt"
 STEPS = state_database._MIGRATIONS

@@ -36,7 +36,7 @@ from virtcim.hypervisor.model import Inventory, PowerState, VirtualSystem
 from virtcim.hypervisor.unread import UnreadObjects, UnreadParts
 from virtcim.providers.indications.comparison import Comparison
 from virtcim.providers.indications.stored_objects import packed
-from virtcim.providers.state.job_store import Job
+from virtcim.providers.state.job import Job
 
 JOB = "VirtCIM_ConcreteJob"
 NOW = datetime.now(UTC)

@@ -9,7 +9,7 @@ from tests.providers.simulated_population import inventory
 from virtcim.cim.value_maps import JobState
 from virtcim.hypervisor.model import Inventory
 from virtcim.providers.indications.news import JobNews, NewsQueue, OperationFailed
-from virtcim.providers.state.job_store import Job
+from virtcim.providers.state.job import Job
 
 NOW = datetime(2026, 11, 30, tzinfo=UTC)
 JOB = Job(
