@@ -1,6 +1,6 @@
 """The requests that a CIM server sends to a listener, out of the bytes of a connection.
 
-DSP0200 "ExportIndication".
+DSP0200 "CIMExport".
 """
 
 from __future__ import annotations
