@@ -31,7 +31,8 @@ from virtcim.providers.indications import INDICATION_CLASSES, Indication, Indica
 from virtcim.providers.interop.object_manager import INTEROP
 from virtcim.providers.jobs.invocation import Method
 from virtcim.providers.method_table import METHODS
-from virtcim.providers.state.database import StateDatabase, StateError
+from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.errors import StateError, StateHeldError
 from virtcim.providers.state.job import Job
 from virtcim.providers.state.several_processes import Colleagues
 
@@ -63,6 +64,7 @@ __all__ = [
     "Scalar",
     "StateDatabase",
     "StateError",
+    "StateHeldError",
     "StatusCode",
     "Value",
     "accepted_language",

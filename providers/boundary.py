@@ -60,6 +60,7 @@ from virtcim.providers.resources.allocation_capabilities import (
 )
 from virtcim.providers.resources.registry import ALLOCATIONS, DEVICES, POOLS
 from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.errors import StateHeldError
 from virtcim.providers.state.job import Job, JobEnds
 from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.state.several_processes import Colleagues
@@ -125,7 +126,9 @@ class Providers:
     whoever began it, where that was this process. ``colleagues`` are the other processes of this
     server, None where there are none, and ``peers`` how they tell each other what they wrote; those
     that share a PostgreSQL database do it there. ``waited`` is told for how long each write has
-    waited for them (``peers.agreement``). Safe to use from many threads.
+    waited for them (``peers.agreement``). ``held`` is the StateHeldError of an attempt before: the
+    jobs of the process that has the directory are shown, and what would change something is
+    refused. Safe to use from many threads. Raises StateError.
     """
 
     def __init__(
@@ -142,6 +145,7 @@ class Providers:
         peers: Peers | None = None,
         colleagues: Colleagues | None = None,
         waited: Waited = lambda _written, _duration_s: None,
+        held: StateHeldError | None = None,
     ) -> None:
         self._classes = classes
         self._language = ENGLISH
@@ -152,14 +156,15 @@ class Providers:
         if len({name.lower() for name in endpoint_of}) != len(endpoints):
             names = ", ".join(map(_namespace_name, endpoints))
             raise ValueError(f"two hypervisors have the same name: {names}")
-        self._jobs = JobStore(state, colleagues=colleagues)
+        self._jobs = JobStore(state, colleagues=colleagues, held=held)
         if job_ended is not None:
             # Before those that nobody can take up are ended.
             self._jobs.watch(JobEnds(job_ended, self._jobs.is_elsewhere))
         self._sources: IndicationSources | None = None
         undo = [(one, UndoStore(self.state, name)) for name, one in endpoint_of.items()]
-        for endpoint, log in undo:
-            endpoint.keep_undo_steps(log)
+        if held is None:
+            for endpoint, log in undo:
+                endpoint.keep_undo_steps(log)
         self._endpoints = endpoint_of
         if self.state.engine.dialect.name == "postgresql":
             peers = PostgresqlPeers(self.state)
@@ -352,8 +357,11 @@ class Providers:
         """Begin to tell ``sink`` what happens (``providers.indications``).
 
         Nothing is computed before, nor while nobody wants it. Of several servers over one database
-        the one that ``leads`` tells what changes; each tells which of its operations failed.
+        the one that ``leads`` tells what changes; each tells which of its operations failed. Raises
+        StateHeldError where another process has the state, and so tells what happens.
         """
+        if self.state.held is not None:
+            raise self.state.held
         namespaces = {self._served[name.lower()]: one for name, one in self._endpoints.items()}
         self._sources = IndicationSources(namespaces, self._jobs, self._operations, sink, leads)
 

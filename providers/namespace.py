@@ -31,6 +31,7 @@ from virtcim.providers.jobs.invocation import Call
 from virtcim.providers.jobs.runner import Operations
 from virtcim.providers.method_table import METHODS
 from virtcim.providers.peers.agreement import Agreement
+from virtcim.providers.state.errors import StateHeldError
 from virtcim.providers.state.job import JobElement
 from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
@@ -169,7 +170,12 @@ class Namespace:
                 "the job has not ended; cancel it with RequestStateChange",
                 source=path,
             )
-        self._jobs.remove(job.uuid)
+        try:
+            self._jobs.remove(job.uuid)
+        except StateHeldError as held:
+            raise failure(
+                ErrorCode.ERR_OPERATION_FAILED, f"the job is not deleted: {held}", source=path
+            ) from held
 
     def links(self, path: ObjectPath, filters: Filters, language: str) -> list[Link]:
         """The associations of the instance ``path``."""

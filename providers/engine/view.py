@@ -20,7 +20,7 @@ from virtcim.providers.engine.repository import InstanceRepository
 from virtcim.providers.engine.sources import SystemPart
 from virtcim.providers.errors import failure
 from virtcim.providers.peers.agreement import Agreement
-from virtcim.providers.state.database import StateError
+from virtcim.providers.state.errors import StateError
 from virtcim.providers.state.job import Job, JobElement
 from virtcim.providers.state.job_store import JobStore
 

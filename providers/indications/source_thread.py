@@ -12,7 +12,7 @@ from virtcim.providers.indications.namespace_source import Source
 from virtcim.providers.indications.news import OperationFailed
 from virtcim.providers.jobs.runner import Operations
 from virtcim.providers.namespace import Namespace
-from virtcim.providers.state.database import StateError
+from virtcim.providers.state.errors import StateError
 from virtcim.providers.state.job import Job
 from virtcim.providers.state.job_store import JobStore
 

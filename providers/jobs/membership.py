@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.hypervisor.undo import UndoLogError
 from virtcim.providers.jobs.runner import Operations
-from virtcim.providers.state.database import StateError
+from virtcim.providers.state.errors import StateError
 from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.state.polling import Polling
 from virtcim.providers.state.servers import Servers

@@ -21,7 +21,7 @@ from virtcim.hypervisor.endpoint import Endpoint
 from virtcim.hypervisor.model import Inventory
 from virtcim.providers.coded_error import CodedError, Failure
 from virtcim.providers.errors import failure, failure_of, translated
-from virtcim.providers.state.database import StateError
+from virtcim.providers.state.errors import StateError
 from virtcim.providers.state.job import Job, JobElement
 from virtcim.providers.state.job_requests import JobRequest, JobRequests
 from virtcim.providers.state.job_store import JobStore
@@ -411,6 +411,9 @@ class Operations:
 
     def cancel(self, job: Job, into: JobState, *, delete: bool = False) -> None:
         """Ask for the end of a job, which will then be in the state ``into``."""
+        held = self._store.database.held
+        if held is not None:
+            raise failure(ErrorCode.ERR_OPERATION_FAILED, f"the job is not ended from here: {held}")
         operation = self._running.get(job.uuid)
         if operation is not None:
             operation.cancel(into, delete=delete)

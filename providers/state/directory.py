@@ -10,6 +10,7 @@ __all__ = ["DamagedError", "OccupiedError", "StateDirectory", "database_in"]
 
 _DATABASE = "virtcim.sqlite"
 _LOCK = "virtcim.lock"
+_HOLDER = "virtcim.holder"
 _MODE = 0o600
 # What SQLite makes beside a database.
 _BESIDE = ("", "-wal", "-shm", "-journal")
@@ -18,7 +19,7 @@ _MADE = b"made\n"
 
 
 class OccupiedError(Exception):
-    """Another server keeps its state there."""
+    """Another server keeps its state there; the text names its process, as far as it is known."""
 
 
 class DamagedError(Exception):
@@ -41,8 +42,9 @@ class StateDirectory:
         self.database = database_in(path)
         self._lock = os.open(directory / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
         try:
-            _hold(self._lock)
+            _hold(self._lock, directory)
             os.fchmod(self._lock, _MODE)
+            _note_holder(directory)
             self._prepare()
         except BaseException:
             os.close(self._lock)
@@ -82,8 +84,32 @@ def database_in(path: str) -> Path:
     return Path(path) / _DATABASE
 
 
-def _hold(lock: int) -> None:
+def _hold(lock: int, directory: Path) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise OccupiedError from None
+        raise OccupiedError(_holder(directory)) from None
+
+
+def _note_holder(directory: Path) -> None:
+    """Leave word for whoever is refused; it means something only as long as the lock is held."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(directory / _HOLDER, flags, _MODE)
+    try:
+        os.fchmod(descriptor, _MODE)  # whatever the umask
+        os.write(descriptor, f"{os.getpid()}\n".encode())
+    finally:
+        os.close(descriptor)
+
+
+def _holder(directory: Path) -> str:
+    try:
+        process = int((directory / _HOLDER).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return "another process"
+    try:
+        program = Path(f"/proc/{process}/comm").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        # One of another user or container, perhaps.
+        return f"process {process}"
+    return f"process {process} ({program.strip()})"

@@ -105,7 +105,7 @@ class JobEnds:
                 self._tell(job)
 
 
-# The tables are made in state_database; nothing but names and types matters here.
+# The tables are made by migrations.py; nothing but names and types matters here.
 JOBS = sa.Table(
     "job",
     sa.MetaData(),

@@ -18,7 +18,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from virtcim.cim.value_maps import JobState
-from virtcim.providers.state.database import StateDatabase, StateError
+from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.errors import StateError, StateHeldError
 from virtcim.providers.state.job import JOBS, Job, JobElement, JobWatcher, job_from_row, row_of_job
 from virtcim.providers.state.readable_rows import read_each
 from virtcim.providers.state.several_processes import Colleagues
@@ -35,6 +36,8 @@ MOST_ENDED = 10_000
 # Made once: to make a statement takes longer than to execute it.
 _DELETION = sa.delete(JOBS).where(JOBS.c.uuid == sa.bindparam("of_uuid"))
 _INSERTION = sa.insert(JOBS)
+# A process that is one of several says which of its jobs clients do not see yet.
+_SHOWN = sa.select(JOBS).where(sa.literal_column("is_shown") == 1)
 _RUNNING = (JobState.RUNNING, JobState.SHUTTING_DOWN)
 
 
@@ -55,12 +58,17 @@ class JobStore:
         clock: Callable[[], datetime] = _now,
         monotonic: Callable[[], float] = time.monotonic,
         colleagues: Colleagues | None = None,
+        held: StateHeldError | None = None,
     ) -> None:
-        """Open the store; raises StateError where that cannot be."""
+        """Open the store; raises StateError where that cannot be.
+
+        Where another process has the directory, as ``held`` says, its jobs are shown as it writes
+        them (their progress is known to itself alone), and every change raises ``held``.
+        """
         self._closed = False
         self.clock = clock
         self.monotonic = monotonic
-        self.database = StateDatabase(state, colleagues)
+        self.database = StateDatabase(state, colleagues, held)
         self._lock = self.database.lock
         servers = self.database.servers
         self._shared = None if servers is None else SharedJobRows(JOBS, servers)
@@ -69,11 +77,9 @@ class JobStore:
         self._version: int | None = None
         jobs: list[Job] = []
         try:
-            if self._shared is None:
+            if self._shared is None and held is None:
                 with self.database.engine.begin() as connection:
-                    jobs = read_each(
-                        connection, sa.select(JOBS), JOBS.c.uuid, job_from_row, _say_unreadable
-                    )
+                    jobs = _read(connection, sa.select(JOBS))
         except sa.exc.SQLAlchemyError as error:
             self.database.close()
             raise self.database.unusable(error) from error
@@ -97,6 +103,8 @@ class JobStore:
 
     def refresh(self) -> None:
         """See what other servers on the database have changed. Raises StateError."""
+        if self.database.held is not None:
+            self._observe()
         if self._shared is None or self._is_current():
             return
         with self._lock:
@@ -117,6 +125,31 @@ class JobStore:
             for uuid in self._jobs.keys() - changed.uuids - self._unwritten.keys():
                 self._drop(uuid)
             self._version = version
+
+    def _observe(self) -> None:
+        """Show the jobs as they are written now."""
+        if self._is_current():
+            return
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                version = self.database.version()
+                with self.database.reading() as connection:
+                    found = {job.uuid: job for job in _read(connection, _SHOWN)}
+            except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+                raise self.database.unreadable(error) from error
+            for uuid in self._jobs.keys() - found.keys():
+                self._drop(uuid)
+            for uuid, job in found.items():
+                if self._jobs.get(uuid) != job:
+                    self._show(job)
+            self._version = version
+
+    def refuse_changes(self) -> None:
+        """Raise StateHeldError where this process only observes what another one keeps."""
+        if self.database.held is not None:
+            raise self.database.held
 
     @property
     def revision(self) -> int:
@@ -146,6 +179,8 @@ class JobStore:
 
     def adopt(self) -> tuple[Job, ...]:
         """The jobs that nobody runs any more, which are this server's now. Raises StateError."""
+        if self.database.held is not None:
+            return ()
         if self._shared is None:
             return self.unfinished()
         with self._lock:
@@ -222,6 +257,7 @@ class JobStore:
 
         Should this process die before it is published or released, the next one finds it.
         """
+        self.refuse_changes()
         with self._lock:
             if self._closed:
                 raise StateError("the server is stopping")
@@ -318,7 +354,8 @@ class JobStore:
                 self._tell(changed.namespace, uuid, changed)
 
     def remove(self, uuid: str) -> None:
-        """Forget a job."""
+        """Forget a job. Raises StateHeldError where it is another process's."""
+        self.refuse_changes()
         with self._lock:
             self._remove(uuid)
 
@@ -347,6 +384,8 @@ class JobStore:
         return None if first is None else first - self.monotonic()
 
     def _remove_expired(self) -> None:
+        if self.database.held is not None:
+            return  # whoever keeps them removes them
         if (self.removal_in_s() or 0.0) >= 0.0 and len(self._removals) <= MOST_ENDED:
             return
         with self._lock:
@@ -377,6 +416,10 @@ class JobStore:
                 self._by_element[element] = others
             else:
                 del self._by_element[element]
+
+
+def _read(connection: sa.Connection, query: sa.Select[Any]) -> list[Job]:
+    return read_each(connection, query, JOBS.c.uuid, job_from_row, _say_unreadable)
 
 
 def _say_unreadable(uuid: str, error: Exception) -> None:

@@ -10,10 +10,18 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import sqlalchemy as sa
 
-__all__ = ["ChangeSeen", "Colleagues", "in_transaction", "let_others_write", "reading_once"]
+__all__ = [
+    "ChangeSeen",
+    "Colleagues",
+    "in_transaction",
+    "let_others_write",
+    "observe",
+    "reading_once",
+]
 
 # A transaction takes milliseconds; who writes that long has stopped in the middle of it.
 _BUSY_MS = 30_000
@@ -42,6 +50,18 @@ def let_others_write(engine: sa.Engine) -> None:
 
     sa.event.listen(engine, "connect", connected)
     sa.event.listen(engine, "begin", begun)
+
+
+def observe(engine: sa.Engine) -> None:
+    """Have nothing written through an SQLite engine. Raises OSError where there is no database."""
+    # SQLite makes a database that is not there; that belongs to whoever holds the directory.
+    Path(engine.url.database or "").stat()
+
+    def connected(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        connection.execute("PRAGMA query_only=ON")
+
+    sa.event.listen(engine, "connect", connected)
 
 
 def reading_once(connection: sa.Connection) -> None:

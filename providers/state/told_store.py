@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
-from virtcim.providers.state.database import StateDatabase, StateError
+from virtcim.providers.state.database import StateDatabase
+from virtcim.providers.state.errors import StateError
 
 __all__ = ["AlreadyToldError", "SupersededError", "ToldKey", "ToldStore"]
 

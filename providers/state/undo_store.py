@@ -20,7 +20,7 @@ __all__ = ["UndoStore"]
 
 _log = logging.getLogger(__name__)
 
-# The tables are made in state_database; nothing but names and types matters here.
+# The tables are made by migrations.py; nothing but names and types matters here.
 _UNDO = sa.Table(
     "undo",
     sa.MetaData(),

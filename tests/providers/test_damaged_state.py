@@ -134,7 +134,7 @@ def test_nobody_else_may_read_the_state_whatever_the_umask(tmp_path: Path, umask
             modes = {each.name: each.stat().st_mode & 0o777 for each in directory.iterdir()}
     finally:
         os.umask(before)
-    assert len(modes) == 4
+    assert len(modes) == 5
     assert set(modes.values()) == {0o600}
     assert directory.stat().st_mode & 0o777 == 0o700
 

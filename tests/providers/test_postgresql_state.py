@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from tests.postgresql import PrivatePostgresql
 from virtcim.hypervisor.undo import UndoLogError
 from virtcim.providers import StateError
-from virtcim.providers.state import database as state_database
+from virtcim.providers.state import migrations
 from virtcim.providers.state.database import StateDatabase
 from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.state.polling import Polling
 from virtcim.providers.state.undo_store import UndoStore
 
-STEPS = state_database._MIGRATIONS
+STEPS = migrations.MIGRATIONS
 SERVERS = 4
 
 
@@ -55,7 +55,7 @@ def test_every_earlier_version_becomes_what_a_new_database_is(
     postgresql: PrivatePostgresql, known: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = postgresql.new_database(), postgresql.new_database()
-    monkeypatch.setattr(state_database, "_MIGRATIONS", STEPS[:known])
+    monkeypatch.setattr(migrations, "MIGRATIONS", STEPS[:known])
     StateDatabase(old).close()
     monkeypatch.undo()
     made = []
@@ -182,14 +182,15 @@ def test_no_password_is_told(postgresql: PrivatePostgresql, url: str, tmp_path: 
 def test_who_is_suspended_in_a_transaction_keeps_nobody_from_its_rows(
     postgresql_url: str, rows: int
 ) -> None:
-    impatient = f"{postgresql_url}&options=-c%20idle_in_transaction_session_timeout%3D200"
     with (
-        closing(StateDatabase(impatient)) as suspended,
+        closing(StateDatabase(postgresql_url)) as suspended,
         closing(StateDatabase(postgresql_url)) as other,
     ):
         insert = sa.text("INSERT INTO peer (id, name, beat) VALUES (:id, 'x', 0)")
         values = [{"id": str(number)} for number in range(rows)]
         with suspended.engine.connect() as connection:
+            connection.exec_driver_sql("SET idle_in_transaction_session_timeout = '1s'")
+            connection.commit()
             transaction = connection.begin()
             connection.execute(insert, values)
             # It waits for the other transaction, which nobody ends but PostgreSQL.

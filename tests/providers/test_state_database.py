@@ -12,13 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from virtcim.providers import StateError
-from virtcim.providers.state import database as state_database
+from virtcim.providers.state import migrations
 from virtcim.providers.state.database import StateDatabase
 from virtcim.providers.state.job import JobElement
 from virtcim.providers.state.job_store import JobStore
 
 NAMESPACE = "root/virt"
-STEPS = state_database._MIGRATIONS
+STEPS = migrations.MIGRATIONS
 # The tables of before versions were kept, as its two kinds of server made them.
 _FIRST = (
     "create table job (uuid varchar(36) not null, namespace text not null, "
@@ -121,7 +121,7 @@ def test_every_earlier_version_becomes_what_a_new_database_is(
     tmp_path: Path, known: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
-    monkeypatch.setattr(state_database, "_MIGRATIONS", STEPS[:known])
+    monkeypatch.setattr(migrations, "MIGRATIONS", STEPS[:known])
     StateDatabase(str(old)).close()
     monkeypatch.undo()
     for directory in (old, new):
@@ -159,7 +159,7 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(
         connection.execute(sa.text("create table other (x integer)"))
         connection.execute(sa.text("insert into nowhere values (1)"))
 
-    monkeypatch.setattr(state_database, "_MIGRATIONS", (*STEPS, broken))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*STEPS, broken))
     with pytest.raises(StateError, match="no such table: nowhere"):
         StateDatabase(str(tmp_path))
     assert rows(tmp_path, "select * from sqlite_master") == before
