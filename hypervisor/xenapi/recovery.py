@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -22,7 +22,7 @@ from virtcim.hypervisor.undo import (
 )
 from virtcim.hypervisor.xenapi.rollback import Rollback
 from virtcim.hypervisor.xenapi.session import XenApiSession
-from virtcim.hypervisor.xenapi.undoing import take_back
+from virtcim.hypervisor.xenapi.undoing import NotTakenBack, take_back
 
 __all__ = ["Recovery"]
 
@@ -54,7 +54,8 @@ class Recovery:
         self._log: UndoLog = MemoryUndoLog()
         self._lock = threading.Lock()
         self._active: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
+        # By operation, the refusals that were logged: step, its subject, code.
+        self._told: dict[str, set[tuple[str, str, str]]] = {}
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -111,11 +112,14 @@ class Recovery:
 
     def _left(self) -> tuple[UnfinishedOperation, ...]:
         try:
-            operations: Iterable[UnfinishedOperation] = self._log.unfinished()
+            operations = self._log.unfinished()
         except UndoLogError as exc:
             _log.error("%s: what unfinished operations left cannot be read: %s", self._name, exc)
             return ()
         with self._lock:
+            if self._told:
+                ids = {one.id for one in operations}
+                self._told = {id_: told for id_, told in self._told.items() if id_ in ids}
             return tuple(one for one in operations if one.id not in self._active)
 
     def _run(self) -> None:
@@ -141,6 +145,16 @@ class Recovery:
                 if one.id == operation.id and not self._stopping.is_set():
                     self._take_back(one)
 
+    def _is_news(self, operation: UnfinishedOperation, failed: NotTakenBack) -> bool:
+        """Whether nobody was told yet; arguments of a refusal that differ are no news."""
+        refusal = (failed.step.call, failed.step.subject, failed.error.fault.code)
+        with self._lock:
+            told = self._told.setdefault(operation.id, set())
+            if refusal in told:
+                return False
+            told.add(refusal)
+            return True
+
     def _take_back(self, operation: UnfinishedOperation) -> None:
         def told(step: UndoStep) -> None:
             _log.warning(
@@ -154,9 +168,7 @@ class Recovery:
             _log.exception("%s: taking back failed unexpectedly", self._name)
             return
         for one in failed:
-            key = (operation.id, f"{one.step.call} {one.error}")
-            if key not in self._told:
-                self._told.add(key)
+            if self._is_news(operation, one):
                 _log.error(
                     "%s: %s of %s, left by an unfinished %s of %s, cannot be done yet: %s",
                     *(self._name, one.step.call, one.step.subject),

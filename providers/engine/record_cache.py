@@ -23,8 +23,10 @@ __all__ = ["MOST_RECORD_BYTES", "RecordCache", "unchanged"]
 
 #: What records may take unless an administrator says otherwise: those of 10,000 systems fit.
 MOST_RECORD_BYTES = 256 * 2**20
-# Below this number of records nobody looks for those that are gone.
+# Nobody looks for records of what is gone before there may be so many of them: this number, and
+# one for every eight of what is there, as looking costs the more the more there is.
 _FEW = 1024
+_ONE_GONE_IN = 8
 # The memory of a record is that of so many of its class.
 _LOOKED_AT = 4
 
@@ -138,7 +140,7 @@ class RecordCache:
             records = RecordList(entries.values())
             with known.lock:
                 known.entries = entries
-                known.limit = 2 * len(entries) + _FEW
+                known.limit = _most_records(len(entries))
                 self._make_room(known)
                 known.listed = (state, records) if known.entries is entries else None
         return records
@@ -172,7 +174,11 @@ class RecordCache:
         known.entries = {
             identity: entry for identity, entry in known.entries.items() if identity in there
         }
-        known.limit = 2 * len(there) + _FEW
+        known.limit = _most_records(len(there))
+
+
+def _most_records(there: int) -> int:
+    return there + there // _ONE_GONE_IN + _FEW
 
 
 def unchanged(before: Sources, now: Sources) -> bool:

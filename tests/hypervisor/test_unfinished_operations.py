@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.hypervisor.working_server import MortalLog, WorkingServer
-from tests.hypervisor.xenapi_server import GIB, endpoint_of, eventually
+from tests.hypervisor.xenapi_server import GIB, Refusal, endpoint_of, eventually
 from tests.wire.serving import DEADLINE_S
 from virtcim.errormap import ErrorCode, HypervisorError, translate
 from virtcim.hypervisor import (
@@ -303,3 +303,33 @@ def test_the_next_read_shows_nothing_of_a_definition_that_was_taken_back() -> No
         with pytest.raises(RolledBackError):
             endpoint.define(spec)
         assert endpoint.inventory().disk_images.keys() == before.keys()
+
+
+def test_what_is_refused_again_and_again_is_said_once_and_forgotten_when_it_is_done(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server = WorkingServer()
+    before = server.content()
+    server.die_after(4)
+    tries: list[str] = []
+
+    def refuse(vdi: str) -> object:
+        tries.append(vdi)
+        raise Refusal("SR_BACKEND_FAILURE", f"try {len(tries)}")
+
+    with server.running() as port, endpoint_of(port, own_calls=False) as endpoint:
+        endpoint.keep_undo_steps(log := MemoryUndoLog())
+        with pytest.raises(HypervisorError):
+            define(endpoint)
+        server.orders["VDI.destroy"] = refuse
+        server.revive()
+        ended(lambda: len(tries) >= 2 * 3)
+        assert len(set(tries)) == 2
+        said = [one for one in caplog.messages if "SR_BACKEND_FAILURE try" in one]
+        assert len(said) == 2
+        recovery = endpoint._recovery
+        assert recovery._told
+        del server.orders["VDI.destroy"]
+        taken_back(log)
+        ended(lambda: not recovery._told)
+    assert server.content() == before

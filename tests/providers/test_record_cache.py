@@ -56,6 +56,19 @@ def test_records_of_systems_that_are_gone_are_forgotten() -> None:
     assert len(kept) < _MANY
 
 
+def test_beside_thousands_that_are_there_few_that_are_gone_are_remembered() -> None:
+    """As beside 10,000 jobs, of which each that is new is one of the last to be kept."""
+    endpoint = SimulatedEndpoint(systems=_MANY)
+    view = View(namespace="root/virt", endpoint=endpoint)
+    cache = RecordCache("root/virt", [COMPUTER_SYSTEM], lambda: view)
+    cache.enumerate(COMPUTER_SYSTEM, view)
+    system = next(iter(view.inventory.virtual_systems.values()))
+    for number in range(_MANY):
+        cache.record(COMPUTER_SYSTEM.node(OfSystem(replace(system, uuid=f"{number:032x}"))))
+    [kept] = [records.entries for records in cache._classes.values()]
+    assert _MANY <= len(kept) < 1.5 * _MANY
+
+
 def test_no_more_records_are_kept_than_fit() -> None:
     endpoint = SimulatedEndpoint(systems=100)
     view = View(namespace="root/virt", endpoint=endpoint)
