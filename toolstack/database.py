@@ -266,6 +266,28 @@ class Database:
                     self._made(class_name, ref)
             return cast("dict[str, Record]", dict(table))
 
+    def records_after(
+        self, class_name: str, ref: str, most: int
+    ) -> tuple[list[tuple[str, Record]], bool]:
+        """Give up to ``most`` records, in the order of their references, of those beyond ``ref``.
+
+        Gives also whether there may be further ones. Whoever goes on after the last gets each
+        object that is there all the while once; of the others ``changes_since`` tells.
+        """
+        if self._expected:
+            self.on_all_wanted()
+        with self._lock:
+            refs = [each for each in self._tables[class_name] if each > ref]
+        refs.sort()
+        found: list[tuple[str, Record]] = []
+        for number, each in enumerate(refs, 1):
+            # Where they are still to be made nobody waits for more than one of them.
+            if (record := self.get(class_name, each)) is not None:
+                found.append((each, record))
+            if len(found) == most:
+                return found, number < len(refs)
+        return found, False
+
     def is_made(self, class_names: Iterable[str]) -> bool:
         """Whether no record of these classes is still to be made, which takes its time."""
         return not self._expected and not any(self._announced[name] for name in class_names)

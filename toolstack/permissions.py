@@ -25,6 +25,7 @@ _READ = {
     # The one plug-in tells what the toolstack counts.
     "host": "compute_free_memory compute_memory_overhead get_servertime call_plugin",
     "event": "from inject register unregister next",
+    "virtcim": "get_rows",
 }
 _OPERATE = {
     "VM": "start start_on pause unpause suspend resume resume_on clean_shutdown clean_reboot "

@@ -10,7 +10,7 @@ from math import isfinite
 
 from virtcim.wire.errors import IntegerOutOfRange, UnencodableValue
 
-__all__ = ["encode_call", "encode_fault", "encode_response"]
+__all__ = ["carriable", "datetime_text", "encode_call", "encode_fault", "encode_response"]
 
 _INT_MIN, _INT_MAX = -(2**31), 2**31 - 1
 _MAX_NESTING = 100
@@ -63,6 +63,19 @@ def encode_fault(code: int, string: str) -> bytes:
     return encoder.bytes()
 
 
+def carriable(text: str) -> str:
+    """The text as ``encode_response`` writes it: with U+FFFD for what XML cannot carry."""
+    return _UNCARRIABLE.sub("\ufffd", text)
+
+
+def datetime_text(value: datetime) -> str:
+    """The text of ``dateTime.iso8601``. Raises UnencodableValue for a time without a time zone."""
+    if value.tzinfo is None:
+        raise UnencodableValue("a time without a time zone is ambiguous")
+    utc = value.astimezone(UTC).replace(tzinfo=None)
+    return f"{utc.isoformat(timespec='seconds').replace('-', '')}Z"
+
+
 class _Encoder:
     __slots__ = ("_names", "out", "replace")
 
@@ -80,7 +93,7 @@ class _Encoder:
         if found := _UNCARRIABLE.search(text):
             if not self.replace:
                 raise UnencodableValue(f"character U+{ord(found[0]):04X} cannot be carried by XML")
-            text = _UNCARRIABLE.sub("\ufffd", text)
+            text = carriable(text)
         return text.translate(_ESCAPES)
 
     def value(self, value: object, place: str) -> None:
@@ -174,11 +187,7 @@ def _double(value: float) -> str:
 
 
 def _datetime(value: datetime) -> str:
-    if value.tzinfo is None:
-        raise UnencodableValue("a time without a time zone is ambiguous")
-    utc = value.astimezone(UTC).replace(tzinfo=None)
-    compact = utc.isoformat(timespec="seconds").replace("-", "")
-    return f"<dateTime.iso8601>{compact}Z</dateTime.iso8601>"
+    return f"<dateTime.iso8601>{datetime_text(value)}</dateTime.iso8601>"
 
 
 def _base64(value: bytes) -> str:

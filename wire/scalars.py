@@ -15,7 +15,7 @@ from typing import Final
 from virtcim.wire.errors import NotXmlRpc
 from virtcim.wire.grammar import State
 
-__all__ = ["CONVERTERS"]
+__all__ = ["CONVERTERS", "to_datetime"]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _DOUBLE = re.compile(
@@ -56,7 +56,8 @@ def _to_double(text: str) -> float:
     raise NotXmlRpc(f"{text[:40]!r} is no double")
 
 
-def _to_datetime(text: str) -> datetime:
+def to_datetime(text: str) -> datetime:
+    """The time that the text of ``dateTime.iso8601`` names. Raises NotXmlRpc."""
     found = _DATETIME.fullmatch(text)
     if not found:
         raise NotXmlRpc(f"{text[:40]!r} is no ISO 8601 time")
@@ -98,7 +99,7 @@ CONVERTERS: Final[dict[int, Callable[[str], object]]] = {
     State.I8: _to_i8,
     State.BOOLEAN: _to_boolean,
     State.DOUBLE: _to_double,
-    State.DATETIME: _to_datetime,
+    State.DATETIME: to_datetime,
     State.BASE64: _to_bytes,
     State.NIL: _to_nil,
 }

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Container, Mapping
-from functools import partial
 from typing import Any
 
 from virtcim.errormap import HypervisorError, from_transport
@@ -15,6 +14,7 @@ from virtcim.hypervisor.model import Task
 from virtcim.hypervisor.xenapi.assembly import Assembly
 from virtcim.hypervisor.xenapi.class_records import ClassRecords, read_class
 from virtcim.hypervisor.xenapi.fields import RecordError
+from virtcim.hypervisor.xenapi.first_reading import FirstReading
 from virtcim.hypervisor.xenapi.progress import ReadingProgress
 from virtcim.hypervisor.xenapi.records import PARTS, read_record
 from virtcim.hypervisor.xenapi.session import (
@@ -169,13 +169,14 @@ class Follower:
         before, and does not tell of what vanished while it was down.
 
         What changes meanwhile comes as events after the first token; taking it twice is harmless.
-        One call for each class, not one for all: the answer for one class of a large pool is of
-        tens of megabytes.
+        One call for each class, or one for so many objects of it, not one for all: the answer for
+        one class of a large pool is of tens of megabytes.
         """
         token = self._token_now(session)
         progress = ReadingProgress(self._count_systems(session), self._store.load)
+        first = FirstReading(self._session, session, progress, self._name)
         for class_name in PARTS:
-            self._read_class(session, class_name, progress)
+            self._read_class(session, class_name, first)
         # Each class was read at another moment; with these events all of them are of one.
         self._store.begin_look()
         token = self._take_changes(session, token, 0.0)
@@ -196,18 +197,14 @@ class Follower:
         except (UnusableAnswerError, TypeError):
             return 0
 
-    def _read_class(
-        self, session: str, class_name: str, progress: ReadingProgress | None = None
-    ) -> None:
+    def _read_class(self, session: str, class_name: str, first: FirstReading | None = None) -> None:
         """Read all objects of a class; where that cannot be, everything else is kept true."""
         began_s = time.monotonic()
         try:
-            if progress is None:
+            if first is None:
                 read = read_class(self._session, session, class_name)
             else:
-                arrived = partial(progress.arrived, class_name)
-                read = read_class(self._session, session, class_name, arrived)
-                progress.finished(class_name, read.records)
+                read = first.read(class_name, self._assembly.vendor)
         except UnusableAnswerError as exc:
             self._tell(class_name, "", f"not read: {exc.brief}")
             self._assembly.unreadable(class_name, exc.fault)

@@ -39,6 +39,11 @@ class ReadingProgress:
         if class_name in _COUNTED and expected:
             self._tell(self._done + min(1.0, records / expected))
 
+    def arrived_of(self, class_name: str, records: int, total: int) -> None:
+        """The same, where the server says how many there are."""
+        self._expected[class_name] = total
+        self.arrived(class_name, records)
+
     def finished(self, class_name: str, records: Mapping[str, Any]) -> None:
         """All records of a class that can be read have been."""
         for other, field in _NAMED.get(class_name, {}).items():

@@ -411,7 +411,7 @@ def test_times_are_written_in_utc() -> None:
     assert b"20231231T23:00:00Z" in encode_response(time)
 
 
-@pytest.mark.parametrize("module", ["decode", "encode", "errors", "grammar", "scalars"])
+@pytest.mark.parametrize("module", ["decode", "encode", "errors", "grammar", "rows", "scalars"])
 def test_the_coding_does_no_input_or_output(module: str) -> None:
     source = importlib.import_module(f"virtcim.wire.{module}").__file__
     assert source is not None

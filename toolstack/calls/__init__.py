@@ -6,13 +6,14 @@ from itertools import chain
 
 from virtcim.toolstack.calls.event import EVENT_CALLS
 from virtcim.toolstack.calls.host import HOST_CALLS
+from virtcim.toolstack.calls.rows import ROW_CALLS
 from virtcim.toolstack.calls.session import SESSION_CALLS
 from virtcim.toolstack.calls.task import TASK_CALLS
 from virtcim.toolstack.calltable import Call
 
 __all__ = ["CALLS_OF_READERS", "all_calls", "calls_of_changers"]
 
-CALLS_OF_READERS = tuple(chain(SESSION_CALLS, HOST_CALLS, TASK_CALLS, EVENT_CALLS))
+CALLS_OF_READERS = tuple(chain(SESSION_CALLS, HOST_CALLS, TASK_CALLS, EVENT_CALLS, ROW_CALLS))
 """What whoever reads needs besides the accessors of the classes."""
 
 
