@@ -43,7 +43,9 @@ class DeclaredProperties(Protocol):
 class Declared:
     """The type of a property, a method parameter or a return value.
 
-    ``type_name`` is the CIM type or "reference"; an embedded instance is a string to CIM.
+    ``type_name`` is the CIM type or "reference"; an embedded instance is a string to CIM. A
+    property that ``has_default`` has a value in its class, which is that of a new instance in
+    servers that make instances of classes.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Declared:
     class_origin: str = ""
     is_input: bool = True
     is_output: bool = False
+    has_default: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

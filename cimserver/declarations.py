@@ -97,6 +97,7 @@ def _declared(one: CIMProperty | CIMParameter) -> Declared:
         class_origin=getattr(one, "class_origin", None) or "",
         is_input=_qualifier(one, "In", default=True),
         is_output=_qualifier(one, "Out", default=False),
+        has_default=isinstance(one, CIMProperty) and one.value is not None,
     )
 
 

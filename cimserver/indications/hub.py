@@ -6,7 +6,6 @@ the sources remember what they have told.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
@@ -23,7 +22,7 @@ from virtcim.cimserver.indications.delivery.queue import Addressee, DeliveryQueu
 from virtcim.cimserver.queries import Query
 from virtcim.daemon.incidents import incident
 from virtcim.providers import Indication, StateError
-from virtcim.providers.indications.contract import Remember
+from virtcim.providers.indications import Remember, identified
 
 __all__ = ["IndicationHub", "Selected", "Selecting"]
 
@@ -97,7 +96,7 @@ class IndicationHub:
             matching = subscriptions.matching(indication)
             if not matching:
                 continue
-            record = self._identified(indication.record)
+            record = identified(indication.record, self._clock())
             by_properties: dict[frozenset[str] | None, list[Addressee]] = {}
             for one in matching:
                 by_properties.setdefault(one.query.properties, []).append(
@@ -112,13 +111,6 @@ class IndicationHub:
                 if text:
                     entries.append(Entry(text=text, addressees=addressees))
         return entries
-
-    def _identified(self, record: Record) -> Record:
-        """What every indication has: an identifier and a time."""
-        values = dict(record.values)
-        values.setdefault("IndicationIdentifier", f"virtcim:{uuid.uuid4()}")
-        values.setdefault("IndicationTime", self._clock())
-        return Record(record.class_name, values)
 
     def _written(self, record: Record, properties: frozenset[str] | None) -> bytes:
         """The text; nothing for what cannot be written, which would be as wrong the next time."""

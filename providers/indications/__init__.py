@@ -13,6 +13,8 @@ from virtcim.providers.indications.contract import (
     MODIFICATION,
     Indication,
     IndicationSink,
+    Remember,
+    identified,
 )
 
 __all__ = [
@@ -23,4 +25,6 @@ __all__ = [
     "MODIFICATION",
     "Indication",
     "IndicationSink",
+    "Remember",
+    "identified",
 ]

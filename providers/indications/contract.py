@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -19,6 +21,7 @@ __all__ = [
     "Indication",
     "IndicationSink",
     "Remember",
+    "identified",
 ]
 
 CREATION = "VirtCIM_InstCreation"
@@ -55,3 +58,11 @@ class IndicationSink(Protocol):
 
     def wanted(self, namespace: str) -> Collection[str]:
         """Which of INDICATION_CLASSES somebody subscribes to in a namespace; asked often."""
+
+
+def identified(record: Record, now: datetime) -> Record:
+    """An indication with what every one has that is delivered: an identifier and a time."""
+    values = dict(record.values)
+    values.setdefault("IndicationIdentifier", f"virtcim:{uuid.uuid4()}")
+    values.setdefault("IndicationTime", now)
+    return Record(record.class_name, values)

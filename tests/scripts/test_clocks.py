@@ -8,13 +8,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 _ROOMS = (
-    *("cim", "cimserver", "cli", "daemon", "errormap", "hypervisor", "mof", "providers"),
+    *("cim", "cimserver", "cli", "cmpi", "daemon", "errormap", "hypervisor", "mof", "providers"),
     *("registration", "toolstack", "wire"),
 )
 _WALL = re.compile(r"\btime\.time\b|\bdatetime\.(?:now|utcnow|today)\b|\bCLOCK_REALTIME\b")
 # Each of them is shown or written down, and compared with nothing but itself.
 _SHOWN = {
     "cimserver/indications/hub.py": 1,  # when an indication came to be
+    "cmpi/indications.py": 1,  # the same
     "cimserver/steady_clock.py": 1,  # set once, at the start
     "daemon/audit.py": 1,
     "daemon/tls.py": 1,  # whether a list of revoked certificates is still valid

@@ -1,0 +1,122 @@
+"""Serving the requests of a CIM server, from the first interface that it opens to the last."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+
+from virtcim.cim.records import StatusCode
+from virtcim.cmpi.associations import ASSOCIATION_OPERATIONS
+from virtcim.cmpi.host import HostedProviders, OpenHost
+from virtcim.cmpi.indications import Indications
+from virtcim.cmpi.instances import INSTANCE_OPERATIONS
+from virtcim.cmpi.methods import METHOD_OPERATIONS
+from virtcim.cmpi.request import Call, Operation, Request, Serve, Session, status_item
+from virtcim.cmpi.statuses import error_of, failed, lonely_incident
+from virtcim.cmpi.writing import BlockWriter
+from virtcim.errormap import ENGLISH
+
+__all__ = ["DO_NOT_UNLOAD", "Bridge"]
+
+_log = logging.getLogger(__name__)
+
+#: The answer to a server that would rather not keep us (The Open Group C061, "CMPIrc").
+DO_NOT_UNLOAD = 50
+# From this version of its tables on a server takes instances as values of properties.
+_EMBEDDING_VERSION = 200
+
+_OPERATIONS: Mapping[Operation, Serve] = {
+    **INSTANCE_OPERATIONS,
+    **ASSOCIATION_OPERATIONS,
+    **METHOD_OPERATIONS,
+}
+
+
+class Bridge:
+    """One for a process; safe to use from many threads.
+
+    The providers are opened with the first request that needs them and closed when the server has
+    cleaned up every interface; one that only asks whether it may unload us is told not to.
+    """
+
+    def __init__(self, open_host: OpenHost) -> None:
+        self._open_host = open_host
+        self._lock = threading.Lock()
+        self._opened: set[int] = set()
+        self._embeds = False
+        self._host: HostedProviders | None = None
+        self._writer: BlockWriter | None = None
+        self._indications = Indications()
+
+    def serve(self, call: Call, provider: int, operation: int, block: bytes) -> int:
+        """Serve one request; its status, of which the server is told the text. Never raises."""
+        language = ENGLISH
+        what = f"operation {operation}"
+        try:
+            request = Request.read(operation, block)
+            language, what = request.language, request.operation.name.lower()
+            return self._run(call, provider, request)
+        except BaseException as exc:  # noqa: BLE001 - C knows no exceptions
+            return self._failed(call, what, exc, language)
+
+    def _failed(self, call: Call, what: str, exc: BaseException, language: str) -> int:
+        try:
+            host = self._host
+            incident = lonely_incident if host is None else host.incident
+            error = error_of(what, exc, incident).in_language(language)
+            _log.info("%s failed with status %d: %r", what, error.status_code, error.description)
+            call.give(failed(error))
+        except BaseException:  # noqa: BLE001 - not even that could be told
+            _log.exception("a failure of %s cannot be told", what)
+        return StatusCode.FAILED
+
+    def _run(self, call: Call, provider: int, request: Request) -> int:
+        operation = request.operation
+        if operation is Operation.OPEN:
+            self._open(provider, request)
+        elif operation is Operation.CLEANUP:
+            return self._clean_up(call, provider, terminating=bool(request.flag))
+        elif operation in _OPERATIONS:
+            _OPERATIONS[operation](self._session(call, request), request)
+        else:
+            self._indications.serve(call, request, lambda: self._session(call, request))
+        return 0
+
+    def _open(self, provider: int, request: Request) -> None:
+        with self._lock:
+            self._opened.add(provider)
+            self._embeds = request.flag >= _EMBEDDING_VERSION
+        _log.info(
+            "the provider %s was loaded by %s", request.texts[0], request.texts[1] or "a CIM server"
+        )
+
+    def _session(self, call: Call, request: Request) -> Session:
+        host, writer = self._hosted()
+        providers = host.providers.in_language(request.language)
+        return Session(host=host, providers=providers, writer=writer, call=call)
+
+    def _hosted(self) -> tuple[HostedProviders, BlockWriter]:
+        host, writer = self._host, self._writer
+        if host is None or writer is None:
+            with self._lock:
+                host, writer = self._host, self._writer
+                if host is None or writer is None:
+                    host = self._open_host()
+                    writer = BlockWriter(host.declarations, embeds=self._embeds)
+                    self._host, self._writer = host, writer
+        return host, writer
+
+    def _clean_up(self, call: Call, provider: int, *, terminating: bool) -> int:
+        if not terminating:
+            call.give(status_item(DO_NOT_UNLOAD))
+            return DO_NOT_UNLOAD
+        with self._lock:
+            self._opened.discard(provider)
+            if self._opened:
+                return 0
+            host, self._host, self._writer = self._host, None, None
+        self._indications.close()
+        if host is not None:
+            host.close()
+        return 0

@@ -1,0 +1,126 @@
+"""A request of a CIM server: what C has put into its block (interfaces.c), and what answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Protocol
+
+from virtcim.cim.records import ObjectPath
+from virtcim.cmpi.host import HostedProviders, HostProviders
+from virtcim.cmpi.reading import BlockReader, typed_path
+from virtcim.cmpi.writing import BlockWriter, number_block, text_block
+from virtcim.errormap import accepted_language
+
+__all__ = ["Call", "Delivery", "Operation", "Request", "Serve", "Session", "status_item"]
+
+
+class Operation(IntEnum):
+    """What a server asks for; the numbers are those of bridge.h."""
+
+    OPEN = 0
+    CLEANUP = 1
+    ENUMERATE_INSTANCES = 2
+    ENUMERATE_INSTANCE_NAMES = 3
+    GET_INSTANCE = 4
+    CREATE_INSTANCE = 5
+    MODIFY_INSTANCE = 6
+    DELETE_INSTANCE = 7
+    EXEC_QUERY = 8
+    ASSOCIATORS = 9
+    ASSOCIATOR_NAMES = 10
+    REFERENCES = 11
+    REFERENCE_NAMES = 12
+    INVOKE_METHOD = 13
+    AUTHORIZE_FILTER = 14
+    MUST_POLL = 15
+    ACTIVATE_FILTER = 16
+    DEACTIVATE_FILTER = 17
+    ENABLE_INDICATIONS = 18
+    DISABLE_INDICATIONS = 19
+
+
+class Delivery(Protocol):
+    """A way to a CIM server for threads that it did not make."""
+
+    def deliver(self, block: bytes) -> str:
+        """Deliver one indication, with its namespace; why that failed, empty where it did not."""
+
+    def close(self) -> None:
+        """Give it back; it is used no more."""
+
+
+class Call(Protocol):
+    """The server's side of one request."""
+
+    def give(self, block: bytes) -> None:
+        """Hand over items of an answer. Raises ServerRefusal."""
+
+    def delivery(self) -> Delivery | None:
+        """A way for other threads, None where the server has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """``texts`` are those that the operation has, empty for each that is not given."""
+
+    operation: Operation
+    principal: str
+    language: str
+    path: ObjectPath
+    properties: list[str] | None
+    texts: tuple[str, str, str, str]
+    flag: int
+    rest: BlockReader
+
+    @classmethod
+    def read(cls, operation: int, block: bytes) -> Request:
+        """Read a block; what a client can put into it does no harm."""
+        reader = BlockReader(block)
+        principal, languages = reader.text() or "", reader.text() or ""
+        return cls(
+            operation=Operation(operation),
+            principal=principal,
+            language=accepted_language(languages),
+            path=reader.path(),
+            properties=reader.texts(),
+            texts=(
+                reader.text() or "",
+                reader.text() or "",
+                reader.text() or "",
+                reader.text() or "",
+            ),
+            flag=reader.number(),
+            rest=reader,
+        )
+
+    @property
+    def wanted(self) -> frozenset[str] | None:
+        """The properties that are wanted in lower case, None for all."""
+        if self.properties is None:
+            return None
+        return frozenset(one.lower() for one in self.properties)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What an operation works with: the providers for its reader, and how answers are written."""
+
+    host: HostedProviders
+    providers: HostProviders
+    writer: BlockWriter
+    call: Call
+
+    def target(self, request: Request) -> ObjectPath:
+        """What the request is about, with keys of their declared types. Raises MisfitError."""
+        return typed_path(request.path, self.host.declarations)
+
+
+#: An operation: it hands its answer over with ``Session.call``, and raises what keeps it from that.
+Serve = Callable[[Session, Request], None]
+
+
+def status_item(code: int, text: str | None = None) -> bytes:
+    """The status of the whole request, for ``Call.give``."""
+    return b"s" + number_block(code) + text_block(text)

@@ -1,0 +1,94 @@
+"""The bridge as it is built, and servers that load it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.cmpi.server import Server, running
+from virtcim.cmpi.build import build
+from virtcim.mof import ensure_schema
+
+_ROOT = Path(__file__).resolve().parents[2]
+_BROKER = Path(__file__).parent / "broker"
+Serve = Callable[..., Server]
+FLAVOURS = ("Pegasus", "sfcb")
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library over tests.cmpi.hosts.everything."""
+    ensure_schema()
+    into = tmp_path_factory.mktemp("cmpi")
+    flags = ("-Werror", "-Wextra", "-Wno-unused-parameter", "-g")
+    return build(into, host="tests.cmpi.hosts:everything", path=str(_ROOT), flags=flags)
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The server, compiled."""
+    made = tmp_path_factory.mktemp("broker") / "broker"
+    command = ["cc", "-std=gnu11", "-g", "-Wall", "-Wextra", "-Werror"]
+    command += ["-Wno-missing-field-initializers", f"-I{_ROOT / 'cmpi'}"]
+    sources = [*map(str, sorted(_BROKER.glob("*.c")))]
+    subprocess.run([*command, *sources, "-o", str(made), "-ldl", "-lpthread"], check=True)
+    return made
+
+
+@pytest.fixture
+def another_library(library: Path, tmp_path: Path) -> Callable[..., Path]:
+    """A copy of the library with other settings beside it."""
+    numbers = count()
+
+    def copy(**settings: str) -> Path:
+        into = tmp_path / f"library-{next(numbers)}"
+        into.mkdir()
+        shutil.copy(library, into)
+        before = library.with_suffix(".conf").read_text(encoding="utf-8").splitlines()
+        values = dict(line.split("=", 1) for line in before) | settings
+        text = "".join(f"{name}={value}\n" for name, value in values.items() if value)
+        (into / library.name).with_suffix(".conf").write_text(text, encoding="utf-8")
+        return into / library.name
+
+    return copy
+
+
+@pytest.fixture
+def serve(broker: Path, tmp_path: Path) -> Iterator[Serve]:
+    """Starts servers, which must end well at the end of the test."""
+    numbers = count()
+    with ExitStack() as stack:
+
+        def start(flavour: str = "Pegasus", *arguments: str, **options: str) -> Server:
+            errors = tmp_path / f"server-{next(numbers)}.log"
+            return stack.enter_context(running(broker, errors, flavour, *arguments, **options))
+
+        yield start
+
+
+@pytest.fixture(params=FLAVOURS)
+def server(request: pytest.FixtureRequest, serve: Serve, library: Path) -> Server:
+    """A server of either kind that has loaded the library."""
+    started = serve(request.param)
+    started.load(library)
+    return started
+
+
+@pytest.fixture
+def pegasus(serve: Serve, library: Path) -> Server:
+    started = serve("Pegasus")
+    started.load(library)
+    return started
+
+
+@pytest.fixture
+def sfcb(serve: Serve, library: Path) -> Server:
+    started = serve("sfcb")
+    started.load(library)
+    return started
