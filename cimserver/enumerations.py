@@ -125,7 +125,9 @@ class Enumerations:
         self._bytes = Shares(limits.open_enumeration_bytes, factor=_SHARE)
 
     def __len__(self) -> int:
-        return len(self._open)
+        with self._lock:
+            self._forget_expired(self._clock())
+            return len(self._open)
 
     def timeout_s(self, wanted: int | None) -> int:
         """The seconds an enumeration may rest. Raises CimError for more than the server grants."""

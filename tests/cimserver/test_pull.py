@@ -206,10 +206,11 @@ def test_an_enumeration_expires_when_it_rests_too_long() -> None:
     assert enumerations.find(context, "anna", "ROOT/virt").take(1) == [b"a"]
     now[0] += 9  # each use gives it the whole time again
     assert enumerations.find(context, "anna", "root/virt").take(1) == [b"b"]
+    assert len(enumerations) == 1
     now[0] += 10
+    assert len(enumerations) == 0
     with pytest.raises(CimError, match="expired"):
         enumerations.find(context, "anna", "root/virt")
-    assert len(enumerations) == 0
 
 
 def test_an_enumeration_holds_only_what_comes_next() -> None:

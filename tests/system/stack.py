@@ -117,13 +117,13 @@ def running_stack(
         assert "Traceback" not in (said := daemon.log.read_text()), said
 
 
-def wait_until_connected(server: Daemon) -> None:
+def wait_until_connected(server: Daemon, login: tuple[str, str] | None = None) -> None:
     """Wait until a CIM server has read its hypervisor.
 
     It is ready before, where that takes long, and says so to whoever reads.
     """
     with pywbem.WBEMConnection(
-        server.url, None, default_namespace=NAMESPACE, timeout=int(DEADLINE_S)
+        server.url, login, default_namespace=NAMESPACE, timeout=int(DEADLINE_S)
     ) as connection:
 
         def refusal() -> str:

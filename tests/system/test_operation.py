@@ -23,7 +23,7 @@ from tests.system.waiting import wait_for
 _TIMEOUT_S = 120.0
 
 
-def _samples(text: str) -> dict[tuple[str, ...], float]:
+def samples(text: str) -> dict[tuple[str, ...], float]:
     """The samples by their names and the values of their labels."""
     return {
         (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
@@ -35,7 +35,7 @@ def _samples(text: str) -> dict[tuple[str, ...], float]:
 def _scraped(daemon: Daemon, **options: object) -> dict[tuple[str, ...], float]:
     response = requests.get(f"{daemon.url}/metrics", timeout=_TIMEOUT_S, **options)  # type: ignore[arg-type]
     assert response.status_code == 200, response.text
-    return _samples(response.text)
+    return samples(response.text)
 
 
 def _lines(daemon: Daemon) -> list[dict[str, str]]:

@@ -62,15 +62,19 @@ class Told:
         return cls(name[1], state(previous), state(source))
 
 
-def subscribe(server: Daemon, url: str) -> None:
-    with pywbem.WBEMConnection(server.url, None, default_namespace="root/interop") as connection:
+def subscribe(
+    server: Daemon, url: str, *, login: tuple[str, str] | None = None, **properties: int
+) -> None:
+    """Subscribe to all changes of state, with these properties of the subscription."""
+    with pywbem.WBEMConnection(server.url, login, default_namespace="root/interop") as connection:
 
         def made(class_name: str, **values: object) -> pywbem.CIMInstanceName:
             return connection.CreateInstance(pywbem.CIMInstance(class_name, values))
 
         selecting = made("CIM_IndicationFilter", Query=_QUERY, QueryLanguage="DMTF:CQL")
         destination = made("CIM_ListenerDestinationCIMXML", Destination=url)
-        made("CIM_IndicationSubscription", Filter=selecting, Handler=destination)
+        numbers = {name: pywbem.Uint64(value) for name, value in properties.items()}
+        made("CIM_IndicationSubscription", Filter=selecting, Handler=destination, **numbers)
 
 
 def states(server: Daemon) -> dict[str, int]:
