@@ -22,6 +22,7 @@ from virtcim.providers.boundary import (
     IMPLEMENTATION_CLASSES,
     INTEROP_CLASSES,
     ROOT,
+    SERVER_CLASSES,
     Providers,
 )
 from virtcim.providers.engine.association_engine import Association
@@ -47,6 +48,7 @@ __all__ = [
     "INTEROP_CLASSES",
     "METHODS",
     "ROOT",
+    "SERVER_CLASSES",
     "Association",
     "CimError",
     "ClassModel",

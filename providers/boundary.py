@@ -79,6 +79,7 @@ __all__ = [
     "IMPLEMENTATION_CLASSES",
     "INTEROP_CLASSES",
     "ROOT",
+    "SERVER_CLASSES",
     "Providers",
 ]
 
@@ -101,7 +102,9 @@ IMPLEMENTATION_CLASSES: tuple[AnyClass, ...] = (
     POWER_SERVICE,
     CONCRETE_JOB,
 )
-INTEROP_CLASSES: tuple[AnyClass, ...] = (OBJECT_MANAGER, NAMESPACE, REGISTERED_PROFILE)
+# What tells of the server itself, which other CIM servers do by classes of their own.
+SERVER_CLASSES: tuple[AnyClass, ...] = (OBJECT_MANAGER, NAMESPACE)
+INTEROP_CLASSES: tuple[AnyClass, ...] = (*SERVER_CLASSES, REGISTERED_PROFILE)
 # What only a host with a repository of its own has, in every namespace and in the interop
 # namespace; other CIM servers have their own of these.
 CREATED_CLASSES: tuple[AnyClass, ...] = (FILTER, *DESTINATIONS)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from virtcim.providers import (
     ASSOCIATIONS,
     IMPLEMENTATION_CLASSES,
+    INDICATION_CLASSES,
     INTEROP,
     INTEROP_CLASSES,
     METHODS,
+    SERVER_CLASSES,
 )
 
-__all__ = ["Kind", "Registration", "registrations"]
+__all__ = ["Kind", "Registration", "all_registrations", "registrations"]
 
-Kind = Literal["instance", "association", "method"]
+Kind = Literal["instance", "association", "indication", "method"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,35 @@ class Registration:
     namespaces: tuple[str, ...]
     kinds: tuple[Kind, ...]
     methods: tuple[str, ...] = ()
+
+
+def all_registrations(
+    namespaces: Sequence[str], interop: str = INTEROP
+) -> tuple[Registration, ...]:
+    """What a server of somebody else's is told: also the classes of what happens.
+
+    ``namespaces`` are those of the hypervisors, ``interop`` is what the server calls its interop
+    namespace. What tells of the server itself is its own, and so are filters, destinations and
+    subscriptions.
+    """
+    of_server = {each.name for each in SERVER_CLASSES} | {
+        row.name
+        for row in ASSOCIATIONS
+        if any(set(end.classes) <= set(SERVER_CLASSES) for end in row.ends)
+    }
+    rows = [
+        replace(
+            row,
+            namespaces=tuple(interop if name == INTEROP else name for name in row.namespaces),
+        )
+        for row in registrations((*namespaces, INTEROP))
+        if row.class_name not in of_server
+    ]
+    rows += [
+        Registration(class_name=name, namespaces=tuple(namespaces), kinds=("indication",))
+        for name in INDICATION_CLASSES
+    ]
+    return tuple(rows)
 
 
 def registrations(namespaces: Sequence[str]) -> tuple[Registration, ...]:
