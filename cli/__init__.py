@@ -16,6 +16,7 @@ __all__ = ["COMMANDS", "main"]
 
 COMMANDS = {
     "errormap": "Explain, list, compare, export and translate hypervisor faults.",
+    "register": "Have OpenPegasus or sfcb serve the virtual machines.",
     "schema": "Fetch and compile the DMTF CIM schema.",
     "serve": "Serve virtual machines to CIM clients.",
     "toolstack": "Serve the XML-RPC management API over libvirt.",

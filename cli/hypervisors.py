@@ -22,6 +22,7 @@ __all__ = [
     "OptionError",
     "PasswordFileOption",
     "UserOption",
+    "hypervisor_names",
     "read_hypervisors",
 ]
 
@@ -96,6 +97,24 @@ def read_hypervisors(
     for name in sorted({*user_of, *password_file_of, *ca_file_of} - set(found)):
         raise OptionError(f"there is no hypervisor with the name {name!r}")
     return list(found.values())
+
+
+def hypervisor_names(options: Sequence[str]) -> tuple[str, ...]:
+    """The names of ``[NAME=]URL`` options, or of names alone; empty for one without a name.
+
+    Raises OptionError.
+    """
+    names = [
+        option if "=" not in option and "/" not in option else _named(option)[0]
+        for option in options
+    ]
+    for name in names:
+        if name and not _NAME.fullmatch(name):
+            raise OptionError(f"{name!r} is no name for a hypervisor; use letters and digits")
+    return tuple(
+        {name.lower(): name for name in reversed(names)}[key]
+        for key in dict.fromkeys(name.lower() for name in names)
+    )
 
 
 def _endpoint_url(text: str) -> EndpointUrl:

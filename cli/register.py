@@ -1,0 +1,313 @@
+"""``virtcim register``: have OpenPegasus or sfcb serve the providers."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from virtcim.cli.helptext import Command
+from virtcim.cli.registering import Mode, Output, served_namespaces, wanted_model
+from virtcim.cli.startup import default_state_directory
+from virtcim.providers import INTEROP
+from virtcim.registration import Command as ToolCommand
+from virtcim.registration import (
+    Finding,
+    Receipt,
+    ToolError,
+    ToolMissingError,
+    find_tool,
+    library_in,
+    pegasus,
+    read_receipt,
+    run_command,
+    sfcb,
+)
+from virtcim.registration.pegasus.registering import RECEIPT as PEGASUS_RECEIPT
+from virtcim.registration.sfcb.registering import RECEIPT as SFCB_RECEIPT
+
+__all__ = ["app", "register"]
+
+_LIBRARIES = Path("/usr/lib64/cmpi")
+_PEGASUS = "OpenPegasus (tog-pegasus)"
+_SFCB = "sfcb (sblim-sfcb)"
+
+app = typer.Typer(
+    help=(
+        "Have a CIM server that is there already serve the virtual machines: OpenPegasus or sfcb."
+        "\n\nExample: virtcim register pegasus --dry-run"
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+_Check = Annotated[
+    bool,
+    typer.Option(
+        "--check", help="Only say what is not as it should be; the status is 1 if anything is not."
+    ),
+]
+_Remove = Annotated[
+    bool, typer.Option("--remove", help="Take back everything that was registered, nothing else.")
+]
+_DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Print each file, whole, and each command, and do nothing. Needs no CIM server.",
+    ),
+]
+_Hypervisor = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="NAME or [NAME=]URL as virtcim serve has it: which namespaces there are. "
+        "By default those of the configuration. May be repeated.",
+        metavar="NAME",
+    ),
+]
+_Config = Annotated[
+    Path | None,
+    typer.Option(
+        help="TOML file whose table `serve` names the hypervisors; /etc/virtcim/virtcim.toml by "
+        "default, where it exists.",
+        metavar="FILE",
+    ),
+]
+_Tools = Annotated[
+    Path | None,
+    typer.Option(
+        help="Directory with the server's programs, instead of the search path.", metavar="DIR"
+    ),
+]
+_Directory = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the generated files are kept, and what was made; `registration` in the state "
+        "directory by default.",
+        metavar="DIR",
+    ),
+]
+_LibraryDirectory = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the server finds the library of the providers; it is built there.",
+        metavar="DIR",
+    ),
+]
+_RunAs = Annotated[
+    str,
+    typer.Option(
+        help="User whom the providers run as; the server's own by default.", metavar="USER"
+    ),
+]
+_Json = Annotated[bool, typer.Option("--json", help="Print a JSON object.")]
+
+
+def register(application: typer.Typer) -> None:
+    """Add the command group ``register``."""
+    application.add_typer(app, name="register")
+
+
+@app.command("pegasus", cls=Command)
+def register_pegasus(
+    check: _Check = False,
+    remove: _Remove = False,
+    dry_run: _DryRun = False,
+    interop: Annotated[
+        str,
+        typer.Option(
+            help="The namespace with the registrations of providers; found out by default.",
+            metavar="NAMESPACE",
+        ),
+    ] = "",
+    hypervisor: _Hypervisor = None,
+    config: _Config = None,
+    run_as: _RunAs = "",
+    tools: _Tools = None,
+    library_directory: _LibraryDirectory = None,
+    directory: _Directory = None,
+    as_json: _Json = False,
+) -> None:
+    """Register the providers with an OpenPegasus that runs, or bring their registration up to date.
+
+    Classes that the server has are not compiled again; where one of them is other than ours, that
+    is said. When a program fails, what was done until then is taken back.
+
+    Example: virtcim register pegasus --check
+    """
+    output = Output("pegasus", Mode.of(check=check, remove=remove, dry_run=dry_run), as_json)
+    with output.failures():
+        found, unasked = _pegasus_tools(tools, output)
+        names, findings = served_namespaces("pegasus", hypervisor, config)
+        state = pegasus.PegasusState()
+        server = pegasus.PegasusServer(found, run_command)
+        space = interop or INTEROP
+        if not unasked:
+            try:
+                space = server.interop_namespace(interop)
+            except ToolError as error:
+                if not output.mode.only_shown:
+                    raise
+                unasked = str(error)
+        place = directory or default_state_directory() / "registration"
+        receipt = _receipt(place, PEGASUS_RECEIPT, SFCB_RECEIPT)
+        if not unasked:
+            state = server.state(
+                dict.fromkeys((*names, *receipt.made, space)), space, pegasus.MODULE
+            )
+        libraries = library_directory or (_LIBRARIES if unasked else _provider_directory(tools))
+        settings = pegasus.PegasusSettings(
+            tools=found,
+            directory=place,
+            interop=space,
+            library=library_in(libraries),
+            version=importlib.metadata.version("virtcim"),
+            user=run_as,
+        )
+        model = wanted_model(names, space)
+        if remove:
+            plan = pegasus.pegasus_removal(
+                model.schema.qualifiers, state, settings, _removed(receipt, place, SFCB_RECEIPT)
+            )
+        else:
+            plan = pegasus.pegasus_plan(model, state, settings, receipt)
+        assumed = _assumed("OpenPegasus", unasked, "as if it had none of the classes")
+        plan = replace(plan, findings=(*findings, *assumed, *plan.findings))
+        outcome = output.carry_out(plan, {"interop": space, "namespaces": list(names)})
+    raise typer.Exit(outcome)
+
+
+@app.command("sfcb", cls=Command)
+def register_sfcb(
+    check: _Check = False,
+    remove: _Remove = False,
+    dry_run: _DryRun = False,
+    interop: Annotated[
+        str, typer.Option(help="What the server calls its interop namespace.", metavar="NAMESPACE")
+    ] = INTEROP,
+    hypervisor: _Hypervisor = None,
+    config: _Config = None,
+    run_as: _RunAs = "",
+    tools: _Tools = None,
+    stage: Annotated[
+        Path | None, typer.Option(help="sfcb's staging directory.", metavar="DIR")
+    ] = None,
+    registration: Annotated[
+        Path | None, typer.Option(help="sfcb's registration directory.", metavar="DIR")
+    ] = None,
+    schema: Annotated[
+        Path | None,
+        typer.Option(help="Directory with the CIM schema that sfcb compiles.", metavar="DIR"),
+    ] = None,
+    library_directory: _LibraryDirectory = None,
+    directory: _Directory = None,
+    as_json: _Json = False,
+) -> None:
+    """Register the providers with sfcb, or bring their registration up to date.
+
+    The files are staged and sfcb's repository is made anew, while sfcb is stopped or before it is
+    restarted. Instances that clients made are kept. When a program fails, what was done until then
+    is taken back.
+
+    Example: virtcim register sfcb --dry-run --hypervisor lab
+    """
+    output = Output("sfcb", Mode.of(check=check, remove=remove, dry_run=dry_run), as_json)
+    with output.failures():
+        names, findings = served_namespaces("sfcb", hypervisor, config)
+        packaged = sfcb.packaged_directories()
+        places = sfcb.Directories(
+            stage=stage or packaged.stage,
+            registration=registration or packaged.registration,
+            schema=schema or packaged.schema,
+        )
+        found, unasked = _sfcb_tools(tools, output)
+        place = directory or default_state_directory() / "registration"
+        receipt = _receipt(place, SFCB_RECEIPT, PEGASUS_RECEIPT)
+        model = wanted_model(names, interop)
+        everything = tuple(dict.fromkeys((*names, interop, *receipt.made)))
+        try:
+            state = sfcb.sfcb_state(everything, places)
+        except OSError as error:
+            if not output.mode.only_shown:
+                raise
+            unasked = unasked or str(error)
+            state = sfcb.assumed_state(model)
+        settings = sfcb.SfcbSettings(
+            tools=found,
+            directory=place,
+            places=places,
+            is_packaged=stage is registration is schema is None,
+            library=library_in(library_directory or _LIBRARIES),
+            user=run_as,
+        )
+        if remove:
+            plan = sfcb.sfcb_removal(
+                everything, state, settings, _removed(receipt, place, PEGASUS_RECEIPT)
+            )
+        else:
+            plan = sfcb.sfcb_plan(model, state, settings, receipt)
+        assumed = _assumed("sfcb", unasked, "as if it had the DMTF's classes and nothing of ours")
+        plan = replace(plan, findings=(*findings, *assumed, *plan.findings))
+        outcome = output.carry_out(plan, {"interop": interop, "namespaces": list(names)})
+    raise typer.Exit(outcome)
+
+
+def _pegasus_tools(directory: Path | None, output: Output) -> tuple[pegasus.Tools, str]:
+    """The programs, or their names and why they are not there, where nothing is run anyway."""
+    try:
+        return pegasus.Tools(
+            cimcli=find_tool("cimcli", _PEGASUS, directory),
+            cimmof=find_tool("cimmof", _PEGASUS, directory),
+            cimprovider=find_tool("cimprovider", _PEGASUS, directory),
+        ), ""
+    except ToolMissingError as error:
+        if not output.mode.only_shown:
+            raise
+        return pegasus.Tools(), str(error)
+
+
+def _sfcb_tools(directory: Path | None, output: Output) -> tuple[sfcb.Tools, str]:
+    try:
+        return sfcb.Tools(
+            sfcbstage=find_tool("sfcbstage", _SFCB, directory),
+            sfcbunstage=find_tool("sfcbunstage", _SFCB, directory),
+            sfcbrepos=find_tool("sfcbrepos", _SFCB, directory),
+        ), ""
+    except ToolMissingError as error:
+        if not output.mode.only_shown:
+            raise
+        return sfcb.Tools(), str(error)
+
+
+def _provider_directory(tools: Path | None) -> Path:
+    """Where OpenPegasus looks for libraries: one for CMPI if there is one. Raises ToolError."""
+    try:
+        cimconfig = find_tool("cimconfig", _PEGASUS, tools)
+    except ToolMissingError:
+        return _LIBRARIES
+    answer = run_command(ToolCommand(words=(cimconfig, "-g", "providerDir", "-c")))
+    places = [Path(one) for one in answer.rpartition(": ")[2].strip().split(":")]
+    usable = [place for place in places if place.is_absolute()]
+    return next((place for place in usable if place.name == "cmpi"), (*usable, _LIBRARIES)[0])
+
+
+def _receipt(directory: Path, own: str, other: str) -> Receipt:
+    """What was made before; a library that was built for the other server counts as ours, too."""
+    receipt = read_receipt(directory / own)
+    library = receipt.library or read_receipt(directory / other).library
+    return replace(receipt, library=library)
+
+
+def _removed(receipt: Receipt, directory: Path, other: str) -> Receipt:
+    """The receipt without a library that the other server still needs."""
+    return replace(receipt, library="") if (directory / other).exists() else receipt
+
+
+def _assumed(server: str, unasked: str, taken: str) -> Sequence[Finding]:
+    if not unasked:
+        return ()
+    return (Finding(kind="assumed", name=server, text=f"{taken}: {unasked}"),)
