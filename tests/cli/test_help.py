@@ -29,6 +29,8 @@ _WORDS = {
         "<auto|kvm|qemu>",
     ),
     "users add": ("--password-file", "--external", "read@root/interop"),
+    "register pegasus": ("--dry-run", "--interop", "--library-directory", "--run-as"),
+    "register sfcb": ("--stage", "--registration", "--schema", "--hypervisor"),
     "schema": ("--force", "$VIRTCIM_CIM_SCHEMA"),
     "errormap explain": ("[source]", "--paste", "[ARG]...", "OpaqueRef:1", "--operation"),
     "errormap list": ("--source", "ERR_OUT_OF_MEMORY"),
