@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from virtcim.cli.helptext import Command
-from virtcim.mof import SchemaError, ensure_schema, load_schema
+from virtcim.mof import SYSTEM_CACHE, SchemaError, cache_directory, ensure_schema, load_schema
 
 __all__ = ["register"]
 
@@ -25,6 +25,12 @@ def _schema(
         typer.Option(help="The archive (zip) of MOF files of the DMTF CIM schema 2.49."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Fetch and compile again.")] = False,
+    system: Annotated[
+        bool,
+        typer.Option(
+            "--system", help=f"Keep it in {SYSTEM_CACHE}, for users who have none of their own."
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Fetch the DMTF CIM schema and compile it with our classes into the cache.
@@ -35,8 +41,9 @@ def _schema(
     Example: virtcim schema --force
     """
     try:
-        path = ensure_schema(progress=_report, file=file, force=force)
-        schema = load_schema()
+        directory = SYSTEM_CACHE if system else cache_directory()
+        path = ensure_schema(directory, progress=_report, file=file, force=force)
+        schema = load_schema(directory)
     except SchemaError as error:
         typer.echo(f"virtcim schema: {error}", err=True)
         raise typer.Exit(1) from error

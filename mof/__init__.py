@@ -1,9 +1,10 @@
 """Our class declarations over the DMTF CIM schema, and the compiled schema."""
 
-from virtcim.mof.cache import SchemaError, cache_directory, ensure_schema, load_schema
+from virtcim.mof.cache import SYSTEM_CACHE, SchemaError, cache_directory, ensure_schema, load_schema
 from virtcim.mof.schema import Schema, is_embedded
 
 __all__ = [
+    "SYSTEM_CACHE",
     "Schema",
     "SchemaError",
     "cache_directory",

@@ -27,7 +27,10 @@ from virtcim.mof.dmtf import SchemaSourceError, read_archive, sha256
 from virtcim.mof.schema import Schema
 from virtcim.mof.standard import OPTIONAL_CLASSES
 
-__all__ = ["SchemaError", "cache_directory", "ensure_schema", "load_schema"]
+__all__ = ["SYSTEM_CACHE", "SchemaError", "cache_directory", "ensure_schema", "load_schema"]
+
+SYSTEM_CACHE = Path("/var/cache/virtcim")
+"""Where users find the schema who have none of their own, or no home: a CIM server's, say."""
 
 _log = logging.getLogger(__name__)
 _ARCHIVE = "dmtf-cim-schema.zip"
@@ -79,6 +82,8 @@ def ensure_schema(
                 _compile(archive, target, progress)
             if archive != known:
                 _replace(archive_path, archive)
+            if directory == SYSTEM_CACHE:
+                directory.chmod(0o755)  # whatever the umask: it is there for others
     except (SchemaSourceError, CompilationError) as error:
         raise SchemaError(str(error)) from error
     except OSError as error:
@@ -90,13 +95,18 @@ def load_schema(cache_dir: Path | None = None) -> Schema:
     """The compiled schema, without any network access.
 
     One that is damaged or older than our MOF files is compiled anew from the archive in the
-    cache. Raises SchemaError where that is not there.
+    cache; where that is not there either, the system's cache is read. Raises SchemaError.
     """
-    directory = cache_dir or cache_directory()
+    try:
+        directory = cache_dir or cache_directory()
+    except SchemaError:
+        directory = SYSTEM_CACHE
     schema = _read(_compiled_path(directory))
+    if schema is None and cache_dir is None and not _has_archive(directory):
+        schema = _read(_compiled_path(SYSTEM_CACHE))
     if schema is not None:
         return schema
-    if not (directory / _ARCHIVE).exists():
+    if not _has_archive(directory):
         raise SchemaError(
             f"there is no compiled CIM schema in {directory}: run `virtcim schema` once"
         )
@@ -104,6 +114,14 @@ def load_schema(cache_dir: Path | None = None) -> Schema:
     if schema is None:
         raise SchemaError(f"the CIM schema in {directory} cannot be read: `virtcim schema --force`")
     return schema
+
+
+def _has_archive(directory: Path) -> bool:
+    try:
+        return (directory / _ARCHIVE).exists()
+    except PermissionError:
+        # The home of another user, where a CIM server runs its agents as somebody else.
+        return False
 
 
 def _compiled_path(directory: Path) -> Path:
@@ -120,7 +138,7 @@ def _read(path: Path) -> Schema | None:
     """The schema in ``path``, None where there is none or it is damaged."""
     try:
         document = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
         return None
     checksum, _, body = document.partition(b"\n")
     if checksum != _checksum_line(body):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -380,3 +381,64 @@ def test_what_is_asked_of_all_classes_is_known_without_reading_them(compiled: Pa
         each.name for each in fresh.outlines.values() if each.is_association
     }
     assert "requestedstate" in fresh.property_names
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch, cache: Path, tmp_path: Path) -> Path:
+    """The system's cache holds the schema, and the user has none."""
+    monkeypatch.setattr(cache_module, "SYSTEM_CACHE", cache)
+    monkeypatch.setenv("VIRTCIM_CACHE", str(tmp_path / "nothing"))
+    return cache
+
+
+def test_who_has_no_schema_reads_that_of_the_system(system: Path) -> None:
+    assert load_schema().classes
+    (system / next(system.glob("schema-*.xml")).name).unlink()
+    with pytest.raises(SchemaError, match="run `virtcim schema` once"):
+        load_schema()
+
+
+def test_who_has_no_home_reads_the_schema_of_the_system(
+    system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_home() -> Path:
+        raise SchemaError("there is no home directory")
+
+    monkeypatch.setattr(cache_module, "cache_directory", no_home)
+    assert load_schema().classes
+
+
+def test_who_may_not_look_into_the_cache_reads_the_schema_of_the_system(
+    system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root may look everywhere: the test runs as anybody.
+    def forbidden(path: Path, *_: object, **__: object) -> bool:
+        if path.parent.name == "nothing":
+            raise PermissionError(13, "Permission denied", str(path))
+        return True
+
+    monkeypatch.setattr(Path, "exists", forbidden)
+    assert load_schema().classes
+
+
+def test_one_s_own_schema_comes_before_that_of_the_system(
+    system: Path, monkeypatch: pytest.MonkeyPatch, compiled: Path
+) -> None:
+    for file in system.glob("schema-*.xml"):
+        file.write_text("damaged")
+    monkeypatch.setenv("VIRTCIM_CACHE", str(compiled))
+    assert load_schema().classes
+
+
+def test_the_system_s_schema_is_readable_for_everybody_whatever_the_umask(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, archive: Path, compiling: list[bytes]
+) -> None:
+    shared = tmp_path / "shared"
+    monkeypatch.setattr(cache_module, "SYSTEM_CACHE", shared)
+    before = os.umask(0o077)
+    try:
+        made = ensure_schema(shared, file=archive)
+    finally:
+        os.umask(before)
+    assert shared.stat().st_mode & 0o777 == 0o755
+    assert made.stat().st_mode & 0o777 == 0o644
