@@ -20,6 +20,7 @@ __all__ = [
     "Hypervisor",
     "HypervisorOption",
     "OptionError",
+    "PasswordFileError",
     "PasswordFileOption",
     "UserOption",
     "hypervisor_names",
@@ -57,6 +58,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 class OptionError(Exception):
     """An option cannot be used; the text is one sentence for the administrator."""
+
+
+class PasswordFileError(OptionError):
+    """The file with the password for a hypervisor cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,4 +157,4 @@ def _password(path: str | None) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as exc:
-        raise OptionError(f"cannot read the password file {path}: {exc}") from exc
+        raise PasswordFileError(f"cannot read the password file {path}: {exc}") from exc

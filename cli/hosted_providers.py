@@ -1,0 +1,141 @@
+"""Providers that observe while another process keeps the state, and keep it when they can."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+
+from virtcim.cim.records import MethodResult, ObjectPath, Record, Value
+from virtcim.errormap import ENGLISH, ErrorCode
+from virtcim.providers import (
+    IndicationSink,
+    Providers,
+    StateDatabase,
+    StateError,
+    StateHeldError,
+    failure,
+)
+
+__all__ = ["StateSharingProviders"]
+
+_log = logging.getLogger(__name__)
+
+Opening = Callable[[StateHeldError | None], Providers]
+
+
+class _Turn:
+    """Which providers there are now. ``opening`` is given why the state cannot be kept, if so."""
+
+    def __init__(self, opening: Opening) -> None:
+        self._opening = opening
+        self._lock = threading.Lock()
+        # Those that observed are read from until nobody does.
+        self._former: list[Providers] = []
+        try:
+            self.providers = opening(None)
+        except StateHeldError as held:
+            _log.warning("only reading is possible: %s", held)
+            self.providers = opening(held)
+
+    def keeping(self) -> Providers:
+        """The providers that keep the state, where that can be; else those that observe."""
+        if self.providers.state.held is None:
+            return self.providers
+        with self._lock:
+            if self.providers.state.held is not None:
+                try:
+                    keeping = self._opening(None)
+                except StateHeldError:
+                    return self.providers
+                except StateError as error:
+                    raise failure(ErrorCode.ERR_OPERATION_FAILED, str(error)) from error
+                _log.warning("the state is kept here now: %s", keeping.state.shown)
+                self._former.append(self.providers)
+                self.providers = keeping
+        return self.providers
+
+    def close(self) -> None:
+        """End all."""
+        with self._lock:
+            for each in (*self._former, self.providers):
+                each.close()
+
+
+class StateSharingProviders:
+    """What a bridge asks of providers (``virtcim.cmpi.host.HostProviders``).
+
+    Whatever would change something tries to keep the state first, where another process had it.
+    Raises StateError where it can neither be kept nor observed. Safe to use from many threads.
+    """
+
+    def __init__(self, opening: Opening) -> None:
+        self._turn = _Turn(opening)
+        self._language = ENGLISH
+
+    def close(self) -> None:
+        """End the providers."""
+        self._turn.close()
+
+    @property
+    def _reading(self) -> Providers:
+        return self._turn.providers.in_language(self._language)
+
+    def in_language(self, language: str) -> StateSharingProviders:
+        """The same providers for a reader of that language."""
+        reading = object.__new__(StateSharingProviders)
+        reading._turn = self._turn
+        reading._language = language
+        return reading
+
+    @property
+    def state(self) -> StateDatabase:
+        """The database with what was told of."""
+        return self._turn.providers.state
+
+    def enumerate_instances(self, namespace: str, class_name: str) -> Iterable[Record]:
+        """As ``Providers.enumerate_instances``."""
+        return self._reading.enumerate_instances(namespace, class_name)
+
+    def get_instance(self, path: ObjectPath) -> Record:
+        """As ``Providers.get_instance``."""
+        return self._reading.get_instance(path)
+
+    def associators(self, path: ObjectPath, **filters: str) -> list[Record]:
+        """As ``Providers.associators``."""
+        return self._reading.associators(path, **filters)
+
+    def associator_names(self, path: ObjectPath, **filters: str) -> list[ObjectPath]:
+        """As ``Providers.associator_names``."""
+        return self._reading.associator_names(path, **filters)
+
+    def references(self, path: ObjectPath, **filters: str) -> list[Record]:
+        """As ``Providers.references``."""
+        return self._reading.references(path, **filters)
+
+    def reference_names(self, path: ObjectPath, **filters: str) -> list[ObjectPath]:
+        """As ``Providers.reference_names``."""
+        return self._reading.reference_names(path, **filters)
+
+    def delete_instance(self, path: ObjectPath) -> None:
+        """As ``Providers.delete_instance``."""
+        self._turn.keeping().delete_instance(path)
+
+    def invoke_method(
+        self, path: ObjectPath, method_name: str, parameters: Mapping[str, Value]
+    ) -> MethodResult:
+        """As ``Providers.invoke_method``."""
+        providers = self._turn.keeping().in_language(self._language)
+        return providers.invoke_method(path, method_name, parameters)
+
+    def start_indications(self, sink: IndicationSink) -> None:
+        """As ``Providers.start_indications``."""
+        self._turn.keeping().start_indications(sink)
+
+    def subscriptions_changed(self) -> None:
+        """As ``Providers.subscriptions_changed``."""
+        self._turn.providers.subscriptions_changed()
+
+    def stop_indications(self) -> None:
+        """As ``Providers.stop_indications``."""
+        self._turn.providers.stop_indications()
