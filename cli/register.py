@@ -164,7 +164,7 @@ def register_pegasus(
             tools=found,
             directory=place,
             interop=space,
-            library=library_in(libraries),
+            library=library_in(libraries, space),
             version=importlib.metadata.version("virtcim"),
             user=run_as,
         )
@@ -241,7 +241,7 @@ def register_sfcb(
             directory=place,
             places=places,
             is_packaged=stage is registration is schema is None,
-            library=library_in(library_directory or _LIBRARIES),
+            library=library_in(library_directory or _LIBRARIES, interop),
             user=run_as,
         )
         if remove:

@@ -38,10 +38,12 @@ class Bridge:
 
     The providers are opened with the first request that needs them and closed when the server has
     cleaned up every interface; one that only asks whether it may unload us is told not to.
+    ``interop`` is what the server calls its interop namespace, if not as we do.
     """
 
-    def __init__(self, open_host: OpenHost) -> None:
+    def __init__(self, open_host: OpenHost, interop: str = "") -> None:
         self._open_host = open_host
+        self._interop = interop
         self._lock = threading.Lock()
         self._opened: set[int] = set()
         self._embeds = False
@@ -54,7 +56,7 @@ class Bridge:
         language = ENGLISH
         what = f"operation {operation}"
         try:
-            request = Request.read(operation, block)
+            request = Request.read(operation, block, self._interop)
             language, what = request.language, request.operation.name.lower()
             return self._run(call, provider, request)
         except BaseException as exc:  # noqa: BLE001 - C knows no exceptions
@@ -103,7 +105,9 @@ class Bridge:
                 host, writer = self._host, self._writer
                 if host is None or writer is None:
                     host = self._open_host()
-                    writer = BlockWriter(host.declarations, embeds=self._embeds)
+                    writer = BlockWriter(
+                        host.declarations, embeds=self._embeds, interop=self._interop
+                    )
                     self._host, self._writer = host, writer
         return host, writer
 

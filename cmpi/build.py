@@ -20,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from virtcim.cmpi.host import DEFAULT_HOST
+from virtcim.providers import INTEROP
 
 __all__ = ["LIBRARY", "BuildError", "build", "main", "sources"]
 
@@ -68,13 +69,19 @@ def sources() -> tuple[Path, ...]:
 
 
 def build(
-    into: Path, *, host: str = DEFAULT_HOST, path: str = "", flags: Sequence[str] = ()
+    into: Path,
+    *,
+    host: str = DEFAULT_HOST,
+    path: str = "",
+    interop: str = "",
+    flags: Sequence[str] = (),
 ) -> Path:
     """Build the library and its settings into a directory; its path.
 
     ``host`` names the function that gives the providers, ``path`` one more directory of modules,
-    ``flags`` are more for the compiler. What was there is replaced at once, so that a server that
-    has it loaded keeps the old one. Raises BuildError.
+    ``interop`` what the server calls its interop namespace; ``flags`` are more for the compiler.
+    What was there is replaced at once, so that a server that has it loaded keeps the old one.
+    Raises BuildError.
     """
     headers = Path(sysconfig.get_path("include"))
     if not (headers / "Python.h").exists():
@@ -95,6 +102,7 @@ def build(
         settings = Path(work) / "settings"
         lines = [f"executable={Path(sys.executable).absolute()}", f"host={host}"]
         lines += [f"path={path}"] if path else []
+        lines += [f"interop={interop}"] if interop and interop != INTEROP else []
         settings.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         settings.chmod(0o644)
         made.chmod(0o755)
@@ -148,9 +156,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--host", default=DEFAULT_HOST, help="the function that gives the providers, MODULE:NAME"
     )
+    parser.add_argument(
+        "--interop", default=INTEROP, help="what the server calls its interop namespace"
+    )
     given = parser.parse_args(arguments)
     try:
-        sys.stdout.write(f"{build(given.into, host=given.host)}\n")
+        sys.stdout.write(f"{build(given.into, host=given.host, interop=given.interop)}\n")
     except (BuildError, OSError) as error:
         sys.stderr.write(f"the bridge cannot be built: {error}\n")
         return 1

@@ -110,7 +110,7 @@ def _text(ffi: Any, chars: Any) -> str:
 
 def connect(ffi: Any, lib: Any) -> None:
     """Have C call the bridge."""
-    bridge = Bridge(factory(_settings.host))
+    bridge = Bridge(factory(_settings.host), _settings.interop)
 
     def serve(handle: Any, provider: int, operation: int, block: Any, length: int) -> int:
         call = _Call(ffi, lib, handle)

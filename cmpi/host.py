@@ -127,18 +127,24 @@ OpenHost = Callable[[], HostedProviders]
 class Settings:
     """What the file beside the library says: ``executable`` is for C alone.
 
-    ``path`` is one more directory of modules, empty for none.
+    ``path`` is one more directory of modules, empty for none. ``interop`` is what the server calls
+    its interop namespace, empty where that is ``root/interop``.
     """
 
     host: str = DEFAULT_HOST
     path: str = ""
+    interop: str = ""
 
 
 def read_settings(file: Path) -> Settings:
     """The settings in lines of ``name=value``. Raises OSError."""
     text = file.read_text(encoding="utf-8", errors="surrogateescape")
     found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    return Settings(host=found.get("host", DEFAULT_HOST), path=found.get("path", ""))
+    return Settings(
+        host=found.get("host", DEFAULT_HOST),
+        path=found.get("path", ""),
+        interop=found.get("interop", ""),
+    )
 
 
 def factory(name: str) -> OpenHost:

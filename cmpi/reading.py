@@ -13,6 +13,7 @@ from virtcim.cim.declared_values import MisfitError, declared_value
 from virtcim.cim.path_text import read_path_text
 from virtcim.cim.records import KeyValue, ObjectPath, Record, Scalar, Value
 from virtcim.cmpi.cmpi_types import ARRAY, INSTANCE, REFERENCE, TYPES
+from virtcim.providers import INTEROP
 
 __all__ = ["BlockReader", "typed_path", "typed_record", "typed_value"]
 
@@ -28,11 +29,13 @@ _INTEGERS = frozenset(type_ for name, type_ in TYPES.items() if "int" in name)
 class BlockReader:
     """Reads the parts of a block one after the other."""
 
-    __slots__ = ("_at", "_block")
+    __slots__ = ("_at", "_block", "_interop")
 
-    def __init__(self, block: bytes) -> None:
+    def __init__(self, block: bytes, interop: str = "") -> None:
+        """``interop`` is what the server calls its interop namespace, if not as we do."""
         self._block = block
         self._at = 0
+        self._interop = interop.lower()
 
     def number(self) -> int:
         """A count or a flag."""
@@ -63,7 +66,10 @@ class BlockReader:
             for name, value in self.values()
             if isinstance(value, bool | int | str | ObjectPath)
         }
-        return ObjectPath(class_name or "", keys, namespace=(namespace or "").strip("/"))
+        place = (namespace or "").strip("/")
+        if self._interop and place.lower() == self._interop:
+            place = INTEROP
+        return ObjectPath(class_name or "", keys, namespace=place)
 
     def instance(self) -> Record:
         """An instance, with its values as the server has them and without those that are NULL."""

@@ -75,9 +75,12 @@ class Request:
     rest: BlockReader
 
     @classmethod
-    def read(cls, operation: int, block: bytes) -> Request:
-        """Read a block; what a client can put into it does no harm."""
-        reader = BlockReader(block)
+    def read(cls, operation: int, block: bytes, interop: str = "") -> Request:
+        """Read a block; what a client can put into it does no harm.
+
+        ``interop`` is what the server calls its interop namespace, if not as we do.
+        """
+        reader = BlockReader(block, interop)
         principal, languages = reader.text() or "", reader.text() or ""
         return cls(
             operation=Operation(operation),

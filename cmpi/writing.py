@@ -16,6 +16,7 @@ from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.errors import EncodingError
 from virtcim.cim.records import ObjectPath, Record
 from virtcim.cmpi.cmpi_types import ARRAY, INSTANCE, STRING, TYPES
+from virtcim.providers import INTEROP
 
 __all__ = ["BlockWriter", "number_block", "text_block", "texts_block"]
 
@@ -73,8 +74,10 @@ class BlockWriter:
     Raises EncodingError for what its class does not declare, OutOfRange for an odd value.
     """
 
-    def __init__(self, declarations: DeclaredClasses, *, embeds: bool) -> None:
+    def __init__(self, declarations: DeclaredClasses, *, embeds: bool, interop: str = "") -> None:
+        """``interop`` is what the server calls its interop namespace, if not as we do."""
         self._declarations = declarations
+        self._interop = interop
         self._embeds = embeds
         self._texts = Encoder(declarations, "")
         self._layouts: dict[tuple[str, frozenset[str] | None], _Layout] = {}
@@ -118,8 +121,11 @@ class BlockWriter:
         rows = self._keys.get(path.class_name)
         if rows is None:
             rows = self._key_rows(path.class_name)
+        place = path.namespace or namespace
+        if self._interop and place.lower() == INTEROP:
+            place = self._interop
         parts = [
-            text_block(path.namespace or namespace),
+            text_block(place),
             text_block(path.class_name),
             _SHORT(len(path.keys)),
         ]

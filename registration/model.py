@@ -20,11 +20,15 @@ OWN_PREFIX = "VirtCIM_"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Library:
-    """The shared library that a server loads: its name without ``lib`` and ``.so``, and where."""
+    """The shared library that a server loads: its name without ``lib`` and ``.so``, and where.
+
+    ``settings`` are lines that the file beside it must have, so that it serves this server.
+    """
 
     name: str
     directory: Path
     build: tuple[str, ...]
+    settings: frozenset[str] = frozenset()
 
     @property
     def path(self) -> Path:
