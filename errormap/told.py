@@ -133,7 +133,7 @@ _OF_GUEST = later(
     r"|\bcommand \w{2,30}vmi failed\b|\bmigration failed\b"
     r"|\bwait(?:ing)? for (?:the )?(?:guest|vm|virtual machine|domain|instance)\b.{0,60}?"
     r" to (?:boot|start|stop|shut ?down|come up|resume|suspend|power (?:on|off)|be \w)"
-    r"|\bguest (?:initiali[sz]ation|boot|startup|shutdown)\b"
+    r"|\bguest (?:initiali[sz]ation|boot|startup|shutdown)\b|\b(?:rejected|refused|denied) by (?:the )?guest\b"
     r"|\b(?:guest|vm|virtual machine|domain|instance)\b(?: \S{1,60})?"
     r" did(?:n't| not) (?:come up|start|boot|stop|shut ?down)\b"
     r"|\b(?:vm|virtual machine) \S{1,100} is down\b"
