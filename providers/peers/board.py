@@ -32,11 +32,11 @@ class Board(Protocol):
     def leave(self, peer: str) -> None:
         """Be there no more."""
 
-    def beat(self, peer: str, beat: int) -> bool:
-        """Count a beat, and say it to all; False, and nothing of it, for one who is not there."""
+    def beat(self, peer: str, beat: int) -> Sequence[Present] | None:
+        """Count a beat, say it to all, and give who else is there.
 
-    def others(self, peer: str) -> Sequence[Present]:
-        """Who else is there."""
+        None, and nothing of it, for one who is not there.
+        """
 
     def strike_off(self, peer: str, beat: int) -> None:
         """Take away one that has counted no further beat."""

@@ -74,11 +74,11 @@ class Peer:
         """Show that it is alive, and strike off who is not."""
         self._beat += 1
         self._sent_s[self._beat] = self.standing.now()
-        if not self._board.beat(self._id, self._beat):
+        present = self._board.beat(self._id, self._beat)
+        if present is None:
             _log.warning("the other servers have taken this one for dead")
             self.join()
             return
-        present = self._board.others(self._id)
         now = self.standing.now()
         before, self._seen = self._seen, {}
         for one in present:

@@ -21,11 +21,13 @@ __all__ = ["PostgresqlBoard", "UnheardError"]
 _CHANNEL = "SELECT 'virtcim_' || 'peer'::regclass::oid"
 _JOIN = "INSERT INTO peer (id, name, beat) VALUES (%(peer)s, %(name)s, 0)"
 _LEAVE = "DELETE FROM peer WHERE id = %(peer)s"
+# One statement, as it is what an idle server does each second;
+# its own row is among them where there is one.
 _BEAT = """
     WITH mine AS (UPDATE peer SET beat = %(beat)s WHERE id = %(peer)s RETURNING id)
-    SELECT pg_notify(%(channel)s, %(said)s) FROM mine
+    SELECT id, '', 0, pg_notify(%(channel)s, %(said)s) FROM mine
+    UNION ALL SELECT id, name, beat, NULL FROM peer WHERE id <> %(peer)s
 """
-_OTHERS = "SELECT id, name, beat FROM peer WHERE id <> %(peer)s"
 _STRIKE_OFF = "DELETE FROM peer WHERE id = %(peer)s AND beat = %(beat)s"
 _TELL = "SELECT id, name, pg_notify(%(channel)s, %(said)s) FROM peer WHERE id <> %(peer)s"
 _SAY = "SELECT pg_notify(%(channel)s, %(said)s)"
@@ -66,13 +68,11 @@ class PostgresqlBoard:
         """Delete the row."""
         self._execute(_LEAVE, peer)
 
-    def beat(self, peer: str, beat: int) -> bool:
-        """Count in the row, and notify all; False where there is no row."""
-        return bool(self._execute(_BEAT, peer, {"beat": beat}, beat=beat))
-
-    def others(self, peer: str) -> Sequence[Present]:
-        """The other rows."""
-        return [Present(*row) for row in self._execute(_OTHERS, peer)]
+    def beat(self, peer: str, beat: int) -> Sequence[Present] | None:
+        """Count in the row, notify all, and give the other rows; None where there is no row."""
+        rows = [Present(*row[:3]) for row in self._execute(_BEAT, peer, {"beat": beat}, beat=beat)]
+        others = [one for one in rows if one.id != peer]
+        return others if len(others) < len(rows) else None
 
     def strike_off(self, peer: str, beat: int) -> None:
         """Delete the row of another one, unless that has counted since."""

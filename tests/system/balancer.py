@@ -31,7 +31,7 @@ frontend cim
     bind fd@{descriptor}
     default_backend servers
 backend servers
-    balance roundrobin
+    balance {balance}
     option httpchk GET /readyz
     default-server check inter 200ms fall 2 rise 1
 {servers}
@@ -63,8 +63,13 @@ class Balancer:
 
 
 @contextmanager
-def balanced(servers: Sequence[Daemon], directory: Path) -> Iterator[Balancer]:
-    """HAProxy before the servers, with what it needs in a directory."""
+def balanced(
+    servers: Sequence[Daemon], directory: Path, *, balance: str = "roundrobin"
+) -> Iterator[Balancer]:
+    """HAProxy before the servers, with what it needs in a directory.
+
+    ``balance`` is how it chooses one: each in turn, or by the address of the client (``source``).
+    """
     configuration, statistics = directory / "haproxy.cfg", directory / "haproxy.sock"
     with socket.create_server(("127.0.0.1", 0)) as listening:
         lines = (
@@ -73,7 +78,10 @@ def balanced(servers: Sequence[Daemon], directory: Path) -> Iterator[Balancer]:
         )
         configuration.write_text(
             _CONFIGURATION.format(
-                statistics=statistics, descriptor=listening.fileno(), servers="\n".join(lines)
+                statistics=statistics,
+                descriptor=listening.fileno(),
+                balance=balance,
+                servers="\n".join(lines),
             )
         )
         process = subprocess.Popen(

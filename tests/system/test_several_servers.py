@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from tests.cimserver.indications.exported import Exported
 from tests.cimserver.indications.listening import answer, listening
 from tests.system.balancer import balanced
 from tests.system.cim import CHANGE_STATE, NAMESPACE, system_path, wait_for_system
-from tests.system.machines import domain_xml
+from tests.system.machines import domain_xml, machine_uuid
 from tests.system.stack import wait_until_connected
 from tests.system.told_states import (
     MACHINES,
@@ -154,10 +155,17 @@ def test_a_listener_is_told_an_unbroken_story_whichever_server_leads(
     # The first one leads.
     servers = [start_cim_server(url, "--state", postgresql_url) for _ in range(2)]
     requests: list[bytes] = []
+    # By which connection each came, with its number.
+    deliveries: list[tuple[int, int]] = []
 
-    def take(_: socket.socket, request: bytes) -> bytes:
+    def take(connection: socket.socket, request: bytes) -> bytes:
+        number = Exported.of(request).number
+        deliveries.append((connection.getpeername()[1], number))
         requests.append(request)
         return answer()
+
+    def last_number() -> int:
+        return max((number for _, number in deliveries), default=-1)
 
     with listening() as listener:
         listener.behave = take
@@ -169,8 +177,9 @@ def test_a_listener_is_told_an_unbroken_story_whichever_server_leads(
         changing.start()
         leading, other = servers
         for _ in range(2):
-            heard = len(requests)
-            wait_for(lambda: len(requests) - heard, bool, "something to be told")  # noqa: B023
+            # Not only what its heir cannot know to be taken.
+            heard = last_number()
+            wait_for(last_number, lambda last: last > heard, "something new")  # noqa: B023
             if death == "killed":
                 leading.kill()
             else:
@@ -201,26 +210,49 @@ def test_a_listener_is_told_an_unbroken_story_whichever_server_leads(
             server.stop()
     assert_unbroken(initial, requests)
     if death == "asleep":
-        stale = sent_after_waking([Exported.of(one).number for one in requests])
         # What each was just sending; before the next it asks whether it may.
-        assert [len(one) for one in stale] in ([], [1], [1, 1])
+        stale = sent_after_waking(deliveries)
+        assert all(len(one) == 1 for one in stale), deliveries
 
 
-def sent_after_waking(numbers: Sequence[int]) -> list[list[int]]:
-    """Numbers in their order of which somebody else had sent all before."""
-    in_order: list[list[int]] = []
-    for number in numbers:
-        if in_order and number > in_order[-1][-1]:
-            in_order[-1].append(number)
-        else:
-            in_order.append([number])
-    seen: set[int] = set()
+def sent_after_waking(deliveries: Sequence[tuple[int, int]]) -> list[list[int]]:
+    """Numbers that came again by a connection by which nothing new came after them.
+
+    An heir sends again what he cannot know to be taken, and goes on with what is new.
+    """
+    last_connection, _ = deliveries[-1]
+    again: defaultdict[int, list[int]] = defaultdict(list)
+    known: set[int] = set()
     stale = []
-    for one in in_order:
-        if seen.issuperset(one):
-            stale.append(one)
-        seen.update(one)
-    return stale
+    for connection, number in deliveries:
+        one = again[connection]
+        if one and number != one[-1] + 1:
+            stale.append(again.pop(connection))
+        if number in known:
+            again[connection].append(number)
+        else:
+            known.add(number)
+            again.pop(connection, None)
+    # Who sends last may yet go on.
+    again.pop(last_connection, None)
+    return [*stale, *(one for one in again.values() if one)]
+
+
+@pytest.mark.parametrize(
+    ("deliveries", "stale"),
+    [
+        # All was told before it fell asleep, but for the last two its heir could not know.
+        ("a0 a1 a2 b1 b2 b3", []),
+        ("a0 a1 a2 b1 b2 a2 b3 b4", [[2]]),
+        ("a0 a1 b1 b2 b3 a2 a3 b4 a5", [[2, 3]]),
+        ("a0 a1 b1 b2 a1 b3 a3", [[1]]),
+    ],
+)
+def test_who_sends_what_somebody_else_has_sent_is_told_from_an_heir(
+    deliveries: str, stale: list[list[int]]
+) -> None:
+    words = deliveries.split()
+    assert sent_after_waking([(ord(word[0]), int(word[1])) for word in words]) == stale
 
 
 def test_behind_a_load_balancer_it_does_not_matter_who_answers(
@@ -260,3 +292,41 @@ def test_behind_a_load_balancer_it_does_not_matter_who_answers(
         cim.InvokeMethod(
             "RequestStateChange", output["Job"], RequestedState=pywbem.Uint16(_TERMINATE)
         )
+
+
+def test_a_balancer_that_goes_by_the_client_keeps_pulls_with_their_server(
+    simulated_host_uri: Callable[[int], str],
+    start_toolstack: Callable[..., tuple[Daemon, str]],
+    start_cim_server: StartServer,
+    postgresql_url: str,
+    short_path: Path,
+) -> None:
+    _, url = start_toolstack(simulated_host_uri(6))
+    servers = [start_cim_server(url, "--state", postgresql_url) for _ in range(2)]
+    with balanced(servers, short_path, balance="source") as balancer:
+        opened = _pulled(balancer.url, "")
+        names = [one["Name"] for one in opened.instances]
+        while not opened.eos:
+            # Each time by a new connection, as of a client that keeps none.
+            opened = _pulled(balancer.url, opened.context)
+            names += [one["Name"] for one in opened.instances]
+        assert sorted(names) == sorted(machine_uuid(number) for number in range(6))
+        served = balancer.served()
+        assert sorted(served) == [0, 6]
+        # Its server dies: the other one knows nothing of its contexts, and says so.
+        opened = _pulled(balancer.url, "")
+        number = served.index(6)
+        servers[number].kill()
+        wait_for(balancer.up, lambda up: not up[number], "the dead one to get nothing")
+        with pytest.raises(pywbem.CIMError) as caught:
+            _pulled(balancer.url, opened.context)
+        assert caught.value.status_code == pywbem.CIM_ERR_INVALID_ENUMERATION_CONTEXT
+        assert not _pulled(balancer.url, "").eos
+
+
+def _pulled(url: str, context: object) -> pywbem.pull_inst_result_tuple:
+    """One system with an open enumeration, which is opened where there is no context."""
+    with pywbem.WBEMConnection(url, None, default_namespace=NAMESPACE) as cim:
+        if context:
+            return cim.PullInstancesWithPath(context, 1)
+        return cim.OpenEnumerateInstances("VirtCIM_ComputerSystem", MaxObjectCount=1)

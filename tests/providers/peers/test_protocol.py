@@ -77,16 +77,12 @@ class Server:
         self._speak()
         self.world.rows.pop(peer, None)
 
-    def beat(self, peer: str, beat: int) -> bool:
+    def beat(self, peer: str, beat: int) -> Sequence[Present] | None:
         self._speak()
         if peer not in self.world.rows:
-            return False
+            return None
         self.world.rows[peer] = self.world.rows[peer]._replace(beat=beat)
         self.world.post({"beat": beat, "by": peer})
-        return True
-
-    def others(self, peer: str) -> Sequence[Present]:
-        self._speak()
         return [one for one in self.world.rows.values() if one.id != peer]
 
     def strike_off(self, peer: str, beat: int) -> None:
@@ -329,7 +325,7 @@ def test_one_that_is_silent_keeps_a_writer_waiting_until_it_knows_that_itself(
 
 def test_one_that_was_struck_off_is_not_believed_before_it_has_caught_up(world: World) -> None:
     writer, silent = world.servers
-    [other] = writer.others(next(each for each, row in world.rows.items() if row.name == "0"))
+    [other] = [row for row in world.rows.values() if row.name != "0"]
     writer.strike_off(other.id, other.beat)
     writer.write(knows_where=True)
     writer.answer()
