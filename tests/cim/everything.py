@@ -9,7 +9,7 @@ import pywbem
 from virtcim.cim.records import ObjectPath, Record, Value
 from virtcim.mof import Schema, load_schema
 
-__all__ = ["EVERYTHING", "extended_schema", "system"]
+__all__ = ["EVERYTHING", "everything_class", "extended_schema", "system"]
 
 NAMESPACE = "root/virt"
 
@@ -26,10 +26,11 @@ _EVERY_TYPE = [*_SCALAR_TYPES, "reference", "embedded"]
 def extended_schema() -> Schema:
     """The real schema, with Test_Everything: a property and a parameter of every type."""
     real = load_schema()
-    return Schema([*real.classes.values(), _everything()], real.qualifiers.values())
+    return Schema([*real.classes.values(), everything_class()], real.qualifiers.values())
 
 
-def _everything() -> pywbem.CIMClass:
+def everything_class() -> pywbem.CIMClass:
+    """Test_Everything."""
     key = pywbem.CIMQualifier("Key", True)
     properties = [pywbem.CIMProperty("Id", None, "string", qualifiers=[key])]
     parameters = []

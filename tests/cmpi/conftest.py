@@ -72,23 +72,36 @@ def serve(broker: Path, tmp_path: Path) -> Iterator[Serve]:
         yield start
 
 
+@pytest.fixture(scope="session")
+def shared(
+    broker: Path, library: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Server]]:
+    """Servers for all tests that change nothing in them, one of a kind."""
+    found: dict[str, Server] = {}
+    with ExitStack() as stack:
+
+        def get(flavour: str) -> Server:
+            if flavour not in found:
+                errors = tmp_path_factory.mktemp("server") / "log"
+                started = stack.enter_context(running(broker, errors, flavour))
+                started.load(library)
+                found[flavour] = started
+            return found[flavour]
+
+        yield get
+
+
 @pytest.fixture(params=FLAVOURS)
-def server(request: pytest.FixtureRequest, serve: Serve, library: Path) -> Server:
+def server(request: pytest.FixtureRequest, shared: Callable[[str], Server]) -> Server:
     """A server of either kind that has loaded the library."""
-    started = serve(request.param)
-    started.load(library)
-    return started
+    return shared(request.param)
 
 
 @pytest.fixture
-def pegasus(serve: Serve, library: Path) -> Server:
-    started = serve("Pegasus")
-    started.load(library)
-    return started
+def pegasus(shared: Callable[[str], Server]) -> Server:
+    return shared("Pegasus")
 
 
 @pytest.fixture
-def sfcb(serve: Serve, library: Path) -> Server:
-    started = serve("sfcb")
-    started.load(library)
-    return started
+def sfcb(shared: Callable[[str], Server]) -> Server:
+    return shared("sfcb")

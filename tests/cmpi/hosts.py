@@ -9,7 +9,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from tests.cim.everything import EVERYTHING, extended_schema
+import pywbem
+
+from tests.cim.everything import EVERYTHING, everything_class, extended_schema
 from tests.cimserver.interposed import Interposed
 from tests.cimserver.population import populate
 from tests.providers.simulated_endpoint import SimulatedEndpoint
@@ -18,9 +20,10 @@ from virtcim.cimserver.declarations import Declarations
 from virtcim.cmpi.host import HostedProviders
 from virtcim.daemon.incidents import incident
 from virtcim.errormap import ErrorCode
+from virtcim.mof import Schema
 from virtcim.providers import Providers, failure
 
-__all__ = ["everything", "not_configured", "population"]
+__all__ = ["everything", "not_configured", "population", "small"]
 
 _NO_JOBS_S = 600.0
 SYSTEM = ObjectPath(
@@ -168,6 +171,43 @@ def everything() -> HostedProviders:
         declarations=Declarations(schema),
         incident=incident,
         close=real.close,
+    )
+
+
+class _Nobody:
+    """What is asked of the real providers where there are none."""
+
+    namespaces = ("root/virt",)
+
+    def in_language(self, _language: str) -> _Nobody:
+        return self
+
+    def close(self) -> None:
+        pass
+
+
+def small() -> HostedProviders:
+    """Test_Everything alone, and no more of the schema than it needs: it starts at once."""
+    key = pywbem.CIMQualifier("Key", True)
+    system_class = pywbem.CIMClass(
+        SYSTEM.class_name,
+        superclass="CIM_ManagedElement",
+        properties=[
+            *(
+                pywbem.CIMProperty(name, None, "string", qualifiers=[key])
+                for name in ("CreationClassName", "Name")
+            ),
+            pywbem.CIMProperty("EnabledState", 2, "uint16"),
+        ],
+    )
+    schema = Schema([pywbem.CIMClass("CIM_ManagedElement"), system_class, everything_class()], [])
+    nobody: Any = _Nobody()
+    hosted: Any = _MadeUp(nobody, schema)
+    return HostedProviders(
+        providers=hosted,
+        declarations=Declarations(schema),
+        incident=incident,
+        close=nobody.close,
     )
 
 

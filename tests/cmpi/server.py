@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -103,6 +104,7 @@ class Server:
     def __init__(self, process: subprocess.Popen[bytes], errors: File) -> None:
         self.process = process
         self._errors = errors
+        self._opened: dict[str, int] = {}
 
     @property
     def log(self) -> str:
@@ -132,6 +134,12 @@ class Server:
         answer = self.try_open(kind, name)
         assert answer.status == 0, answer.message
         return answer.provider
+
+    def interface(self, kind: str) -> int:
+        """The number of an interface that is opened once."""
+        if kind not in self._opened:
+            self._opened[kind] = self.open(kind)
+        return self._opened[kind]
 
     def try_open(self, kind: str = "instance", name: str = "VirtCIM") -> Answer:
         return self.command(f"open {KINDS.index(kind)} {text(name)}")
@@ -200,6 +208,11 @@ class Server:
         return int(statm.split()[1]) * 4096
 
 
+def _where_the_schema_is() -> dict[str, str]:
+    names = ("HOME", "VIRTCIM_CACHE", "XDG_CACHE_HOME")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 @contextmanager
 def running(
     broker: File, errors: File, *arguments: str, command: Sequence[str] = (), **environment: str
@@ -211,7 +224,7 @@ def running(
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
-            env={"PATH": "/usr/bin:/bin", **environment},
+            env={"PATH": "/usr/bin:/bin", **_where_the_schema_is(), **environment},
         )
     try:
         server = Server(process, errors)

@@ -29,6 +29,13 @@ static void put_status(output *to, CMPIStatus status)
     put_line_part(to, "\n");
 }
 
+static CMPIString *get_query(const CMPISelectExp *filter, CMPIStatus *rc)
+{
+    if (rc != NULL)
+        *rc = (CMPIStatus){CMPI_RC_OK, NULL};
+    return new_string(filter->hdl);
+}
+
 /* A request of the kind "PROVIDER OPERATION PRINCIPAL LANGUAGES ..." */
 static void run(output *to, char *command)
 {
@@ -99,7 +106,7 @@ static void run(output *to, char *command)
             put_line_part(to, "\n");
         } else {
             const char *class_name = next_text(&line), *query = next_text(&line);
-            CMPISelectExpFT table = {.ftVersion = played->version};
+            CMPISelectExpFT table = {.ftVersion = played->version, .getString = get_query};
             CMPISelectExp filter = {(void *)query, &table};
             if (IS(authorizeFilter))
                 status = indications->ft->authorizeFilter(mi, context, &filter, class_name, of,
@@ -232,8 +239,11 @@ static int serve_one(char *command)
     } else if (strcmp(name, "contexts") == 0) {
         put_line_part(&to, "contexts %d\n", contexts_in_use());
     } else if (strcmp(name, "refuse") == 0) {
-        snprintf(refused, sizeof refused, "%s", next_text(&line));
+        const char *which = next_text(&line);
+        snprintf(refused, sizeof refused, "%s", which == NULL ? "" : which);
         refused_with = next_number(&line);
+    } else if (strcmp(name, "await") == 0) {
+        await_refusals(next_number(&line));
     } else if (strcmp(name, "without") == 0) {
         broker_leave_out(next_word(&line));
     } else if (strcmp(name, "setenv") == 0) {

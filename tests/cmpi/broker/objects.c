@@ -1,5 +1,6 @@
 #include "objects.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,6 +228,26 @@ path *new_path(const char *name_space, const char *class_name)
 
 char refused[128];
 CMPIrc refused_with;
+static int refusals;
+static pthread_mutex_t refusing = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t was_refused = PTHREAD_COND_INITIALIZER;
+
+static CMPIStatus refuse(void)
+{
+    pthread_mutex_lock(&refusing);
+    refusals++;
+    pthread_cond_broadcast(&was_refused);
+    pthread_mutex_unlock(&refusing);
+    return status(refused_with);
+}
+
+void await_refusals(int many)
+{
+    pthread_mutex_lock(&refusing);
+    while (refusals < many)
+        pthread_cond_wait(&was_refused, &refusing);
+    pthread_mutex_unlock(&refusing);
+}
 
 static instance *instance_of(const CMPIInstance *seen)
 {
@@ -250,7 +271,7 @@ static CMPIStatus set_property(const CMPIInstance *seen, const char *name, const
 {
     check_name(name);
     if (strcmp(name, refused) == 0)
-        return status(refused_with);
+        return refuse();
     if (!played->embeds && (type & ~CMPI_ARRAY) == CMPI_instance)
         return status(CMPI_RC_ERR_TYPE_MISMATCH);
     return add_entry(&instance_of(seen)->properties, name, value, type);

@@ -64,6 +64,8 @@ extern const flavour *played;
 /* A property that is refused with a status; "" for none. */
 extern char refused[128];
 extern CMPIrc refused_with;
+/* Waits until so many values were refused. */
+void await_refusals(int);
 
 CMPIString *new_string(const char *);
 CMPIDateTime *new_datetime(const char *);

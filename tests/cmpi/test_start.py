@@ -1,0 +1,203 @@
+"""Starting Python within a server, whatever that is like, and being unloaded again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path as File
+
+import pytest
+
+from tests.cmpi.conftest import Serve
+from tests.cmpi.paths import one
+from tests.cmpi.server import KINDS, Server
+
+CopyLibrary = Callable[..., File]
+
+
+def works(server: Server, provider: int) -> bool:
+    answer = server.read(provider, "getInstance", one("id 1"))
+    assert answer.status == 0, answer.message
+    return len(answer.instances) == 1
+
+
+@pytest.mark.parametrize(("flavour", "version"), [("Pegasus", 200), ("sfcb", 100)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_interface_is_opened_with_a_name_and_a_version(
+    shared: Callable[[str], Server], flavour: str, version: int, kind: str
+) -> None:
+    answer = shared(flavour).try_open(kind, "Any Näme")
+    assert (answer.status, answer.versions, answer.name) == (0, (version, version), "Any Näme")
+
+
+@pytest.mark.parametrize("is_global", [True, False])
+def test_however_it_is_loaded(serve: Serve, library: File, is_global: bool) -> None:
+    server = serve()
+    server.load(library, is_global=is_global)
+    assert works(server, server.open())
+
+
+def test_after_a_fork(serve: Serve, library: File) -> None:
+    server = serve("sfcb")
+    server.load(library)
+    server.command("fork")
+    assert works(server, server.open())
+
+
+def test_in_a_thread(serve: Serve, library: File) -> None:
+    server = serve("Pegasus", "thread")
+    server.load(library)
+    assert works(server, server.open())
+
+
+def test_a_process_that_forked_afterwards_is_told_so(serve: Serve, library: File) -> None:
+    server = serve("sfcb")
+    server.load(library)
+    assert works(server, server.open())
+    server.command("fork")
+    answer = server.try_open("method")
+    assert answer.status == 1
+    assert answer.message is not None
+    assert "which then forked" in answer.message
+
+
+def test_twice_in_one_process(serve: Serve, library: File) -> None:
+    server = serve()
+    server.load(library)
+    first, second = server.open(name="one"), server.open(name="other")
+    assert works(server, first)
+    assert works(server, second)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PYTHONHOME", "/nonexistent"),
+        ("PYTHONPATH", "/nonexistent"),
+        ("VIRTUAL_ENV", "/nonexistent"),
+        ("PYTHONSTARTUP", "/nonexistent"),
+        ("PYTHONOPTIMIZE", "x"),
+        ("LC_ALL", "no_SUCH"),
+    ],
+)
+def test_no_variable_of_the_environment_counts(
+    serve: Serve, library: File, variable: str, value: str
+) -> None:
+    server = serve("Pegasus", **{variable: value})
+    server.load(library)
+    assert works(server, server.open())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_under_another_user(serve: Serve, another_library: CopyLibrary) -> None:
+    server = serve()
+    copied = another_library(host="tests.cmpi.hosts:small")
+    for folder in (copied.parent, *copied.parent.parents):
+        if folder.owner() == "root" and folder != File("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    server.load(copied)
+    server.command("become 65534")
+    assert works(server, server.open())
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"executable": "/nonexistent/python"}, "/nonexistent/python, which "),
+        ({"executable": "python3"}, "has no line executable=/PATH/TO/PYTHON"),
+        ({"executable": ""}, "has no line executable=/PATH/TO/PYTHON"),
+        ({"executable": "/usr/bin/true"}, "virtcim cannot be used with this Python: "),
+        ({"executable": "/usr/bin/python3"}, "No module named 'virtcim'"),
+    ],
+)
+def test_what_keeps_python_from_starting_is_told_to_the_client(
+    serve: Serve, another_library: CopyLibrary, settings: dict[str, str], reason: str
+) -> None:
+    server = serve()
+    server.load(another_library(**settings))
+    for _ in range(2):
+        answer = server.try_open()
+        assert (answer.status, answer.provider) == (1, -1)
+        assert answer.message is not None
+        assert reason in answer.message
+
+
+def test_a_library_without_its_settings_says_so(serve: Serve, another_library: CopyLibrary) -> None:
+    copied = another_library()
+    copied.with_suffix(".conf").unlink()
+    server = serve()
+    server.load(copied)
+    answer = server.try_open()
+    assert (
+        answer.message == f"{copied.with_suffix('.conf')} cannot be read; it says where Python is"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [
+        ("no.such.module:open_host", "No module named 'no'"),
+        ("tests.cmpi.hosts:no_such", "no_such"),
+        ("tests.cmpi.hosts", "expected"),
+    ],
+)
+def test_a_wrong_host_is_told_with_each_request(
+    serve: Serve, another_library: CopyLibrary, host: str, reason: str
+) -> None:
+    server = serve()
+    server.load(another_library(host=host))
+    provider = server.open()
+    for _ in range(2):
+        answer = server.read(provider, "getInstance", one("id 1"))
+        assert answer.status == 1
+        assert answer.message is not None
+        assert answer.message.startswith("ERR_UNKNOWN: ")
+        assert reason in answer.message
+
+
+def test_a_host_that_cannot_be_opened_is_tried_again(
+    serve: Serve, another_library: CopyLibrary
+) -> None:
+    server = serve()
+    server.load(another_library(host="tests.cmpi.hosts:not_configured"))
+    provider = server.open()
+    first = server.read(provider, "getInstance", one("id 1"))
+    assert first.message == ("ERR_CREDENTIALS_NOT_SET: there is no /etc/virtcim/virtcim.toml")
+    second = server.read(provider, "getInstance", one("id 1"))
+    assert second.message is not None
+    assert "the disk is gone" in second.message
+    assert works(server, provider)
+
+
+def test_a_server_that_asks_is_told_not_to_unload(server: Server) -> None:
+    provider = server.open(name="idle")
+    assert server.clean_up(provider, terminating=False).status == 50
+    assert works(server, provider)
+
+
+def test_it_is_loaded_again_after_everything_was_cleaned_up(serve: Serve, library: File) -> None:
+    server = serve()
+    for _ in range(3):
+        server.load(library)
+        opened = [server.open(kind) for kind in KINDS]
+        assert works(server, opened[0])
+        for provider in opened:
+            assert server.clean_up(provider, terminating=True).status == 0
+        assert server.command("unload").status == 0
+    # What the providers keep open was given back each time.
+    assert server.log == ""
+
+
+def test_the_others_go_on_when_one_was_cleaned_up(serve: Serve, library: File) -> None:
+    server = serve()
+    server.load(library)
+    first, second = server.open(), server.open("method")
+    assert works(server, first)
+    assert server.clean_up(second, terminating=True).status == 0
+    assert works(server, first)
+
+
+def test_cleaning_up_what_was_never_asked_anything(serve: Serve, library: File) -> None:
+    server = serve()
+    server.load(library)
+    assert server.clean_up(server.open("indication"), terminating=True).status == 0
