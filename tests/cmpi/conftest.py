@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from itertools import count
 from pathlib import Path
 
@@ -41,20 +42,25 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+def copied(library: Path, into: Path, **settings: str) -> Path:
+    """A copy of the library with other settings beside it."""
+    shutil.copy(library, into)
+    before = library.with_suffix(".conf").read_text(encoding="utf-8").splitlines()
+    values = dict(line.split("=", 1) for line in before) | settings
+    text = "".join(f"{name}={value}\n" for name, value in values.items() if value)
+    (into / library.name).with_suffix(".conf").write_text(text, encoding="utf-8")
+    return into / library.name
+
+
 @pytest.fixture
 def another_library(library: Path, tmp_path: Path) -> Callable[..., Path]:
-    """A copy of the library with other settings beside it."""
+    """Makes copies of the library with other settings."""
     numbers = count()
 
     def copy(**settings: str) -> Path:
         into = tmp_path / f"library-{next(numbers)}"
         into.mkdir()
-        shutil.copy(library, into)
-        before = library.with_suffix(".conf").read_text(encoding="utf-8").splitlines()
-        values = dict(line.split("=", 1) for line in before) | settings
-        text = "".join(f"{name}={value}\n" for name, value in values.items() if value)
-        (into / library.name).with_suffix(".conf").write_text(text, encoding="utf-8")
-        return into / library.name
+        return copied(library, into, **settings)
 
     return copy
 
@@ -77,16 +83,14 @@ def shared(
     broker: Path, library: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Server]]:
     """Servers for all tests that change nothing in them, one of a kind."""
-    found: dict[str, Server] = {}
     with ExitStack() as stack:
 
+        @cache
         def get(flavour: str) -> Server:
-            if flavour not in found:
-                errors = tmp_path_factory.mktemp("server") / "log"
-                started = stack.enter_context(running(broker, errors, flavour))
-                started.load(library)
-                found[flavour] = started
-            return found[flavour]
+            errors = tmp_path_factory.mktemp("server") / "log"
+            started = stack.enter_context(running(broker, errors, flavour))
+            started.load(library)
+            return started
 
         yield get
 
