@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -45,7 +46,8 @@ class Sessions:
         #: How often there was no room: a session of the same owner gave way, or there was none.
         self.crowded_out = 0
         self._records: dict[str, Record] = {}
-        self._last_active: dict[str, float] = {}
+        # The one that is idle longest first.
+        self._last_active: OrderedDict[str, float] = OrderedDict()
         self._stamps: dict[str, tuple[str, object]] = {}  # with the user
         self._owners: dict[str, str] = {}
         self._owned: dict[str, set[str]] = {}
@@ -104,6 +106,7 @@ class Sessions:
             if ref not in self._records:
                 raise XapiFailure("SESSION_INVALID", ref)
             self._last_active[ref] = self._clock()
+            self._last_active.move_to_end(ref)
             self._records[ref]["last_active"] = datetime.now(UTC)
         return ref
 
@@ -145,7 +148,10 @@ class Sessions:
 
     def _expire(self) -> None:
         oldest = self._clock() - self._idle_s
-        for ref in [ref for ref, used in self._last_active.items() if used < oldest]:
+        while self._last_active:
+            ref, used = next(iter(self._last_active.items()))
+            if used >= oldest:
+                return
             self._drop(ref)
 
     def _make_room(self, owner: str) -> None:
