@@ -56,7 +56,7 @@ def carry_out(
     for step in plan.steps:
         progress(step)
         try:
-            begun.append((step, (*step.undo, *_file_undo(step.action))))
+            begun.append((step, (*_file_undo(step.action), *step.undo)))
             _do(step.action, run)
         except (ToolError, OSError) as error:
             raise RegistrationError(step, str(error), *_undo(begun, run)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from pywbem import CIMClass
@@ -77,6 +78,12 @@ class SfcbSettings:
         """Where the file of a namespace is when it is staged."""
         return self.places.stage / "mofs" / namespace / mof_name(namespace)
 
+    def staging_directories(self, namespace: str) -> tuple[Path, ...]:
+        """Where files of a namespace are staged, with the directories above it, which come last."""
+        found = self.staged_mof(namespace).parent
+        above = takewhile(lambda path: path != self.places.stage / "mofs", found.parents)
+        return (found, *above)
+
     def staged_registration(self) -> Path:
         """Where the registration file is when it is staged."""
         return self.places.stage / "regs" / REGISTRATION_FILE
@@ -93,7 +100,7 @@ class _File:
     content: str
     staged: Path
     stage: Command
-    unstage: Command
+    unstage: tuple[Action, ...]
 
 
 def sfcb_plan(model: Model, state: SfcbState, settings: SfcbSettings, receipt: Receipt) -> Plan:
@@ -206,7 +213,14 @@ def _mof_file(namespace: str, mof: str, settings: SfcbSettings) -> _File:
         content=mof,
         staged=settings.staged_mof(namespace),
         stage=settings.stage("-n", namespace, str(path)),
-        unstage=settings.unstage("-n", namespace, path.name),
+        unstage=(
+            settings.unstage("-n", namespace, path.name),
+            *(
+                RemoveDirectory(path=directory)
+                for directory in settings.staging_directories(namespace)
+                if not directory.exists()
+            ),
+        ),
     )
 
 
@@ -217,7 +231,7 @@ def _registration_file(text: str, settings: SfcbSettings) -> _File:
         content=text,
         staged=settings.staged_registration(),
         stage=settings.stage("-r", str(path)),
-        unstage=settings.unstage("-r", path.name),
+        unstage=(settings.unstage("-r", path.name),),
     )
 
 
@@ -242,7 +256,10 @@ def _staging(one: _File, state: SfcbState) -> Iterator[Step]:
 
 def _unstaging(one: _File, state: SfcbState) -> Iterator[Action]:
     before = state.staged.get(one.staged)
-    yield one.unstage if before is None else WriteFile(path=one.staged, content=before)
+    if before is None:
+        yield from one.unstage
+    else:
+        yield WriteFile(path=one.staged, content=before)
 
 
 def _note(

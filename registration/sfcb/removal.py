@@ -58,8 +58,8 @@ def _without_files(
     namespaces: Iterable[str], settings: SfcbSettings, receipt: Receipt
 ) -> Iterator[Step]:
     made = [name for name in namespaces if receipt.of(name).namespace]
-    for name in sorted(made, key=lambda each: -each.count("/")):
-        directory = settings.staged_mof(name).parent
+    directories = {path for name in made for path in settings.staging_directories(name)}
+    for directory in sorted(directories, reverse=True):
         if directory.exists():
             yield Step(
                 purpose="remove the directory if it is empty",

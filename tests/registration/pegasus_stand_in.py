@@ -75,7 +75,7 @@ class StandInPegasus:
         found: dict[str, object] = {
             namespace: (
                 {one.classname: one.tomof() for one in self._classes(namespace)},
-                sorted(each.name for each in self._server.EnumerateQualifiers(namespace)),
+                self.qualifiers(namespace),
             )
             for namespace in self._server.namespaces
         }
@@ -84,6 +84,14 @@ class StandInPegasus:
         )
         found["stopped"] = sorted(self._stopped)
         return found
+
+    def classes(self, namespace: str) -> list[str]:
+        """The names of the classes of a namespace."""
+        return [one.classname for one in self._classes(namespace)]
+
+    def qualifiers(self, namespace: str) -> list[str]:
+        """The names of the qualifiers of a namespace."""
+        return sorted(each.name for each in self._server.EnumerateQualifiers(namespace))
 
     def compile(self, namespace: str, mof: str) -> None:
         """What somebody else compiles."""
