@@ -83,7 +83,7 @@ def instance_differences(
                 found.append(f"{class_name} {_key(one)} is not registered")
                 continue
             found += [
-                f"{class_name} {_key(one)}: {name} is {known.get(name)!r}, not {value!r}"
+                f"{class_name} {_key(one)}: {name} is {_told(known.get(name))}, not {_told(value)}"
                 for name, value in one.items()
                 if not _same(known.get(name), value)
             ]
@@ -115,6 +115,12 @@ def registered_again(state: PegasusState) -> dict[str, list[Values]]:
 
 def _key(values: Mapping[str, object]) -> str:
     return str(values.get("CapabilityID") or values.get("Name"))
+
+
+def _told(value: object) -> str:
+    if isinstance(value, list):
+        return f"{{{', '.join(map(str, value))}}}"
+    return "not set" if value is None else str(value)
 
 
 def _same(there: object, wanted: object) -> bool:
