@@ -111,7 +111,11 @@ class _Decoder:
         if not self._size:
             raise TruncatedMessage("message is empty")
         self._parse(b"", final=True)
-        return self._values
+        # This object and its parser hold each other: what was read is not to wait for that to be
+        # found out.
+        found = [*self._values]
+        self._values.clear()
+        return found
 
     def _parse(self, data: bytes, *, final: bool) -> None:
         """Let expat take ``data``, the last bytes of the ``self._size`` that there have been."""

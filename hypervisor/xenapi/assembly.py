@@ -434,6 +434,7 @@ class Assembly:
         consoles = [self._consoles[each].console for each in self._consoles.referring(ref)]
         consoles.sort(key=lambda each: (each.protocol, each.id, each.uuid))
         host = self._hosts.get(part.host_ref)
+        metrics = self._metrics.get(part.metrics_ref)
         system = replace(
             part.system,
             disks=tuple(sorted(disks, key=_device_order)),
@@ -444,8 +445,8 @@ class Assembly:
                 for number, console in enumerate(consoles)
             ),
             resident_on=host.host.uuid if host else "",
+            **_NOTHING if metrics is None else _measured(part.system, metrics),
         )
-        metrics = self._metrics.get(part.metrics_ref)
         system = _with_problems(
             system,
             (part.problem, "" if metrics is None else metrics.problem),
@@ -455,25 +456,7 @@ class Assembly:
         )
         if unread:
             system = replace(system, **self._unread.without_unknown(system))
-        if metrics is None:
-            return system
-        running = system.power_state is PowerState.RUNNING
-        return replace(
-            system,
-            memory_actual_bytes=metrics.memory_actual_bytes,
-            vcpus_actual=metrics.vcpus_actual,
-            start_time=metrics.start_time,
-            # A running system that is not told about may have been paused since its start.
-            state_since=metrics.state_since
-            if metrics.tells_changes or not running
-            else metrics.start_time,
-            stop=None if running else metrics.stop,
-            incident=metrics.incident if running else "",
-            incidents=metrics.incidents if running else (),
-            title=metrics.title,
-            live_title=metrics.live_title,
-            live_description=metrics.live_description,
-        )
+        return system
 
     def _build_disk(self, ref: str) -> VirtualDisk:
         part = self._disks[ref]
@@ -486,6 +469,26 @@ class Assembly:
         network = self._networks.get(part.network_ref)
         port = _with_problems(part.port, (part.problem,), self._unread.concerning("VIF", "network"))
         return replace(port, network_uuid=network.uuid) if network else port
+
+
+def _measured(system: VirtualSystem, metrics: MetricsPart) -> Mapping[str, Any]:
+    """What the metrics of a system tell of it."""
+    running = system.power_state is PowerState.RUNNING
+    return {
+        "memory_actual_bytes": metrics.memory_actual_bytes,
+        "vcpus_actual": metrics.vcpus_actual,
+        "start_time": metrics.start_time,
+        # A running system that is not told about may have been paused since its start.
+        "state_since": metrics.state_since
+        if metrics.tells_changes or not running
+        else metrics.start_time,
+        "stop": None if running else metrics.stop,
+        "incident": metrics.incident if running else "",
+        "incidents": metrics.incidents if running else (),
+        "title": metrics.title,
+        "live_title": metrics.live_title,
+        "live_description": metrics.live_description,
+    }
 
 
 def _with_problems(built: _Shown, *problems: Iterable[str]) -> _Shown:

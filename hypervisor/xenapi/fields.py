@@ -28,6 +28,7 @@ Record = Mapping[str, Any]
 _MAX_64 = 2**64 - 1
 _IDENTITY = re.compile(r"[^/\x00-\x1f\x7f]{1,200}")  # it becomes part of paths
 _SAID = 500  # characters of a problem
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class RecordError(ValueError):
@@ -158,7 +159,9 @@ def text_map(record: Record, field: str) -> Mapping[str, str]:
     value = record.get(field, {})
     if not isinstance(value, dict):
         _wrong(record, f"{field} is no map of texts")
-        return MappingProxyType({})
+        return _NOTHING
+    if not value:
+        return _NOTHING
     good = {name: item for name, item in value.items() if isinstance(item, str)}
     for name in value.keys() - good.keys():
         _wrong(record, f"{field}[{name!r:.100}] is no text")

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Container, Mapping
+from contextlib import closing
 from typing import Any
 
 from virtcim.errormap import HypervisorError, from_transport
@@ -14,7 +15,7 @@ from virtcim.hypervisor.model import Task
 from virtcim.hypervisor.xenapi.assembly import Assembly
 from virtcim.hypervisor.xenapi.class_records import ClassRecords, read_class
 from virtcim.hypervisor.xenapi.fields import RecordError
-from virtcim.hypervisor.xenapi.first_reading import FirstReading
+from virtcim.hypervisor.xenapi.first_reading import FirstReading, all_of_it_stays
 from virtcim.hypervisor.xenapi.progress import ReadingProgress
 from virtcim.hypervisor.xenapi.records import PARTS, read_record
 from virtcim.hypervisor.xenapi.session import (
@@ -174,15 +175,17 @@ class Follower:
         """
         token = self._token_now(session)
         progress = ReadingProgress(self._count_systems(session), self._store.load)
-        first = FirstReading(self._session, session, progress, self._name)
-        for class_name in PARTS:
-            self._read_class(session, class_name, first)
+        with closing(FirstReading(self._session, session, progress, self._name)) as first:
+            for class_name in PARTS:
+                self._read_class(session, class_name, first)
         # Each class was read at another moment; with these events all of them are of one.
         self._store.begin_look()
         token = self._take_changes(session, token, 0.0)
         self._pool_ref = self._assembly.pool_ref
         self._vendor = self._assembly.vendor
-        self._store.publish(self._assembly.inventory(), token, resynchronised=True)
+        with all_of_it_stays():
+            inventory = self._assembly.inventory()
+        self._store.publish(inventory, token, resynchronised=True)
         self._on_resynchronised()
         _log.info("%s: connected", self._name)
         return token
@@ -211,7 +214,8 @@ class Follower:
             odd = True
         else:
             self._tell(class_name, "", "")
-            self._replace_class(class_name, read)
+            with all_of_it_stays():
+                self._replace_class(class_name, read)
             odd = bool(read.unreadable)
         self._odd.pop(class_name, None)
         if odd:

@@ -496,6 +496,6 @@ def read_record(class_name: str, ref: str, record: object) -> object:
     stated = ""
     if class_name in _STATED:
         field, key = _STATED[class_name]
-        stated = fields.within(field).get(key, "")
+        stated = text_map(fields, field).get(key, "")
     problem = "; ".join(filter(None, (stated, fields.problem)))
     return replace(part, problem=problem) if problem else part

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import logging
 import threading
+import time
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
@@ -20,14 +23,15 @@ from tests.hypervisor.xenapi_server import (
     endpoint_of,
     eventually,
 )
-from virtcim.hypervisor import Inventory
+from tests.wire.serving import DEADLINE_S
+from virtcim.hypervisor import Inventory, XenApiEndpoint
 from virtcim.hypervisor.loading import Loading
-from virtcim.hypervisor.xenapi import first_reading, records
+from virtcim.hypervisor.xenapi import first_reading, follower, records
 from virtcim.hypervisor.xenapi.fields import Fields, RecordError
 from virtcim.hypervisor.xenapi.progress import ReadingProgress
 from virtcim.hypervisor.xenapi.read_fields import READ_FIELDS, TIMES
 from virtcim.hypervisor.xenapi.records import PARTS, read_record
-from virtcim.wire import Limits, decode_response, encode_response
+from virtcim.wire import Limits, decode_response, encode_response, parse_endpoint_url
 from virtcim.wire.rows import decode_page, encode_page
 
 _ROWS = "virtcim.get_rows"
@@ -250,6 +254,77 @@ def test_a_connection_that_is_cut_between_two_pages_leaves_no_half(server: RowSe
         now = eventually(endpoint, lambda now: bool(now.virtual_systems))
         assert set(now.virtual_systems) == {"one", "vm1", "vm2", "vm3", "vm4"}
     assert cut.is_set()
+    assert not readers()
+
+
+def test_the_next_class_is_read_while_one_is_understood(
+    server: RowServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = threading.Event()
+
+    def note(class_name: str, _after: str) -> None:
+        if class_name == "VM_metrics":
+            asked.set()
+
+    def understand(class_name: str, ref: str, record: object) -> object:
+        if class_name == "VM":
+            assert asked.wait(DEADLINE_S)
+        return read_record(class_name, ref, record)
+
+    server.between = note
+    monkeypatch.setattr(follower, "read_record", understand)
+    with server.running() as port, endpoint_of(port) as endpoint:
+        assert len(endpoint.inventory().virtual_systems) == 6
+        assert not readers()
+    assert list(READ_FIELDS) == [name for name in PARTS if name in READ_FIELDS]
+
+
+def readers() -> list[str]:
+    """The threads that read."""
+    names = [thread.name for thread in threading.enumerate()]
+    return [name for name in names if name.startswith("virtcim-reader")]
+
+
+def test_closing_waits_for_no_page(server: RowServer) -> None:
+    wanted, go = threading.Event(), threading.Event()
+    rows = server.orders[_ROWS]
+
+    async def hold(class_name: str, fields: list[str], after: str) -> object:
+        if class_name == "VM_metrics":
+            wanted.set()
+            await asyncio.to_thread(go.wait, DEADLINE_S)
+        return rows(class_name, fields, after)
+
+    server.orders[_ROWS] = hold
+    with server.running() as port:
+        endpoint = XenApiEndpoint(parse_endpoint_url(f"xapi+http://127.0.0.1:{port}"))
+        try:
+            assert wanted.wait(DEADLINE_S)
+            started = time.monotonic()
+        finally:
+            endpoint.close()
+        assert time.monotonic() - started < DEADLINE_S / 2
+        go.set()
+    assert not readers()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_garbage_is_looked_for_again_afterwards(
+    server: RowServer, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    during: set[bool] = set()
+
+    def understand(class_name: str, ref: str, record: object) -> object:
+        during.add(gc.isenabled())
+        if fails:
+            raise RuntimeError("nobody expected this")
+        return read_record(class_name, ref, record)
+
+    monkeypatch.setattr(follower, "read_record", understand)
+    with server.running() as port, endpoint_of(port) as endpoint:
+        assert endpoint.wait_attempted(DEADLINE_S)
+    assert during == {False}
+    assert gc.isenabled()
 
 
 def test_how_far_it_is_comes_with_the_pages() -> None:
