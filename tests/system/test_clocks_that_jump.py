@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
+import signal
 import socket
 import struct
 import subprocess
@@ -21,6 +24,7 @@ import pytest
 import pywbem
 import requests
 from daemons import Daemon
+from private_libvirt import PrivateLibvirt
 
 from tests.cimserver.indications.listening import RawListener, answer, listening
 from tests.system.cim import NAMESPACE, system_path
@@ -107,15 +111,21 @@ def _ahead_s(daemon: Daemon) -> float:
 
 
 @pytest.fixture
+def libvirt_uri(simulated_host_uri: Callable[[int], str]) -> str:
+    """Of the hypervisor of ``both``."""
+    return simulated_host_uri(_MACHINES)
+
+
+@pytest.fixture
 def both(
     start_daemon: Callable[..., Daemon],
-    simulated_host_uri: Callable[[int], str],
+    libvirt_uri: str,
     short_path: Path,
     jumping_clock: Path,
 ) -> _Both:
     clock = Clock(jumping_clock, short_path / "clock")
     toolstack = start_daemon(
-        *("toolstack", "--libvirt", simulated_host_uri(_MACHINES)),
+        *("toolstack", "--libvirt", libvirt_uri),
         *("--listen", "http://127.0.0.1:0", "--listen", f"unix:{short_path}/toolstack"),
         *("--state", str(short_path / "below")),
         environment=clock.environment,
@@ -276,3 +286,45 @@ def _no_events(toolstack: Daemon, token: str) -> str:
         found = client.call("event.from", ["pool"], token, 2.0)
     assert found["events"] == []
     return str(found["token"])
+
+
+class TestOverALibvirtd:
+    """The driver is in a daemon that keeps its clock; that of both others is set all the time."""
+
+    @pytest.fixture
+    def libvirt_uri(self, own_libvirt: PrivateLibvirt) -> str:
+        return own_libvirt.test_uri
+
+    @pytest.mark.parametrize("forward_s", [_DAY_S, -_DAY_S], ids=["a day on", "a day back"])
+    def test_one_that_hangs_is_given_up_and_found_again(
+        self, both: _Both, own_libvirt: PrivateLibvirt, forward_s: int
+    ) -> None:
+        libvirtd = int((own_libvirt.directory / "run" / "libvirtd.pid").read_text())
+        with both.connect() as cim:
+            before = cim.EnumerateInstanceNames("VirtCIM_ComputerSystem")
+            days = itertools.count(1)
+
+            def refusal() -> str:
+                both.clock.jump(next(days) * forward_s)
+                return _refusal(cim)
+
+            os.kill(libvirtd, signal.SIGSTOP)
+            try:
+                wait_for(
+                    refusal,
+                    lambda said: said.startswith("ERR_COMMUNICATION_NOT_ESTABLISHED"),
+                    "the end of the connection",
+                )
+            finally:
+                os.kill(libvirtd, signal.SIGCONT)
+            wait_for(lambda: _refusal(cim), lambda said: not said, "a connection")
+            assert cim.EnumerateInstanceNames("VirtCIM_ComputerSystem") == before
+        assert "the daemon does not answer" in both.toolstack.log.read_text()
+
+
+def _refusal(cim: pywbem.WBEMConnection) -> str:
+    try:
+        cim.EnumerateInstanceNames("VirtCIM_ComputerSystem")
+    except pywbem.CIMError as error:
+        return str(error.status_description)
+    return ""
