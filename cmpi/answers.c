@@ -138,8 +138,8 @@ static CMPIStatus give_one(virtcim_call *call, virtcim_cursor *cursor, int kind)
     return status;
 }
 
-/* Items, each after a letter that says what it is. Ends with the first that fails, which is not so
- * bad that the server could not be told in a status. */
+/* Items, each after a letter that says what it is. Ends with the first that the server refuses, and
+ * gives its status, which Python makes one with a text of. */
 int virtcim_give(virtcim_call *call, const char *block, size_t length)
 {
     virtcim_cursor cursor = {block, block + length};
@@ -161,7 +161,12 @@ int virtcim_give(virtcim_call *call, const char *block, size_t length)
     }
     if (cursor.at == NULL)
         virtcim_refuse(call, CMPI_RC_ERR_FAILED, "nothing, but a block is damaged", NULL);
-    return call->status.rc;
+    if (!call->refused)
+        return CMPI_RC_OK;
+    CMPIrc refusal = call->status.rc;
+    call->status.rc = CMPI_RC_OK;
+    call->refused = 0;
+    return refusal;
 }
 
 /* Threads of ours: a context is prepared where the server knows the thread, and the next one while
@@ -181,7 +186,7 @@ int virtcim_deliver(const CMPIBroker *broker, CMPIContext **attached, const char
                     size_t length, char *reason, size_t room)
 {
     CMPIContext *context = *attached;
-    virtcim_call call = {broker, context, NULL, NULL, {CMPI_RC_OK, NULL}, 0, ""};
+    virtcim_call call = {broker, context, NULL, NULL, {CMPI_RC_OK, NULL}, 0, 0, ""};
     virtcim_cursor cursor = {block, block + length};
     CMPIStatus status = broker->bft->attachThread(broker, context);
     if (status.rc != CMPI_RC_OK) {

@@ -27,6 +27,7 @@ typedef struct virtcim_call {
     const CMPIResult *result;
     const CMPIArgs *out;
     CMPIStatus status;
+    int refused; /* the status is the server's own, and Python is to be told */
     int left_out; /* properties that the server would not take */
     char reason[256]; /* the first of them, or why something failed, for the log */
 } virtcim_call;

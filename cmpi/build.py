@@ -33,10 +33,8 @@ _FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall
 _USED = """
     typedef struct CMPIBroker CMPIBroker;
     typedef struct CMPIContext CMPIContext;
-    typedef struct CMPIStatus { int32_t rc; ...; } CMPIStatus;
     typedef struct virtcim_call {
         const CMPIBroker *broker;
-        CMPIStatus status;
         int left_out;
         char reason[256];
         ...;

@@ -50,15 +50,12 @@ class _Call:
 
     def give(self, block: bytes) -> None:
         """Hand over items of an answer. Raises ServerRefusal."""
-        before = self._handle.status.rc
         code = self._lib.virtcim_give(self._handle, block, len(block))
         if self._handle.left_out:
             self._handle.left_out = 0
             _report(_text(self._ffi, self._handle.reason))
-        if code and not before and self._handle.reason[0] != b"\0":
-            why = _text(self._ffi, self._handle.reason)
-            self._handle.status.rc = 0
-            raise ServerRefusal(code, why)
+        if code:
+            raise ServerRefusal(_text(self._ffi, self._handle.reason))
 
     def delivery(self) -> _Delivery | None:
         """A way for other threads, None where the server has none."""

@@ -32,12 +32,12 @@ def _report(what: str) -> None:
 def give_records(session: Session, request: Request, records: Iterable[Record]) -> None:
     """Hand over instances as they come; one with an odd value costs only itself."""
     wanted, namespace = request.wanted, request.path.namespace
-    write, give = session.writer.instance, session.call.give
+    written, give = session.writer.written, session.call.give
     piece: list[bytes] = []
     size = 0
     for record in records:
         try:
-            block = write(record, wanted, namespace)
+            block = written(record, wanted, namespace)
         except OutOfRange as error:
             _report(str(error))
             continue
@@ -70,7 +70,8 @@ def _enumerate_instance_names(session: Session, request: Request) -> None:
 
 def _get_instance(session: Session, request: Request) -> None:
     record = session.providers.get_instance(session.target(request))
-    block = session.writer.instance(record, request.wanted, request.path.namespace)
+    wanted, namespace = request.wanted, request.path.namespace
+    block = session.writer.written(record, wanted, namespace)
     session.call.give(b"i" + block + _DONE)
 
 

@@ -72,7 +72,7 @@ static CMPIStatus serve(provider *self, const request *asked)
 {
     virtcim_block block = {NULL, 0, 0, 0};
     virtcim_call call = {self->broker, asked->context, asked->result, asked->out,
-                         {CMPI_RC_OK, NULL}, 0, ""};
+                         {CMPI_RC_OK, NULL}, 0, 0, ""};
     const char *lacking = result_lacks(asked->result);
     if (lacking != NULL) {
         snprintf(call.reason, sizeof call.reason, "the CIM server has no %s", lacking);

@@ -23,12 +23,7 @@ _MOST_CHARACTERS = 4000
 
 
 class ServerRefusal(Exception):  # noqa: N818 - the server's, no mistake of ours
-    """The CIM server would not take an answer: its status, and what it would not take."""
-
-    def __init__(self, code: int, why: str) -> None:
-        super().__init__(code, why)
-        self.code = code
-        self.why = why
+    """The CIM server would not take an answer; the text says what, and with which status."""
 
 
 def lonely_incident(what: str, error: BaseException) -> str:
@@ -47,7 +42,7 @@ def error_of(
     if isinstance(error, MisfitError):
         return failure(ErrorCode.ERR_BAD_PARAMETER, str(error))
     if isinstance(error, ServerRefusal):
-        return failure(ErrorCode.ERR_OPERATION_FAILED, error.why, status_code=error.code)
+        return failure(ErrorCode.ERR_OPERATION_FAILED, str(error))
     return failure(ErrorCode.ERR_UNKNOWN, incident(what, error))
 
 

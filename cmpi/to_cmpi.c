@@ -54,6 +54,7 @@ void virtcim_refuse(virtcim_call *call, CMPIrc rc, const char *what, const char 
 {
     if (call->status.rc == CMPI_RC_OK) {
         call->status.rc = rc == CMPI_RC_OK ? CMPI_RC_ERR_FAILED : rc;
+        call->refused = 1;
         snprintf(call->reason, sizeof call->reason, "the CIM server refuses %s %s with status %d",
                  what, which == NULL ? "" : which, (int)rc);
     }

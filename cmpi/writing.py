@@ -6,6 +6,7 @@ function for each of its values, and C makes the whole instance of it in one cal
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from struct import Struct
@@ -14,7 +15,7 @@ from virtcim.cim.cimxml.instances import Encoder, Selection
 from virtcim.cim.data_types import DATA_TYPES, INTEGER_RANGES
 from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.errors import EncodingError
-from virtcim.cim.records import ObjectPath, Record
+from virtcim.cim.records import KeptText, ObjectPath, Record
 from virtcim.cmpi.cmpi_types import ARRAY, INSTANCE, STRING, TYPES
 from virtcim.providers import INTEROP
 
@@ -29,6 +30,10 @@ _ABSENT = b"\xff\xff\xff\xff"
 _TRUE, _FALSE = _SIGNED(1), _SIGNED(0)
 _GOOD, _NULL = b"\0", b"\1"
 _MOST_LAYOUTS = 512
+# Of one record; servers of both kinds are in no process together.
+_MOST_TEXTS = 4
+_KEPT_BYTES = 64
+_RECENT = 3
 
 # The contents of a value; the namespace is that of what it is a part of.
 _Write = Callable[[object, str], bytes]
@@ -67,6 +72,27 @@ class _Layout:
     defaulted: tuple[tuple[str, bytes], ...]
 
 
+class _KeptBlock:
+    """The block of a record (``records.KeptText``)."""
+
+    __slots__ = ("_block", "further", "number", "writer")
+
+    def __init__(self, writer: BlockWriter, block: bytes, further: KeptText | None) -> None:
+        self.writer = writer
+        self._block = block
+        self.further = further
+        self.number = 1 if further is None else further.number + 1
+
+    @property
+    def size_bytes(self) -> int:
+        """How much memory it takes, about."""
+        return sys.getsizeof(self._block) + _KEPT_BYTES
+
+    def text(self) -> bytes:
+        """The whole block."""
+        return self._block
+
+
 class BlockWriter:
     """Writes what a CIM server is given; safe in many threads.
 
@@ -82,6 +108,24 @@ class BlockWriter:
         self._texts = Encoder(declarations, "")
         self._layouts: dict[tuple[str, frozenset[str] | None], _Layout] = {}
         self._keys: dict[str, Mapping[str, tuple[bytes, _Write]]] = {}
+        # An association has each of its ends twice, and the next one mostly has one of them, too.
+        self._recent: tuple[tuple[ObjectPath, str, bytes], ...] = ()
+
+    def written(self, record: Record, wanted: frozenset[str] | None, namespace: str) -> bytes:
+        """``instance``, which is kept with a record that keeps its text and is wanted whole."""
+        if wanted is not None or record.keeping != "differences":
+            return self.instance(record, wanted, namespace)
+        before = kept = record.differences
+        while kept is not None:
+            if kept.writer is self:
+                return kept.text()
+            kept = kept.further
+        block = self.instance(record, None, namespace)
+        if before is not None and before.number >= _MOST_TEXTS:
+            before = None
+        record.differences = _KeptBlock(self, block, before)
+        record.release()
+        return block
 
     def instance(
         self, record: Record, wanted: frozenset[str] | None = None, namespace: str = ""
@@ -230,9 +274,15 @@ class BlockWriter:
         }[type_name]
 
     def _reference(self, value: object, namespace: str) -> bytes:
+        recent = self._recent
+        for path, place, block in recent:
+            if path is value and place == namespace:
+                return block
         if not isinstance(value, ObjectPath):
             raise EncodingError(f"{value!r} is no reference")
-        return self.path(value, namespace)
+        block = self.path(value, namespace)
+        self._recent = ((value, namespace, block), *recent[: _RECENT - 1])
+        return block
 
 
 def _value_writer(declared: Declared, type_: int, contents: _Write) -> _Write:

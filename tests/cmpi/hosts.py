@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pywbem
@@ -17,13 +18,14 @@ from tests.cimserver.population import populate
 from tests.providers.simulated_endpoint import SimulatedEndpoint
 from virtcim.cim.records import CimError, MethodResult, ObjectPath, Record, Value
 from virtcim.cimserver.declarations import Declarations
+from virtcim.cli.hosted import open_configured
 from virtcim.cmpi.host import HostedProviders
 from virtcim.daemon.incidents import incident
 from virtcim.errormap import ErrorCode
 from virtcim.mof import Schema
 from virtcim.providers import Providers, failure
 
-__all__ = ["everything", "not_configured", "population", "small"]
+__all__ = ["configured", "everything", "not_configured", "population", "small"]
 
 _NO_JOBS_S = 600.0
 SYSTEM = ObjectPath(
@@ -220,6 +222,11 @@ def population() -> HostedProviders:
     return HostedProviders(
         providers=real, declarations=Declarations(schema), incident=incident, close=real.close
     )
+
+
+def configured() -> HostedProviders:
+    """What the file that VIRTCIM_CONFIGURATION names says."""
+    return open_configured(Path(os.environ["VIRTCIM_CONFIGURATION"]))
 
 
 _asked = 0

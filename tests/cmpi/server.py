@@ -48,6 +48,7 @@ class Answer:
     is_done: bool = False
     different: int = 0
     contexts: int = 0
+    counted: int = 0
     provider: int = -1
     versions: tuple[int, int] = (0, 0)
     name: str | None = None
@@ -73,6 +74,9 @@ class Answer:
 
     def _take_different(self, words: Iterator[str]) -> None:
         self.different = int(next(words))
+
+    def _take_counted(self, words: Iterator[str]) -> None:
+        self.counted = int(next(words))
 
     def _take_contexts(self, words: Iterator[str]) -> None:
         self.contexts = int(next(words))

@@ -122,6 +122,8 @@ static void run(output *to, char *command)
                 unexpected(operation);
         }
     }
+    if (only_counts)
+        put_line_part(to, "counted %d\n", answer.counted - answer.is_done);
     put_status(to, status);
     /* The server's own end of the context: not that of a thread. */
     pool_enter(NULL);
@@ -244,6 +246,8 @@ static int serve_one(char *command)
         refused_with = next_number(&line);
     } else if (strcmp(name, "await") == 0) {
         await_refusals(next_number(&line));
+    } else if (strcmp(name, "count") == 0) {
+        only_counts = next_number(&line);
     } else if (strcmp(name, "without") == 0) {
         broker_leave_out(next_word(&line));
     } else if (strcmp(name, "setenv") == 0) {

@@ -201,11 +201,14 @@ void delivered(output *to, int at_least)
 
 /* Results. */
 
+int only_counts;
+
 static result *result_of(const CMPIResult *seen)
 {
     result *one = seen->hdl;
     if (one->is_done)
         unexpected("something was returned after the last");
+    one->counted++;
     return one;
 }
 
@@ -223,6 +226,8 @@ static CMPIStatus return_data(const CMPIResult *seen, const CMPIValue *value, CM
 static CMPIStatus return_instance(const CMPIResult *seen, const CMPIInstance *one)
 {
     output *to = result_of(seen)->to;
+    if (only_counts)
+        return ok();
     put_line_part(to, "instance ");
     put_instance(to, one->hdl);
     put_line_part(to, "\n");
@@ -232,6 +237,8 @@ static CMPIStatus return_instance(const CMPIResult *seen, const CMPIInstance *on
 static CMPIStatus return_object_path(const CMPIResult *seen, const CMPIObjectPath *one)
 {
     output *to = result_of(seen)->to;
+    if (only_counts)
+        return ok();
     put_line_part(to, "path ");
     put_path(to, one->hdl);
     put_line_part(to, "\n");
@@ -342,7 +349,7 @@ static CMPIResultFT result_ft = {0,           surprise,        surprise,        
 void new_result(result *made, output *to)
 {
     made->to = to;
-    made->is_done = 0;
+    made->is_done = made->counted = 0;
     result_ft.ftVersion = played->version;
     made->as_seen = (CMPIResult){made, &result_ft};
 }

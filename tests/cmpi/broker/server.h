@@ -16,7 +16,11 @@ typedef struct result {
     CMPIResult as_seen;
     output *to;
     int is_done;
+    int counted;
 } result;
+
+/* What is returned is counted, and not written. */
+extern int only_counts;
 
 extern CMPIBroker broker;
 void broker_play(const char *flavour_name);
