@@ -20,14 +20,19 @@ import typer.main
 from virtcim.cimserver.declarations import Declarations
 from virtcim.cli import serve
 from virtcim.cli.hosted_providers import StateSharingProviders
-from virtcim.cli.hypervisors import Hypervisor, OptionError, PasswordFileError, read_hypervisors
+from virtcim.cli.hypervisors import (
+    Hypervisor,
+    OptionError,
+    PasswordFileError,
+    open_hypervisor,
+    read_hypervisors,
+)
 from virtcim.cli.startup import default_state_directory
 from virtcim.cmpi.host import HostedProviders
 from virtcim.daemon.incidents import incident
 from virtcim.daemon.log_lines import LogFormat, log_handler
-from virtcim.daemon.memory import return_memory
 from virtcim.errormap import ErrorCode
-from virtcim.hypervisor import Endpoint, open_endpoint
+from virtcim.hypervisor import Endpoint
 from virtcim.mof import Schema, SchemaError, load_schema
 from virtcim.providers import Providers, StateError, StateHeldError, failure
 
@@ -146,15 +151,7 @@ def _open(
     """Raises CimError."""
     endpoints: list[Endpoint] = []
     for one in hypervisors:
-        endpoints.append(
-            open_endpoint(
-                one.url,
-                name=one.name,
-                credentials=one.credentials,
-                tls=one.tls,
-                on_resynchronised=return_memory,
-            )
-        )
+        endpoints.append(open_hypervisor(one))
         stack.callback(endpoints[-1].close)
 
     def providers(held: StateHeldError | None) -> Providers:

@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from virtcim.hypervisor import DIALECTS, Credentials
+from virtcim.daemon.memory import return_memory
+from virtcim.hypervisor import DIALECTS, Credentials, Endpoint, open_endpoint
 from virtcim.wire import EndpointUrl, TlsOptions, parse_endpoint_url
 
 __all__ = [
@@ -119,6 +120,17 @@ def hypervisor_names(options: Sequence[str]) -> tuple[str, ...]:
     return tuple(
         {name.lower(): name for name in reversed(names)}[key]
         for key in dict.fromkeys(name.lower() for name in names)
+    )
+
+
+def open_hypervisor(hypervisor: Hypervisor) -> Endpoint:
+    """Begin to follow a hypervisor, until the endpoint is closed."""
+    return open_endpoint(
+        hypervisor.url,
+        name=hypervisor.name,
+        credentials=hypervisor.credentials,
+        tls=hypervisor.tls,
+        on_resynchronised=return_memory,
     )
 
 

@@ -17,7 +17,7 @@ from virtcim.cimserver.job_audit import audited_jobs
 from virtcim.cimserver.measures import JobMeasures, PeerMeasures
 from virtcim.cimserver.other_workers import OtherWorkers
 from virtcim.cimserver.worker_peers import WorkerPeers
-from virtcim.cli.hypervisors import Hypervisor
+from virtcim.cli.hypervisors import Hypervisor, open_hypervisor
 from virtcim.cli.observing import (
     connection_of,
     indication_families,
@@ -28,7 +28,6 @@ from virtcim.cli.workers import OneOfSeveral
 from virtcim.daemon.access import Access
 from virtcim.daemon.incidents import incident
 from virtcim.daemon.listener import Listen
-from virtcim.daemon.memory import return_memory
 from virtcim.daemon.observation.access import PageAccess
 from virtcim.daemon.observation.pages import Observation
 from virtcim.daemon.observation.program import program_families
@@ -38,7 +37,7 @@ from virtcim.daemon.workers.channel import Message
 from virtcim.daemon.workers.logins import LoginsOfParent
 from virtcim.daemon.workers.whole import WholeDaemon
 from virtcim.errormap import HypervisorError
-from virtcim.hypervisor import Endpoint, InventoryLoadingError, open_endpoint
+from virtcim.hypervisor import Endpoint, InventoryLoadingError
 from virtcim.mof import Schema
 from virtcim.providers import Job, Providers, StateError
 
@@ -172,15 +171,7 @@ class _Server:
     def _open_endpoints(self) -> list[Endpoint]:
         opened: list[Endpoint] = []
         for one in self._hypervisors:
-            opened.append(
-                open_endpoint(
-                    one.url,
-                    name=one.name,
-                    credentials=one.credentials,
-                    tls=one.tls,
-                    on_resynchronised=return_memory,
-                )
-            )
+            opened.append(open_hypervisor(one))
             self._stack.callback(opened[-1].close)
         return opened
 
