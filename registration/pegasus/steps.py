@@ -87,10 +87,13 @@ class Pegasus:
         return Command(words=words, absent=NOT_FOUND)
 
     def delete_namespace(self, namespace: str) -> Command:
-        """The command that deletes a namespace, which has to be empty and may be gone."""
-        parent, _, name = namespace.rpartition("/")
-        path = f'__Namespace.Name="{name}"'
-        return Command(words=(self.tools.cimcli, "di", "-n", parent, path), absent=NOT_FOUND)
+        """The command that deletes a namespace, which has to be empty and may be gone.
+
+        It is named from the first namespace above it: those between need not be there.
+        """
+        above, _, name = namespace.partition("/")
+        words = (self.tools.cimcli, "di", "-n", above, f'__Namespace.Name="{name}"')
+        return Command(words=words, absent=(f"CIM_ERR_INVALID_NAMESPACE: {namespace}",))
 
     def remove_module(self) -> Command:
         """The command that removes the module, its provider and all that it can do."""

@@ -139,6 +139,23 @@ def test_removal_leaves_what_was_there_before_and_nothing_else(
     assert administrator.removal(whole).steps == ()
 
 
+def test_namespaces_within_one_that_is_not_there_go_with_the_registration(
+    small: Model, tmp_path: Path
+) -> None:
+    server = StandInPegasus()
+    before = server.contents()
+    administrator = _Administrator(server, tmp_path)
+    within = Model(
+        schema=small.schema,
+        registrations=small.registrations,
+        classes={"root/virt/lab": small.classes["root/virt"], INTEROP: small.classes[INTEROP]},
+    )
+    administrator.register(within)
+    assert server.classes("root/virt/lab")
+    carry_out(administrator.removal(within), server.run)
+    assert server.contents() == before
+
+
 def test_classes_that_the_server_has_are_neither_compiled_nor_deleted(
     small: Model, tmp_path: Path
 ) -> None:
