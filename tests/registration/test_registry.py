@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from virtcim.providers import ASSOCIATIONS, IMPLEMENTATION_CLASSES
-from virtcim.registration import registrations
+from virtcim.providers import (
+    ASSOCIATIONS,
+    CREATED_CLASSES,
+    HOST_CLASSES,
+    IMPLEMENTATION_CLASSES,
+    INDICATION_CLASSES,
+)
+from virtcim.registration import all_registrations, registrations
 
 NAMESPACES = ("root/virt", "root/virt/lab", "root/interop")
 
@@ -39,3 +45,25 @@ def test_the_kinds_say_what_a_class_needs_of_the_server() -> None:
         "ModifyResourceSettings",
         "RemoveResourceSettings",
     }
+
+
+def test_another_server_is_told_of_indications_and_keeps_what_tells_of_itself() -> None:
+    rows = {row.class_name: row for row in all_registrations(("root/virt",), "root/PG_InterOp")}
+    assert rows["VirtCIM_AlertIndication"].kinds == ("indication",)
+    assert rows["VirtCIM_AlertIndication"].namespaces == ("root/virt",)
+    assert rows["VirtCIM_RegisteredProfile"].namespaces == ("root/PG_InterOp",)
+    assert rows["VirtCIM_ElementConformsToProfile"].namespaces == ("root/virt", "root/PG_InterOp")
+    own = {"VirtCIM_ObjectManager", "VirtCIM_Namespace", "VirtCIM_NamespaceInManager"}
+    created = {each.name for each in (*CREATED_CLASSES, *HOST_CLASSES)}
+    assert not (own | created) & set(rows)
+
+
+def test_another_server_is_told_of_every_other_class_that_the_embedded_one_serves() -> None:
+    embedded = {row.class_name for row in registrations(("root/virt", "root/interop"))}
+    others = {row.class_name for row in all_registrations(("root/virt",))}
+    assert embedded - others == {
+        "VirtCIM_ObjectManager",
+        "VirtCIM_Namespace",
+        "VirtCIM_NamespaceInManager",
+    }
+    assert others - embedded == set(INDICATION_CLASSES)
