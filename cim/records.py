@@ -16,11 +16,15 @@ from typing import Any, ClassVar, Literal, Protocol
 from virtcim.errormap import ENGLISH
 
 __all__ = [
+    "AssociationKind",
     "AssociationRecord",
     "CimError",
+    "FormedPath",
     "Keeping",
     "KeptText",
+    "KeyPieces",
     "MethodResult",
+    "NameForm",
     "ObjectPath",
     "Record",
     "RecordList",
@@ -83,6 +87,64 @@ class ObjectPath:
         return f"{self.namespace}:{self.class_name}" + (f".{keys}" if keys else "")
 
 
+# What a key is put together of: texts, and the places of values among those that tell an instance
+# from others.
+KeyPieces = Sequence[str | int]
+
+
+class NameForm:
+    """What the names of many instances have in common: those of one class in one namespace.
+
+    ``keys`` says for each of them, in order, what it is put together of. Whoever writes such names
+    may keep in ``encoded`` what is the same in all of their texts, with the place of the value
+    that goes into each gap.
+    """
+
+    __slots__ = ("class_name", "encoded", "keys", "namespace")
+
+    def __init__(self, class_name: str, keys: Mapping[str, KeyPieces], *, namespace: str) -> None:
+        self.class_name = class_name
+        self.keys = keys
+        self.namespace = namespace
+        self.encoded: tuple[list[str], Sequence[int]] | None = None
+
+
+class FormedPath(ObjectPath):
+    """The name of an instance by what all of its class have in common, and its own ``parts``.
+
+    Most names are only written, for which this is enough: the keys are there when they are first
+    asked for. Whoever writes it may keep in ``encoded_parts`` what stands for these in a text.
+    """
+
+    __slots__ = ("encoded_parts", "form", "parts")
+
+    def __init__(self, form: NameForm, parts: Sequence[str]) -> None:
+        # Not that of ObjectPath: there are thousands of them in an answer.
+        self.form = form
+        self.parts = parts
+        self.encoded_parts: Sequence[str] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Compute what is not there: Python asks for nothing else."""
+        found: object
+        if name == "keys":
+            parts = self.parts
+            found = tuple(
+                (key, "".join(one if isinstance(one, str) else parts[one] for one in pieces))
+                for key, pieces in self.form.keys.items()
+            )
+        elif name in ("class_name", "namespace"):
+            found = getattr(self.form, name)
+        elif name in ("encoded_name", "encoded_reference"):
+            found = ""
+        elif name == "_identity":
+            found = ()
+        else:
+            raise AttributeError(name)
+        setattr(self, name, found)
+        return found
+
+
 # What whoever writes a record may keep with it: its text, what makes it differ from others like it,
 # or nothing, as there will be no second time.
 Keeping = Literal["text", "differences", "nothing"]
@@ -142,42 +204,52 @@ class Record:
         return f"Record({self.path or self.class_name!r})"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AssociationKind:
+    """A class of associations in one namespace; ``roles`` are the names of its two references.
+
+    Compares by identity, so that what is known of it is found quickly.
+    """
+
+    class_name: str
+    roles: tuple[str, str]
+    namespace: str
+
+
 class AssociationRecord(Record):
     """An association between two instances, made for one answer: its references are its keys.
 
-    ``roles`` are the names of the two references, ``ends`` their values, ``further`` the other
-    properties without those that are NULL. Name and values are put together for whoever wants them.
+    ``ends`` are the values of the two references, ``further`` the other properties without those
+    that are NULL. Name and values are put together for whoever wants them.
     """
 
-    __slots__ = ("ends", "further", "namespace", "roles")
+    __slots__ = ("ends", "further", "kind")
 
     keeping: ClassVar[Keeping] = "nothing"
 
     def __init__(
         self,
-        class_name: str,
-        roles: tuple[str, str],
+        kind: AssociationKind,
         ends: tuple[ObjectPath, ObjectPath],
         further: Mapping[str, Value],
-        namespace: str,
     ) -> None:
         # Not that of Record: there are thousands of them in an answer, which is all they are for.
-        self.class_name = class_name
-        self.roles = roles
+        self.kind = kind
         self.ends = ends
         self.further = further
-        self.namespace = namespace
-        self.encoded = None
-        self.differences = None
 
     def __getattr__(self, name: str) -> Any:
         """Compute what is not there: Python asks for nothing else."""
         found: object
         if name == "values":
-            found = {**dict(zip(self.roles, self.ends, strict=True)), **self.further}
+            found = {**dict(zip(self.kind.roles, self.ends, strict=True)), **self.further}
         elif name == "path":
-            keys = dict(zip(self.roles, self.ends, strict=True))
-            found = ObjectPath(self.class_name, keys, namespace=self.namespace)
+            keys = dict(zip(self.kind.roles, self.ends, strict=True))
+            found = ObjectPath(self.class_name, keys, namespace=self.kind.namespace)
+        elif name == "class_name":
+            found = self.kind.class_name
+        elif name in ("encoded", "differences"):
+            found = None
         else:
             raise AttributeError(name)
         setattr(self, name, found)

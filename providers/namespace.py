@@ -78,7 +78,7 @@ class Namespace:
             for row in (*ASSOCIATIONS, *INDICATION_ASSOCIATIONS)
             if any(own.intersection(end.classes) for end in row.ends)
         )
-        self._associations = AssociationEngine(name, classes, table, self._cache.path)
+        self._associations = AssociationEngine(name, classes, table)
 
     def view(self, language: str = ENGLISH) -> View:
         """What one operation sees; what is told in words is told in ``language``."""

@@ -13,7 +13,7 @@ from operator import itemgetter
 from virtcim.cim.cimxml.outlines import PLACE, Outline, outline, put_together
 from virtcim.cim.records import KeptText
 
-__all__ = ["Differences", "Likeness", "picking"]
+__all__ = ["Differences", "Likeness", "Values", "picking"]
 
 Values = tuple[str, ...]
 

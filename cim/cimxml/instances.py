@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Literal, NamedTuple
 
-from virtcim.cim.cimxml.differences import Differences, Likeness, Values, picking
+from virtcim.cim.cimxml.differences import (
+    Differences,
+    Likeness,
+    Values,
+    picking,
+)
 from virtcim.cim.cimxml.escape import escape
 from virtcim.cim.cimxml.layouts import Layout, Layouts, Selection, Writers
+from virtcim.cim.cimxml.outlines import PLACE, Outline, outline, put_together
 from virtcim.cim.cimxml.paths import (
     class_path,
     instance_path,
     name_form,
     namespace_path,
-    reference,
+    reference_outline,
+    reference_parts,
 )
 from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.errors import EncodingError, OutOfRange
@@ -33,11 +40,21 @@ _MAX_TEXTS_PER_LIST = 8
 _MAX_LIST_BYTES = 4 * 1024 * 1024
 _LIST_PIECE_BYTES = 1024 * 1024
 _MAX_TEXTS_PER_RECORD = 8
+# As large as the pieces of a message.
+_PIECE_BYTES = 96 * 1024
 
 
-# How associations are written: their text, where their ends and other values go, and what writes
-# these.
-_AssociationForm = tuple[Likeness, Callable[[Values], Values], Writers]
+class _AssociationForm(NamedTuple):
+    """How associations are written whose ends have names of the same forms.
+
+    Into ``outline`` goes what ``pick`` gives of the parts of the first end, of the second, and of
+    what ``writers`` write; such a text has more than ``size`` characters.
+    """
+
+    outline: Outline
+    pick: Callable[[Values], Values]
+    writers: Writers
+    size: int
 
 
 class _KeptLists:
@@ -102,8 +119,9 @@ class InstanceWriter:
         self._left_out = left_out
         # By the name of an instance and its text, both with their places.
         self._likenesses: dict[tuple[str, str], Likeness] = {}
-        # By the class of an association, its namespace and the properties that have values.
-        self._associations: dict[tuple[str, ...], _AssociationForm] = {}
+        # By the kind of an association, the forms of the names of its ends, and what other
+        # properties have values.
+        self._associations: dict[tuple[object, ...], _AssociationForm] = {}
         # Of the record before, which mostly is of the same class.
         self._last: Layout | None = None
 
@@ -128,6 +146,31 @@ class InstanceWriter:
         except OutOfRange as exc:
             self._left_out(str(exc))
             return b""
+
+    def of_many(self, records: Iterable[Record]) -> Iterator[bytes]:
+        """``in_list`` for one after another; associations come many in one piece.
+
+        There are more of these than of anything else, and each piece costs something to hand on.
+        """
+        texts: list[str] = []
+        size = 0
+        for record in records:
+            found = self._association_parts(record) if type(record) is AssociationRecord else None
+            if found is not None:
+                form, values = found
+                end = len(texts)
+                texts += form.outline
+                texts[end + 1 :: 2] = form.pick(values)
+                size += form.size
+                if size < _PIECE_BYTES:
+                    continue
+            if texts:
+                yield "".join(texts).encode()
+                texts, size = [], 0
+            if found is None:
+                yield self.in_list(record)
+        if texts:
+            yield "".join(texts).encode()
 
     def _kept(self, record: Record) -> bytes | None:
         if record.keeping == "text":
@@ -207,37 +250,53 @@ class InstanceWriter:
 
         Those of one class differ in their ends, and each end stands in it twice.
         """
+        found = self._association_parts(record)
+        if found is None:
+            return self._written(record)  # which says what is wrong with which property
+        form, values = found
+        return put_together(form.outline, form.pick(values)).encode()
+
+    def _association_parts(
+        self, record: AssociationRecord
+    ) -> tuple[_AssociationForm, Values] | None:
+        """How an association is written, and the values; None where one of them is odd."""
+        first, second = record.ends
+        first_form, first_parts = reference_parts(first)
+        second_form, second_parts = reference_parts(second)
         further = record.further
-        kind = (record.class_name, record.namespace, *further)
-        form = self._associations.get(kind)
+        like = (record.kind, first_form, second_form, *further)
+        form = self._associations.get(like)
         if form is None:
             if len(self._associations) >= _MAX_LIKENESSES:
                 self._associations = {}
-            form = self._associations[kind] = self._association_form(record)
-        likeness, pick, writers = form
-        first, second = record.ends
-        ends = (
-            first.encoded_reference or reference(first),
-            second.encoded_reference or reference(second),
-        )
-        if not writers:
-            return likeness.text(pick(ends))
-        try:
-            return likeness.text(pick((*ends, *[write(further[name]) for name, write in writers])))
-        except EncodingError:
-            return self._written(record)  # which says what is wrong with which property
+            form = self._associations[like] = self._association_form(record)
+        values: Values = (*first_parts, *second_parts)
+        if form.writers:
+            try:
+                values += tuple([write(further[name]) for name, write in form.writers])
+            except EncodingError:
+                return None
+        return form, values
 
     def _association_form(self, record: AssociationRecord) -> _AssociationForm:
-        """How associations of a class are written that have values for the same properties."""
-        text, written = self._layout_of(record).template(record.values)
-        shown = [name for name, _ in written]
-        further = [(name, write) for name, write in written if name not in record.roles]
-        places = {name: place for place, name in enumerate((*record.roles, *dict(further)))}
-        named, places_of_name = "", []
-        if self._form != "INSTANCE":
-            named, places_of_name = self._name(record)[0], [0, 1]
-        picked = picking([*places_of_name, *(places[name] for name in shown)])
-        return Likeness(self._framed(f"{named}{text}")), picked, tuple(further)
+        """How associations are written that are like one: the names of its ends are put into it."""
+        text, writers = self._layout_of(record).template(record.values)
+        named = "" if self._form == "INSTANCE" else self._name(record)[0]
+        roles = record.kind.roles
+        # The text of each value with its gaps, and which of all texts go there.
+        shown: dict[str, tuple[str, list[int]]] = {}
+        count = 0
+        for role, end in zip(roles, record.ends, strict=True):
+            form, parts = reference_parts(end)
+            common, places = (["", "", ""], [0]) if form is None else reference_outline(form)
+            shown[role] = PLACE.join(common[::2]), [count + place for place in places]
+            count += len(parts)
+        further = tuple([(name, write) for name, write in writers if name not in shown])
+        shown |= {name: (PLACE, [count + at]) for at, (name, _) in enumerate(further)}
+        names = [*(roles if named else ()), *(name for name, _ in writers)]
+        whole = self._framed(f"{named}{text}") % tuple([shown[name][0] for name in names])
+        pick = picking([place for name in names for place in shown[name][1]])
+        return _AssociationForm(outline(whole), pick, further, len(whole))
 
     def _layout_of(self, record: Record) -> Layout:
         layout = self._last

@@ -6,12 +6,12 @@ names of instances are asked for again and again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from virtcim.cim.cimxml.escape import escape, is_plain
 from virtcim.cim.cimxml.outlines import PLACE, Outline, outline, put_together
-from virtcim.cim.records import KeyValue, ObjectPath
+from virtcim.cim.records import FormedPath, KeyValue, NameForm, ObjectPath
 
 __all__ = [
     "class_path",
@@ -20,12 +20,14 @@ __all__ = [
     "name_form",
     "namespace_path",
     "reference",
+    "reference_outline",
+    "reference_parts",
 ]
 
 _STRING = '<KEYVALUE VALUETYPE="string">%s</KEYVALUE>'
 _REFERENCE = "<VALUE.REFERENCE>%s</VALUE.REFERENCE>"
 _ALL_STRINGS = {str}
-_ALL_REFERENCES = {ObjectPath}
+_ALL_REFERENCES = {ObjectPath, FormedPath}
 _MAX_FORMS = 256
 
 
@@ -43,7 +45,7 @@ def name_form(path: ObjectPath) -> tuple[str, tuple[str, ...]]:
     kinds = {*map(type, values)}
     if kinds == _ALL_STRINGS and is_plain("".join(values)):
         return _form(path.class_name, names, _STRING), values
-    if kinds == _ALL_REFERENCES:
+    if kinds and kinds <= _ALL_REFERENCES:
         return _form(path.class_name, names, _REFERENCE), tuple(map(reference, values))
     return instance_name(path).replace("%", "%%"), ()
 
@@ -57,7 +59,7 @@ def _of_one_kind(path: ObjectPath) -> str:
     kinds = {*map(type, values)}
     if kinds == _ALL_STRINGS:
         return _form(path.class_name, names, _STRING) % values if is_plain("".join(values)) else ""
-    if kinds == _ALL_REFERENCES:
+    if kinds and kinds <= _ALL_REFERENCES:
         return _form(path.class_name, names, _REFERENCE) % tuple(map(reference, values))
     return ""
 
@@ -97,8 +99,48 @@ def reference(path: ObjectPath) -> str:
     """
     text = path.encoded_reference
     if not text:
-        text = path.encoded_reference = _reference(path)
+        if type(path) is FormedPath and (parts := _plain_parts(path)):
+            common, places = reference_outline(path.form)
+            text = put_together(common, [parts[place] for place in places])
+        path.encoded_reference = text = text or _reference(path)
     return text
+
+
+def reference_parts(path: ObjectPath) -> tuple[NameForm | None, Sequence[str]]:
+    """A reference as what it has in common with others, and the texts that go into that.
+
+    Where nothing is known to be in common the one text is the whole.
+    """
+    if type(path) is FormedPath:
+        parts = path.encoded_parts
+        if parts is None:
+            parts = path.encoded_parts = _plain_parts(path)
+        if parts:
+            return path.form, parts
+    return None, (path.encoded_reference or reference(path),)
+
+
+def reference_outline(form: NameForm) -> tuple[Outline, Sequence[int]]:
+    """The reference to an instance with such a name, and which parts go into its gaps."""
+    if form.encoded is None:
+        texts = [
+            "".join(PLACE if isinstance(one, int) else escape(one) for one in pieces)
+            for pieces in form.keys.values()
+        ]
+        name = _form(form.class_name, (*form.keys,), _STRING) % (*texts,)
+        places = [one for pieces in form.keys.values() for one in pieces if isinstance(one, int)]
+        form.encoded = outline(_local_path(name, form.namespace)), places
+    return form.encoded
+
+
+def _plain_parts(path: FormedPath) -> Sequence[str]:
+    """What tells the instance from others, nothing where there is markup in it."""
+    parts = path.parts
+    text = parts[0] if len(parts) == 1 else "".join(parts)
+    # As is_plain, which this is asked too often for.
+    if text.isprintable() and not ("&" in text or "<" in text or ">" in text or '"' in text):
+        return parts
+    return ()
 
 
 def _reference(path: ObjectPath) -> str:

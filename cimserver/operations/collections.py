@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from virtcim.cim.cimxml.instances import Selection
+from virtcim.cim.cimxml.instances import Encoder, Form, Selection
 from virtcim.cim.cimxml.paths import instance_name
 from virtcim.cim.cimxml.responses import Reply
 from virtcim.cim.cimxml.values import shown
@@ -197,7 +197,7 @@ def _plain_operation(source: _Source) -> Operation:
         if isinstance(found, RecordList) and source.of_class:
             writer = context.services.encoder.writer("VALUE.NAMEDINSTANCE", wanted)
             return Reply(result=writer.all_of(found))
-        return Reply(result=map(_plain_writer(source, context, wanted), found))
+        return Reply(result=_written(source, context, wanted, found))
 
     old = {} if source.gives_paths else _OLD_VIEW
     return Operation(
@@ -250,15 +250,20 @@ def _of_class(source: _Source, context: Context, arguments: Arguments) -> Reply:
     return Reply(result=written_classes(context, arguments, names))
 
 
-def _plain_writer(source: _Source, context: Context, wanted: Selection) -> Writer:
+def _written(
+    source: _Source, context: Context, wanted: Selection, found: Iterable[Any]
+) -> Iterable[bytes]:
+    """What the plain operation gives of what was found."""
     encoder = context.services.encoder
-    if source.of_class and source.gives_paths:
-        return _written_name
-    if source.of_class:
-        return encoder.writer("VALUE.NAMEDINSTANCE", wanted).in_list
     if source.gives_paths:
-        return lambda path: f"<OBJECTPATH>{encoder.instance_path(path)}</OBJECTPATH>".encode()
-    return encoder.writer("VALUE.OBJECTWITHPATH", wanted).in_list
+        write = _written_name if source.of_class else _written_path(encoder)
+        return map(write, found)
+    form: Form = "VALUE.NAMEDINSTANCE" if source.of_class else "VALUE.OBJECTWITHPATH"
+    return encoder.writer(form, wanted).of_many(found)
+
+
+def _written_path(encoder: Encoder) -> Writer:
+    return lambda path: f"<OBJECTPATH>{encoder.instance_path(path)}</OBJECTPATH>".encode()
 
 
 def _pull_writer(source: _Source, context: Context, wanted: Selection) -> Writer:

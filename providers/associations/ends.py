@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 from operator import or_
 
-from virtcim.hypervisor.model import Host, VirtualDisk
-from virtcim.providers.engine.instance_class import AnyClass, AnyNode, InstanceClass, Node
+from virtcim.hypervisor.model import DiskKind, Host, VirtualDisk
+from virtcim.providers.engine.instance_class import AnyClass, AnyNode, Node
 from virtcim.providers.engine.reach import Reach, reach_from
 from virtcim.providers.engine.sources import HostPart, OfHost, OfSystem, SystemPart
 from virtcim.providers.engine.view import View
@@ -29,12 +29,7 @@ from virtcim.providers.resource_pool.offer import AnyOffer
 from virtcim.providers.resource_pool.pools import pool_id
 from virtcim.providers.resources.allocation import AllocationSources
 from virtcim.providers.resources.devices import DeviceSources
-from virtcim.providers.resources.disk.devices import (
-    CD_DRIVE_DEVICE,
-    FLOPPY_DRIVE_DEVICE,
-    LOGICAL_DISK,
-    disk_device,
-)
+from virtcim.providers.resources.disk.devices import LOGICAL_DISK, disk_device
 from virtcim.providers.resources.disk.pool import STORAGE_POOL, OfRepository, storage_pool
 from virtcim.providers.resources.memory import MEMORY_POOL, memory_pool
 from virtcim.providers.resources.processor import PROCESSOR_POOL
@@ -227,20 +222,15 @@ def image_in_disk(view: View, node: Node[SystemPart[VirtualDisk]]) -> Iterator[N
         yield DISK_IMAGE.node(OfImage(image, host.uuid))
 
 
-def _with_image(
-    view: View,
-    node: Node[OfImage],
-    *classes: InstanceClass[SystemPart[VirtualDisk]],
-) -> Iterator[Node[SystemPart[VirtualDisk]]]:
-    devices = (disk_device(each) for each in view.disks_with(node.sources.image.uuid))
-    return (each for each in devices if each.instance_class in classes)
-
-
 def disks_with_image(view: View, node: Node[OfImage]) -> Iterator[Node[SystemPart[VirtualDisk]]]:
     """The disks that an image is behind."""
-    return _with_image(view, node, LOGICAL_DISK)
+    for each in view.disks_with(node.sources.image.uuid):
+        if each.part.kind is DiskKind.DISK:
+            yield LOGICAL_DISK.node(each)
 
 
 def drives_with_image(view: View, node: Node[OfImage]) -> Iterator[Node[SystemPart[VirtualDisk]]]:
     """The drives that an image is in."""
-    return _with_image(view, node, CD_DRIVE_DEVICE, FLOPPY_DRIVE_DEVICE)
+    for each in view.disks_with(node.sources.image.uuid):
+        if each.part.kind is not DiskKind.DISK:
+            yield disk_device(each)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from virtcim.cim.records import AssociationRecord, ObjectPath, Record, Value
+from virtcim.cim.records import AssociationKind, AssociationRecord, Record, Value
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel
 from virtcim.providers.engine.reach import Reach
 from virtcim.providers.engine.view import View
@@ -83,8 +83,6 @@ class Link:
 class AssociationEngine:
     """Evaluates the table in one namespace; safe to use from many threads.
 
-    ``path`` gives the name of an instance as it is seen from there.
-
     Association instances are not kept: they are cheap, and there are more of them than of
     anything else.
     """
@@ -94,11 +92,13 @@ class AssociationEngine:
         namespace: str,
         classes: ClassModel,
         table: tuple[Association, ...],
-        path: Callable[[AnyNode], ObjectPath],
     ) -> None:
         self._namespace = namespace
-        self._path = path
         self._classes = classes
+        self._kinds = {
+            each.name: AssociationKind(class_name=each.name, roles=each.roles, namespace=namespace)
+            for each in table
+        }
         self._by_name = {each.name: each for each in table}
         # The associations that an instance of each class can have, and at which end it is.
         self._of_class: dict[AnyClass, list[tuple[Association, int]]] = {}
@@ -140,13 +140,17 @@ class AssociationEngine:
             for first, second in association.pairs(view):
                 yield self._make(association, first, second)
             return
-        near = association.ends[0]
+        near, kind, here = association.ends[0], self._kinds[name], self._namespace
+        has_values = association.values is not _no_values
         for instance_class in near.classes:
+            reached = near.reach.from_class(instance_class)
             for found in instance_class.all(view):
                 source = found.at(near.namespace) if near.namespace else found
-                path = self._path(source)
-                for target in near.reach(view, source):
-                    yield self._make(association, source, target, path)
+                path = source.path(here)
+                # As _make, which this is too often for.
+                for target in reached(view, source):
+                    further = _further(association, source, target) if has_values else _NO_VALUES
+                    yield AssociationRecord(kind, (path, target.path(here)), further)
 
     def find(self, view: View, name: str, nodes: tuple[AnyNode, AnyNode]) -> Record | None:
         """The association instance between two instances, None where they are not associated."""
@@ -166,22 +170,11 @@ class AssociationEngine:
         """The roles of the two ends of one association class."""
         return self._by_name[name].roles
 
-    def _make(
-        self,
-        association: Association,
-        first: AnyNode,
-        second: AnyNode,
-        path: ObjectPath | None = None,
-    ) -> Record:
-        """The association of two instances; ``path`` is that of the first where it is known."""
-        further: Mapping[str, Value] = _NO_VALUES
-        if association.values is not _no_values:
-            values = association.values(first, second).items()
-            further = {name: value for name, value in values if value is not None}
-        ends = path or self._path(first), self._path(second)
-        return AssociationRecord(
-            association.name, association.roles, ends, further, self._namespace
-        )
+    def _make(self, association: Association, first: AnyNode, second: AnyNode) -> Record:
+        """The association of two instances."""
+        ends = first.path(self._namespace), second.path(self._namespace)
+        values = _further(association, first, second)
+        return AssociationRecord(self._kinds[association.name], ends, values)
 
     def _key(self, node: AnyNode) -> tuple[str, AnyClass, str]:
         """What tells instances apart."""
@@ -192,6 +185,14 @@ class AssociationEngine:
 
     def _is_a(self, name: str, ancestor: str) -> bool:
         return self._classes.is_a(name, ancestor)
+
+
+def _further(association: Association, first: AnyNode, second: AnyNode) -> Mapping[str, Value]:
+    """The values of the properties besides the references that are not NULL."""
+    if association.values is _no_values:
+        return _NO_VALUES
+    values = association.values(first, second).items()
+    return {name: value for name, value in values if value is not None}
 
 
 def _role_fits(wanted: str, role: str) -> bool:

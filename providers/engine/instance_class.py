@@ -8,18 +8,18 @@ Every concept of this room describes its classes with one InstanceClass each, mo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Generic, Protocol, TypeGuard, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeGuard, TypeVar
 
 from virtcim.cim.declarations import DeclaredProperties
-from virtcim.cim.records import ObjectPath, Value
+from virtcim.cim.records import FormedPath, KeyPieces, NameForm, ObjectPath, Value
 from virtcim.providers.engine.key_shapes import INSTANCE_ID, KeyShape
 from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
 
-__all__ = ["AnyClass", "AnyNode", "ClassModel", "InstanceClass", "Node", "ServedClass"]
+__all__ = ["AnyClass", "AnyNode", "ClassModel", "InstanceClass", "Naming", "Node", "ServedClass"]
 
 S = TypeVar("S", bound=Sources)
 S_co = TypeVar("S_co", bound=Sources, covariant=True)
@@ -60,14 +60,25 @@ class ServedClass(ABC, Generic[S_co]):
         return node.instance_class is self
 
 
+class Naming(NamedTuple, Generic[S]):
+    """How the names of instances are made without their identities, for what there is most of.
+
+    ``parts`` gives what tells an instance from others, ``pieces`` how each key is put together of
+    them.
+    """
+
+    parts: Callable[[S], Sequence[str]]
+    pieces: Mapping[str, KeyPieces]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class InstanceClass(ServedClass[S]):
     """One class of instances with sources of one shape.
 
     ``identity`` gives the value of the variable key, ``found`` the sources of the instance with
     an identity (None where there is none), ``every`` those of every instance, ``values`` its
-    property values without the keys. An instance stays the same record while its sources are the
-    same objects.
+    property values without the keys, ``naming`` the same keys as the identity. An instance stays
+    the same record while its sources are the same objects.
     """
 
     name: str
@@ -78,6 +89,26 @@ class InstanceClass(ServedClass[S]):
     values: Callable[[S], Mapping[str, Value]]
     volatile: bool = False
     within_system: bool = False
+    naming: Naming[S] | None = None
+    # By namespace, what the names of all instances there have in common.
+    _name_forms: dict[str, NameForm] = field(init=False, default_factory=dict)
+
+    def path(self, sources: S, namespace: str) -> FormedPath:
+        """The name of the instance with these sources in a namespace."""
+        naming = self.naming or self._naming_by_identity()
+        form = self._name_forms.get(namespace)
+        if form is None:
+            form = NameForm(self.name, naming.pieces, namespace=namespace)
+            self._name_forms[namespace] = form
+        return FormedPath(form, naming.parts(sources))
+
+    def _naming_by_identity(self) -> Naming[S]:
+        shape, identity = self.shape, self.identity
+        keys: dict[str, KeyPieces] = {name: (value,) for name, value in shape.blank.items()}
+        keys |= {name: (place,) for place, name in enumerate(shape.varying)}
+        naming: Naming[S] = Naming(lambda of: shape.split(identity(of)), keys)
+        object.__setattr__(self, "naming", naming)
+        return naming
 
     def node(self, sources: S) -> Node[S]:
         """The instance with these sources."""
@@ -128,7 +159,7 @@ class Node(Generic[S_co]):
         """Its name, for whoever looks from the namespace ``here``; the same object every time."""
         namespace, path = self.namespace or here, self._path
         if path is None or path.namespace != namespace:
-            path = self._path = ObjectPath(self._class.name, self.keys(), namespace=namespace)
+            path = self._path = self._class.path(self.sources, namespace)
         return path
 
     def values(self) -> Mapping[str, Value]:

@@ -7,11 +7,11 @@ space, and its DeviceID.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from virtcim.cim.path_text import path_text
-from virtcim.cim.records import CimError, ObjectPath
+from virtcim.cim.records import CimError, KeyPieces, ObjectPath
 from virtcim.providers.engine.identities import PREFIX, instance_id, parse_instance_id
 from virtcim.providers.errors import rejected
 
@@ -51,9 +51,32 @@ class KeyShape:
         """The keys of the instance ``identity``."""
         keys = {**self.blank}
         if self.scope:
-            keys[self.scope], _, keys[self.variable] = identity.partition(" ")
+            keys[self.scope], keys[self.variable] = self.split(identity)
         else:
             keys[self.variable] = identity
+        return keys
+
+    def split(self, identity: str) -> tuple[str, ...]:
+        """The values of the keys that vary, in the order of ``varying``."""
+        if not self.scope:
+            return (identity,)
+        scope, _, variable = identity.partition(" ")
+        return scope, variable
+
+    @property
+    def varying(self) -> Sequence[str]:
+        """The names of the keys that vary."""
+        return (self.scope, self.variable) if self.scope else (self.variable,)
+
+    def pieces(self, *part: str | int) -> dict[str, KeyPieces]:
+        """What the keys are put together of, where the instances are a part of an object.
+
+        Its UUID has the place 0; ``part`` is what follows it in an InstanceID.
+        """
+        keys: dict[str, KeyPieces] = {name: (value,) for name, value in self.blank.items()}
+        if self.scope:
+            keys[self.scope] = (0,)
+        keys[self.variable] = (PREFIX, 0, *part) if self.has_parts else (0,)
         return keys
 
     def identity(self, path: ObjectPath) -> str | None:
@@ -118,7 +141,7 @@ class OpenKeyShape(KeyShape):
 
     def keys(self, identity: str) -> dict[str, str]:
         """The keys of the instance ``identity``."""
-        return {**self.blank, **dict(zip(self._varying, json.loads(identity), strict=True))}
+        return {**self.blank, **dict(zip(self.varying, self.split(identity), strict=True))}
 
     def identity(self, path: ObjectPath) -> str | None:
         """The identity in ``path``; None where its fixed keys are those of another class.
@@ -127,14 +150,19 @@ class OpenKeyShape(KeyShape):
         """
         if super().identity(path) is None:
             return None
-        values = [path.key(name) for name in self._varying]
-        for name, value in zip(self._varying, values, strict=True):
+        values = [path.key(name) for name in self.varying]
+        for name, value in zip(self.varying, values, strict=True):
             if not isinstance(value, str):
                 raise self._no_string(path, name, value)
         return json.dumps(values, ensure_ascii=False)
 
+    def split(self, identity: str) -> tuple[str, ...]:
+        """The values of the keys that vary, in the order of ``varying``."""
+        return tuple(json.loads(identity))
+
     @property
-    def _varying(self) -> list[str]:
+    def varying(self) -> Sequence[str]:
+        """The names of the keys that vary."""
         return [name for name in self.names if name not in self.fixed]
 
 

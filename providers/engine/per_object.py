@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 
 from virtcim.cim.records import Value
 from virtcim.hypervisor.model import Host, VirtualSystem
-from virtcim.providers.engine.instance_class import InstanceClass
+from virtcim.providers.engine.instance_class import InstanceClass, Naming
 from virtcim.providers.engine.key_shapes import INSTANCE_ID, KeyShape
 from virtcim.providers.engine.sources import HostPart, OfHost, OfSystem, Sources, SystemPart
 from virtcim.providers.engine.view import View
@@ -82,6 +82,7 @@ def per_object(
         every=lambda view: map(sources(view), objects(view).values()),
         values=values,
         within_system=within_system,
+        naming=Naming(lambda of: (uuid(of),), shape.pieces(*(("/", part) if part else ()))),
     )
 
 
@@ -150,6 +151,7 @@ def per_part(
         ),
         values=lambda of: values(of.system, of.part),
         within_system=True,
+        naming=Naming(lambda of: (of.system.uuid, of.part.id), shape.pieces(f"/{part}/", 1)),
     )
 
 
@@ -175,6 +177,7 @@ def per_number(
         ),
         values=lambda of: values(of.system, of.part),
         within_system=True,
+        naming=Naming(lambda of: (of.system.uuid, str(of.part)), shape.pieces(f"/{part}/", 1)),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from virtcim.providers.engine.instance_class import (
     AnyClass,
@@ -46,6 +46,10 @@ class Reach:
         reached = self._by_class.get(node.instance_class)
         return () if reached is None else reached(view, node)
 
+    def from_class(self, instance_class: AnyClass) -> _Reached:
+        """How instances are reached from those of one of the classes."""
+        return self._by_class[instance_class]
+
     def __or__(self, other: Reach) -> Reach:
         """From the classes of both. Raises ValueError for a class that is in both."""
         twice = self._by_class.keys() & other._by_class.keys()
@@ -72,17 +76,8 @@ def reach_from(
 ) -> Reach:
     """How from one class, or from each of several: ``reached`` must know their sources."""
     several = (classes,) if isinstance(classes, ServedClass) else classes
-    return Reach({each: _checked(each, reached) for each in several})
-
-
-def _checked(
-    instance_class: ServedClass[S], reached: Callable[[View, Node[S]], Iterable[AnyNode]]
-) -> _Reached:
-    def reach(view: View, node: AnyNode) -> Iterable[AnyNode]:
-        assert instance_class.owns(node)
-        return reached(view, node)
-
-    return reach
+    # Whoever calls a reach looks for it by the class of the node, so that its sources are known.
+    return Reach(dict.fromkeys(several, cast(_Reached, reached)))
 
 
 def same(instance_class: InstanceClass[S]) -> Callable[[View, Node[S]], Iterable[Node[S]]]:

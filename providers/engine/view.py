@@ -138,30 +138,52 @@ class View:
         """The host that ``system`` runs on; one that runs nowhere belongs to the first host."""
         return self.inventory.hosts.get(system.resident_on) or self.first_host
 
-    @property
+    @cached_property
     def first_host(self) -> Host | None:
         """The host that stands for a pool of hosts: the one with the smallest UUID."""
         return self.inventory.first_host
 
     def systems_at(self, host: Host) -> Sequence[VirtualSystem]:
         """The virtual systems whose home is ``host``."""
-        return self._derive("systems_at", self._group_by_home).get(host.uuid, ())
+        return self._systems_by_home.get(host.uuid, ())
 
     def disks_in(self, repository: str) -> Sequence[SystemPart[VirtualDisk]]:
         """The virtual disks whose images are in the storage repository (its UUID)."""
-        return self._derive("disks_in", _group_disks).get(repository, ())
+        return self._disks_by_repository.get(repository, ())
 
     def disks_with(self, image: str) -> Sequence[SystemPart[VirtualDisk]]:
         """The virtual disks that the image (its UUID) is in."""
-        return self._derive("disks_with", _group_disks_by_image).get(image, ())
+        return self._disks_by_image.get(image, ())
 
     def images_in(self, repository: str) -> Sequence[VirtualDiskImage]:
         """The disk images in the storage repository (its UUID)."""
-        return self._derive("images_in", _group_images).get(repository, ())
+        return self._images_by_repository.get(repository, ())
 
     def ports_on(self, network: str) -> Sequence[SystemPart[VirtualNetworkPort]]:
         """The network ports that are connected to the network (its UUID)."""
-        return self._derive("ports_on", _group_ports).get(network, ())
+        return self._ports_by_network.get(network, ())
+
+    # What is asked for thousands of objects in one operation is looked for once.
+
+    @cached_property
+    def _systems_by_home(self) -> Mapping[str, list[VirtualSystem]]:
+        return self._derive("systems_at", self._group_by_home)
+
+    @cached_property
+    def _disks_by_repository(self) -> Mapping[str, list[SystemPart[VirtualDisk]]]:
+        return self._derive("disks_in", _group_disks)
+
+    @cached_property
+    def _disks_by_image(self) -> Mapping[str, list[SystemPart[VirtualDisk]]]:
+        return self._derive("disks_with", _group_disks_by_image)
+
+    @cached_property
+    def _images_by_repository(self) -> Mapping[str, list[VirtualDiskImage]]:
+        return self._derive("images_in", _group_images)
+
+    @cached_property
+    def _ports_by_network(self) -> Mapping[str, list[SystemPart[VirtualNetworkPort]]]:
+        return self._derive("ports_on", _group_ports)
 
     def _derive(self, name: str, derive: Callable[[Inventory], T]) -> T:
         return self._derived.get(self.inventory, name, derive)

@@ -19,8 +19,8 @@ from virtcim.cim.value_maps import (
     RequestedState,
 )
 from virtcim.hypervisor.model import Host, VirtualDiskImage
-from virtcim.providers.engine.identities import instance_id, parse_instance_id
-from virtcim.providers.engine.instance_class import InstanceClass, Node, ServedClass
+from virtcim.providers.engine.identities import PREFIX, instance_id, parse_instance_id
+from virtcim.providers.engine.instance_class import InstanceClass, Naming, Node, ServedClass
 from virtcim.providers.engine.key_shapes import device_keys
 from virtcim.providers.engine.per_object import per_host, per_host_number
 from virtcim.providers.engine.problems import with_problem
@@ -155,10 +155,15 @@ def _all_images(view: View) -> Iterator[OfImage]:
             yield OfImage(image, host.uuid)
 
 
+_IMAGE_KEYS = device_keys(HOST_CLASS, "VirtCIM_DiskImage")
 DISK_IMAGE = InstanceClass(
     name="VirtCIM_DiskImage",
-    shape=device_keys(HOST_CLASS, "VirtCIM_DiskImage"),
+    shape=_IMAGE_KEYS,
     identity=lambda of: f"{of.host_uuid} {instance_id(of.image.uuid, 'image')}",
+    naming=Naming(
+        lambda of: (of.host_uuid, of.image.uuid),
+        {**_IMAGE_KEYS.pieces(), _IMAGE_KEYS.variable: (PREFIX, 1, "/image")},
+    ),
     found=_find_image,
     every=_all_images,
     values=_image_values,

@@ -14,11 +14,21 @@ from hypothesis import strategies as st
 
 from tests.cim.everything import extended_schema, system
 from virtcim.cim.cimxml.instances import Encoder, Form, Selection
-from virtcim.cim.cimxml.paths import instance_name
+from virtcim.cim.cimxml.paths import instance_name, reference
 from virtcim.cim.data_types import INTEGER_RANGES
 from virtcim.cim.declarations import Declared
 from virtcim.cim.errors import EncodingError, OutOfRange
-from virtcim.cim.records import AssociationRecord, KeyValue, ObjectPath, Record, RecordList, Value
+from virtcim.cim.records import (
+    AssociationKind,
+    AssociationRecord,
+    FormedPath,
+    KeyValue,
+    NameForm,
+    ObjectPath,
+    Record,
+    RecordList,
+    Value,
+)
 from virtcim.cimserver.declarations import Declarations
 from virtcim.mof.pywbem_reading import read_element
 
@@ -34,15 +44,26 @@ _XML_TEXT = st.text(
     ),
     max_size=20,
 )
-_PATHS = st.builds(
+_NAMESPACES = ("", "root/virt", "root/virt/a&b")
+_PLAIN_PATHS = st.builds(
     lambda name, namespace: ObjectPath(
         "VirtCIM_ComputerSystem",
         {"CreationClassName": "VirtCIM_ComputerSystem", "Name": name},
         namespace=namespace,
     ),
     _XML_TEXT,
-    st.sampled_from(["", "root/virt", "root/virt/a&b"]),
+    st.sampled_from(_NAMESPACES),
 )
+_NAME_FORMS = [
+    NameForm(
+        "VirtCIM_LogicalDisk",
+        {"SystemName": (0,), "Fixed": ('a%s&"<',), "DeviceID": ("A%:", 0, "/<disk>/", 1)},
+        namespace=namespace,
+    )
+    for namespace in _NAMESPACES
+]
+_FORMED_PATHS = st.builds(FormedPath, st.sampled_from(_NAME_FORMS), st.tuples(_XML_TEXT, _XML_TEXT))
+_PATHS = _PLAIN_PATHS | _FORMED_PATHS
 _RECORDS = st.builds(
     lambda name, states: Record(
         "VirtCIM_ComputerSystem", {"ElementName": name, "OperationalStatus": states}
@@ -177,11 +198,17 @@ _SELECTIONS = (
 )
 
 
+_KIND = AssociationKind(
+    class_name="VirtCIM_ElementSettingData",
+    roles=("ManagedElement", "SettingData"),
+    namespace="root/virt/a%s",
+)
+
+
 def _association(
     ends: tuple[ObjectPath, ObjectPath], further: Mapping[str, Value]
 ) -> AssociationRecord:
-    roles = ("ManagedElement", "SettingData")
-    return AssociationRecord("VirtCIM_ElementSettingData", roles, ends, further, "root/virt/a%s")
+    return AssociationRecord(_KIND, ends, further)
 
 
 @given(
@@ -200,6 +227,32 @@ def test_an_association_is_written_like_any_other_instance(
     any_other = Record(one.class_name, one.values, one.path)
     writer = _ENCODER.writer(form, selection)
     assert writer.in_list(one) == writer(any_other)
+
+
+@given(_FORMED_PATHS)
+def test_a_name_of_a_form_is_the_name_with_its_keys(path: FormedPath) -> None:
+    same = ObjectPath(path.class_name, dict(path.keys), namespace=path.namespace)
+    assert reference(FormedPath(path.form, path.parts)) == reference(same)
+    assert instance_name(FormedPath(path.form, path.parts)) == instance_name(same)
+    assert (path, hash(path), repr(path)) == (same, hash(same), repr(same))
+
+
+def test_many_in_few_pieces_are_the_same_as_one_after_another() -> None:
+    writer = Encoder(_DECLARATIONS, "h").writer("VALUE.NAMEDINSTANCE", Selection())
+    kinds = [
+        _association((FormedPath(_NAME_FORMS[1], (f"{number}", text)), ends), {"IsDefault": value})
+        for number in range(40)
+        for text in ("a", "<markup>", "")
+        for ends in (FormedPath(_NAME_FORMS[2], ("x", "y")), ObjectPath("VirtCIM_Other"))
+        for value in (1, 2)
+    ]
+    odd = _association(kinds[0].ends, {"IsDefault": 70_000})
+    records: list[Record] = [*kinds, system(1), system(2), *kinds, odd, *kinds]
+    pieces = [*writer.of_many(records)]
+    assert b"".join(pieces) == b"".join(map(writer.in_list, records))
+    assert len(pieces) < len(records) / 20
+    assert max(map(len, pieces)) < 128 * 1024
+    assert [*writer.of_many([])] == []
 
 
 def test_an_odd_value_costs_only_the_association_that_has_it() -> None:

@@ -123,13 +123,6 @@ def test_what_is_associated_is_named_by_the_name_of_its_record(providers: Provid
         assert [path for path in names if path is system.path] == (
             [path for path in names if path == system.path]
         )
-        references = [
-            value
-            for link in providers.references(record.path)
-            for value in link.values.values()
-            if value == system.path
-        ]
-        assert all(value is system.path for value in references)
 
 
 def test_a_list_of_one_class_is_the_same_one_until_something_changes(

@@ -95,7 +95,9 @@ _CLASSES: Mapping[DiskKind, InstanceClass[SystemPart[VirtualDisk]]] = MappingPro
 
 def disk_device(of: SystemPart[VirtualDisk]) -> Node[SystemPart[VirtualDisk]]:
     """The device that a disk or drive is."""
-    return _CLASSES[of.part.kind].node(of)
+    kind = of.part.kind
+    # Nearly all are disks, and a dict needs longer for what is an enum's.
+    return (LOGICAL_DISK if kind is DiskKind.DISK else _CLASSES[kind]).node(of)
 
 
 def _of_system(system: VirtualSystem) -> Iterator[Node[SystemPart[VirtualDisk]]]:
