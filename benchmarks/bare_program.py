@@ -2,8 +2,8 @@
 
     bare_program.py REPLIES
 
-REPLIES is a pickled list of bytes; the header ``X-Reply`` says which one is wanted. It runs on
-uvicorn as `virtcim serve` does, and prints ``ready URL``.
+REPLIES is a pickled list of bytes; the six digits of the message's ID say which one is wanted. It
+runs on uvicorn as `virtcim serve` does, and prints ``ready URL``.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import uvicorn
 
+_ID, _DIGITS = b'<MESSAGE ID="', 6
 _Message = MutableMapping[str, Any]
 
 
@@ -29,14 +30,17 @@ class _Program:
 
     async def __call__(
         self,
-        scope: _Message,
+        _scope: _Message,
         receive: Callable[[], Awaitable[_Message]],
         send: Callable[[_Message], Awaitable[None]],
     ) -> None:
         """Serve one request, which comes whole or in pieces."""
-        while (await receive()).get("more_body"):
-            pass
-        reply = self._replies[int(dict(scope["headers"])[b"x-reply"])]
+        begun = await receive()
+        message = begun
+        while message.get("more_body"):
+            message = await receive()
+        _, _, numbered = begun["body"].partition(_ID)
+        reply = self._replies[int(numbered[:_DIGITS])]
         headers = [
             (b"cimoperation", b"MethodResponse"),
             (b"content-type", b'application/xml; charset="utf-8"'),

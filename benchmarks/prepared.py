@@ -19,11 +19,15 @@ _LENGTH = re.compile(rb"content-length: *([0-9]+)", re.IGNORECASE)
 
 
 def prepared(body: bytes, number: int) -> bytes:
-    """A whole POST of a CIM message; ``number`` tells a program that has replies which one."""
+    """A whole POST of a CIM message; ``number`` tells a program that has replies which one.
+
+    It is the message's ID, as clients number messages, and have the same head for those of a kind.
+    """
+    body = body.replace(b'<MESSAGE ID="1"', b'<MESSAGE ID="%06d"' % number, 1)
     head = (
         "POST /cimom HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: identity\r\n"
         f"Content-Length: {len(body)}\r\nContent-Type: application/xml; charset=utf-8\r\n"
-        f"CIMOperation: MethodCall\r\nX-Reply: {number}\r\n\r\n"
+        "CIMOperation: MethodCall\r\n\r\n"
     )
     return head.encode("ascii") + body
 

@@ -7,21 +7,19 @@ import contextlib
 import socket
 import struct
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from enum import Enum
-from functools import lru_cache
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.flow_control import CLOSE_HEADER
-from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from virtcim.daemon.asgi import Scope
-
-Headers = Sequence[tuple[bytes, bytes]]
+from virtcim.daemon.known_heads import Headers, KnownHeads, answer_head, response
 
 __all__ = ["Doing", "HttpConnection", "connection_of"]
 
@@ -29,13 +27,9 @@ _KEY = "virtcim.connection"
 _CREDENTIALS = "3i"  # process, user and group: struct ucred
 _NEW_LINE = b"\r\n"
 _SHORT_BYTES = 64 * 1024
+# Of an answer, what says more of how it ends than its length.
+_FRAMING = frozenset({b"connection", b"transfer-encoding"})
 _AT_ONCE = struct.pack("ii", 1, 0)
-
-
-@lru_cache(maxsize=256)
-def _response(status: int, headers: tuple[tuple[bytes, bytes], ...]) -> h11.Response:
-    """The head of an answer, of which h11 has looked at each header."""
-    return h11.Response(status_code=status, headers=[*headers], reason=STATUS_PHRASES[status])
 
 
 class Doing(Enum):
@@ -48,8 +42,24 @@ class Doing(Enum):
     REPLY = "the client, who is to take a reply"
 
 
+class _UnheardCycle(RequestResponseCycle):
+    """A request that h11 has not heard of: it must, where the answer is no short one."""
+
+    hear: Callable[[], None]
+
+    async def send(self, message: Any) -> None:
+        """As uvicorn's."""
+        self.hear()
+        await super().send(message)
+
+
 class HttpConnection(H11Protocol):
-    """What uvicorn makes of a connection; the requests of ``connection_of`` lead here."""
+    """What uvicorn makes of a connection; the requests of ``connection_of`` lead here.
+
+    A request with a head that came before on the connection is begun without h11, and answered
+    without it where the answer is good and short. Wherever there is more to it, h11 is given what
+    was received, and all goes on as if it had been from the beginning.
+    """
 
     def __init__(
         self,
@@ -65,6 +75,63 @@ class HttpConnection(H11Protocol):
         self.has_ended = False
         #: Grows while a reply is handed over.
         self.sent_bytes = 0
+        self._heads = KnownHeads()
+        # The request that is being answered, where h11 has not heard of it.
+        self._unheard = b""
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio."""
+        before = self.cycle
+        rests = before is None or before.response_complete
+        conn = self.conn
+        is_new = (
+            rests
+            and conn.their_state is h11.IDLE
+            and conn.our_state is h11.IDLE
+            and not conn.trailing_data[0]
+        )
+        if is_new and (known := self._heads.find(data)) is not None:
+            self._begin(data, *known)
+            return
+        self._hear()
+        super().data_received(data)
+        cycle = self.cycle
+        if is_new and cycle is not before:
+            self._heads.learn(data, cast(Scope, cycle.scope), bytes(cycle.body))
+
+    def _begin(self, data: bytes, like: Scope, body: bytes) -> None:
+        """Begin to answer a whole request, as uvicorn does."""
+        self._unheard = data
+        self.headers = [*like["headers"]]
+        self.scope = {**like, "headers": self.headers, "state": self.app_state.copy()}  # type: ignore[typeddict-item]
+        self.cycle = cycle = _UnheardCycle(
+            scope=self.scope,
+            conn=self.conn,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=self.access_log,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            on_response=self.on_response_complete,
+        )
+        cycle.hear = self._hear
+        cycle.body += body
+        cycle.more_body = False
+        cycle.message_event.set()
+        task = self.loop.create_task(cycle.run_asgi(self.app))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
+
+    def _hear(self) -> None:
+        """Give h11 the request that is being answered."""
+        data, self._unheard = self._unheard, b""
+        # Not where the connection has ended meanwhile: nobody can be told anything.
+        if data and self.conn.our_state is h11.IDLE:
+            self.conn.receive_data(data)
+            while not isinstance(self.conn.next_event(), h11.EndOfMessage):
+                pass  # what it makes of it is known
 
     def has_whole_body(self, scope: Scope) -> bool:
         """Whether all of a request has arrived and nobody has taken it: ``receive`` gives it."""
@@ -80,8 +147,14 @@ class HttpConnection(H11Protocol):
         sends two, which is left to it (False) where there is anything to be heeded. Raises
         h11.LocalProtocolError for an answer that is no good HTTP.
         """
+        if len(body) > _SHORT_BYTES:
+            return False
+        if self._unheard:
+            if self._send_unheard(scope, status, headers, further, body):
+                return True
+            self._hear()
         cycle = self.cycle
-        if len(body) > _SHORT_BYTES or not self._expects_answer(scope):
+        if not self._expects_answer(scope):
             return False
         cycle.response_started = True
         cycle.waiting_for_100_continue = False
@@ -89,9 +162,8 @@ class HttpConnection(H11Protocol):
         if CLOSE_HEADER in scope["headers"] and CLOSE_HEADER not in sent:
             sent += (CLOSE_HEADER,)
         send = self.conn.send
-        head = send(_response(status, sent)).removesuffix(_NEW_LINE)
-        own = [*self.server_state.default_headers, *further]
-        lines = b"".join([b"%b: %b\r\n" % (name, value) for name, value in own])
+        head = send(response(status, sent)).removesuffix(_NEW_LINE)
+        lines = self._own_lines(further)
         data = send(h11.Data(data=body))
         end = send(h11.EndOfMessage())
         cycle.response_complete = True
@@ -103,6 +175,36 @@ class HttpConnection(H11Protocol):
             self.transport.close()
         cycle.on_response()
         return True
+
+    def _send_unheard(
+        self, scope: Scope, status: int, headers: Headers, further: Headers, body: bytes
+    ) -> bool:
+        """The same for a request that h11 has not heard of; False where it must."""
+        cycle = self.cycle
+        sent = tuple(headers)
+        if (
+            cycle.scope is not scope
+            or status != HTTPStatus.OK
+            or (b"content-length", b"%d" % len(body)) not in sent
+            or any(name in _FRAMING for name, _ in sent)
+            or cycle.response_started
+            or cycle.disconnected
+            or not cycle.keep_alive
+            or self.flow.write_paused
+        ):
+            return False
+        head = answer_head(sent)
+        self._unheard = b""
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        self.transport.write(b"".join((head, self._own_lines(further), _NEW_LINE, body)))
+        self.sent_bytes += len(body)
+        cycle.on_response()
+        return True
+
+    def _own_lines(self, further: Headers) -> bytes:
+        own = [*self.server_state.default_headers, *further]
+        return b"".join([b"%b: %b\r\n" % (name, value) for name, value in own])
 
     def _expects_answer(self, scope: Scope) -> bool:
         """Whether an answer with a body can be sent to a request at once."""
