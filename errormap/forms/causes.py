@@ -199,7 +199,8 @@ def _monitor(text: str, operation: str) -> Iterator[Found]:
 
 _JOB = later(
     r"\b(?:block )?job '[^'\n]{1,200}' failed(?: while [^:\n]{1,80})?: ?"
-    r"|\b(?:migration (?:out|in)|domain (?:save|core dump)|snapshot|backup)(?: job)?:"
+    r"|\b(?:migration (?:out|in)|domain (?:save|core dump)"
+    r"|(?<!start )(?<!create )(?<!begin )(?<!make )(?<!take )(?:snapshot|backup))(?: job)?:"
     r"(?!\s{0,4}(?:unexpectedly|cancel|is not active|terminated|failed))\s?",
     re.IGNORECASE,
 )

@@ -268,9 +268,14 @@ _OF_ARGUMENT = later(
 _INVALID_ARGUMENT = "8"
 _SYSTEM_ERROR = "38"
 # How Go's and other bindings print an error.
-_PRINTED = later(r"\bvirError\(Code=([1-9]\d{0,2}),\s{0,12}Domain=")
+_PRINTED = later(
+    r"\bvirError\(Code=([1-9]\d{0,2}),\s{0,12}Domain=|\[Code-([1-9]\d{0,2})\] \[Domain-\d"
+)
 _IN_MESSAGE = later(
-    r"(?:^|: '?|\n|='|\berror {1,8})(" + "|".join(map(re.escape, BEGINNINGS)) + ")", re.IGNORECASE
+    r"(?:^|: '?|\n|='|\berror {1,8}|[`\"*>\uff1a\u201c] {0,2}|(?<=\d)\] )("
+    + "|".join(map(re.escape, BEGINNINGS))
+    + ")",
+    re.IGNORECASE,
 )
 
 # What is told of, behind those that name it without a colon.
@@ -291,7 +296,7 @@ def number_in_message(message: str) -> str:
     """
     printed = _PRINTED.search(message[:20_000])
     if printed is not None:
-        return printed[1]
+        return printed[1] or printed[2]
     match = _IN_MESSAGE.search(message[:20_000])
     if match is not None:
         return str(BEGINNINGS[match[1].lower()])

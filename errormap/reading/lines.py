@@ -16,11 +16,14 @@ from virtcim.errormap.patterns import later
 __all__ = ["Message", "image_tool", "messages"]
 
 _MOST = 12
-_STAMP = later(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*(?:Z|[+-]\d\d:?\d\d)?:? ?")
+_STAMP = later(
+    r"(?:[*>-]{1,2} ?)?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]?\d*(?:Z|[+-]\d\d:?\d\d)?:? ?"
+)
 # The name of the program that speaks; libvirt's tools and threads among them.
 _PROGRAM = later(
-    r"(?:[\w./+-]{0,200}/)?(?:qemu(?:-[\w.+-]{1,40})?|kvm|virsh|virt-\w{1,20}|libvirtd?|emulator|[Ee]rror|ERROR)"
-    r"(?:\[\w{1,9}\])?: "
+    r"(?:[*-]{1,2} ?)?(?:[\w./+-]{0,200}/)?"
+    r"(?:qemu(?:-[\w.+-]{1,40})?|kvm|virsh|virt-\w{1,20}|libvirtd?|emulator|[Ee]rror|ERROR)"
+    r"(?:\[\w{1,9}\])?: |ERROR {2,8}(?=\S)(?!Error: --)"
 )
 # An emulator that is quoted by somebody's log.
 _QUOTED = later(
@@ -50,6 +53,9 @@ _NOTICE = later(
     r"|[^:\n]{0,80}-(?:warning|message|info|debug) \*\*"
     r"|[^\n]{0,300}\b(?:warning|deprecat\w{0,6})\b[^\n]{0,200}(?:use |instead|removed|ignored|:)"
     r"|char device redirected to"
+    # What virt-install advises behind its error.
+    r"|domain installation does not appear|if it was, you can restart|otherwise, please restart"
+    r"|starting install\.\.\.|virsh --connect \S{1,200} start "
     r"|falling back to |authorization required, but|no protocol specified"
     r"|[^\n]{0,200}\bis deprecated\b"
     r"|alsa lib |libegl|mesa|pulseaudio|failed to create secure directory"
@@ -64,7 +70,8 @@ _NOTICE = later(
 _CONTINUED = later(r"too (?:big|long|large|small|many) |(?:is|was|does|do|has) not ")
 # Another program that hands on what the emulator printed, in brackets.
 _HANDED_ON = later(
-    r".{0,800}?(?:\bexited with (?:exit )?(?:code|status) \d{1,3} \((?=\S{0,100}(?:qemu|kvm))"
+    r".{0,800}?(?:\bexited with (?:(?:exit )?(?:code|status)|non-zero value) \d{1,3} "
+    r"\((?=\S{0,100}(?:qemu|kvm))"
     # What names its object needs no frame to be understood.
     r"|\bexit status \d{1,3} \((?=\S{0,100}(?:qemu|kvm)\S{0,40} [^'\n]{0,60}'))"
 )

@@ -85,6 +85,10 @@ _DOMAINS = (
 )
 
 
+# What stands before the beginning of a message that was quoted or handed on.
+_LEADS = (": ", ": '", "] ", "`", '"', "*", ">", "\uff1a", "\u201c")
+
+
 def without_prefix(message: str, number: str) -> str:
     """``message`` without the words that libvirt begins every message of ``number`` with.
 
@@ -96,7 +100,7 @@ def without_prefix(message: str, number: str) -> str:
             continue
         if lowered.startswith(beginning):
             return message[len(beginning) :].lstrip()
-        for handed in (f": {beginning}", f": '{beginning}"):
+        for handed in (f"{lead}{beginning}" for lead in _LEADS):
             at = lowered.find(handed)
             if at >= 0:
                 return message[at + len(handed) :].lstrip()
