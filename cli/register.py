@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +17,7 @@ from virtcim.providers import INTEROP
 from virtcim.registration import Command as ToolCommand
 from virtcim.registration import (
     Finding,
+    Model,
     Receipt,
     ToolError,
     ToolMissingError,
@@ -141,43 +142,29 @@ def register_pegasus(
     """
     output = Output("pegasus", Mode.of(check=check, remove=remove, dry_run=dry_run), as_json)
     with output.failures():
-        found, unasked = _pegasus_tools(tools, output)
         names, findings = served_namespaces("pegasus", hypervisor, config)
-        state = pegasus.PegasusState()
-        server = pegasus.PegasusServer(found, run_command)
-        space = interop or INTEROP
-        if not unasked:
-            try:
-                space = server.interop_namespace(interop)
-            except ToolError as error:
-                if not output.mode.only_shown:
-                    raise
-                unasked = str(error)
         place = directory or default_state_directory() / "registration"
         receipt = _receipt(place, PEGASUS_RECEIPT, SFCB_RECEIPT)
-        if not unasked:
-            state = server.state(
-                dict.fromkeys((*names, *receipt.made, space)), space, pegasus.MODULE
-            )
-        libraries = library_directory or (_LIBRARIES if unasked else _provider_directory(tools))
+        asked = _ask_pegasus(tools, interop, (*names, *receipt.made), output)
+        if library_directory is None:
+            library_directory = _LIBRARIES if asked.unasked else _provider_directory(tools)
         settings = pegasus.PegasusSettings(
-            tools=found,
+            tools=asked.tools,
             directory=place,
-            interop=space,
-            library=library_in(libraries, space),
+            interop=asked.interop,
+            library=library_in(library_directory, asked.interop),
             version=importlib.metadata.version("virtcim"),
             user=run_as,
         )
-        model = wanted_model(names, space)
+        model = wanted_model(names, asked.interop)
         if remove:
-            plan = pegasus.pegasus_removal(
-                model.schema.qualifiers, state, settings, _removed(receipt, place, SFCB_RECEIPT)
-            )
+            kinds, kept = model.schema.qualifiers, _removed(receipt, place, SFCB_RECEIPT)
+            plan = pegasus.pegasus_removal(kinds, asked.state, settings, kept)
         else:
-            plan = pegasus.pegasus_plan(model, state, settings, receipt)
-        assumed = _assumed("OpenPegasus", unasked, "as if it had none of the classes")
+            plan = pegasus.pegasus_plan(model, asked.state, settings, receipt)
+        assumed = _assumed("OpenPegasus", asked.unasked, "as if it had none of the classes")
         plan = replace(plan, findings=(*findings, *assumed, *plan.findings))
-        outcome = output.carry_out(plan, {"interop": space, "namespaces": list(names)})
+        outcome = output.carry_out(plan, {"interop": asked.interop, "namespaces": list(names)})
     raise typer.Exit(outcome)
 
 
@@ -224,18 +211,12 @@ def register_sfcb(
             registration=registration or packaged.registration,
             schema=schema or packaged.schema,
         )
-        found, unasked = _sfcb_tools(tools, output)
         place = directory or default_state_directory() / "registration"
         receipt = _receipt(place, SFCB_RECEIPT, PEGASUS_RECEIPT)
         model = wanted_model(names, interop)
         everything = tuple(dict.fromkeys((*names, interop, *receipt.made)))
-        try:
-            state = sfcb.sfcb_state(everything, places)
-        except OSError as error:
-            if not output.mode.only_shown:
-                raise
-            unasked = unasked or str(error)
-            state = sfcb.assumed_state(model)
+        found, unasked = _sfcb_tools(tools, output)
+        state, unread = _sfcb_state(everything, places, model, output)
         settings = sfcb.SfcbSettings(
             tools=found,
             directory=place,
@@ -245,15 +226,56 @@ def register_sfcb(
             user=run_as,
         )
         if remove:
-            plan = sfcb.sfcb_removal(
-                everything, state, settings, _removed(receipt, place, PEGASUS_RECEIPT)
-            )
+            kept = _removed(receipt, place, PEGASUS_RECEIPT)
+            plan = sfcb.sfcb_removal(everything, state, settings, kept)
         else:
             plan = sfcb.sfcb_plan(model, state, settings, receipt)
-        assumed = _assumed("sfcb", unasked, "as if it had the DMTF's classes and nothing of ours")
+        assumed = _assumed(
+            "sfcb", unasked or unread, "as if it had the DMTF's classes and nothing of ours"
+        )
         plan = replace(plan, findings=(*findings, *assumed, *plan.findings))
         outcome = output.carry_out(plan, {"interop": interop, "namespaces": list(names)})
     raise typer.Exit(outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What an OpenPegasus said, or why it could not be asked and is taken for an empty one."""
+
+    tools: pegasus.Tools
+    interop: str
+    state: pegasus.PegasusState = pegasus.PegasusState()  # noqa: RUF009 - frozen
+    unasked: str = ""
+
+
+def _ask_pegasus(
+    directory: Path | None, interop: str, namespaces: Sequence[str], output: Output
+) -> _Asked:
+    """Ask for ``namespaces`` and the interop namespace, which is found out if it is empty."""
+    tools, unasked = _pegasus_tools(directory, output)
+    if unasked:
+        return _Asked(tools=tools, interop=interop or INTEROP, unasked=unasked)
+    server = pegasus.PegasusServer(tools, run_command)
+    try:
+        found = server.interop_namespace(interop)
+    except ToolError as error:
+        if not output.mode.only_shown:
+            raise
+        return _Asked(tools=tools, interop=interop or INTEROP, unasked=str(error))
+    state = server.state(dict.fromkeys((*namespaces, found)), found, pegasus.MODULE)
+    return _Asked(tools=tools, interop=found, state=state)
+
+
+def _sfcb_state(
+    namespaces: Sequence[str], places: sfcb.Directories, model: Model, output: Output
+) -> tuple[sfcb.SfcbState, str]:
+    """What an sfcb has, or what it is taken to have and why."""
+    try:
+        return sfcb.sfcb_state(namespaces, places), ""
+    except OSError as error:
+        if not output.mode.only_shown:
+            raise
+        return sfcb.assumed_state(model), str(error)
 
 
 def _pegasus_tools(directory: Path | None, output: Output) -> tuple[pegasus.Tools, str]:
