@@ -82,7 +82,7 @@ class Bridge:
         elif operation in _OPERATIONS:
             _OPERATIONS[operation](self._session(call, request), request)
         else:
-            self._indications.serve(call, request, lambda: self._session(call, request))
+            self._indications.serve(call, provider, request, lambda: self._session(call, request))
         return 0
 
     def _open(self, provider: int, request: Request) -> None:
@@ -115,12 +115,12 @@ class Bridge:
         if not terminating:
             call.give(status_item(DO_NOT_UNLOAD))
             return DO_NOT_UNLOAD
+        self._indications.forget(provider)
         with self._lock:
             self._opened.discard(provider)
             if self._opened:
                 return 0
             host, self._host, self._writer = self._host, None, None
-        self._indications.close()
         if host is not None:
             host.close()
         return 0

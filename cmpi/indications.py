@@ -97,12 +97,18 @@ class Indications:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # How often each class is subscribed to in each namespace, both in lower case.
-        self._filters: Counter[tuple[str, str]] = Counter()
+        # Held by whoever begins or ends to tell; _lock is taken by the threads that tell, too.
+        self._turning = threading.Lock()
+        # How often each class is subscribed to in each namespace, both in lower case, and with
+        # which provider.
+        self._filters: Counter[tuple[int, str, str]] = Counter()
         self._sink: _Sink | None = None
+        self._enabled_by = -1
 
-    def serve(self, call: Call, request: Request, open_session: Callable[[], Session]) -> None:
-        """One operation of the interface. Raises CimError."""
+    def serve(
+        self, call: Call, provider: int, request: Request, open_session: Callable[[], Session]
+    ) -> None:
+        """One operation of the interface of a provider. Raises CimError."""
         operation = request.operation
         if operation is Operation.MUST_POLL:
             raise CimError(StatusCode.NOT_SUPPORTED, "nobody needs to poll for indications")
@@ -110,11 +116,11 @@ class Indications:
             self._class_of(request, open_session())
         elif operation is Operation.ACTIVATE_FILTER:
             self._class_of(request, open_session())
-            self._count(request, 1)
+            self._count(provider, request, 1)
         elif operation is Operation.DEACTIVATE_FILTER:
-            self._count(request, -1)
+            self._count(provider, request, -1)
         elif operation is Operation.ENABLE_INDICATIONS:
-            self._enable(call, open_session())
+            self._enable(call, provider, open_session())
         elif operation is Operation.DISABLE_INDICATIONS:
             self.close()
 
@@ -123,18 +129,26 @@ class Indications:
         place = namespace.lower()
         with self._lock:
             asked = [
-                name for (where, name), many in self._filters.items() if where == place and many
+                name for (_, where, name), many in self._filters.items() if where == place and many
             ]
         return [
             one for one in INDICATION_CLASSES if any(declarations.is_a(one, name) for name in asked)
         ]
 
+    def forget(self, provider: int) -> None:
+        """A provider is no more, and what it was told with: no thread uses it afterwards."""
+        with self._lock:
+            for place in [place for place in self._filters if place[0] == provider]:
+                del self._filters[place]
+        if self._enabled_by == provider:
+            self.close()
+
     def close(self) -> None:
         """Tell the server nothing any more; no thread uses it when this returns."""
-        with self._lock:
+        with self._turning:
             sink, self._sink = self._sink, None
-        if sink is not None:
-            sink.close()
+            if sink is not None:
+                sink.close()
 
     def _class_of(self, request: Request, session: Session) -> None:
         """Refuse a filter on what is never told of here."""
@@ -145,25 +159,28 @@ class Indications:
                 StatusCode.INVALID_QUERY, f"there are no indications of {name[:80]!r} here"
             )
 
-    def _count(self, request: Request, change: int) -> None:
-        place = request.path.namespace.lower(), request.texts[0].lower()
+    def _count(self, provider: int, request: Request, change: int) -> None:
+        place = provider, request.path.namespace.lower(), request.texts[0].lower()
         with self._lock:
             self._filters[place] = max(0, self._filters[place] + change)
             sink = self._sink
         if sink is not None:
             sink.look_again()
 
-    def _enable(self, call: Call, session: Session) -> None:
-        with self._lock:
+    def _enable(self, call: Call, provider: int, session: Session) -> None:
+        with self._turning:
             if self._sink is not None:
                 return
-        delivery = call.delivery()
-        if delivery is None:
-            raise CimError(
-                StatusCode.NOT_SUPPORTED,
-                "the CIM server lets no thread of ours deliver indications",
-            )
-        sink = _Sink(session, delivery, self.wanted)
-        with self._lock:
-            self._sink = sink
-        sink.start()
+            delivery = call.delivery()
+            if delivery is None:
+                raise CimError(
+                    StatusCode.NOT_SUPPORTED,
+                    "the CIM server lets no thread of ours deliver indications",
+                )
+            sink = _Sink(session, delivery, self.wanted)
+            try:
+                sink.start()
+            except BaseException:
+                delivery.close()
+                raise
+            self._sink, self._enabled_by = sink, provider

@@ -25,7 +25,23 @@ from virtcim.errormap import ErrorCode
 from virtcim.mof import Schema
 from virtcim.providers import Providers, failure
 
-__all__ = ["configured", "everything", "not_configured", "population", "small"]
+__all__ = [
+    "configured",
+    "everything",
+    "failing",
+    "failing_later",
+    "not_configured",
+    "population",
+    "small",
+]
+    "configured",
+    "everything",
+    "failing",
+    "failing_later",
+    "not_configured",
+    "population",
+    "small",
+]
 
 _NO_JOBS_S = 600.0
 SYSTEM = ObjectPath(
@@ -227,6 +243,51 @@ def population() -> HostedProviders:
 def configured() -> HostedProviders:
     """What the file that VIRTCIM_CONFIGURATION names says."""
     return open_configured(Path(os.environ["VIRTCIM_CONFIGURATION"]))
+
+
+class _Failing:
+    """Fails whatever it is asked, also with what ends threads."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyboardInterrupt(name)
+
+
+def failing() -> HostedProviders:
+    """Opened, and no more."""
+    anything: Any = _Failing()
+
+    def close() -> None:
+        raise SystemExit(3)
+
+    def incident(what: str, _error: BaseException) -> str:
+        raise MemoryError(what)
+
+    return HostedProviders(
+        providers=anything, declarations=anything, incident=incident, close=close
+    )
+
+
+class _Opened:
+    """Fails at each operation alone."""
+
+    def in_language(self, _language: str) -> _Failing:
+        return _Failing()
+
+    def __getattr__(self, name: str) -> Any:
+        raise KeyboardInterrupt(name)
+
+
+def failing_later() -> HostedProviders:
+    """Every operation of it fails, and closing it."""
+    opened: Any = _Opened()
+    declarations: Any = _Failing()
+
+    def close() -> None:
+        raise SystemExit(3)
+
+    return HostedProviders(
+        providers=opened, declarations=declarations, incident=incident, close=close
+    )
 
 
 _asked = 0

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path as File
 
 import pytest
 
 from tests.cmpi.conftest import Serve
 from tests.cmpi.paths import one
-from tests.cmpi.server import Answer, Server
+from tests.cmpi.server import KINDS, Answer, Server
+from tests.cmpi.words import Instance
 
 EXCEPTIONS = (
     "RuntimeError",
@@ -90,9 +92,44 @@ def test_a_cim_error_goes_with_it_where_the_server_can_carry_one(
     assert "MessageArguments" in error
 
 
-def test_it_does_not_where_the_server_cannot(sfcb: Server) -> None:
+@pytest.mark.parametrize("flavour", ["sfcb", "promising", "modest"])
+def test_it_does_not_where_the_server_cannot(serve: Serve, library: File, flavour: str) -> None:
+    server = serve(flavour)
+    server.load(library)
     # A function that is called beyond the end of a table ends the server.
-    assert asked(sfcb, "getInstance", "coded ERR_OUT_OF_DISK_SPACE").errors == []
+    assert asked(server, "getInstance", "coded ERR_OUT_OF_DISK_SPACE").errors == []
+
+
+WHOLE = Instance(path=one("id 1"))
+EVERY_CALL: dict[str, tuple[str, tuple[str, ...]]] = {
+    **dict.fromkeys(("getInstance", "deleteInstance"), ("instance", ())),
+    **dict.fromkeys(("enumerateInstances", "enumerateInstanceNames"), ("instance", ())),
+    **{name: ("instance", (WHOLE.words(),)) for name in ("createInstance", "modifyInstance")},
+    "execQuery": ("instance", ("-", "-")),
+    **dict.fromkeys(("associators", "associatorNames"), ("association", ("-",) * 4)),
+    **dict.fromkeys(("references", "referenceNames"), ("association", ("-",) * 2)),
+    "invokeMethod": ("method", ("Echo", "0")),
+    **dict.fromkeys(("authorizeFilter", "activateFilter"), ("indication", ("X", "Y"))),
+    **dict.fromkeys(("mustPoll", "deActivateFilter"), ("indication", ("X", "Y"))),
+}
+
+
+@pytest.mark.parametrize("host", ["failing", "failing_later"])
+def test_nothing_that_ends_a_thread_leaves_any_call(
+    serve: Serve, another_library: Callable[..., File], host: str
+) -> None:
+    server = serve("Pegasus")
+    server.load(another_library(host=f"tests.cmpi.hosts:{host}"))
+    for operation, (kind, words) in EVERY_CALL.items():
+        answer = server.run(server.interface(kind), operation, one("id 1").words(), "-", *words)
+        if operation != "deActivateFilter":
+            assert answer.status in (1, 7), operation
+            assert answer.message, operation
+    for operation in ("enableIndications", "disableIndications"):
+        assert server.run(server.interface("indication"), operation).status in (0, 1)
+    opened = [server.interface(kind) for kind in KINDS]
+    assert [server.clean_up(each, terminating=True).status for each in opened] == [0, 0, 0, 1]
+    assert server.command("contexts").contexts == 0
 
 
 @pytest.mark.parametrize("slot", ["newCMPIError", "returnError", "setErrorSource"])

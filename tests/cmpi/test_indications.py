@@ -128,7 +128,7 @@ def _counted(*filters: tuple[int, str, str]) -> Indications:
         )
         session: Any = SimpleNamespace(host=SimpleNamespace(declarations=_Classes()))
         call: Any = None
-        indications.serve(call, request, lambda session=session: session)
+        indications.serve(call, 1, request, lambda session=session: session)
     return indications
 
 
@@ -150,6 +150,15 @@ def test_what_is_wanted_is_what_there_are_filters_for(
 ) -> None:
     declarations: Any = _Classes()
     assert _counted(*filters).wanted("root/virt", declarations) == wanted
+
+
+def test_the_filters_of_a_provider_that_was_cleaned_up_are_forgotten() -> None:
+    indications = _counted((1, "root/virt", MODIFICATION))
+    declarations: Any = _Classes()
+    indications.forget(2)
+    assert indications.wanted("root/virt", declarations) == [MODIFICATION]
+    indications.forget(1)
+    assert indications.wanted("root/virt", declarations) == []
 
 
 def test_a_filter_that_was_activated_twice_counts_until_it_was_taken_back_twice(
@@ -201,6 +210,18 @@ def test_no_thread_uses_the_server_after_its_cleanup(subscribed: Subscribed) -> 
         assert server.clean_up(provider, terminating=True).status == 0
     assert server.command("contexts").contexts == 0
     assert server.command("unload").status == 0
+
+
+def test_nothing_is_delivered_for_a_provider_that_was_cleaned_up(subscribed: Subscribed) -> None:
+    subscribed.filter("activateFilter", MODIFICATION)
+    subscribed.enable()
+    subscribed.change(PAUSED)
+    assert subscribed.delivered()
+    # Its own table of functions may be gone, while that of the methods is in use.
+    assert subscribed.server.clean_up(subscribed.provider, terminating=True).status == 0
+    assert subscribed.server.command("contexts").contexts == 0
+    subscribed.change(RUNNING)
+    assert subscribed.delivered(0) == []
 
 
 def test_nobody_needs_to_poll(subscribed: Subscribed) -> None:
