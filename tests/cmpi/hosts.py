@@ -34,14 +34,6 @@ __all__ = [
     "population",
     "small",
 ]
-    "configured",
-    "everything",
-    "failing",
-    "failing_later",
-    "not_configured",
-    "population",
-    "small",
-]
 
 _NO_JOBS_S = 600.0
 SYSTEM = ObjectPath(

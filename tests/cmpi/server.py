@@ -206,6 +206,10 @@ class Server:
     def clean_up(self, provider: int, *, terminating: bool) -> Answer:
         return self.run(provider, "cleanup", str(int(terminating)))
 
+    def mapped(self) -> str:
+        """What is mapped into its memory."""
+        return File(f"/proc/{self.process.pid}/maps").read_text(encoding="utf-8")
+
     def resident_bytes(self) -> int:
         """The memory that it has now."""
         statm = File(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii")
