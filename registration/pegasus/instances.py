@@ -25,12 +25,19 @@ _DESIGNATED_USER, _CIM_SERVER = 3, 5
 
 
 def instances(
-    rows: Iterable[Registration], *, module: str, location: str, version: str, user: str
+    rows: Iterable[Registration],
+    *,
+    module: str,
+    location: str,
+    version: str,
+    user: str,
+    group: str = "",
 ) -> dict[str, list[Values]]:
     """The instances by class: one module with one provider, and what it can do for each class.
 
     ``user`` is whom the provider runs as, nobody in particular (the server's own user) if empty.
     One context for all requests gives one process; "Requestor" would give one for each user.
+    ``group`` is what an administrator has put the module into (``cimprovider -g``).
     """
     context: dict[str, str | int | list[str] | list[int]] = {"UserContext": _CIM_SERVER}
     if user:
@@ -57,6 +64,8 @@ def instances(
         "Location": location,
         **context,
     }
+    if group:
+        module_values = {**module_values, "ModuleGroupName": group}
     provider: Values = {"ProviderModuleName": module, "Name": module}
     return dict(zip(REGISTRATION_CLASSES, ([module_values], [provider], capabilities), strict=True))
 

@@ -71,6 +71,7 @@ def pegasus_plan(
         location=settings.library.name,
         version=settings.version,
         user=settings.user,
+        group=_group(state),
     )
     registration = instance_differences(wanted, state)
     differences = (
@@ -115,6 +116,13 @@ def pegasus_plan(
             )
         )
     return Plan(steps=tuple(steps), differences=differences, findings=findings)
+
+
+def _group(state: PegasusState) -> str:
+    return next(
+        (str(one.get("ModuleGroupName") or "") for one in state.registered.get(MODULE_CLASS, ())),
+        "",
+    )
 
 
 def _is_other_version(state: PegasusState, version: str) -> bool:

@@ -85,6 +85,12 @@ class StandInPegasus:
         found["stopped"] = sorted(self._stopped)
         return found
 
+    def group(self, name: str) -> None:
+        """What an administrator does with `cimprovider -g`."""
+        for each in self._instances("PG_ProviderModule"):
+            each["ModuleGroupName"] = name
+            self._server.ModifyInstance(each)
+
     def classes(self, namespace: str) -> list[str]:
         """The names of the classes of a namespace."""
         return [one.classname for one in self._classes(namespace)]

@@ -179,6 +179,7 @@ def test_classes_that_the_server_has_are_neither_compiled_nor_deleted(
 def test_an_older_registration_is_brought_up_to_date(small: Model, tmp_path: Path) -> None:
     server = StandInPegasus()
     _Administrator(server, tmp_path, version="0.9").register(small)
+    server.group("CIMServer")
     administrator = _Administrator(server, tmp_path)
     assert any("Version is 0.9, not 1.0" in each for each in administrator.plan(small).differences)
     building = [step for step in administrator.plan(small).steps if "build" in step.purpose]
@@ -186,6 +187,8 @@ def test_an_older_registration_is_brought_up_to_date(small: Model, tmp_path: Pat
     plan = administrator.plan(small)
     carry_out(Plan(steps=tuple(step for step in plan.steps if step not in building)), server.run)
     assert administrator.plan(small).differences == ()
+    registered = str(server.contents()["registered"])
+    assert 'ModuleGroupName = "CIMServer";' in registered, "where an administrator put it"
 
 
 def test_a_class_of_ours_that_differs_is_compiled_anew_with_what_derives_from_it(
