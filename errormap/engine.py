@@ -35,6 +35,11 @@ __all__ = [
 _DEEPEST = 32
 # What managers of several hosts say.
 _MANAGERS = (f"{SHARED}.manager_", f"{SHARED}.software_too_old")
+# Wide families of what programs say to a person; what has a number was said by the hypervisor.
+_TOLD = f"{SHARED}.told_"
+# Those that go before what libvirt's own words would say.
+_TOLD_FIRST = (f"{SHARED}.told_unsupported", f"{SHARED}.told_backup")
+_TELLING = frozenset(("libvirt", "xapi", "xend", "transport"))
 _NO_TABLE = "default"
 
 
@@ -206,12 +211,17 @@ def _codeless(own: tuple[Rule, ...]) -> tuple[Rule, ...]:
 
 def shared_for(fault: Fault) -> tuple[Rule, ...]:
     """The shared texts that may decide on ``fault``."""
-    return _blameless() if _has_stumbled(fault) else load(SHARED)
+    told = not fault.code and fault.source in _TELLING
+    return _shared(told=told, stumbled=_has_stumbled(fault))
 
 
 @cache
-def _blameless() -> tuple[Rule, ...]:
-    return tuple(rule for rule in load(SHARED) if rule.err not in _BLAMING)
+def _shared(*, told: bool, stumbled: bool) -> tuple[Rule, ...]:
+    return tuple(
+        rule
+        for rule in load(SHARED)
+        if (told or not rule.id.startswith(_TOLD)) and not (stumbled and rule.err in _BLAMING)
+    )
 
 
 def matching(candidates: Sequence[Rule], facts: Facts) -> Iterator[Rule]:
@@ -253,7 +263,8 @@ def stages(source: str, code: str) -> tuple[tuple[Rule, ...], tuple[Rule, ...]]:
     if source in ("transport", "qemu") or (source == "libvirt" and not code):
         # What a manager says itself is more than the number that its answer came with, and no
         # words of libvirt's.
-        ordered = [*(rule for rule in load(SHARED) if rule.id.startswith(_MANAGERS)), *ordered]
+        first = (*_MANAGERS, *_TOLD_FIRST) if source == "libvirt" else _MANAGERS
+        ordered = [*(rule for rule in load(SHARED) if rule.id.startswith(first)), *ordered]
     return (
         tuple(rule for rule in ordered if not rule.weak),
         tuple(rule for rule in ordered if rule.weak),

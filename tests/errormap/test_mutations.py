@@ -54,7 +54,7 @@ def swapped(
 def _forget() -> None:
     engine.stages.cache_clear()
     engine._by_code.cache_clear()
-    engine._blameless.cache_clear()
+    engine._shared.cache_clear()
 
 
 @pytest.mark.parametrize("swapped", rules(), ids=lambda rule: rule.id, indirect=True)
