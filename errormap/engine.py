@@ -35,11 +35,11 @@ __all__ = [
 _DEEPEST = 32
 # What managers of several hosts say.
 _MANAGERS = (f"{SHARED}.manager_", f"{SHARED}.software_too_old")
-# Wide families of what programs say to a person; what has a number was said by the hypervisor.
+# Wide families of what programs around these say; what has a number was said by the hypervisor.
 _TOLD = f"{SHARED}.told_"
 # Those that go before what libvirt's own words would say.
 _TOLD_FIRST = (f"{SHARED}.told_unsupported", f"{SHARED}.told_backup")
-_TELLING = frozenset(("libvirt", "xapi", "xend", "transport"))
+_TELLING = frozenset(("libvirt", "xend"))
 _NO_TABLE = "default"
 
 
