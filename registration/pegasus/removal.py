@@ -18,6 +18,9 @@ from virtcim.registration.receipt import Receipt
 
 __all__ = ["pegasus_removal"]
 
+# When it starts, OpenPegasus itself puts these into each namespace that has their superclasses.
+_COPIES = frozenset({"pg_registeredprofile", "pg_elementconformstoprofile"})
+
 
 def pegasus_removal(
     kinds: Mapping[str, CIMQualifierDeclaration],
@@ -56,6 +59,8 @@ def _without_namespace(
     made = receipt.of(namespace)
     ours = {name.lower() for name in made.classes} & there.keys()
     ours |= {key for key in there if is_own(key)}
+    if made.namespace:
+        ours |= _COPIES & there.keys()
     going = _those_that_can_go(ours, there)
     findings += [
         Finding(

@@ -240,6 +240,23 @@ def test_a_namespace_with_classes_of_somebody_else_stays(small: Model, tmp_path:
     assert "root/virt" in [finding.name for finding in plan.findings]
 
 
+def test_what_the_server_itself_puts_into_a_namespace_that_was_made_goes_with_it(
+    small: Model, tmp_path: Path
+) -> None:
+    server = StandInPegasus()
+    before = server.contents()
+    administrator = _Administrator(server, tmp_path)
+    with_profiles = Model(
+        schema=small.schema,
+        registrations=small.registrations,
+        classes={"root/virt": small.classes[INTEROP], INTEROP: small.classes[INTEROP]},
+    )
+    administrator.register(with_profiles)
+    server.compile("root/virt", "class PG_RegisteredProfile : CIM_RegisteredProfile { };")
+    carry_out(administrator.removal(with_profiles), server.run)
+    assert server.contents() == before
+
+
 def test_a_lost_receipt_keeps_what_may_be_somebody_elses(small: Model, tmp_path: Path) -> None:
     server = StandInPegasus()
     administrator = _Administrator(server, tmp_path)
