@@ -152,7 +152,8 @@ struct CMPIBrokerEncFT {
     CMPISlot newDateTimeFromBinary;
     CMPIDateTime *(*newDateTimeFromChars)(const CMPIBroker *, const char *, CMPIStatus *);
     CMPISlot newSelectExp;
-    CMPISlot classPathIsA;
+    CMPIBoolean (*classPathIsA)(const CMPIBroker *, const CMPIObjectPath *, const char *type,
+                                CMPIStatus *);
     CMPISlot toString;
     CMPISlot isOfType;
     CMPISlot getType;

@@ -214,3 +214,17 @@ void virtcim_forget(CMPIContext *context)
     if (context != NULL && context->ft->release != NULL)
         context->ft->release(context);
 }
+
+int virtcim_is_a(virtcim_call *call, const char *name_space, const char *class_name,
+                 const char *ancestor)
+{
+    const CMPIBrokerEncFT *make = call->broker->eft;
+    CMPIStatus status = {CMPI_RC_OK, NULL};
+    if (make->classPathIsA == NULL)
+        return -1;
+    CMPIObjectPath *path = make->newObjectPath(call->broker, name_space, class_name, &status);
+    if (path == NULL || status.rc != CMPI_RC_OK)
+        return -1;
+    CMPIBoolean found = make->classPathIsA(call->broker, path, ancestor, &status);
+    return status.rc != CMPI_RC_OK ? -1 : found != 0;
+}

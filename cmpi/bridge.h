@@ -108,5 +108,8 @@ int virtcim_deliver(const CMPIBroker *, CMPIContext **attached, const char *bloc
                     char *reason, size_t room);
 CMPIContext *virtcim_prepare(virtcim_call *);
 void virtcim_forget(CMPIContext *);
+/* Whether a class is another one or its subclass; -1 where the server cannot tell. */
+int virtcim_is_a(virtcim_call *, const char *name_space, const char *class_name,
+                 const char *ancestor);
 
 #endif

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from virtcim.cim.records import StatusCode
 from virtcim.cmpi.associations import ASSOCIATION_OPERATIONS
-from virtcim.cmpi.host import HostedProviders, OpenHost
+from virtcim.cmpi.host import HostedProviders
 from virtcim.cmpi.indications import Indications
 from virtcim.cmpi.instances import INSTANCE_OPERATIONS
 from virtcim.cmpi.methods import METHOD_OPERATIONS
-from virtcim.cmpi.request import Call, Operation, Request, Serve, Session, status_item
+from virtcim.cmpi.request import (
+    Call,
+    ForeignHost,
+    Operation,
+    Request,
+    Serve,
+    Session,
+    status_item,
+)
 from virtcim.cmpi.statuses import error_of, failed, lonely_incident
 from virtcim.cmpi.writing import BlockWriter
 from virtcim.errormap import ENGLISH
 
-__all__ = ["DO_NOT_UNLOAD", "Bridge"]
+__all__ = ["DO_NOT_UNLOAD", "AnyHost", "Bridge"]
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +34,12 @@ DO_NOT_UNLOAD = 50
 # From this version of its tables on a server takes instances as values of properties.
 _EMBEDDING_VERSION = 200
 
+AnyHost = HostedProviders | ForeignHost
+
+# What needs no providers as long as nothing else was asked for.
+_WITHOUT_PROVIDERS = frozenset(
+    (Operation.MUST_POLL, Operation.DEACTIVATE_FILTER, Operation.DISABLE_INDICATIONS)
+)
 _OPERATIONS: Mapping[Operation, Serve] = {
     **INSTANCE_OPERATIONS,
     **ASSOCIATION_OPERATIONS,
@@ -41,13 +55,13 @@ class Bridge:
     ``interop`` is what the server calls its interop namespace, if not as we do.
     """
 
-    def __init__(self, open_host: OpenHost, interop: str = "") -> None:
+    def __init__(self, open_host: Callable[[], AnyHost], interop: str = "") -> None:
         self._open_host = open_host
         self._interop = interop
         self._lock = threading.Lock()
         self._opened: set[int] = set()
         self._embeds = False
-        self._host: HostedProviders | None = None
+        self._host: AnyHost | None = None
         self._writer: BlockWriter | None = None
         self._indications = Indications()
 
@@ -79,6 +93,8 @@ class Bridge:
             self._open(provider, request)
         elif operation is Operation.CLEANUP:
             return self._clean_up(call, provider, terminating=bool(request.flag))
+        elif (foreign := self._foreign(operation)) is not None:
+            foreign.serve(call, request, self._embeds)
         elif operation in _OPERATIONS:
             _OPERATIONS[operation](self._session(call, request), request)
         else:
@@ -93,26 +109,40 @@ class Bridge:
             "the provider %s was loaded by %s", request.texts[0], request.texts[1] or "a CIM server"
         )
 
+    def _foreign(self, operation: Operation) -> ForeignHost | None:
+        """Whoever answers all requests otherwise, None where the operations here do."""
+        if self._host is None and operation in _WITHOUT_PROVIDERS:
+            return None
+        host = self._hosted()
+        return host if isinstance(host, ForeignHost) else None
+
     def _session(self, call: Call, request: Request) -> Session:
-        host, writer = self._hosted()
+        host, writer = self._hosted(), self._writer
+        assert isinstance(host, HostedProviders)
+        assert writer is not None
         providers = host.providers.in_language(request.language)
         return Session(host=host, providers=providers, writer=writer, call=call)
 
-    def _hosted(self) -> tuple[HostedProviders, BlockWriter]:
-        host, writer = self._host, self._writer
-        if host is None or writer is None:
+    def _hosted(self) -> AnyHost:
+        host = self._host
+        if host is None:
             with self._lock:
-                host, writer = self._host, self._writer
-                if host is None or writer is None:
+                host = self._host
+                if host is None:
                     host = self._open_host()
-                    writer = BlockWriter(
-                        host.declarations, embeds=self._embeds, interop=self._interop
-                    )
-                    self._host, self._writer = host, writer
-        return host, writer
+                    if isinstance(host, HostedProviders):
+                        self._writer = BlockWriter(
+                            host.declarations, embeds=self._embeds, interop=self._interop
+                        )
+                    self._host = host
+        return host
+
+    def _may_unload(self) -> bool:
+        host = self._host
+        return isinstance(host, ForeignHost) and host.may_unload()
 
     def _clean_up(self, call: Call, provider: int, *, terminating: bool) -> int:
-        if not terminating:
+        if not terminating and not self._may_unload():
             call.give(status_item(DO_NOT_UNLOAD))
             return DO_NOT_UNLOAD
         self._indications.forget(provider)

@@ -44,6 +44,7 @@ _USED = """
     CMPIContext *virtcim_prepare(virtcim_call *);
     int virtcim_deliver(const CMPIBroker *, CMPIContext **, const char *, size_t, char *, size_t);
     void virtcim_forget(CMPIContext *);
+    int virtcim_is_a(virtcim_call *, const char *, const char *, const char *);
 """
 # It cannot fail where virtcim.cmpi.embedded could be imported before, which start.c does.
 _FIRST = f"""
@@ -72,14 +73,15 @@ def build(
     host: str = DEFAULT_HOST,
     path: str = "",
     interop: str = "",
+    providers: Sequence[Path] = (),
     flags: Sequence[str] = (),
 ) -> Path:
     """Build the library and its settings into a directory; its path.
 
     ``host`` names the function that gives the providers, ``path`` one more directory of modules,
-    ``interop`` what the server calls its interop namespace; ``flags`` are more for the compiler.
-    What was there is replaced at once, so that a server that has it loaded keeps the old one.
-    Raises BuildError.
+    ``interop`` what the server calls its interop namespace; ``providers`` are files with providers
+    of other people, which are served instead; ``flags`` are more for the compiler. What was there
+    is replaced at once, so that a server that has it loaded keeps the old one. Raises BuildError.
     """
     headers = Path(sysconfig.get_path("include"))
     if not (headers / "Python.h").exists():
@@ -90,6 +92,9 @@ def build(
         )
     if find_spec("cffi") is None:
         raise BuildError("cffi is not installed: pip install 'virtcim[cmpi]'")
+    for provider in providers:
+        if not provider.is_file():
+            raise BuildError(f"{provider} is not there: a provider is one file of Python")
     into.mkdir(parents=True, exist_ok=True)
     library = into / f"lib{LIBRARY}.so"
     with tempfile.TemporaryDirectory(dir=into, prefix=".building-") as work:
@@ -101,6 +106,7 @@ def build(
         lines = [f"executable={Path(sys.executable).absolute()}", f"host={host}"]
         lines += [f"path={path}"] if path else []
         lines += [f"interop={interop}"] if interop and interop != INTEROP else []
+        lines += [f"provider={one.absolute()}" for one in providers]
         settings.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         settings.chmod(0o644)
         made.chmod(0o755)
@@ -157,9 +163,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--interop", default=INTEROP, help="what the server calls its interop namespace"
     )
+    parser.add_argument(
+        "--provider",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a file with providers written for CIMProvider2, served instead; may be repeated",
+    )
     given = parser.parse_args(arguments)
     try:
-        sys.stdout.write(f"{build(given.into, host=given.host, interop=given.interop)}\n")
+        made = build(given.into, host=given.host, interop=given.interop, providers=given.provider)
+        sys.stdout.write(f"{made}\n")
     except (BuildError, OSError) as error:
         sys.stderr.write(f"the bridge cannot be built: {error}\n")
         return 1

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import _cffi_backend  # noqa: F401 - a clear failure where it is missing: cffi needs it before all else
 
-from virtcim.cmpi.bridge import Bridge
+from virtcim.cmpi.bridge import AnyHost, Bridge
 from virtcim.cmpi.host import Settings, factory, read_settings
 from virtcim.cmpi.statuses import ServerRefusal
 
@@ -64,6 +66,12 @@ class _Call:
             return None
         return _Delivery(self._ffi, self._lib, self._handle.broker, context)
 
+    def is_a(self, namespace: str, class_name: str, ancestor: str) -> bool | None:
+        """Whether a class is another one or its subclass; None where the server cannot tell."""
+        texts = [one.encode("utf-8", "replace") for one in (namespace, class_name, ancestor)]
+        found: int = self._lib.virtcim_is_a(self._handle, *texts)
+        return None if found < 0 else bool(found)
+
 
 class _Delivery:
     """``request.Delivery`` over the functions of the library; for one thread at a time."""
@@ -105,9 +113,18 @@ def _text(ffi: Any, chars: Any) -> str:
     return text.decode("utf-8", "replace")
 
 
+def _opener(settings: Settings) -> Callable[[], AnyHost]:
+    if not settings.providers:
+        return factory(settings.host)
+    # Only here: providers of other people need pywbem, and time to load it.
+    from virtcim.cmpi.provider2 import open_providers
+
+    return partial(open_providers, settings.providers)
+
+
 def connect(ffi: Any, lib: Any) -> None:
     """Have C call the bridge."""
-    bridge = Bridge(factory(_settings.host), _settings.interop)
+    bridge = Bridge(_opener(_settings), _settings.interop)
 
     def serve(handle: Any, provider: int, operation: int, block: Any, length: int) -> int:
         call = _Call(ffi, lib, handle)

@@ -128,22 +128,26 @@ class Settings:
     """What the file beside the library says: ``executable`` is for C alone.
 
     ``path`` is one more directory of modules, empty for none. ``interop`` is what the server calls
-    its interop namespace, empty where that is ``root/interop``.
+    its interop namespace, empty where that is ``root/interop``. ``providers`` are files with
+    providers of other people (virtcim.cmpi.provider2), which are served instead of ``host``.
     """
 
     host: str = DEFAULT_HOST
     path: str = ""
     interop: str = ""
+    providers: tuple[Path, ...] = ()
 
 
 def read_settings(file: Path) -> Settings:
     """The settings in lines of ``name=value``. Raises OSError."""
     text = file.read_text(encoding="utf-8", errors="surrogateescape")
-    found = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    lines = [line.split("=", 1) for line in text.splitlines() if "=" in line]
+    found: dict[str, str] = dict(lines)
     return Settings(
         host=found.get("host", DEFAULT_HOST),
         path=found.get("path", ""),
         interop=found.get("interop", ""),
+        providers=tuple(Path(value) for name, value in lines if name == "provider"),
     )
 
 

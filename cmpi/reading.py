@@ -37,6 +37,11 @@ class BlockReader:
         self._at = 0
         self._interop = interop.lower()
 
+    @property
+    def block(self) -> bytes:
+        """The whole block, for whoever reads it otherwise."""
+        return self._block
+
     def number(self) -> int:
         """A count or a flag."""
         found: int = _NUMBER(self._block, self._at)[0]
@@ -79,14 +84,17 @@ class BlockReader:
 
     def values(self) -> list[tuple[str, Value]]:
         """Names with their values."""
-        count: int = _SHORT(self._block, self._at)[0]
+        return [(self.text() or "", self._value()) for _ in range(self._short())]
+
+    def _short(self) -> int:
+        found: int = _SHORT(self._block, self._at)[0]
         self._at += 2
-        return [(self.text() or "", self._value()) for _ in range(count)]
+        return found
 
     def _value(self) -> Value:
-        type_: int = _SHORT(self._block, self._at)[0]
-        is_null = self._block[self._at + 2]
-        self._at += 3
+        type_ = self._short()
+        is_null = self._block[self._at]
+        self._at += 1
         if is_null:
             return None
         if not type_ & ARRAY:
@@ -95,10 +103,12 @@ class BlockReader:
         for _ in range(self.number()):
             is_null = self._block[self._at]
             self._at += 1
-            if is_null:
-                raise MisfitError("an element of an array is NULL", place="an array")
-            items.append(self._contents(type_ & ~ARRAY))
+            items.append(self._null() if is_null else self._contents(type_ & ~ARRAY))
         return items
+
+    def _null(self) -> Scalar:
+        """What an element of an array is that is NULL."""
+        raise MisfitError("an element of an array is NULL", place="an array")
 
     def _contents(self, type_: int) -> Scalar:
         if type_ == REFERENCE:

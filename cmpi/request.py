@@ -13,7 +13,20 @@ from virtcim.cmpi.reading import BlockReader, typed_path
 from virtcim.cmpi.writing import BlockWriter, number_block, text_block
 from virtcim.errormap import accepted_language
 
-__all__ = ["Call", "Delivery", "Operation", "Request", "Serve", "Session", "status_item"]
+__all__ = [
+    "REQUEST_TEXTS",
+    "Call",
+    "Delivery",
+    "ForeignHost",
+    "Operation",
+    "Request",
+    "Serve",
+    "Session",
+    "status_item",
+]
+
+#: How many texts a request has (interfaces.c).
+REQUEST_TEXTS = 4
 
 
 class Operation(IntEnum):
@@ -59,6 +72,9 @@ class Call(Protocol):
 
     def delivery(self) -> Delivery | None:
         """A way for other threads, None where the server has none."""
+
+    def is_a(self, namespace: str, class_name: str, ancestor: str) -> bool | None:
+        """Whether a class is another one or its subclass; None where the server cannot tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +134,21 @@ class Session:
     def target(self, request: Request) -> ObjectPath:
         """What the request is about, with keys of their declared types. Raises MisfitError."""
         return typed_path(request.path, self.host.declarations)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignHost:
+    """Providers with an interface of their own, which are handed every request as it is.
+
+    ``serve`` takes the server's side, the request, and whether the server takes embedded instances
+    as objects; it raises what keeps it from an answer. ``may_unload`` says whether the server may
+    unload them now; ``incident`` and ``close`` are those of ``HostedProviders``.
+    """
+
+    serve: Callable[[Call, Request, bool], None]
+    may_unload: Callable[[], bool]
+    incident: Callable[[str, BaseException], str]
+    close: Callable[[], None]
 
 
 #: An operation: it hands its answer over with ``Session.call``, and raises what keeps it from that.

@@ -7,7 +7,7 @@ function for each of its values, and C makes the whole instance of it in one cal
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
@@ -19,7 +19,16 @@ from virtcim.cim.records import KeptText, ObjectPath, Record
 from virtcim.cmpi.cmpi_types import ARRAY, INSTANCE, STRING, TYPES
 from virtcim.providers import INTEROP
 
-__all__ = ["BlockWriter", "number_block", "text_block", "texts_block"]
+__all__ = [
+    "BlockWriter",
+    "Write",
+    "contents_writer",
+    "entries_block",
+    "number_block",
+    "text_block",
+    "texts_block",
+    "value_block",
+]
 
 _NUMBER = Struct("=I").pack
 _SHORT = Struct("=H").pack
@@ -35,8 +44,8 @@ _MOST_TEXTS = 4
 _KEPT_BYTES = 64
 _RECENT = 3
 
-# The contents of a value; the namespace is that of what it is a part of.
-_Write = Callable[[object, str], bytes]
+#: Writes the contents of a value; the namespace is that of what it is a part of.
+Write = Callable[[object, str], bytes]
 
 
 def number_block(number: int) -> bytes:
@@ -59,6 +68,22 @@ def texts_block(texts: list[str]) -> bytes:
     return _NUMBER(len(texts)) + b"".join([_GOOD + text_block(one) for one in texts])
 
 
+def value_block(type_: int, value: object, contents: Callable[[object], bytes]) -> bytes:
+    """A value whose type is not declared anywhere; also an array, and one with NULL in it."""
+    if value is None:
+        return _SHORT(type_) + _NULL
+    if not type_ & ARRAY:
+        return _SHORT(type_) + _GOOD + contents(value)
+    assert isinstance(value, list)
+    items = [_NULL if one is None else _GOOD + contents(one) for one in value]
+    return b"".join([_SHORT(type_), _GOOD, _NUMBER(len(items)), *items])
+
+
+def entries_block(entries: Sequence[tuple[str, bytes]]) -> bytes:
+    """Names with the blocks of their values: keys or properties."""
+    return _SHORT(len(entries)) + b"".join([text_block(name) + value for name, value in entries])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Layout:
     """How the instances of one class are written for one list of properties.
@@ -68,7 +93,7 @@ class _Layout:
     """
 
     declared: Mapping[str, Declared]
-    rows: Mapping[str, tuple[bytes, _Write]]
+    rows: Mapping[str, tuple[bytes, Write]]
     defaulted: tuple[tuple[str, bytes], ...]
 
 
@@ -107,7 +132,7 @@ class BlockWriter:
         self._embeds = embeds
         self._texts = Encoder(declarations, "")
         self._layouts: dict[tuple[str, frozenset[str] | None], _Layout] = {}
-        self._keys: dict[str, Mapping[str, tuple[bytes, _Write]]] = {}
+        self._keys: dict[str, Mapping[str, tuple[bytes, Write]]] = {}
         # An association has each of its ends twice, and the next one mostly has one of them, too.
         self._recent: tuple[tuple[ObjectPath, str, bytes], ...] = ()
 
@@ -205,7 +230,7 @@ class BlockWriter:
             )
         return found
 
-    def _key_rows(self, class_name: str) -> Mapping[str, tuple[bytes, _Write]]:
+    def _key_rows(self, class_name: str) -> Mapping[str, tuple[bytes, Write]]:
         known = self._declarations.canonical(class_name) is not None
         keys = self._declarations.keys(class_name).values() if known else ()
         found = {one.name: (text_block(one.name), self._writer(one)) for one in keys}
@@ -214,7 +239,7 @@ class BlockWriter:
         self._keys[class_name] = found
         return found
 
-    def _odd_key(self, name: str, value: object) -> tuple[bytes, _Write]:
+    def _odd_key(self, name: str, value: object) -> tuple[bytes, Write]:
         """A key of a class that is not ours: it is what its value looks like."""
         type_name = (
             "boolean"
@@ -227,14 +252,14 @@ class BlockWriter:
         )
         return text_block(name), self._writer(Declared(name=name, type_name=type_name))
 
-    def _writer(self, declared: Declared) -> _Write:
+    def _writer(self, declared: Declared) -> Write:
         """What writes a whole value of a declared type."""
         if declared.is_embedded:
             return self._embedded_writer(declared)
         type_ = TYPES[declared.type_name]
         return _value_writer(declared, type_, self._contents_writer(declared.type_name))
 
-    def _embedded_writer(self, declared: Declared) -> _Write:
+    def _embedded_writer(self, declared: Declared) -> Write:
         """An instance as an object or as its text; a text that a provider gives is one already."""
         as_object = _value_writer(declared, INSTANCE, self._embedded)
         as_text = _value_writer(declared, STRING, self._embedded_text)
@@ -258,20 +283,8 @@ class BlockWriter:
             return text_block(value)
         raise EncodingError(f"{value!r} is no embedded instance")
 
-    def _contents_writer(self, type_name: str) -> _Write:
-        if type_name == "reference":
-            return self._reference
-        if type_name == "string":
-            return _write_string
-        if type_name in INTEGER_RANGES:
-            return _integer_writer(type_name)
-        if type_name.startswith("real"):
-            return _real_writer(type_name)
-        return {
-            "boolean": _write_boolean,
-            "char16": _write_character,
-            "datetime": _write_datetime,
-        }[type_name]
+    def _contents_writer(self, type_name: str) -> Write:
+        return self._reference if type_name == "reference" else contents_writer(type_name)
 
     def _reference(self, value: object, namespace: str) -> bytes:
         recent = self._recent
@@ -285,7 +298,22 @@ class BlockWriter:
         return block
 
 
-def _value_writer(declared: Declared, type_: int, contents: _Write) -> _Write:
+def contents_writer(type_name: str) -> Write:
+    """What writes the contents of a value that is neither a reference nor an instance."""
+    if type_name == "string":
+        return _write_string
+    if type_name in INTEGER_RANGES:
+        return _integer_writer(type_name)
+    if type_name.startswith("real"):
+        return _real_writer(type_name)
+    return {
+        "boolean": _write_boolean,
+        "char16": _write_character,
+        "datetime": _write_datetime,
+    }[type_name]
+
+
+def _value_writer(declared: Declared, type_: int, contents: Write) -> Write:
     if declared.is_array:
         type_ |= ARRAY
     good, null = _SHORT(type_) + _GOOD, _SHORT(type_) + _NULL
@@ -323,7 +351,7 @@ def _write_datetime(value: object, _namespace: str) -> bytes:
     return text_block(DATA_TYPES["datetime"].write(value))
 
 
-def _integer_writer(type_name: str) -> _Write:
+def _integer_writer(type_name: str) -> Write:
     lowest, highest = INTEGER_RANGES[type_name]
     pack = _UNSIGNED if type_name == "uint64" else _SIGNED
     explain = DATA_TYPES[type_name].write
@@ -338,7 +366,7 @@ def _integer_writer(type_name: str) -> _Write:
     return write
 
 
-def _real_writer(type_name: str) -> _Write:
+def _real_writer(type_name: str) -> Write:
     explain = DATA_TYPES[type_name].write
 
     def write(value: object, _namespace: str) -> bytes:

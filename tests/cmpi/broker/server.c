@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "words.h"
 
@@ -401,12 +402,25 @@ static CMPIDateTime *make_datetime(const CMPIBroker *mb, const char *text, CMPIS
     return new_datetime(text);
 }
 
+/* The classes of this server: X_Disk is a CIM_Disk. */
+static CMPIBoolean class_path_is_a(const CMPIBroker *mb, const CMPIObjectPath *of,
+                                   const char *type, CMPIStatus *rc)
+{
+    (void)mb;
+    pool_here();
+    tell_ok(rc);
+    const char *name = text_of(of->ft->getClassName(of, NULL));
+    const char *rest = strchr(name, '_');
+    return strcasecmp(name, type) == 0 ||
+           (rest != NULL && strncasecmp(type, "CIM", 3) == 0 && strcasecmp(rest, type + 3) == 0);
+}
+
 static CMPIBrokerFT bft = {0, 0, NULL, prepare_attach_thread, attach_thread, detach_thread,
                            deliver_indication, surprise, surprise, surprise, surprise, surprise,
                            surprise, surprise, surprise, surprise, surprise, surprise, surprise,
                            surprise, surprise};
 static CMPIBrokerEncFT eft = {0, make_instance, make_path, surprise, make_string, make_array,
-                              surprise, surprise, make_datetime, surprise, surprise, surprise,
+                              surprise, surprise, make_datetime, surprise, class_path_is_a, surprise,
                               surprise, surprise, surprise, surprise, surprise, new_error,
                               surprise, surprise, surprise};
 CMPIBroker broker = {NULL, &bft, &eft, NULL, NULL};
@@ -433,6 +447,7 @@ void broker_leave_out(const char *slot)
     else if (strcmp(slot, "newInstance") == 0) eft.newInstance = NULL;
     else if (strcmp(slot, "newString") == 0) eft.newString = NULL;
     else if (strcmp(slot, "newArray") == 0) eft.newArray = NULL;
+    else if (strcmp(slot, "classPathIsA") == 0) eft.classPathIsA = NULL;
     else if (strcmp(slot, "returnInstance") == 0) result_ft.returnInstance = NULL;
     else if (strcmp(slot, "prepareAttachThread") == 0) bft.prepareAttachThread = NULL;
     else if (strcmp(slot, "deliverIndication") == 0) bft.deliverIndication = NULL;
