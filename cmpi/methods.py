@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from virtcim.cim.declarations import DeclaredMethod
+from virtcim.cim.declarations import DeclaredClasses, DeclaredMethod
 from virtcim.cim.errors import EncodingError
 from virtcim.cim.records import CimError, MethodResult, StatusCode, Value
 from virtcim.cmpi.reading import typed_value
@@ -13,33 +13,45 @@ from virtcim.cmpi.request import Operation, Request, Serve, Session
 from virtcim.cmpi.writing import text_block
 from virtcim.providers import ErrorCode, failure
 
-__all__ = ["METHOD_OPERATIONS"]
+__all__ = ["METHOD_OPERATIONS", "declared_method", "typed_parameters"]
 
 _SHOWN_CHARACTERS = 80
 
 
 def _invoke_method(session: Session, request: Request) -> None:
-    target, name = session.target(request), request.texts[0]
-    declarations = session.host.declarations
+    target, declarations = session.target(request), session.host.declarations
+    method = declared_method(declarations, target.class_name, request.texts[0])
+    namespace = request.path.namespace
+    parameters = typed_parameters(request.rest.values(), method, declarations, namespace)
+    result = session.providers.invoke_method(target, method.name, parameters)
+    session.call.give(_answer(session, namespace, method, result))
+
+
+def declared_method(declarations: DeclaredClasses, class_name: str, name: str) -> DeclaredMethod:
+    """A method of a class. Raises CimError where it has no such method."""
     method = None
-    if declarations.canonical(target.class_name) is not None:
-        method = declarations.method(target.class_name, name)
+    if declarations.canonical(class_name) is not None:
+        method = declarations.method(class_name, name)
     if method is None:
         shown = repr(name[:_SHOWN_CHARACTERS])
-        raise CimError(StatusCode.METHOD_NOT_FOUND, f"{target.class_name} has no method {shown}")
-    parameters = _parameters(session, request, method)
-    result = session.providers.invoke_method(target, method.name, parameters)
-    session.call.give(_answer(session, request.path.namespace, method, result))
+        raise CimError(StatusCode.METHOD_NOT_FOUND, f"{class_name} has no method {shown}")
+    return method
 
 
-def _parameters(session: Session, request: Request, method: DeclaredMethod) -> dict[str, Value]:
+def typed_parameters(
+    values: Iterable[tuple[str, Value]],
+    method: DeclaredMethod,
+    declarations: DeclaredClasses,
+    namespace: str,
+) -> dict[str, Value]:
+    """What a method is given, as it is declared. Raises CimError and MisfitError."""
     given: dict[str, Value] = {}
-    for name, value in request.rest.values():
+    for name, value in values:
         declared = method.parameters.get(name.lower())
         if declared is None:
             shown = repr(name[:_SHOWN_CHARACTERS])
             raise failure(ErrorCode.ERR_INVALID_PARM_NUM, f"{method.name} has no parameter {shown}")
-        typed = typed_value(value, declared, session.host.declarations, request.path.namespace)
+        typed = typed_value(value, declared, declarations, namespace)
         if declared.is_input:
             given[declared.name] = typed
         elif typed is not None:
