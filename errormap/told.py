@@ -156,6 +156,12 @@ _OF_GUEST = later(
     r"|\bconnecting to (?:the )?(?:graphical|serial|text|vnc|spice) console\b"
     r"|\bcreation of qemu vm\b"
     r"|\bvirtual machine's /var/run/"
+    # What only a machine that is being started or runs has.
+    r"|\bswtpm\w{0,12}\b|\bvirtiofsd\b|\bvnet\d{1,5}\b|\bmacvtap\d{0,5}\b"
+    r"|\btap (?:interface|device)\b"
+    r"|\bvif_type\b|\bvirtualinterfacecreateexception\b|\b(?:grub-bhyve|bhyveload)\b"
+    r"|\bpower operations?\b|\bdomain did not show up\b"
+    r"|\badvisory nodeset\b|\bqemu-\d{1,6}-\S{1,80}\.(?:libvirt-qemu|scope)\b"
     r"|\bcomplete install\b|\bhook ?script error for \d"
     # Progress that a tool tells of before what failed.
     r"|(?:^|[\n>:\]] ?|\dz? )(?:starting|deploying|creating|launching|booting|migrating|stopping"
