@@ -50,7 +50,7 @@ def _bridge(stage: Stage, flavour: str) -> Iterator[Server]:
         library = build(into, host="tests.cmpi.hosts:configured", path=str(_ROOT))
         broker = into / "broker"
         files = sorted((_ROOT / "tests" / "cmpi" / "broker").glob("*.c"))
-        options = ["-std=gnu11", "-O2", f"-I{_ROOT / 'cmpi'}", "-o", str(broker)]
+        options = ["-std=gnu11", "-O2", f"-I{_ROOT / 'cmpi' / 'library'}", "-o", str(broker)]
         subprocess.run(["cc", *map(str, files), *options, "-ldl", "-lpthread"], check=True)
         configuration = into / "virtcim.toml"
         url = f"xapi+unix://{stage.toolstack_url.removeprefix('unix:')}"

@@ -27,9 +27,10 @@ __all__ = ["LIBRARY", "BuildError", "build", "main", "sources"]
 #: The name of the library, as servers name it: without "lib" and ".so".
 LIBRARY = "virtcim_cmpi"
 _MODULE = "_virtcim_cmpi"
+_LIBRARY_SOURCES = Path(__file__).with_name("library")
 _FLAGS = ("-std=gnu11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall")
 
-# What of C Python uses; bridge.h has the rest of it.
+# What of C Python uses; library/bridge.h has the rest of it.
 _USED = """
     typedef struct CMPIBroker CMPIBroker;
     typedef struct CMPIContext CMPIContext;
@@ -46,7 +47,7 @@ _USED = """
     void virtcim_forget(CMPIContext *);
     int virtcim_is_a(virtcim_call *, const char *, const char *, const char *);
 """
-# It cannot fail where virtcim.cmpi.embedded could be imported before, which start.c does.
+# It cannot fail where virtcim.cmpi.embedded could be imported before, which library/start.c does.
 _FIRST = f"""
     from {_MODULE} import ffi, lib
     from virtcim.cmpi.embedded import connect
@@ -64,7 +65,7 @@ class BuildError(Exception):
 
 def sources() -> tuple[Path, ...]:
     """The parts of it that are written in C."""
-    return tuple(sorted(Path(__file__).parent.glob("*.c")))
+    return tuple(sorted(_LIBRARY_SOURCES.glob("*.c")))
 
 
 def build(
@@ -132,7 +133,7 @@ def _compile(library: Path, files: Sequence[Path], flags: Sequence[str]) -> None
     command = [
         *shlex.split(os.environ.get("CC", "cc")),
         *_FLAGS,
-        f"-I{Path(__file__).parent}",
+        f"-I{_LIBRARY_SOURCES}",
         f"-I{sysconfig.get_path('include')}",
         *flags,
         *map(str, files),

@@ -1,4 +1,4 @@
-"""Python's end of the library: what C calls, and what is called in C (start.c, bridge.h).
+"""Python's end of the library: what C calls, and what is called in C (library/*.c, bridge.h).
 
 ``prepare`` runs when the server opens the first interface, and what it raises the server is told;
 ``connect`` is called by what cffi has put into the library.

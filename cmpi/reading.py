@@ -1,4 +1,4 @@
-"""Blocks of bytes from C as values: what a CIM server asks (the forms are in bridge.h).
+"""Blocks of bytes from C as values: what a CIM server asks (the forms are in library/bridge.h).
 
 A server says less of a value than its declaration does, as it has it from the client's text; what
 counts is the declaration (``typed``).

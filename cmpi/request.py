@@ -1,4 +1,4 @@
-"""A request of a CIM server: what C has put into its block (interfaces.c), and what answers."""
+"""A request of a CIM server: its block, which C has made (library/interfaces.c), and the answer."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = [
     "status_item",
 ]
 
-#: How many texts a request has (interfaces.c).
+#: How many texts a request has (library/interfaces.c).
 REQUEST_TEXTS = 4
 
 
 class Operation(IntEnum):
-    """What a server asks for; the numbers are those of bridge.h."""
+    """What a server asks for; the numbers are those of library/bridge.h."""
 
     OPEN = 0
     CLEANUP = 1

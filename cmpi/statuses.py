@@ -56,7 +56,7 @@ def failed(error: CimError) -> bytes:
 
 
 def _error_block(record: Record, code: int) -> bytes:
-    """A CIM_Error for C (answers.c)."""
+    """A CIM_Error for C (library/answers.c)."""
     values = record.values
 
     def text(name: str) -> bytes:

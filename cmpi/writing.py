@@ -1,4 +1,4 @@
-"""Records, paths and values as blocks of bytes for C, by their declarations (bridge.h).
+"""Records, paths and values as blocks of bytes for C, by their declarations (library/bridge.h).
 
 How the instances of a class are written is found out once; what is written of one then takes a
 function for each of its values, and C makes the whole instance of it in one call.

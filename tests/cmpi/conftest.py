@@ -36,7 +36,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The server, compiled."""
     made = tmp_path_factory.mktemp("broker") / "broker"
     command = ["cc", "-std=gnu11", "-g", "-Wall", "-Wextra", "-Werror"]
-    command += ["-Wno-missing-field-initializers", f"-I{_ROOT / 'cmpi'}"]
+    command += ["-Wno-missing-field-initializers", f"-I{_ROOT / 'cmpi' / 'library'}"]
     sources = [*map(str, sorted(_BROKER.glob("*.c")))]
     subprocess.run([*command, *sources, "-o", str(made), "-ldl", "-lpthread"], check=True)
     return made

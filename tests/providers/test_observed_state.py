@@ -177,9 +177,11 @@ def test_an_observer_cannot_write_even_by_mistake(pair: Pair) -> None:
 
 
 def test_who_was_refused_keeps_the_state_as_soon_as_it_is_free(
-    pair: Pair, schema: Schema, tmp_path: Path
+    pair: Pair, schema: Schema, tmp_path: Path, endpoint: SimulatedEndpoint
 ) -> None:
+    endpoint.gate.clear()
     job = start(pair.keeper)
+    endpoint.gate.set()
     ended(pair.keeper, job)
     pair.keeper.close()
     assert names_of_jobs(pair.observer) == [job]
