@@ -27,7 +27,7 @@ from virtcim.cli.hypervisors import (
     open_hypervisor,
     read_hypervisors,
 )
-from virtcim.cli.startup import default_state_directory
+from virtcim.cli.startup import LogLevel, default_state_directory
 from virtcim.cmpi.host import HostedProviders
 from virtcim.daemon.incidents import incident
 from virtcim.daemon.log_lines import LogFormat, log_handler
@@ -131,7 +131,8 @@ def _read(configuration: Path) -> _Options:
 
 def _begin_logging(options: _Options) -> None:
     """Log where an administrator looks for what a CIM server's agents say."""
-    form: LogFormat = options.values["log_format"]
+    # Versions of typer differ in what they make of a choice before the command runs.
+    level, form = LogLevel(options.values["log_level"]), LogFormat(options.values["log_format"])
     handler = log_handler(form)
     if _SYSTEM_LOG.is_socket():
         try:
@@ -142,7 +143,7 @@ def _begin_logging(options: _Options) -> None:
             system.ident = "virtcim: "
             system.setFormatter(handler.formatter)
             handler = system
-    logging.basicConfig(level=options.values["log_level"].value.upper(), handlers=[handler])
+    logging.basicConfig(level=level.value.upper(), handlers=[handler])
 
 
 def _open(
