@@ -12,8 +12,7 @@ from typing import Any
 
 import pywbem
 
-from virtcim.cim.declared_values import MisfitError
-from virtcim.cim.records import CimError, Record
+from virtcim.cim.records import Record
 from virtcim.cmpi.host import DEFAULT_HOST, HostedProviders, OpenHost, factory
 from virtcim.cmpi.methods import declared_method, typed_parameters
 from virtcim.cmpi.provider2.base_class import supply
@@ -98,7 +97,9 @@ def _told(what: str, language: str) -> Iterator[None]:
     """Whatever goes wrong as an error of pywbem's, with its status and its text."""
     try:
         yield
-    except (CimError, MisfitError) as error:
+    except pywbem.CIMError:
+        raise
+    except Exception as error:
         told = error_of(what, error, _host.incident).in_language(language)
         raise pywbem.CIMError(told.status_code, told.description) from error
 
