@@ -27,7 +27,7 @@ from virtcim.cli.hypervisors import (
     open_hypervisor,
     read_hypervisors,
 )
-from virtcim.cli.startup import LogLevel, default_state_directory
+from virtcim.cli.startup import SYSTEM_CONFIGURATION, LogLevel, default_state_directory
 from virtcim.cmpi.host import HostedProviders
 from virtcim.daemon.incidents import incident
 from virtcim.daemon.log_lines import LogFormat, log_handler
@@ -36,10 +36,7 @@ from virtcim.hypervisor import Endpoint
 from virtcim.mof import Schema, SchemaError, load_schema
 from virtcim.providers import Providers, StateError, StateHeldError, failure
 
-__all__ = ["CONFIGURATION", "open_configured", "open_host"]
-
-CONFIGURATION = Path("/etc/virtcim/virtcim.toml")
-"""What says which hypervisors there are, and how they are reached."""
+__all__ = ["open_configured", "open_host"]
 
 _log = logging.getLogger(__name__)
 _SYSTEM_LOG = Path("/dev/log")
@@ -56,7 +53,7 @@ _USED = frozenset(
 
 def open_host() -> HostedProviders:
     """The providers as the system's configuration says. Raises CimError."""
-    return open_configured(CONFIGURATION)
+    return open_configured(SYSTEM_CONFIGURATION)
 
 
 def open_configured(configuration: Path) -> HostedProviders:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -36,6 +36,8 @@ __all__ = ["app", "register"]
 _LIBRARIES = Path("/usr/lib64/cmpi")
 _PEGASUS = "OpenPegasus (tog-pegasus)"
 _SFCB = "sfcb (sblim-sfcb)"
+# Each field is a program of that name.
+_Programs = TypeVar("_Programs", pegasus.Tools, sfcb.Tools)
 
 app = typer.Typer(
     help=(
@@ -215,7 +217,7 @@ def register_sfcb(
         receipt = _receipt(place, SFCB_RECEIPT, PEGASUS_RECEIPT)
         model = wanted_model(names, interop)
         everything = tuple(dict.fromkeys((*names, interop, *receipt.made)))
-        found, unasked = _sfcb_tools(tools, output)
+        found, unasked = _programs(sfcb.Tools, _SFCB, tools, output)
         state, unread = _sfcb_state(everything, places, model, output)
         settings = sfcb.SfcbSettings(
             tools=found,
@@ -252,7 +254,7 @@ def _ask_pegasus(
     directory: Path | None, interop: str, namespaces: Sequence[str], output: Output
 ) -> _Asked:
     """Ask for ``namespaces`` and the interop namespace, which is found out if it is empty."""
-    tools, unasked = _pegasus_tools(directory, output)
+    tools, unasked = _programs(pegasus.Tools, _PEGASUS, directory, output)
     if unasked:
         return _Asked(tools=tools, interop=interop or INTEROP, unasked=unasked)
     server = pegasus.PegasusServer(tools, run_command)
@@ -278,31 +280,17 @@ def _sfcb_state(
         return sfcb.assumed_state(model), str(error)
 
 
-def _pegasus_tools(directory: Path | None, output: Output) -> tuple[pegasus.Tools, str]:
+def _programs(
+    tools: type[_Programs], server: str, directory: Path | None, output: Output
+) -> tuple[_Programs, str]:
     """The programs, or their names and why they are not there, where nothing is run anyway."""
     try:
-        return pegasus.Tools(
-            cimcli=find_tool("cimcli", _PEGASUS, directory),
-            cimmof=find_tool("cimmof", _PEGASUS, directory),
-            cimprovider=find_tool("cimprovider", _PEGASUS, directory),
-        ), ""
+        found = {one.name: find_tool(one.name, server, directory) for one in fields(tools)}
     except ToolMissingError as error:
         if not output.mode.only_shown:
             raise
-        return pegasus.Tools(), str(error)
-
-
-def _sfcb_tools(directory: Path | None, output: Output) -> tuple[sfcb.Tools, str]:
-    try:
-        return sfcb.Tools(
-            sfcbstage=find_tool("sfcbstage", _SFCB, directory),
-            sfcbunstage=find_tool("sfcbunstage", _SFCB, directory),
-            sfcbrepos=find_tool("sfcbrepos", _SFCB, directory),
-        ), ""
-    except ToolMissingError as error:
-        if not output.mode.only_shown:
-            raise
-        return sfcb.Tools(), str(error)
+        return tools(), str(error)
+    return tools(**found), ""
 
 
 def _provider_directory(tools: Path | None) -> Path:

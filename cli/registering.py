@@ -16,6 +16,7 @@ import typer
 
 from virtcim.cli.hypervisors import OptionError, hypervisor_names
 from virtcim.cli.standard_output import put_out
+from virtcim.cli.startup import SYSTEM_CONFIGURATION
 from virtcim.mof import SchemaError, load_schema
 from virtcim.providers import ROOT
 from virtcim.registration import (
@@ -43,7 +44,6 @@ from virtcim.registration.pegasus import ServerAnswerError
 
 __all__ = ["Mode", "Output", "served_namespaces", "wanted_model"]
 
-_CONFIG = Path("/etc/virtcim/virtcim.toml")
 _FAILED = 1
 _DIFFERS = 1
 _UNKNOWN = 2
@@ -90,7 +90,7 @@ def served_namespaces(
 
 def _configured(config: Path | None) -> Sequence[str]:
     """``hypervisor`` of the table ``serve``, which virtcim serve --config reads, too."""
-    path = config or _CONFIG
+    path = config or SYSTEM_CONFIGURATION
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))["serve"]["hypervisor"]
     except FileNotFoundError as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from virtcim.daemon.log_lines import LogFormat, log_handler
 
 __all__ = [
+    "SYSTEM_CONFIGURATION",
     "SYSTEM_USERS",
     "LogFormat",
     "LogLevel",
@@ -23,6 +24,9 @@ __all__ = [
     "users_file",
 ]
 
+
+SYSTEM_CONFIGURATION = Path("/etc/virtcim/virtcim.toml")
+"""What tells hosted providers, and their registration, which hypervisors there are."""
 
 SYSTEM_USERS = Path("/etc/virtcim/users")
 """The users file of the whole system, which both daemons read where there is one."""

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from virtcim.cli.hosted import CONFIGURATION, open_configured
+from virtcim.cli import hosted
+from virtcim.cli.hosted import open_configured
 from virtcim.cmpi.host import HostedProviders
 from virtcim.errormap import ErrorCode
 from virtcim.mof import ensure_schema
@@ -45,9 +46,9 @@ def configured(
                 f"[serve]\nhypervisor = 'xapi+unix://{tmp_path}/nobody.sock'\n"
                 f"state = '{tmp_path}/state'\n{text}\n"
             )
-            hosted = open_configured(file)
-            stack.callback(hosted.close)
-            return hosted
+            made = open_configured(file)
+            stack.callback(made.close)
+            return made
 
         yield opened
 
@@ -58,8 +59,12 @@ def refusal(read: Callable[[], object]) -> tuple[ErrorCode, str]:
     return failure_of(caught.value).code, caught.value.description
 
 
-def test_the_system_s_configuration_is_read_unless_a_test_says_otherwise() -> None:
-    assert Path("/etc/virtcim/virtcim.toml") == CONFIGURATION
+def test_the_system_s_configuration_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosted, "SYSTEM_CONFIGURATION", tmp_path / "nosuch.toml")
+    _, told = refusal(hosted.open_host)
+    assert f"{tmp_path}/nosuch.toml" in told
 
 
 @pytest.mark.parametrize("make", [lambda _: None, Path.mkdir])
@@ -130,9 +135,9 @@ def test_a_hypervisor_that_is_away_is_told_and_not_an_empty_list(configured: Ope
 def test_each_hypervisor_has_the_namespace_that_serve_would_give_it(
     configured: Open, tmp_path: Path
 ) -> None:
-    hosted = configured("").providers
-    hosted.enumerate_instances("root/interop", "CIM_Namespace")
-    _, told = refusal(lambda: hosted.enumerate_instances("root/virt/other", SYSTEM))
+    providers = configured("").providers
+    providers.enumerate_instances("root/interop", "CIM_Namespace")
+    _, told = refusal(lambda: providers.enumerate_instances("root/virt/other", SYSTEM))
     assert "there is no namespace root/virt/other" in told
 
 
@@ -140,18 +145,18 @@ def test_a_state_that_another_process_keeps_is_observed_until_it_is_free(
     configured: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def define() -> object:
-        return hosted.invoke_method(SERVICE, "DestroySystem", {"affectedsystem": MACHINE})
+        return providers.invoke_method(SERVICE, "DestroySystem", {"affectedsystem": MACHINE})
 
     with closing(JobStore(f"{tmp_path}/state")):
-        hosted = configured("").providers
+        providers = configured("").providers
         assert f"process {os.getpid()} (" in caplog.text
-        assert list(hosted.enumerate_instances("root/virt", "VirtCIM_ConcreteJob")) == []
-        assert hosted.state.held is not None
+        assert list(providers.enumerate_instances("root/virt", "VirtCIM_ConcreteJob")) == []
+        assert providers.state.held is not None
         refusal(define)
-        assert hosted.state.held is not None
+        assert providers.state.held is not None
     # The other has ended: whatever would change something keeps the state now.
     refusal(define)
-    assert hosted.state.held is None
+    assert providers.state.held is None
     assert "the state is kept here now" in caplog.text
 
 
