@@ -14,7 +14,7 @@ from tests.daemon.exchanged import HEADERS, POST, Transport, answers, exchanged
 from virtcim.daemon.asgi import ASGIApp, Receive, Scope, Send
 from virtcim.daemon.bodies import read_body
 from virtcim.daemon.exchanges import guarded
-from virtcim.daemon.http_connection import HttpConnection
+from virtcim.daemon.http_connection import Doing, HttpConnection
 from virtcim.daemon.known_heads import KnownHeads
 
 _TIMES = 4
@@ -219,6 +219,25 @@ def test_what_comes_while_a_known_request_is_answered_waits_for_its_turn() -> No
             await asyncio.wait(tuple(state.tasks))
         assert app.begun == [b"abcde"] * (_TIMES + 1) + [b"other", b"abcde"]
         assert b"".join(transport.pieces).count(b"HTTP/1.1 200 OK") == _TIMES + 3
+
+    asyncio.run(run())
+
+
+def test_a_connection_is_not_silent_while_a_known_request_is_answered() -> None:
+    async def run() -> None:
+        app = _Waiting()
+        app.let_go.set()
+        connection, _, state = await _known(app)
+        doing, before = connection.doing()
+        assert doing is Doing.SILENT
+        app.let_go.clear()
+        connection.data_received(_ONE)
+        assert connection.doing()[0] is Doing.ANSWER
+        app.let_go.set()
+        await asyncio.wait(tuple(state.tasks))
+        doing, after = connection.doing()
+        assert doing is Doing.SILENT
+        assert after is not before, "the silence counts from this answer on"
 
     asyncio.run(run())
 
