@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -69,26 +70,26 @@ def open_postgresql(url: sa.URL) -> sa.Engine:
         hide_parameters=True,
         connect_args={key: value for key, value in settings.items() if key not in url.query},
     )
-    sa.event.listen(engine, "after_cursor_execute", _end_many)
+    # Many rows are inserted by one statement, as far as it takes them.
+    engine.dialect.use_insertmanyvalues_wo_returning = True
+    sa.event.listen(engine, "do_executemany", _one_after_the_other)
     return engine
 
 
-def _end_many(
-    _connection: object,
+def _one_after_the_other(
     cursor: psycopg.Cursor[object],
-    _statement: str,
-    _parameters: object,
+    statement: str,
+    parameters: Sequence[Mapping[str, object]],
     _context: object,
-    is_many: bool,
-) -> None:
-    """Let PostgreSQL count how long a transaction is idle also after one statement for many rows.
+) -> bool:
+    """Send a statement for each row by itself, not many as the driver's pipeline.
 
-    It comes as a pipeline, and after one PostgreSQL 15 closes no idle transaction: a server that
-    was suspended then kept the others from its rows for ever.
+    Within a pipeline PostgreSQL counts neither how long a transaction is idle nor how long a
+    statement takes: a server that is suspended there keeps the others from its rows for ever.
     """
-    if is_many:
-        with cursor.connection.cursor() as another:
-            another.execute("SELECT 1")
+    for row in parameters:
+        cursor.execute(statement, row)
+    return True
 
 
 def lock_migrations(connection: sa.Connection) -> None:

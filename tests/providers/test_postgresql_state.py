@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 
 import psycopg
 import pytest
 import sqlalchemy as sa
+from psycopg.adapt import Dumper
 
 from tests.postgresql import PrivatePostgresql
+from tests.providers.waiting import DEADLINE_S
 from virtcim.hypervisor.undo import UndoLogError
 from virtcim.providers import StateError
 from virtcim.providers.state import migrations
@@ -178,26 +181,64 @@ def test_no_password_is_told(postgresql: PrivatePostgresql, url: str, tmp_path: 
     assert "cannot be kept in" in str(raised.value)
 
 
+@dataclass(frozen=True)
+class _Suspending:
+    """A value at which whoever sends it falls asleep, until `wake` is set."""
+
+    asleep: threading.Event
+    wake: threading.Event
+
+
+class _SuspendingDumper(Dumper):
+    oid = 25
+
+    def dump(self, obj: _Suspending) -> bytes:
+        obj.asleep.set()
+        assert obj.wake.wait(DEADLINE_S)
+        return b"x"
+
+
 @pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("where", ["after", "within"])
 def test_who_is_suspended_in_a_transaction_keeps_nobody_from_its_rows(
-    postgresql_url: str, rows: int
+    postgresql_url: str, where: str, rows: int
 ) -> None:
+    """Also where it was just sending the last of its rows."""
+    asleep, wake = threading.Event(), threading.Event()
+    insert = sa.text("INSERT INTO peer (id, name, beat) VALUES (:id, :name, 0)")
+    values: list[dict[str, object]] = [{"id": str(one), "name": "x"} for one in range(rows)]
+    last = {"id": "last", "name": _Suspending(asleep, wake)}
+    sent = [values, [last]] if where == "after" else [[*values, last]]
+
+    def change(connection: sa.Connection) -> None:
+        with connection.begin():
+            for each in sent:
+                connection.execute(insert, each)
+
+    def change_asleep(database: StateDatabase) -> None:
+        with database.engine.connect() as connection:
+            connection.exec_driver_sql("SET idle_in_transaction_session_timeout = '1s'")
+            connection.commit()
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            driver.adapters.register_dumper(_Suspending, _SuspendingDumper)
+            # Versions of the driver call it an internal or an operational error.
+            with pytest.raises(sa.exc.DBAPIError, match="idle-in-transaction"):
+                change(connection)
+            connection.invalidate()
+
     with (
         closing(StateDatabase(postgresql_url)) as suspended,
         closing(StateDatabase(postgresql_url)) as other,
+        ThreadPoolExecutor() as pool,
     ):
-        insert = sa.text("INSERT INTO peer (id, name, beat) VALUES (:id, 'x', 0)")
-        values = [{"id": str(number)} for number in range(rows)]
-        with suspended.engine.connect() as connection:
-            connection.exec_driver_sql("SET idle_in_transaction_session_timeout = '1s'")
-            connection.commit()
-            transaction = connection.begin()
-            connection.execute(insert, values)
+        changed = pool.submit(change_asleep, suspended)
+        try:
+            assert asleep.wait(DEADLINE_S)
             # It waits for the other transaction, which nobody ends but PostgreSQL.
             with other.engine.begin() as waiting:
                 waiting.execute(sa.text("SET LOCAL statement_timeout = '20s'"))
                 waiting.execute(insert, values)
-            # Versions of the driver call it an internal or an operational error.
-            with pytest.raises(sa.exc.DBAPIError, match="idle-in-transaction"):
-                transaction.commit()
-            connection.invalidate()
+        finally:
+            wake.set()
+        changed.result()
