@@ -6,7 +6,7 @@ unknown. Their superclasses and the classes that they refer to come with them.
 
 from __future__ import annotations
 
-__all__ = ["OPTIONAL_CLASSES"]
+__all__ = ["OPTIONAL_CLASSES", "PROFILE_CLASSES"]
 
 _SNAPSHOTS = (  # DSP1042, DSP1057
     "CIM_LastAppliedSnapshot",
@@ -15,7 +15,12 @@ _SNAPSHOTS = (  # DSP1042, DSP1057
     "CIM_VirtualSystemSnapshotService",
     "CIM_VirtualSystemSnapshotServiceCapabilities",
 )
-_MIGRATION = ("CIM_VirtualSystemMigrationSettingData",)  # DSP1081; the rest is in optional.mof
+_MIGRATION = ("CIM_VirtualSystemMigrationSettingData",)  # DSP1081
+_OF_OURS = (  # optional.mof, as the DMTF's final schema has none of them; DSP1057, DSP1081
+    "CIM_MostCurrentSnapshotInBranch",
+    "CIM_VirtualSystemMigrationCapabilities",
+    "CIM_VirtualSystemMigrationService",
+)
 _REDIRECTION = (  # DSP1024, DSP1076, DSP1086
     "CIM_KVMRedirectionSAP",
     "CIM_MediaRedirectionCapabilities",
@@ -106,4 +111,16 @@ OPTIONAL_CLASSES = (
     *_SOFTWARE_AND_BOOT,
     *_NETWORKS,
     *_SERVER,
+)
+#: Those of the profiles of virtual systems. What else there is tells of the CIM server itself.
+PROFILE_CLASSES = (
+    *_SNAPSHOTS,
+    *_MIGRATION,
+    *_OF_OURS,
+    *_REDIRECTION,
+    *_ACCESS_POINTS,
+    *_METRICS,
+    *_LOGS,
+    *_SOFTWARE_AND_BOOT,
+    *_NETWORKS,
 )

@@ -25,6 +25,7 @@ from virtcim.providers.boundary import (
     SERVER_CLASSES,
     Providers,
 )
+from virtcim.providers.coded_error import ERROR_CLASS
 from virtcim.providers.engine.association_engine import Association
 from virtcim.providers.engine.instance_class import ClassModel, InstanceClass
 from virtcim.providers.errors import failure, failure_of
@@ -40,6 +41,7 @@ from virtcim.providers.state.several_processes import Colleagues
 __all__ = [
     "ASSOCIATIONS",
     "CREATED_CLASSES",
+    "ERROR_CLASS",
     "HOST_CLASSES",
     "IMPLEMENTATION_CLASSES",
     "INDICATION_ASSOCIATIONS",

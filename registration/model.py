@@ -11,7 +11,7 @@ from pywbem import CIMClass
 
 from virtcim.mof import Schema
 from virtcim.registration.needed_classes import needed_classes
-from virtcim.registration.registry import Registration, all_registrations
+from virtcim.registration.registry import UNSERVED_CLASSES, Registration, all_registrations
 
 __all__ = ["OWN_PREFIX", "Library", "Model", "is_own", "model"]
 
@@ -51,8 +51,16 @@ def model(schema: Schema, namespaces: Sequence[str], interop: str) -> Model:
     ``namespaces`` are those of the hypervisors. Raises UnknownClassError.
     """
     rows = all_registrations(namespaces, interop)
+    # An older schema may lack some.
+    unserved = [name for name in UNSERVED_CLASSES if schema.find(name) is not None]
     classes = {
-        name: needed_classes(schema, (row.class_name for row in rows if name in row.namespaces))
+        name: needed_classes(
+            schema,
+            (
+                *(row.class_name for row in rows if name in row.namespaces),
+                *(unserved if name != interop else ()),
+            ),
+        )
         for name in (*namespaces, interop)
     }
     return Model(schema=schema, registrations=rows, classes=MappingProxyType(classes))

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from virtcim.mof import PROFILE_CLASSES
 from virtcim.providers import (
     ASSOCIATIONS,
+    ERROR_CLASS,
     IMPLEMENTATION_CLASSES,
     INDICATION_CLASSES,
     INTEROP,
@@ -16,7 +18,18 @@ from virtcim.providers import (
     SERVER_CLASSES,
 )
 
-__all__ = ["Kind", "Registration", "all_registrations", "registrations"]
+__all__ = [
+    "UNSERVED_CLASSES",
+    "Kind",
+    "Registration",
+    "all_registrations",
+    "registrations",
+]
+
+#: What a server has to know in the namespaces of the hypervisors though nobody gives instances of
+#: it: the class of the errors that methods give, and what the profiles leave open, so that a
+#: client that looks for it finds that there is none.
+UNSERVED_CLASSES = (ERROR_CLASS, *PROFILE_CLASSES)
 
 Kind = Literal["instance", "association", "indication", "method"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from virtcim.mof import PROFILE_CLASSES, Schema, load_schema
 from virtcim.providers import (
     ASSOCIATIONS,
     CREATED_CLASSES,
@@ -9,7 +10,7 @@ from virtcim.providers import (
     IMPLEMENTATION_CLASSES,
     INDICATION_CLASSES,
 )
-from virtcim.registration import all_registrations, registrations
+from virtcim.registration import all_registrations, model, registrations
 
 NAMESPACES = ("root/virt", "root/virt/lab", "root/interop")
 
@@ -67,3 +68,44 @@ def test_another_server_is_told_of_every_other_class_that_the_embedded_one_serve
         "VirtCIM_NamespaceInManager",
     }
     assert others - embedded == set(INDICATION_CLASSES)
+
+
+# What tells of a CIM server itself: one of somebody else's has its own, in its interop namespace.
+_OF_THE_SERVER = {
+    *("CIM_AbstractIndicationSubscription", "CIM_FilterCollection", "CIM_IndicationFilter"),
+    *("CIM_FilterCollectionSubscription", "CIM_FormattedIndicationSubscription"),
+    *("CIM_IndicationHandler", "CIM_IndicationHandlerCIMXML", "CIM_IndicationSubscription"),
+    *("CIM_IndicationService", "CIM_IndicationServiceCapabilities"),
+    *("CIM_IndicationServiceSettingData", "CIM_ListenerDestination"),
+    *("CIM_ListenerDestinationCIMXML", "CIM_ListenerDestinationWSManagement"),
+    *("CIM_MemberOfCollection", "CIM_OwningCollectionElement"),
+    *("CIM_ObjectManager", "CIM_Namespace", "CIM_NamespaceInManager", "CIM_WBEMService"),
+    *("CIM_CIMXMLCommunicationMechanism", "CIM_CommMechanismForManager"),
+    "CIM_ObjectManagerCommunicationMechanism",
+    *("VirtCIM_IndicationService", "VirtCIM_IndicationServiceCapabilities"),
+    *("VirtCIM_ObjectManager", "VirtCIM_Namespace", "VirtCIM_NamespaceInManager"),
+}
+
+
+def test_another_server_knows_every_class_of_the_embedded_one_but_those_of_a_server() -> None:
+    schema = load_schema()
+    classes = model(schema, ("root/virt",), "root/interop").classes
+    known = {declared.classname for namespace in classes.values() for declared in namespace}
+    assert {each.name for each in schema.outlines.values()} - known == _OF_THE_SERVER
+
+
+def test_what_the_profiles_leave_open_is_known_where_the_systems_are_and_nowhere_else() -> None:
+    namespaces = ("root/virt", "root/virt/lab")
+    classes = model(load_schema(), namespaces, "root/interop").classes
+    for name in namespaces:
+        assert {*PROFILE_CLASSES, "VirtCIM_Error"} <= {one.classname for one in classes[name]}
+    assert not {*PROFILE_CLASSES} & {one.classname for one in classes["root/interop"]}
+
+
+def test_a_schema_without_an_optional_class_is_registered_without_it() -> None:
+    lacking = {"CIM_RecordLog", "CIM_LogManagesRecord", "CIM_UseOfLog"}
+    classes = [one for one in load_schema().classes.values() if one.classname not in lacking]
+    schema = Schema(classes, [])
+    known = {one.classname for one in model(schema, ("root/virt",), "root/x").classes["root/virt"]}
+    assert "CIM_LogEntry" in known
+    assert not lacking & known
