@@ -6,7 +6,6 @@ kind kept, and what a nested fault holds is left to that fault.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from virtcim.errormap.command_lines import START
@@ -19,6 +18,7 @@ from virtcim.errormap.reading.objects import Material, objects_of
 from virtcim.errormap.reading.prefixes import domain_name, without_prefix
 from virtcim.errormap.reading.text import as_integer, searched
 from virtcim.errormap.reading.translated import NOTHING, Translated, recognised
+from virtcim.errormap.reading.xen_lines import of_libxl, telling_lines
 from virtcim.errormap.told import groups_told
 
 __all__ = ["Facts"]
@@ -27,14 +27,6 @@ __all__ = ["Facts"]
 _TUPLE = later(r"\((?P<number>[0-9]{1,4}), (?:'[^']{0,300}'|\"[^\"]{0,300}\")\)")
 # int1 is an errno where the number is VIR_ERR_SYSTEM_ERROR, or where nobody knows the number.
 _WITH_ERRNO = ("38", "")
-# Lines of libxl on the domain that it takes away again.
-_AFTERMATH = later(r"\blibxl\w*: .{0,40}\b(?:libxl__destroy|domain_destroy|devices_destroy)\w*:")
-# Where libxl says that it is in its own program.
-_OF_LIBXL = later(
-    r"^(?:libxl|xc|xl)\w*: (?:error|panic): (?:[\w./-]{1,60}:\d{1,6}: ?)?(?:\w{1,60}: ?)?"
-    r"(?:Domain \d{1,6}: ?)?",
-    re.MULTILINE,
-)
 # The argument that names a program which speaks.
 _BY = "program="
 # Sources whose text is what a program printed, line by line.
@@ -212,14 +204,6 @@ class Facts:
         return given or 0
 
 
-def _without_aftermath(text: str) -> str:
-    """``text`` without the lines on what was tidied up when all had failed, if others are left."""
-    if "destr" not in text:
-        return text
-    kept = [line for line in text.splitlines() if _AFTERMATH.search(line) is None]
-    return "\n".join(kept) if any(map(str.strip, kept)) else text
-
-
 def _messages(fault: Fault) -> tuple[Message, ...]:
     """The messages of ``fault`` without what a nested fault says for itself."""
     if fault.source == "xapi":
@@ -231,9 +215,8 @@ def _messages(fault: Fault) -> tuple[Message, ...]:
         for said in [nested] if nested in text else nested.splitlines():
             text = text.replace(said, " ") if said.strip() else text
     if fault.source == "xend":
-        said = _without_aftermath(text)
-        words = (said[place.end() :].partition("\n")[0] for place in _OF_LIBXL.finditer(said))
-        return (Message(said, ""), *(Message(one.strip(), "") for one in words))
+        said = telling_lines(text)
+        return (Message(said, ""), *(Message(one, "") for one in of_libxl(said)))
     if fault.source not in _PRINTED:
         return (Message(text, ""),)
     found = messages(text)

@@ -6,6 +6,7 @@ Source: libvirt/virterror.h and the messages of src/util/virerror.c.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.errnos import ends_in_errno
@@ -297,9 +298,9 @@ def number_in_message(message: str) -> str:
     printed = _PRINTED.search(message[:20_000])
     if printed is not None:
         return printed[1] or printed[2]
-    match = _IN_MESSAGE.search(message[:20_000])
-    if match is not None:
-        return str(BEGINNINGS[match[1].lower()])
+    beginnings = list(_IN_MESSAGE.finditer(message[:20_000]))
+    if beginnings:
+        return str(BEGINNINGS[_with_words(message, beginnings)[1].lower()])
     if _OF_ARGUMENT.search(message[:20_000]) is not None:
         return _INVALID_ARGUMENT
     bare = _BARE_LINE.search(message[:20_000])
@@ -311,3 +312,9 @@ def number_in_message(message: str) -> str:
         # No other kind of message ends so without a beginning of its own.
         return _SYSTEM_ERROR
     return number
+
+
+def _with_words(message: str, beginnings: Sequence[re.Match[str]]) -> re.Match[str]:
+    """The first of ``beginnings`` behind which its line goes on, if there is one."""
+    said = (one for one in beginnings if message[one.end() :].partition("\n")[0].strip(" '\"."))
+    return next(said, beginnings[0])

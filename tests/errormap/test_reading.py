@@ -17,6 +17,7 @@ from virtcim.errormap.reading.libvirt_numbers import BEGINNINGS
 from virtcim.errormap.reading.lines import messages
 from virtcim.errormap.reading.objects import objects
 from virtcim.errormap.reading.translated import PATH
+from virtcim.errormap.reading.xen_lines import telling_lines
 
 _CASES = Path(__file__).parent / "cases"
 _STAMP = "2031-05-06T07:08:09.101112Z "
@@ -266,3 +267,16 @@ def test_prose_that_is_wrapped_says_nothing_by_itself() -> None:
 def test_a_message_that_ends_in_the_middle_goes_on_in_the_next_line() -> None:
     (found,) = messages('qemu-system-arm: -device nvme,drive=d: Failed to get\n"write" lock')
     assert found.text == 'Failed to get "write" lock'
+
+
+def test_progress_of_xens_tools_is_left_out() -> None:
+    report = (
+        'Using config file "/etc/xen/blue".\nWARNING: an odd setting\n'
+        "Error: it broke\nUsage: xm create <Odd> [options]\n  -q  be quiet"
+    )
+    assert telling_lines(report) == "Error: it broke"
+
+
+def test_progress_alone_stays() -> None:
+    report = 'Using config file "/etc/xen/blue".\nStarted domain blue'
+    assert telling_lines(report) == report
