@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal, Protocol
 from virtcim.errormap import ENGLISH
 
 __all__ = [
+    "AssociationForm",
     "AssociationKind",
     "AssociationRecord",
     "CimError",
@@ -113,16 +114,15 @@ class FormedPath(ObjectPath):
     """The name of an instance by what all of its class have in common, and its own ``parts``.
 
     Most names are only written, for which this is enough: the keys are there when they are first
-    asked for. Whoever writes it may keep in ``encoded_parts`` what stands for these in a text.
+    asked for.
     """
 
-    __slots__ = ("encoded_parts", "form", "parts")
+    __slots__ = ("form", "parts")
 
-    def __init__(self, form: NameForm, parts: Sequence[str]) -> None:
+    def __init__(self, form: NameForm, parts: tuple[str, ...]) -> None:
         # Not that of ObjectPath: there are thousands of them in an answer.
         self.form = form
         self.parts = parts
-        self.encoded_parts: Sequence[str] | None = None
 
     def __getattr__(self, name: str) -> Any:
         """Compute what is not there: Python asks for nothing else."""
@@ -206,54 +206,83 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AssociationKind:
-    """A class of associations in one namespace; ``roles`` are the names of its two references.
-
-    Compares by identity, so that what is known of it is found quickly.
-    """
+    """A class of associations in one namespace; ``roles`` are the names of its two references."""
 
     class_name: str
     roles: tuple[str, str]
     namespace: str
+    _forms: dict[tuple[NameForm, NameForm], AssociationForm] = field(
+        init=False, default_factory=dict, repr=False
+    )
+
+    def form(self, first: NameForm, second: NameForm) -> AssociationForm:
+        """What those have in common whose ends have such names; the same object every time."""
+        form = self._forms.get((first, second))
+        if form is None:
+            form = self._forms.setdefault((first, second), AssociationForm(self, (first, second)))
+        return form
+
+
+class AssociationForm:
+    """What many associations of one kind have in common: the forms of the names of their ends."""
+
+    __slots__ = ("kind", "names")
+
+    def __init__(self, kind: AssociationKind, names: tuple[NameForm, NameForm]) -> None:
+        self.kind = kind
+        self.names = names
 
 
 class AssociationRecord(Record):
     """An association between two instances, made for one answer: its references are its keys.
 
-    ``ends`` are the values of the two references, ``further`` the other properties without those
-    that are NULL. Name and values are put together for whoever wants them.
+    ``first`` and ``second`` are the parts of the names of its ends, ``further`` the other
+    properties without those that are NULL. Its name and its values, in which the names of the ends
+    are, are put together for whoever wants them.
     """
 
-    __slots__ = ("ends", "further", "kind")
+    __slots__ = ("first", "form", "further", "second")
 
     keeping: ClassVar[Keeping] = "nothing"
 
     def __init__(
         self,
-        kind: AssociationKind,
-        ends: tuple[ObjectPath, ObjectPath],
+        form: AssociationForm,
+        first: tuple[str, ...],
+        second: tuple[str, ...],
         further: Mapping[str, Value],
     ) -> None:
         # Not that of Record: there are thousands of them in an answer, which is all they are for.
-        self.kind = kind
-        self.ends = ends
+        self.form = form
+        self.first = first
+        self.second = second
         self.further = further
 
     def __getattr__(self, name: str) -> Any:
         """Compute what is not there: Python asks for nothing else."""
         found: object
+        kind = self.form.kind
         if name == "values":
-            found = {**dict(zip(self.kind.roles, self.ends, strict=True)), **self.further}
+            found = {**self._references(), **self.further}
         elif name == "path":
-            keys = dict(zip(self.kind.roles, self.ends, strict=True))
-            found = ObjectPath(self.class_name, keys, namespace=self.kind.namespace)
+            found = ObjectPath(kind.class_name, self._references(), namespace=kind.namespace)
         elif name == "class_name":
-            found = self.kind.class_name
+            found = kind.class_name
         elif name in ("encoded", "differences"):
             found = None
         else:
             raise AttributeError(name)
         setattr(self, name, found)
         return found
+
+    @property
+    def ends(self) -> tuple[object, ...]:
+        """What tells it from all others of its namespace, without its name."""
+        return self.form, self.first, self.second
+
+    def _references(self) -> dict[str, ObjectPath]:
+        (one, other), (first, second) = self.form.kind.roles, self.form.names
+        return {one: FormedPath(first, self.first), other: FormedPath(second, self.second)}
 
 
 class RecordList(list[Record]):

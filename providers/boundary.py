@@ -312,9 +312,8 @@ class Providers:
         with translated(path):
             namespace = self._of(path)
             links = namespace.links(path, filters, self._language)
-            records = (namespace.reference(link) for link in links)
             # An association of an instance with itself is found from both of its ends.
-            return list({record.path: record for record in records}.values())
+            return [*{one.ends: one for one in map(namespace.reference, links)}.values()]
 
     def reference_names(
         self, path: ObjectPath, *, result_class: str = "", role: str = ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from virtcim.cim.path_text import path_text
 from virtcim.cim.records import (
+    AssociationRecord,
     CimError,
     MethodResult,
     ObjectPath,
@@ -211,7 +212,7 @@ class Namespace:
         """The name of the instance at the other end."""
         return self._cache.path(link.target)
 
-    def reference(self, link: Link) -> Record:
+    def reference(self, link: Link) -> AssociationRecord:
         """The association itself."""
         return self._associations.record(link)
 

@@ -12,16 +12,15 @@ from virtcim.cim.cimxml.differences import (
     Values,
     picking,
 )
-from virtcim.cim.cimxml.escape import escape
+from virtcim.cim.cimxml.escape import escape, escaped
 from virtcim.cim.cimxml.layouts import Layout, Layouts, Selection, Writers
-from virtcim.cim.cimxml.outlines import PLACE, Outline, outline, put_together
+from virtcim.cim.cimxml.outlines import PLACE, Outline, outline
 from virtcim.cim.cimxml.paths import (
     class_path,
     instance_path,
     name_form,
     namespace_path,
     reference_outline,
-    reference_parts,
 )
 from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.errors import EncodingError, OutOfRange
@@ -40,21 +39,20 @@ _MAX_TEXTS_PER_LIST = 8
 _MAX_LIST_BYTES = 4 * 1024 * 1024
 _LIST_PIECE_BYTES = 1024 * 1024
 _MAX_TEXTS_PER_RECORD = 8
-# As large as the pieces of a message.
-_PIECE_BYTES = 96 * 1024
+# Of 2 to 3.4 kB each: as large as the pieces of a message.
+_PIECE_ASSOCIATIONS = 32
 
 
-class _AssociationForm(NamedTuple):
-    """How associations are written whose ends have names of the same forms.
+class _WrittenForm(NamedTuple):
+    """How associations of one form are written that have values for the same properties.
 
     Into ``outline`` goes what ``pick`` gives of the parts of the first end, of the second, and of
-    what ``writers`` write; such a text has more than ``size`` characters.
+    what ``writers`` write.
     """
 
     outline: Outline
     pick: Callable[[Values], Values]
     writers: Writers
-    size: int
 
 
 class _KeptLists:
@@ -94,8 +92,8 @@ class InstanceWriter:
     """
 
     __slots__ = (
-        "_associations",
         "_form",
+        "_forms",
         "_host",
         "_last",
         "_layout",
@@ -119,9 +117,8 @@ class InstanceWriter:
         self._left_out = left_out
         # By the name of an instance and its text, both with their places.
         self._likenesses: dict[tuple[str, str], Likeness] = {}
-        # By the kind of an association, the forms of the names of its ends, and what other
-        # properties have values.
-        self._associations: dict[tuple[object, ...], _AssociationForm] = {}
+        # By the form of an association, and what other properties have values.
+        self._forms: dict[object, _WrittenForm] = {}
         # Of the record before, which mostly is of the same class.
         self._last: Layout | None = None
 
@@ -152,25 +149,25 @@ class InstanceWriter:
 
         There are more of these than of anything else, and each piece costs something to hand on.
         """
-        texts: list[str] = []
-        size = 0
+        several: list[AssociationRecord] = []
         for record in records:
-            found = self._association_parts(record) if type(record) is AssociationRecord else None
-            if found is not None:
-                form, values = found
-                end = len(texts)
-                texts += form.outline
-                texts[end + 1 :: 2] = form.pick(values)
-                size += form.size
-                if size < _PIECE_BYTES:
+            if type(record) is AssociationRecord:
+                several.append(record)
+                if len(several) < _PIECE_ASSOCIATIONS:
                     continue
-            if texts:
-                yield "".join(texts).encode()
-                texts, size = [], 0
-            if found is None:
+            if several:
+                yield self._in_one_piece(several)
+                several = []
+            if type(record) is not AssociationRecord:
                 yield self.in_list(record)
-        if texts:
-            yield "".join(texts).encode()
+        if several:
+            yield self._in_one_piece(several)
+
+    def _in_one_piece(self, records: Sequence[AssociationRecord]) -> bytes:
+        try:
+            return self._associations(records)
+        except EncodingError:
+            return b"".join(map(self.in_list, records))
 
     def _kept(self, record: Record) -> bytes | None:
         if record.keeping == "text":
@@ -246,49 +243,50 @@ class InstanceWriter:
         return text if self._form == "INSTANCE" else f"<{self._form}>{text}</{self._form}>"
 
     def _association(self, record: AssociationRecord) -> bytes:
-        """The element of an association, of which there are more than of anything else.
-
-        Those of one class differ in their ends, and each end stands in it twice.
-        """
-        found = self._association_parts(record)
-        if found is None:
+        try:
+            return self._associations((record,))
+        except EncodingError:
             return self._written(record)  # which says what is wrong with which property
-        form, values = found
-        return put_together(form.outline, form.pick(values)).encode()
 
-    def _association_parts(
-        self, record: AssociationRecord
-    ) -> tuple[_AssociationForm, Values] | None:
-        """How an association is written, and the values; None where one of them is odd."""
-        first, second = record.ends
-        first_form, first_parts = reference_parts(first)
-        second_form, second_parts = reference_parts(second)
-        further = record.further
-        like = (record.kind, first_form, second_form, *further)
-        form = self._associations.get(like)
-        if form is None:
-            if len(self._associations) >= _MAX_LIKENESSES:
-                self._associations = {}
-            form = self._associations[like] = self._association_form(record)
-        values: Values = (*first_parts, *second_parts)
-        if form.writers:
-            try:
+    def _associations(self, records: Sequence[AssociationRecord]) -> bytes:
+        """The elements of associations, of which there are more than of anything else.
+
+        Those of one form differ in the parts of the names of their ends, and each of these stands
+        in the text twice.
+        """
+        texts: list[str] = []
+        names = escaped([one.first + one.second for one in records])
+        for record, parts in zip(records, names, strict=True):
+            form, values = self._written_form(record), parts
+            if form.writers:
+                further = record.further
                 values += tuple([write(further[name]) for name, write in form.writers])
-            except EncodingError:
-                return None
-        return form, values
+            end = len(texts)
+            texts += form.outline
+            texts[end + 1 :: 2] = form.pick(values)
+        return "".join(texts).encode()
 
-    def _association_form(self, record: AssociationRecord) -> _AssociationForm:
+    def _written_form(self, record: AssociationRecord) -> _WrittenForm:
+        further = record.further
+        like = (record.form, *further) if further else record.form
+        form = self._forms.get(like)
+        if form is None:
+            if len(self._forms) >= _MAX_LIKENESSES:
+                self._forms = {}
+            form = self._forms[like] = self._form_of(record)
+        return form
+
+    def _form_of(self, record: AssociationRecord) -> _WrittenForm:
         """How associations are written that are like one: the names of its ends are put into it."""
         text, writers = self._layout_of(record).template(record.values)
         named = "" if self._form == "INSTANCE" else self._name(record)[0]
-        roles = record.kind.roles
+        roles = record.form.kind.roles
         # The text of each value with its gaps, and which of all texts go there.
         shown: dict[str, tuple[str, list[int]]] = {}
         count = 0
-        for role, end in zip(roles, record.ends, strict=True):
-            form, parts = reference_parts(end)
-            common, places = (["", "", ""], [0]) if form is None else reference_outline(form)
+        ends = zip(record.form.names, (record.first, record.second), strict=True)
+        for role, (name, parts) in zip(roles, ends, strict=True):
+            common, places = reference_outline(name)
             shown[role] = PLACE.join(common[::2]), [count + place for place in places]
             count += len(parts)
         further = tuple([(name, write) for name, write in writers if name not in shown])
@@ -296,7 +294,7 @@ class InstanceWriter:
         names = [*(roles if named else ()), *(name for name, _ in writers)]
         whole = self._framed(f"{named}{text}") % tuple([shown[name][0] for name in names])
         pick = picking([place for name in names for place in shown[name][1]])
-        return _AssociationForm(outline(whole), pick, further, len(whole))
+        return _WrittenForm(outline(whole), pick, further)
 
     def _layout_of(self, record: Record) -> Layout:
         layout = self._last

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from virtcim.cim.cimxml.escape import escape, is_plain
+from virtcim.cim.cimxml.escape import escape, escaped, is_plain
 from virtcim.cim.cimxml.outlines import PLACE, Outline, outline, put_together
 from virtcim.cim.records import FormedPath, KeyValue, NameForm, ObjectPath
 
@@ -21,7 +21,6 @@ __all__ = [
     "namespace_path",
     "reference",
     "reference_outline",
-    "reference_parts",
 ]
 
 _STRING = '<KEYVALUE VALUETYPE="string">%s</KEYVALUE>'
@@ -99,25 +98,12 @@ def reference(path: ObjectPath) -> str:
     """
     text = path.encoded_reference
     if not text:
-        if type(path) is FormedPath and (parts := _plain_parts(path)):
+        if type(path) is FormedPath:
             common, places = reference_outline(path.form)
+            parts = escaped((path.parts,))[0]
             text = put_together(common, [parts[place] for place in places])
         path.encoded_reference = text = text or _reference(path)
     return text
-
-
-def reference_parts(path: ObjectPath) -> tuple[NameForm | None, Sequence[str]]:
-    """A reference as what it has in common with others, and the texts that go into that.
-
-    Where nothing is known to be in common the one text is the whole.
-    """
-    if type(path) is FormedPath:
-        parts = path.encoded_parts
-        if parts is None:
-            parts = path.encoded_parts = _plain_parts(path)
-        if parts:
-            return path.form, parts
-    return None, (path.encoded_reference or reference(path),)
 
 
 def reference_outline(form: NameForm) -> tuple[Outline, Sequence[int]]:
@@ -131,16 +117,6 @@ def reference_outline(form: NameForm) -> tuple[Outline, Sequence[int]]:
         places = [one for pieces in form.keys.values() for one in pieces if isinstance(one, int)]
         form.encoded = outline(_local_path(name, form.namespace)), places
     return form.encoded
-
-
-def _plain_parts(path: FormedPath) -> Sequence[str]:
-    """What tells the instance from others, nothing where there is markup in it."""
-    parts = path.parts
-    text = parts[0] if len(parts) == 1 else "".join(parts)
-    # As is_plain, which this is asked too often for.
-    if text.isprintable() and not ("&" in text or "<" in text or ">" in text or '"' in text):
-        return parts
-    return ()
 
 
 def _reference(path: ObjectPath) -> str:

@@ -6,7 +6,7 @@ says which function serves the instances of which classes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from operator import or_
 
@@ -214,12 +214,13 @@ POOLS_OF_PARTS = (
 # Disk images, and the disks and drives that they are in.
 
 
-def image_in_disk(view: View, node: Node[SystemPart[VirtualDisk]]) -> Iterator[Node[OfImage]]:
+def image_in_disk(view: View, node: Node[SystemPart[VirtualDisk]]) -> Sequence[Node[OfImage]]:
     """The image behind a disk, or in a drive."""
     held, host = node.sources.part.image, view.first_host
     image = held and view.inventory.disk_images.get(held.uuid)
-    if image is not None and host is not None:
-        yield DISK_IMAGE.node(OfImage(image, host.uuid))
+    if image is None or host is None:
+        return ()
+    return (DISK_IMAGE.node(OfImage(image, host.uuid)),)
 
 
 def disks_with_image(view: View, node: Node[OfImage]) -> Iterator[Node[SystemPart[VirtualDisk]]]:

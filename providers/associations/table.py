@@ -145,6 +145,8 @@ ASSOCIATIONS = (
             End(role="Antecedent", reach=reach_from(DISK_IMAGE, ends.disks_with_image)),
             End(role="Dependent", reach=reach_from(LOGICAL_DISK, ends.image_in_disk)),
         ),
+        # Disks come in the order in which systems are: what belongs to one lies together in memory.
+        listed_from=1,
     ),
     Association(
         name="VirtCIM_MediaPresent",

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
-from virtcim.cim.records import AssociationKind, AssociationRecord, Record, Value
+from virtcim.cim.records import AssociationForm, AssociationKind, AssociationRecord, Record, Value
 from virtcim.providers.engine.instance_class import AnyClass, AnyNode, ClassModel
 from virtcim.providers.engine.reach import Reach
 from virtcim.providers.engine.view import View
@@ -45,14 +46,15 @@ class End:
 class Association:
     """One association class; the second end is the one of which there may be many.
 
-    ``values`` gives the properties besides the two references, ``pairs`` what is associated where
-    both ends may be in other namespaces; else it is reached from the first ends that are there.
+    ``values`` gives the properties besides the two references. All instances are the ``pairs``
+    where both ends may be in other namespaces, else what is reached from ``listed_from`` (0 or 1).
     """
 
     name: str
     ends: tuple[End, End]
     values: Callable[[AnyNode, AnyNode], Mapping[str, Value]] = _no_values
     pairs: Callable[[View], Iterable[tuple[AnyNode, AnyNode]]] | None = None
+    listed_from: Literal[0, 1] = 0
     roles: tuple[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,7 +129,7 @@ class AssociationEngine:
                     if self._any_fits((target.instance_class,), filters.result_class):
                         yield Link(association, near, source, target)
 
-    def record(self, link: Link) -> Record:
+    def record(self, link: Link) -> AssociationRecord:
         """The association instance of a link."""
         if link.near == 0:
             return self._make(link.association, link.source, link.target)
@@ -140,17 +142,27 @@ class AssociationEngine:
             for first, second in association.pairs(view):
                 yield self._make(association, first, second)
             return
-        near, kind, here = association.ends[0], self._kinds[name], self._namespace
-        has_values = association.values is not _no_values
-        for instance_class in near.classes:
-            reached = near.reach.from_class(instance_class)
+        kind, here = self._kinds[name], self._namespace
+        near, far = association.listed_from, 1 - association.listed_from
+        end, has_values = association.ends[near], association.values is not _no_values
+        further = _NO_VALUES
+        for instance_class in end.classes:
+            reached = end.reach.from_class(instance_class)
+            # All of one class have the same one, and mostly what is reached from them, too.
+            form: AssociationForm | None = None
             for found in instance_class.all(view):
-                source = found.at(near.namespace) if near.namespace else found
-                path = source.path(here)
-                # As _make, which this is too often for.
+                source = found.at(end.namespace) if end.namespace else found
+                own, parts = source.name(here)
+                # As _make, which there is too much of for.
                 for target in reached(view, source):
-                    further = _further(association, source, target) if has_values else _NO_VALUES
-                    yield AssociationRecord(kind, (path, target.path(here)), further)
+                    other, others = target.name(here)
+                    if form is None or form.names[far] is not other:
+                        form = kind.form(other, own) if near else kind.form(own, other)
+                    if has_values:
+                        pair = (target, source) if near else (source, target)
+                        further = _further(association, *pair)
+                    names = (others, parts) if near else (parts, others)
+                    yield AssociationRecord(form, *names, further)
 
     def find(self, view: View, name: str, nodes: tuple[AnyNode, AnyNode]) -> Record | None:
         """The association instance between two instances, None where they are not associated."""
@@ -170,11 +182,11 @@ class AssociationEngine:
         """The roles of the two ends of one association class."""
         return self._by_name[name].roles
 
-    def _make(self, association: Association, first: AnyNode, second: AnyNode) -> Record:
+    def _make(self, association: Association, first: AnyNode, second: AnyNode) -> AssociationRecord:
         """The association of two instances."""
-        ends = first.path(self._namespace), second.path(self._namespace)
-        values = _further(association, first, second)
-        return AssociationRecord(self._kinds[association.name], ends, values)
+        (one, parts), (other, others) = first.name(self._namespace), second.name(self._namespace)
+        form = self._kinds[association.name].form(one, other)
+        return AssociationRecord(form, parts, others, _further(association, first, second))
 
     def _key(self, node: AnyNode) -> tuple[str, AnyClass, str]:
         """What tells instances apart."""

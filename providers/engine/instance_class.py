@@ -8,7 +8,7 @@ Every concept of this room describes its classes with one InstanceClass each, mo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeGuard, TypeVar
@@ -67,7 +67,7 @@ class Naming(NamedTuple, Generic[S]):
     them.
     """
 
-    parts: Callable[[S], Sequence[str]]
+    parts: Callable[[S], tuple[str, ...]]
     pieces: Mapping[str, KeyPieces]
 
 
@@ -90,25 +90,23 @@ class InstanceClass(ServedClass[S]):
     volatile: bool = False
     within_system: bool = False
     naming: Naming[S] | None = None
-    # By namespace, what the names of all instances there have in common.
-    _name_forms: dict[str, NameForm] = field(init=False, default_factory=dict)
+    # What name_form has given, by namespace.
+    names: dict[str, tuple[NameForm, Callable[[S], tuple[str, ...]]]] = field(
+        init=False, default_factory=dict
+    )
 
-    def path(self, sources: S, namespace: str) -> FormedPath:
-        """The name of the instance with these sources in a namespace."""
+    def name_form(self, namespace: str) -> tuple[NameForm, Callable[[S], tuple[str, ...]]]:
+        """What the names of all instances in a namespace have in common, and what gives the parts
+        of the name of the one with some sources."""
         naming = self.naming or self._naming_by_identity()
-        form = self._name_forms.get(namespace)
-        if form is None:
-            form = NameForm(self.name, naming.pieces, namespace=namespace)
-            self._name_forms[namespace] = form
-        return FormedPath(form, naming.parts(sources))
+        form = NameForm(self.name, naming.pieces, namespace=namespace)
+        return self.names.setdefault(namespace, (form, naming.parts))
 
     def _naming_by_identity(self) -> Naming[S]:
         shape, identity = self.shape, self.identity
         keys: dict[str, KeyPieces] = {name: (value,) for name, value in shape.blank.items()}
         keys |= {name: (place,) for place, name in enumerate(shape.varying)}
-        naming: Naming[S] = Naming(lambda of: shape.split(identity(of)), keys)
-        object.__setattr__(self, "naming", naming)
-        return naming
+        return Naming(lambda of: shape.split(identity(of)), keys)
 
     def node(self, sources: S) -> Node[S]:
         """The instance with these sources."""
@@ -159,8 +157,15 @@ class Node(Generic[S_co]):
         """Its name, for whoever looks from the namespace ``here``; the same object every time."""
         namespace, path = self.namespace or here, self._path
         if path is None or path.namespace != namespace:
-            path = self._path = self._class.path(self.sources, namespace)
+            path = self._path = FormedPath(*self.name(here))
         return path
+
+    def name(self, here: str) -> tuple[NameForm, tuple[str, ...]]:
+        """Its name as what all of its class have in common, and its own parts."""
+        namespace = self.namespace or here
+        # Mostly known; a function less, as this is what most is asked for.
+        form, parts = self._class.names.get(namespace) or self._class.name_form(namespace)
+        return form, parts(self.sources)
 
     def values(self) -> Mapping[str, Value]:
         """Its properties without the keys, computed now."""
