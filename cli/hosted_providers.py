@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 
 from virtcim.cim.records import MethodResult, ObjectPath, Record, Value
 from virtcim.errormap import ENGLISH, ErrorCode
@@ -72,6 +73,7 @@ class StateSharingProviders:
     def __init__(self, opening: Opening) -> None:
         self._turn = _Turn(opening)
         self._language = ENGLISH
+        self._readings: dict[str, StateSharingProviders] = {ENGLISH: self}
 
     def close(self) -> None:
         """End the providers."""
@@ -83,9 +85,10 @@ class StateSharingProviders:
 
     def in_language(self, language: str) -> StateSharingProviders:
         """The same providers for a reader of that language."""
-        reading = object.__new__(StateSharingProviders)
-        reading._turn = self._turn
-        reading._language = language
+        reading = self._readings.get(language)
+        if reading is None:
+            reading = self._readings[language] = copy(self)
+            reading._language = language  # noqa: SLF001 - a copy of itself
         return reading
 
     @property

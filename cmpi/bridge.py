@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from virtcim.cim.records import StatusCode
+from virtcim.cmpi.alike import AlikeForms
 from virtcim.cmpi.associations import ASSOCIATION_OPERATIONS
 from virtcim.cmpi.host import HostedProviders
 from virtcim.cmpi.indications import Indications
@@ -40,6 +41,16 @@ AnyHost = HostedProviders | ForeignHost
 _WITHOUT_PROVIDERS = frozenset(
     (Operation.MUST_POLL, Operation.DEACTIVATE_FILTER, Operation.DISABLE_INDICATIONS)
 )
+# What reads, and is told by the part of a block that every request has.
+_READING = frozenset(
+    (
+        *(Operation.ENUMERATE_INSTANCES, Operation.ENUMERATE_INSTANCE_NAMES),
+        *(Operation.GET_INSTANCE, Operation.ASSOCIATORS, Operation.ASSOCIATOR_NAMES),
+        *(Operation.REFERENCES, Operation.REFERENCE_NAMES),
+    )
+)
+# Of such requests that are kept as they were understood: some 4 MB at most.
+_MOST_KNOWN, _LONGEST_KNOWN = 2048, 1024
 _OPERATIONS: Mapping[Operation, Serve] = {
     **INSTANCE_OPERATIONS,
     **ASSOCIATION_OPERATIONS,
@@ -62,7 +73,8 @@ class Bridge:
         self._opened: set[int] = set()
         self._embeds = False
         self._host: AnyHost | None = None
-        self._writer: BlockWriter | None = None
+        self._alike: AlikeForms | None = None
+        self._known: dict[tuple[int, bytes], Request] = {}
         self._indications = Indications()
 
     def serve(self, call: Call, provider: int, operation: int, block: bytes) -> int:
@@ -70,7 +82,8 @@ class Bridge:
         language = ENGLISH
         what = f"operation {operation}"
         try:
-            request = Request.read(operation, block, self._interop)
+            # Clients ask for the same again and again, and all of it is in the block.
+            request = self._known.get((operation, block)) or self._read(operation, block)
             language, what = request.language, request.operation.name.lower()
             return self._run(call, provider, request)
         except BaseException as exc:  # noqa: BLE001 - C knows no exceptions
@@ -95,11 +108,23 @@ class Bridge:
             return self._clean_up(call, provider, terminating=bool(request.flag))
         elif (foreign := self._foreign(operation)) is not None:
             foreign.serve(call, request, self._embeds)
-        elif operation in _OPERATIONS:
-            _OPERATIONS[operation](self._session(call, request), request)
+        elif (serve := _OPERATIONS.get(operation)) is not None:
+            serve(self._session(call, request), request)
         else:
             self._indications.serve(call, provider, request, lambda: self._session(call, request))
         return 0
+
+    def _read(self, operation: int, block: bytes) -> Request:
+        request = Request.read(operation, block, self._interop)
+        if (
+            operation in _READING
+            and len(block) <= _LONGEST_KNOWN
+            and isinstance(self._host, HostedProviders)
+        ):
+            if len(self._known) >= _MOST_KNOWN:
+                self._known = {}
+            self._known[operation, block] = request
+        return request
 
     def _open(self, provider: int, request: Request) -> None:
         with self._lock:
@@ -117,11 +142,11 @@ class Bridge:
         return host if isinstance(host, ForeignHost) else None
 
     def _session(self, call: Call, request: Request) -> Session:
-        host, writer = self._hosted(), self._writer
+        host, alike = self._hosted(), self._alike
         assert isinstance(host, HostedProviders)
-        assert writer is not None
+        assert alike is not None
         providers = host.providers.in_language(request.language)
-        return Session(host=host, providers=providers, writer=writer, call=call)
+        return Session(host=host, providers=providers, writer=alike.writer, alike=alike, call=call)
 
     def _hosted(self) -> AnyHost:
         host = self._host
@@ -131,9 +156,10 @@ class Bridge:
                 if host is None:
                     host = self._open_host()
                     if isinstance(host, HostedProviders):
-                        self._writer = BlockWriter(
+                        writer = BlockWriter(
                             host.declarations, embeds=self._embeds, interop=self._interop
                         )
+                        self._alike = AlikeForms(writer)
                     self._host = host
         return host
 
@@ -150,7 +176,7 @@ class Bridge:
             self._opened.discard(provider)
             if self._opened:
                 return 0
-            host, self._host, self._writer = self._host, None, None
+            host, self._host, self._alike, self._known = self._host, None, None, {}
         if host is not None:
             host.close()
         return 0

@@ -16,9 +16,10 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 
 from virtcim.cim.records import CimError, StatusCode
+from virtcim.cmpi.blocks import text_block
 from virtcim.cmpi.host import HostDeclarations
 from virtcim.cmpi.request import Call, Delivery, Operation, Request, Session
-from virtcim.cmpi.writing import BlockWriter, text_block
+from virtcim.cmpi.writing import BlockWriter
 from virtcim.providers import INDICATION_CLASSES, Indication, StateError
 from virtcim.providers.indications import Remember, identified
 

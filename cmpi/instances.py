@@ -12,7 +12,8 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from virtcim.cim.errors import OutOfRange
-from virtcim.cim.records import CimError, ObjectPath, Record, StatusCode
+from virtcim.cim.records import AssociationRecord, CimError, ObjectPath, Record, StatusCode
+from virtcim.cmpi.alike import AlikeRun
 from virtcim.cmpi.request import Operation, Request, Serve, Session
 
 __all__ = ["INSTANCE_OPERATIONS", "give_paths", "give_records"]
@@ -32,28 +33,76 @@ def _report(what: str) -> None:
 def give_records(session: Session, request: Request, records: Iterable[Record]) -> None:
     """Hand over instances as they come; one with an odd value costs only itself."""
     wanted, namespace = request.wanted, request.path.namespace
-    written, give = session.writer.written, session.call.give
-    piece: list[bytes] = []
-    size = 0
+    written = session.writer.written
+    run = session.run(b"a", request)
+    answer = _Answer(session, run)
     for record in records:
         try:
-            block = written(record, wanted, namespace)
+            if type(record) is AssociationRecord and run.add(record):
+                answer.added()
+            else:
+                answer.give(b"i", written(record, wanted, namespace))
         except OutOfRange as error:
             _report(str(error))
-            continue
-        piece.append(b"i" + block)
-        size += len(block)
-        if size >= _PIECE_BYTES:
-            give(b"".join(piece))
-            piece, size = [], 0
-    piece.append(_DONE)
-    give(b"".join(piece))
+    answer.end()
 
 
 def give_paths(session: Session, request: Request, paths: Iterable[ObjectPath]) -> None:
     """Hand over names of instances."""
     write, namespace = session.writer.path, request.path.namespace
-    session.call.give(b"".join([*(b"p" + write(path, namespace) for path in paths), _DONE]))
+    run = session.run(b"n", request)
+    answer = _Answer(session, run)
+    for path in paths:
+        if run.add_name(path):
+            answer.added()
+        else:
+            answer.give(b"p", write(path, namespace))
+    answer.end()
+
+
+def give_names(session: Session, request: Request, records: Iterable[Record]) -> None:
+    """Hand over the names of these instances."""
+    name, namespace = session.writer.name, request.path.namespace
+    run = session.run(b"b", request)
+    answer = _Answer(session, run)
+    for record in records:
+        if type(record) is AssociationRecord and run.add(record):
+            answer.added()
+        else:
+            answer.give(b"p", name(record, namespace))
+    answer.end()
+
+
+class _Answer:
+    """Pieces of an answer, handed over when there is enough of them."""
+
+    def __init__(self, session: Session, run: AlikeRun) -> None:
+        self._hand_over = session.call.give
+        self._run = run
+        self._piece: list[bytes] = []
+        self._size = 0
+
+    def added(self) -> None:
+        """Something was added to the run."""
+        if self._run.is_full:
+            self._put(self._run.take())
+
+    def give(self, kind: bytes, block: bytes) -> None:
+        """One more item, after what is in the run."""
+        if self._run.lines:
+            self._put(self._run.take())
+        self._put(kind + block)
+
+    def _put(self, block: bytes) -> None:
+        self._piece.append(block)
+        self._size += len(block)
+        if self._size >= _PIECE_BYTES:
+            self._hand_over(b"".join(self._piece))
+            self._piece, self._size = [], 0
+
+    def end(self) -> None:
+        """Hand over what is left, and that there is no more."""
+        self._hand_over(b"".join([*self._piece, self._run.take(), _DONE]))
 
 
 def _enumerate_instances(session: Session, request: Request) -> None:
@@ -65,7 +114,7 @@ def _enumerate_instances(session: Session, request: Request) -> None:
 def _enumerate_instance_names(session: Session, request: Request) -> None:
     path = request.path
     found = session.providers.enumerate_instances(path.namespace, path.class_name)
-    give_paths(session, request, (one.path for one in found if one.path is not None))
+    give_names(session, request, found)
 
 
 def _get_instance(session: Session, request: Request) -> None:

@@ -8,9 +8,9 @@ from types import MappingProxyType
 from virtcim.cim.declarations import DeclaredClasses, DeclaredMethod
 from virtcim.cim.errors import EncodingError
 from virtcim.cim.records import CimError, MethodResult, StatusCode, Value
+from virtcim.cmpi.blocks import text_block
 from virtcim.cmpi.reading import typed_value
 from virtcim.cmpi.request import Operation, Request, Serve, Session
-from virtcim.cmpi.writing import text_block
 from virtcim.providers import ErrorCode, failure
 
 __all__ = ["METHOD_OPERATIONS", "declared_method", "typed_parameters"]

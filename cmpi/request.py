@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
 from virtcim.cim.records import ObjectPath
+from virtcim.cmpi.alike import AlikeForms, AlikeRun, What
+from virtcim.cmpi.blocks import number_block, text_block
 from virtcim.cmpi.host import HostedProviders, HostProviders
 from virtcim.cmpi.reading import BlockReader, typed_path
-from virtcim.cmpi.writing import BlockWriter, number_block, text_block
+from virtcim.cmpi.writing import BlockWriter
 from virtcim.errormap import accepted_language
 
 __all__ = [
@@ -77,9 +79,13 @@ class Call(Protocol):
         """Whether a class is another one or its subclass; None where the server cannot tell."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Request:
-    """``texts`` are those that the operation has, empty for each that is not given."""
+    """``texts`` are those that the operation has, empty for each that is not given.
+
+    ``wanted`` are the properties that are wanted in lower case, None for all. Nothing of it changes
+    but ``target``, which ``Session.target`` keeps with it.
+    """
 
     operation: Operation
     principal: str
@@ -89,6 +95,12 @@ class Request:
     texts: tuple[str, str, str, str]
     flag: int
     rest: BlockReader
+    wanted: frozenset[str] | None = field(init=False)
+    target: ObjectPath | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        listed = self.properties
+        self.wanted = None if listed is None else frozenset(map(str.lower, listed))
 
     @classmethod
     def read(cls, operation: int, block: bytes, interop: str = "") -> Request:
@@ -114,26 +126,27 @@ class Request:
             rest=reader,
         )
 
-    @property
-    def wanted(self) -> frozenset[str] | None:
-        """The properties that are wanted in lower case, None for all."""
-        if self.properties is None:
-            return None
-        return frozenset(one.lower() for one in self.properties)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Session:
     """What an operation works with: the providers for its reader, and how answers are written."""
 
     host: HostedProviders
     providers: HostProviders
     writer: BlockWriter
+    alike: AlikeForms
     call: Call
 
     def target(self, request: Request) -> ObjectPath:
         """What the request is about, with keys of their declared types. Raises MisfitError."""
-        return typed_path(request.path, self.host.declarations)
+        found = request.target
+        if found is None:
+            found = request.target = typed_path(request.path, self.host.declarations)
+        return found
+
+    def run(self, what: What, request: Request) -> AlikeRun:
+        """What gives instances or names that are alike together."""
+        return AlikeRun(what, self.alike, request.wanted, request.path.namespace)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 from virtcim.cim.declared_values import MisfitError
 from virtcim.cim.records import CimError, Record, StatusCode
+from virtcim.cmpi.blocks import number_block, text_block, texts_block
 from virtcim.cmpi.request import status_item
-from virtcim.cmpi.writing import number_block, text_block, texts_block
 from virtcim.providers import ErrorCode, failure
 
 __all__ = ["ServerRefusal", "error_of", "failed", "lonely_incident"]

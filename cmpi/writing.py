@@ -7,81 +7,24 @@ function for each of its values, and C makes the whole instance of it in one cal
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
-from struct import Struct
 
 from virtcim.cim.cimxml.instances import Encoder, Selection
-from virtcim.cim.data_types import DATA_TYPES, INTEGER_RANGES
 from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.errors import EncodingError
-from virtcim.cim.records import KeptText, ObjectPath, Record
-from virtcim.cmpi.cmpi_types import ARRAY, INSTANCE, STRING, TYPES
+from virtcim.cim.records import KeptText, ObjectPath, Record, Value
+from virtcim.cmpi.blocks import Write, contents_writer, short_block, text_block, value_writer
+from virtcim.cmpi.cmpi_types import INSTANCE, STRING, TYPES
 from virtcim.providers import INTEROP
 
-__all__ = [
-    "BlockWriter",
-    "Write",
-    "contents_writer",
-    "entries_block",
-    "number_block",
-    "text_block",
-    "texts_block",
-    "value_block",
-]
+__all__ = ["BlockWriter"]
 
-_NUMBER = Struct("=I").pack
-_SHORT = Struct("=H").pack
-_SIGNED = Struct("=q").pack
-_UNSIGNED = Struct("=Q").pack
-_REAL = Struct("=d").pack
-_ABSENT = b"\xff\xff\xff\xff"
-_TRUE, _FALSE = _SIGNED(1), _SIGNED(0)
-_GOOD, _NULL = b"\0", b"\1"
 _MOST_LAYOUTS = 512
 # Of one record; servers of both kinds are in no process together.
 _MOST_TEXTS = 4
 _KEPT_BYTES = 64
 _RECENT = 3
-
-#: Writes the contents of a value; the namespace is that of what it is a part of.
-Write = Callable[[object, str], bytes]
-
-
-def number_block(number: int) -> bytes:
-    """An unsigned number."""
-    return _NUMBER(number)
-
-
-def text_block(text: str | None) -> bytes:
-    """A text; what C cannot carry in one is replaced."""
-    if text is None:
-        return _ABSENT
-    encoded = text.encode("utf-8", "replace")
-    if b"\0" in encoded:
-        encoded = encoded.replace(b"\0", b"\xef\xbf\xbd")
-    return b"%b%b\0" % (_NUMBER(len(encoded)), encoded)
-
-
-def texts_block(texts: list[str]) -> bytes:
-    """The contents of an array of texts."""
-    return _NUMBER(len(texts)) + b"".join([_GOOD + text_block(one) for one in texts])
-
-
-def value_block(type_: int, value: object, contents: Callable[[object], bytes]) -> bytes:
-    """A value whose type is not declared anywhere; also an array, and one with NULL in it."""
-    if value is None:
-        return _SHORT(type_) + _NULL
-    if not type_ & ARRAY:
-        return _SHORT(type_) + _GOOD + contents(value)
-    assert isinstance(value, list)
-    items = [_NULL if one is None else _GOOD + contents(one) for one in value]
-    return b"".join([_SHORT(type_), _GOOD, _NUMBER(len(items)), *items])
-
-
-def entries_block(entries: Sequence[tuple[str, bytes]]) -> bytes:
-    """Names with the blocks of their values: keys or properties."""
-    return _SHORT(len(entries)) + b"".join([text_block(name) + value for name, value in entries])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +43,14 @@ class _Layout:
 class _KeptBlock:
     """The block of a record (``records.KeptText``)."""
 
-    __slots__ = ("_block", "further", "number", "writer")
+    __slots__ = ("_block", "_path_bytes", "further", "number", "writer")
 
-    def __init__(self, writer: BlockWriter, block: bytes, further: KeptText | None) -> None:
+    def __init__(
+        self, writer: BlockWriter, path: bytes, properties: bytes, further: KeptText | None
+    ) -> None:
         self.writer = writer
-        self._block = block
+        self._block = path + properties
+        self._path_bytes = len(path)
         self.further = further
         self.number = 1 if further is None else further.number + 1
 
@@ -116,6 +62,10 @@ class _KeptBlock:
     def text(self) -> bytes:
         """The whole block."""
         return self._block
+
+    def path(self) -> bytes:
+        """The part with the path."""
+        return self._block[: self._path_bytes]
 
 
 class BlockWriter:
@@ -140,17 +90,31 @@ class BlockWriter:
         """``instance``, which is kept with a record that keeps its text and is wanted whole."""
         if wanted is not None or record.keeping != "differences":
             return self.instance(record, wanted, namespace)
-        before = kept = record.differences
-        while kept is not None:
-            if kept.writer is self:
-                return kept.text()
-            kept = kept.further
-        block = self.instance(record, None, namespace)
+        kept = self._kept(record)
+        if kept is not None:
+            return kept.text()
+        path, place = self._path_of(record, namespace)
+        properties = self.properties(record, record.values, None, place)
+        before = record.differences
         if before is not None and before.number >= _MOST_TEXTS:
             before = None
-        record.differences = _KeptBlock(self, block, before)
+        record.differences = _KeptBlock(self, path, properties, before)
         record.release()
-        return block
+        return path + properties
+
+    def name(self, record: Record, namespace: str) -> bytes:
+        """The path of a record; it is that which is kept, if there is one."""
+        kept = self._kept(record) if record.keeping == "differences" else None
+        return self._path_of(record, namespace)[0] if kept is None else kept.path()
+
+    def _kept(self, record: Record) -> _KeptBlock | None:
+        kept = record.differences
+        while kept is not None:
+            if kept.writer is self:
+                assert isinstance(kept, _KeptBlock)
+                return kept
+            kept = kept.further
+        return None
 
     def instance(
         self, record: Record, wanted: frozenset[str] | None = None, namespace: str = ""
@@ -159,20 +123,37 @@ class BlockWriter:
 
         ``namespace`` is that of an instance without a path.
         """
-        layout = self._layout(record.class_name, wanted)
+        path, place = self._path_of(record, namespace)
+        return path + self.properties(record, record.values, wanted, place)
+
+    def _path_of(self, record: Record, namespace: str) -> tuple[bytes, str]:
+        """The path, and the namespace that references of the instance are in by default."""
         path = record.path
         if path is None:
             path = ObjectPath(record.class_name, namespace=namespace)
-        place = path.namespace or namespace
-        rows, values = layout.rows, record.values
-        parts = [self.path(path, namespace), b""]
+        return self.path(path, namespace), path.namespace or namespace
+
+    def properties(
+        self,
+        record: Record,
+        values: Mapping[str, Value],
+        wanted: frozenset[str] | None,
+        namespace: str,
+    ) -> bytes:
+        """Those of the values of an instance that are wanted, with their number before them.
+
+        References without a namespace are in ``namespace``.
+        """
+        layout = self._layout(record.class_name, wanted)
+        rows = layout.rows
+        parts = [b""]
         name = ""
         try:
             for name, value in values.items():
                 row = rows.get(name)
                 if row is not None:
                     parts.append(row[0])
-                    parts.append(row[1](value, place))
+                    parts.append(row[1](value, namespace))
                 elif name not in layout.declared:
                     raise EncodingError(f"{record.class_name} declares no property {name!r}")
         except EncodingError as error:
@@ -182,7 +163,7 @@ class BlockWriter:
             if name not in values:
                 parts.append(null)
                 parts.append(b"")
-        parts[1] = _SHORT(len(parts) // 2 - 1)
+        parts[0] = short_block(len(parts) // 2)
         return b"".join(parts)
 
     def path(self, path: ObjectPath, namespace: str = "") -> bytes:
@@ -190,13 +171,10 @@ class BlockWriter:
         rows = self._keys.get(path.class_name)
         if rows is None:
             rows = self._key_rows(path.class_name)
-        place = path.namespace or namespace
-        if self._interop and place.lower() == INTEROP:
-            place = self._interop
         parts = [
-            text_block(place),
+            text_block(self.place(path.namespace or namespace)),
             text_block(path.class_name),
-            _SHORT(len(path.keys)),
+            short_block(len(path.keys)),
         ]
         for name, value in path.keys:
             row = rows.get(name)
@@ -205,6 +183,21 @@ class BlockWriter:
             parts.append(row[0])
             parts.append(row[1](value, namespace))
         return b"".join(parts)
+
+    def place(self, namespace: str) -> str:
+        """What the server calls a namespace."""
+        return self._interop if self._interop and namespace.lower() == INTEROP else namespace
+
+    def has_text_keys(self, class_name: str) -> bool:
+        """Whether all keys of a class are declared as strings."""
+        if self._declarations.canonical(class_name) is None:
+            return False
+        keys = self._declarations.keys(class_name).values()
+        return all(one.type_name == "string" and not one.is_embedded for one in keys)
+
+    def shown(self, class_name: str, wanted: frozenset[str] | None) -> Container[str]:
+        """The names of the properties of a class that are written where they are wanted."""
+        return self._layout(class_name, wanted).rows
 
     def value(self, value: object, declared: Declared, namespace: str) -> bytes:
         """The result of a method or one of its parameters."""
@@ -257,12 +250,12 @@ class BlockWriter:
         if declared.is_embedded:
             return self._embedded_writer(declared)
         type_ = TYPES[declared.type_name]
-        return _value_writer(declared, type_, self._contents_writer(declared.type_name))
+        return value_writer(declared, type_, self._contents_writer(declared.type_name))
 
     def _embedded_writer(self, declared: Declared) -> Write:
         """An instance as an object or as its text; a text that a provider gives is one already."""
-        as_object = _value_writer(declared, INSTANCE, self._embedded)
-        as_text = _value_writer(declared, STRING, self._embedded_text)
+        as_object = value_writer(declared, INSTANCE, self._embedded)
+        as_text = value_writer(declared, STRING, self._embedded_text)
 
         def write(value: object, namespace: str) -> bytes:
             items = value if isinstance(value, list | tuple) else [value]
@@ -296,82 +289,3 @@ class BlockWriter:
         block = self.path(value, namespace)
         self._recent = ((value, namespace, block), *recent[: _RECENT - 1])
         return block
-
-
-def contents_writer(type_name: str) -> Write:
-    """What writes the contents of a value that is neither a reference nor an instance."""
-    if type_name == "string":
-        return _write_string
-    if type_name in INTEGER_RANGES:
-        return _integer_writer(type_name)
-    if type_name.startswith("real"):
-        return _real_writer(type_name)
-    return {
-        "boolean": _write_boolean,
-        "char16": _write_character,
-        "datetime": _write_datetime,
-    }[type_name]
-
-
-def _value_writer(declared: Declared, type_: int, contents: Write) -> Write:
-    if declared.is_array:
-        type_ |= ARRAY
-    good, null = _SHORT(type_) + _GOOD, _SHORT(type_) + _NULL
-    if not declared.is_array:
-        return lambda value, namespace: null if value is None else good + contents(value, namespace)
-
-    def write(value: object, namespace: str) -> bytes:
-        if value is None:
-            return null
-        if not isinstance(value, list | tuple):
-            raise EncodingError(f"{value!r} is no array")
-        items = [_GOOD + contents(one, namespace) for one in value]
-        return good + _NUMBER(len(items)) + b"".join(items)
-
-    return write
-
-
-def _write_string(value: object, _namespace: str) -> bytes:
-    if not isinstance(value, str):
-        raise EncodingError(f"{value!r} is no string")
-    return text_block(value)
-
-
-def _write_boolean(value: object, _namespace: str) -> bytes:
-    if not isinstance(value, bool):
-        raise EncodingError(f"{value!r} is no boolean")
-    return _TRUE if value else _FALSE
-
-
-def _write_character(value: object, _namespace: str) -> bytes:
-    return _SIGNED(ord(DATA_TYPES["char16"].write(value)))
-
-
-def _write_datetime(value: object, _namespace: str) -> bytes:
-    return text_block(DATA_TYPES["datetime"].write(value))
-
-
-def _integer_writer(type_name: str) -> Write:
-    lowest, highest = INTEGER_RANGES[type_name]
-    pack = _UNSIGNED if type_name == "uint64" else _SIGNED
-    explain = DATA_TYPES[type_name].write
-
-    def write(value: object, _namespace: str) -> bytes:
-        if type(value) is int and lowest <= value <= highest:
-            return pack(value)
-        explain(value)  # raises where it is none
-        assert isinstance(value, int)
-        return pack(int(value))
-
-    return write
-
-
-def _real_writer(type_name: str) -> Write:
-    explain = DATA_TYPES[type_name].write
-
-    def write(value: object, _namespace: str) -> bytes:
-        explain(value)
-        assert isinstance(value, float | int)
-        return _REAL(float(value))
-
-    return write

@@ -122,6 +122,8 @@ static CMPIStatus give_one(virtcim_call *call, virtcim_cursor *cursor, int kind)
         CMPIObjectPath *path = virtcim_take_path(call, cursor);
         if (path != NULL)
             status = call->result->ft->returnObjectPath(call->result, path);
+    } else if (kind == 'n' || kind == 'a' || kind == 'b') {
+        virtcim_give_alike(call, cursor, kind);
     } else if (kind == 'v') {
         status = give_value(call, cursor);
     } else if (kind == 'o') {
@@ -145,11 +147,9 @@ int virtcim_give(virtcim_call *call, const char *block, size_t length)
     virtcim_cursor cursor = {block, block + length};
     while (cursor.at != NULL && cursor.at < cursor.end) {
         int kind = *cursor.at++;
-        if (kind == 'v' || kind == 'i' || kind == 'p' || kind == 'd') {
-            if (call->result == NULL) {
-                virtcim_refuse(call, CMPI_RC_ERR_FAILED, "an answer: there is no result", NULL);
-                break;
-            }
+        if (strchr("vipdnab", kind) != NULL && call->result == NULL) {
+            virtcim_refuse(call, CMPI_RC_ERR_FAILED, "an answer: there is no result", NULL);
+            break;
         }
         CMPIStatus status = give_one(call, &cursor, kind);
         if (status.rc != CMPI_RC_OK) {

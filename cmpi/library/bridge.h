@@ -66,6 +66,7 @@ typedef struct virtcim_block {
 } virtcim_block;
 
 /* from_cmpi.c: what the server gave becomes part of a block. */
+void virtcim_put(virtcim_block *, const void *bytes, size_t length);
 void virtcim_put_number(virtcim_block *, uint32_t);
 void virtcim_put_text(virtcim_block *, const char *);
 void virtcim_put_texts(virtcim_block *, const char **);
@@ -73,6 +74,8 @@ void virtcim_put_context(virtcim_block *, const CMPIContext *);
 void virtcim_put_path(virtcim_block *, const CMPIObjectPath *);
 void virtcim_put_instance(virtcim_block *, const CMPIInstance *);
 void virtcim_put_arguments(virtcim_block *, const CMPIArgs *);
+/* Whether values of a type are integers, booleans or characters. */
+int virtcim_is_simple(CMPIType);
 
 /* Where reading a block has got to; at is NULL once it was found damaged. */
 typedef struct virtcim_cursor {
@@ -81,13 +84,27 @@ typedef struct virtcim_cursor {
 } virtcim_cursor;
 
 /* to_cmpi.c: parts of a block become objects of the server; NULL and a status where that fails. */
+unsigned virtcim_take_byte(virtcim_cursor *);
+uint16_t virtcim_take_short(virtcim_cursor *);
 uint32_t virtcim_take_number(virtcim_cursor *);
 const char *virtcim_take_text(virtcim_cursor *);
+/* The same; the end is behind its zero. */
+const char *virtcim_take_text_of(virtcim_cursor *, const char **end);
 CMPIArray *virtcim_take_texts(virtcim_call *, virtcim_cursor *);
 CMPIObjectPath *virtcim_take_path(virtcim_call *, virtcim_cursor *);
 CMPIInstance *virtcim_take_instance(virtcim_call *, virtcim_cursor *);
 int virtcim_take_value(virtcim_call *, virtcim_cursor *, CMPIValue *, CMPIType *, int *is_null);
+/* uint16 number of properties, then text name and value of each */
+void virtcim_take_properties(virtcim_call *, virtcim_cursor *, const CMPIInstance *);
+CMPIObjectPath *virtcim_new_path(virtcim_call *, const char *name_space, const char *class_name);
+CMPIInstance *virtcim_new_instance(virtcim_call *, const CMPIObjectPath *);
+/* What came of adding a value; a property may be left out of an instance. */
+void virtcim_added(virtcim_call *, CMPIStatus, const char *name, int may_leave_out);
 void virtcim_refuse(virtcim_call *, CMPIrc, const char *what, const char *which);
+void virtcim_damaged(virtcim_call *);
+
+/* alike.c: what is 'n' for names, 'a' for associations, 'b' for their names alone. */
+void virtcim_give_alike(virtcim_call *, virtcim_cursor *, int what);
 
 /* answers.c */
 CMPIString *virtcim_string(const CMPIBroker *, const char *);

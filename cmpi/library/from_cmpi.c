@@ -9,7 +9,7 @@ enum { MOST_DEPTH = 16 };
 
 static void put_value(virtcim_block *, const CMPIData *, int depth);
 
-static void put(virtcim_block *block, const void *bytes, size_t length)
+void virtcim_put(virtcim_block *block, const void *bytes, size_t length)
 {
     if (block->failed)
         return;
@@ -31,17 +31,17 @@ static void put(virtcim_block *block, const void *bytes, size_t length)
 
 static void put_byte(virtcim_block *block, uint8_t number)
 {
-    put(block, &number, sizeof number);
+    virtcim_put(block, &number, sizeof number);
 }
 
 static void put_short(virtcim_block *block, uint16_t number)
 {
-    put(block, &number, sizeof number);
+    virtcim_put(block, &number, sizeof number);
 }
 
 void virtcim_put_number(virtcim_block *block, uint32_t number)
 {
-    put(block, &number, sizeof number);
+    virtcim_put(block, &number, sizeof number);
 }
 
 void virtcim_put_text(virtcim_block *block, const char *text)
@@ -56,7 +56,7 @@ void virtcim_put_text(virtcim_block *block, const char *text)
         return;
     }
     virtcim_put_number(block, (uint32_t)length);
-    put(block, text, length + 1);
+    virtcim_put(block, text, length + 1);
 }
 
 static void put_string(virtcim_block *block, const CMPIString *string)
@@ -144,7 +144,7 @@ static int64_t integer_of(const CMPIValue *value, CMPIType type)
     }
 }
 
-static int is_simple(CMPIType type)
+int virtcim_is_simple(CMPIType type)
 {
     return type == CMPI_boolean || type == CMPI_char16 ||
            (type >= CMPI_uint8 && type <= CMPI_sint64 && (type & 0x0f) == 0);
@@ -161,12 +161,12 @@ static int is_missing(const CMPIValue *value, CMPIType type)
 
 static void put_contents(virtcim_block *block, const CMPIValue *value, CMPIType type, int depth)
 {
-    if (is_simple(type)) {
+    if (virtcim_is_simple(type)) {
         int64_t number = integer_of(value, type);
-        put(block, &number, sizeof number);
+        virtcim_put(block, &number, sizeof number);
     } else if (type == CMPI_real32 || type == CMPI_real64) {
         double number = type == CMPI_real32 ? value->real32 : value->real64;
-        put(block, &number, sizeof number);
+        virtcim_put(block, &number, sizeof number);
     } else if (type == CMPI_chars) {
         virtcim_put_text(block, value->chars);
     } else if (type == CMPI_dateTime) {
@@ -182,7 +182,7 @@ static void put_contents(virtcim_block *block, const CMPIValue *value, CMPIType 
 
 static int is_known(CMPIType type)
 {
-    return is_simple(type) || type == CMPI_real32 || type == CMPI_real64 || type == CMPI_chars ||
+    return virtcim_is_simple(type) || type == CMPI_real32 || type == CMPI_real64 || type == CMPI_chars ||
            type == CMPI_dateTime || type == CMPI_ref || type == CMPI_instance || is_string(type);
 }
 

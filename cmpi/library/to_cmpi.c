@@ -15,13 +15,13 @@ static const void *take(virtcim_cursor *cursor, size_t length)
     return found;
 }
 
-static unsigned take_byte(virtcim_cursor *cursor)
+unsigned virtcim_take_byte(virtcim_cursor *cursor)
 {
     const uint8_t *found = take(cursor, sizeof *found);
     return found == NULL ? 0 : *found;
 }
 
-static uint16_t take_short(virtcim_cursor *cursor)
+uint16_t virtcim_take_short(virtcim_cursor *cursor)
 {
     uint16_t number = 0;
     const void *found = take(cursor, sizeof number);
@@ -39,7 +39,7 @@ uint32_t virtcim_take_number(virtcim_cursor *cursor)
     return number;
 }
 
-const char *virtcim_take_text(virtcim_cursor *cursor)
+const char *virtcim_take_text_of(virtcim_cursor *cursor, const char **end)
 {
     uint32_t length = virtcim_take_number(cursor);
     if (length == ABSENT || cursor->at == NULL)
@@ -47,7 +47,14 @@ const char *virtcim_take_text(virtcim_cursor *cursor)
     const char *text = take(cursor, (size_t)length + 1);
     if (text != NULL && text[length] != '\0')
         cursor->at = text = NULL;
+    *end = text == NULL ? NULL : text + length + 1;
     return text;
+}
+
+const char *virtcim_take_text(virtcim_cursor *cursor)
+{
+    const char *end;
+    return virtcim_take_text_of(cursor, &end);
 }
 
 void virtcim_refuse(virtcim_call *call, CMPIrc rc, const char *what, const char *which)
@@ -60,7 +67,7 @@ void virtcim_refuse(virtcim_call *call, CMPIrc rc, const char *what, const char 
     }
 }
 
-static void damaged(virtcim_call *call)
+void virtcim_damaged(virtcim_call *call)
 {
     virtcim_refuse(call, CMPI_RC_ERR_FAILED, "nothing, but a block is damaged", NULL);
 }
@@ -89,31 +96,8 @@ static int is_left_out(CMPIrc rc)
            rc == CMPI_RC_ERR_INVALID_DATA_TYPE;
 }
 
-static void add(virtcim_call *call, virtcim_cursor *cursor, adder *to, const void *object,
-                int may_leave_out)
+void virtcim_added(virtcim_call *call, CMPIStatus status, const char *name, int may_leave_out)
 {
-    const char *name = virtcim_take_text(cursor);
-    CMPIValue value;
-    CMPIType type;
-    int is_null;
-    CMPIStatus status;
-    /* A text that goes into a property needs no object: it is the value itself. */
-    virtcim_cursor ahead = *cursor;
-    if (take_short(&ahead) == CMPI_string && take_byte(&ahead) == 0) {
-        const char *text = virtcim_take_text(&ahead);
-        *cursor = ahead;
-        if (name == NULL || text == NULL) {
-            damaged(call);
-            return;
-        }
-        status = to(object, name, (const CMPIValue *)(const void *)text, CMPI_chars);
-    } else {
-        if (virtcim_take_value(call, cursor, &value, &type, &is_null) != 0 || name == NULL) {
-            damaged(call);
-            return;
-        }
-        status = to(object, name, is_null ? NULL : &value, type);
-    }
     if (status.rc == CMPI_RC_OK)
         return;
     if (!may_leave_out || !is_left_out(status.rc)) {
@@ -124,51 +108,99 @@ static void add(virtcim_call *call, virtcim_cursor *cursor, adder *to, const voi
     }
 }
 
-CMPIObjectPath *virtcim_take_path(virtcim_call *call, virtcim_cursor *cursor)
+static void add(virtcim_call *call, virtcim_cursor *cursor, adder *to, const void *object,
+                int may_leave_out)
 {
-    const char *name_space = virtcim_take_text(cursor);
-    const char *class_name = virtcim_take_text(cursor);
-    uint16_t count = take_short(cursor);
-    if (cursor->at == NULL || class_name == NULL) {
-        damaged(call);
-        return NULL;
+    const char *name = virtcim_take_text(cursor);
+    CMPIValue value;
+    CMPIType type;
+    int is_null;
+    CMPIStatus status;
+    /* A text that goes into a property needs no object: it is the value itself. */
+    virtcim_cursor ahead = *cursor;
+    if (virtcim_take_short(&ahead) == CMPI_string && virtcim_take_byte(&ahead) == 0) {
+        const char *text = virtcim_take_text(&ahead);
+        *cursor = ahead;
+        if (name == NULL || text == NULL) {
+            virtcim_damaged(call);
+            return;
+        }
+        status = to(object, name, (const CMPIValue *)(const void *)text, CMPI_chars);
+    } else {
+        if (virtcim_take_value(call, cursor, &value, &type, &is_null) != 0 || name == NULL) {
+            virtcim_damaged(call);
+            return;
+        }
+        status = to(object, name, is_null ? NULL : &value, type);
     }
+    virtcim_added(call, status, name, may_leave_out);
+}
+
+CMPIObjectPath *virtcim_new_path(virtcim_call *call, const char *name_space,
+                                 const char *class_name)
+{
     CMPIStatus status = {CMPI_RC_OK, NULL};
     const CMPIBroker *broker = call->broker;
     CMPIObjectPath *path = broker->eft->newObjectPath(broker, name_space == NULL ? "" : name_space,
                                                       class_name, &status);
-    if (path == NULL || status.rc != CMPI_RC_OK) {
-        virtcim_refuse(call, status.rc, "a path of", class_name);
+    if (path != NULL && status.rc == CMPI_RC_OK)
+        return path;
+    virtcim_refuse(call, status.rc, "a path of", class_name);
+    return NULL;
+}
+
+CMPIObjectPath *virtcim_take_path(virtcim_call *call, virtcim_cursor *cursor)
+{
+    const char *name_space = virtcim_take_text(cursor);
+    const char *class_name = virtcim_take_text(cursor);
+    uint16_t count = virtcim_take_short(cursor);
+    if (cursor->at == NULL || class_name == NULL) {
+        virtcim_damaged(call);
         return NULL;
     }
-    for (uint16_t i = 0; i < count && call->status.rc == CMPI_RC_OK; i++)
+    CMPIObjectPath *path = virtcim_new_path(call, name_space, class_name);
+    for (uint16_t i = 0; path != NULL && i < count && call->status.rc == CMPI_RC_OK; i++)
         add(call, cursor, add_key, path, 0);
     return call->status.rc == CMPI_RC_OK ? path : NULL;
+}
+
+CMPIInstance *virtcim_new_instance(virtcim_call *call, const CMPIObjectPath *path)
+{
+    CMPIStatus status = {CMPI_RC_OK, NULL};
+    CMPIInstance *instance = call->broker->eft->newInstance(call->broker, path, &status);
+    if (instance != NULL && status.rc == CMPI_RC_OK)
+        return instance;
+    virtcim_refuse(call, status.rc, "an instance; its class", "is not known there");
+    return NULL;
+}
+
+void virtcim_take_properties(virtcim_call *call, virtcim_cursor *cursor,
+                             const CMPIInstance *instance)
+{
+    uint16_t count = virtcim_take_short(cursor);
+    if (cursor->at == NULL)
+        virtcim_damaged(call);
+    for (uint16_t i = 0; i < count && call->status.rc == CMPI_RC_OK; i++)
+        add(call, cursor, add_property, instance, 1);
 }
 
 CMPIInstance *virtcim_take_instance(virtcim_call *call, virtcim_cursor *cursor)
 {
     CMPIObjectPath *path = virtcim_take_path(call, cursor);
-    uint16_t count = take_short(cursor);
-    if (path == NULL || cursor->at == NULL) {
-        damaged(call);
+    if (path == NULL) {
+        virtcim_damaged(call);
         return NULL;
     }
-    CMPIStatus status = {CMPI_RC_OK, NULL};
-    CMPIInstance *instance = call->broker->eft->newInstance(call->broker, path, &status);
-    if (instance == NULL || status.rc != CMPI_RC_OK) {
-        virtcim_refuse(call, status.rc, "an instance; its class", "is not known there");
-        return NULL;
-    }
-    for (uint16_t i = 0; i < count && call->status.rc == CMPI_RC_OK; i++)
-        add(call, cursor, add_property, instance, 1);
+    CMPIInstance *instance = virtcim_new_instance(call, path);
+    if (instance != NULL)
+        virtcim_take_properties(call, cursor, instance);
     return call->status.rc == CMPI_RC_OK ? instance : NULL;
 }
 
 static int take_integer(virtcim_cursor *cursor, CMPIValue *value, CMPIType type)
 {
     int64_t number;
-    const void *found = take(cursor, sizeof number);
+    const void *found = virtcim_is_simple(type) ? take(cursor, sizeof number) : NULL;
     if (found == NULL)
         return -1;
     memcpy(&number, found, sizeof number);
@@ -243,7 +275,7 @@ static CMPIArray *take_array(virtcim_call *call, virtcim_cursor *cursor, CMPITyp
         return NULL;
     for (uint32_t i = 0; i < count; i++) {
         CMPIValue value = {0};
-        if (take_byte(cursor))
+        if (virtcim_take_byte(cursor))
             continue;
         if (take_contents(call, cursor, &value, type) != 0)
             return NULL;
@@ -259,8 +291,8 @@ static CMPIArray *take_array(virtcim_call *call, virtcim_cursor *cursor, CMPITyp
 int virtcim_take_value(virtcim_call *call, virtcim_cursor *cursor, CMPIValue *value,
                        CMPIType *type, int *is_null)
 {
-    *type = take_short(cursor);
-    *is_null = (int)take_byte(cursor);
+    *type = virtcim_take_short(cursor);
+    *is_null = (int)virtcim_take_byte(cursor);
     memset(value, 0, sizeof *value);
     if (cursor->at == NULL)
         return -1;

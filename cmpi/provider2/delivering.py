@@ -6,9 +6,9 @@ import threading
 
 import pywbem
 
+from virtcim.cmpi.blocks import text_block
 from virtcim.cmpi.provider2.writing import PywbemWriter
 from virtcim.cmpi.request import Call, Delivery
-from virtcim.cmpi.writing import text_block
 
 __all__ = ["Deliverer"]
 

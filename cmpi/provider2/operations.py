@@ -9,6 +9,7 @@ from typing import Any
 
 import pywbem
 
+from virtcim.cmpi.blocks import text_block
 from virtcim.cmpi.provider2.delivering import Deliverer
 from virtcim.cmpi.provider2.dispatch import Dispatch
 from virtcim.cmpi.provider2.environment import ProviderEnvironment
@@ -17,7 +18,6 @@ from virtcim.cmpi.provider2.models import path_of
 from virtcim.cmpi.provider2.reading import PywbemReader
 from virtcim.cmpi.provider2.writing import PywbemWriter, type_of
 from virtcim.cmpi.request import Call, Operation, Request
-from virtcim.cmpi.writing import text_block
 
 __all__ = ["OPERATIONS", "Serve", "Session"]
 

@@ -11,9 +11,9 @@ from typing import Any
 import pywbem
 
 from virtcim.cim.errors import EncodingError
+from virtcim.cmpi.blocks import contents_writer, entries_block, text_block, value_block
 from virtcim.cmpi.cmpi_types import ARRAY, INSTANCE, TYPES
 from virtcim.cmpi.provider2.models import path_of
-from virtcim.cmpi.writing import contents_writer, entries_block, text_block, value_block
 
 __all__ = ["PywbemWriter", "type_of"]
 
