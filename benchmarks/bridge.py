@@ -36,6 +36,7 @@ from virtcim.cmpi.build import BuildError, build  # noqa: E402
 _NAMESPACE = "root/virt"
 _SYSTEM = "VirtCIM_ComputerSystem"
 _DISK = "VirtCIM_DiskResourceAllocationSettingData"
+_LINK = "VirtCIM_SystemDevice"
 _SHORT, _LONG = 100, 1
 _RATIO = "ratio: processor time, to that of the embedded server for the same answer"
 
@@ -88,6 +89,8 @@ class _Run:
         self._announce = progress.step
         self._repeat = repeat
         self.measurements: list[Measurement] = []
+        # What the embedded server gives of each reading, which the bridge has to give, too.
+        self._found: dict[str, int] = {}
         name = system_uuid(stage.systems // 2)
         self._keys = {"CreationClassName": _SYSTEM, "Name": name}
 
@@ -106,11 +109,12 @@ class _Run:
                 self._bridged(server, flavour)
 
     def _readings(self) -> list[tuple[str, str, int, int]]:
-        """Each with its class, how many instances it gives, and how often it is done at once."""
+        """Each with its class, how many instances it gives at least, and how often it is done."""
         systems = self._stage.systems
         return [
             (f"EnumerateInstances {_SYSTEM}", _SYSTEM, systems, _LONG),
             (f"EnumerateInstances {_DISK}", _DISK, systems * DISKS_PER_SYSTEM, _LONG),
+            (f"EnumerateInstances {_LINK}", _LINK, systems * DISKS_PER_SYSTEM, _LONG),
             (f"GetInstance {_SYSTEM}", _SYSTEM, 1, _SHORT),
         ]
 
@@ -123,10 +127,15 @@ class _Run:
                 else cim_request("EnumerateInstances", _NAMESPACE, ClassName=class_name)
             )
 
-            def ask(request: bytes = request, each: int = each, instances: int = instances) -> None:
+            found = client.send(request).count(b"<INSTANCE ")
+            if found < instances:
+                raise RequestError(f"{name}: {found} instances, fewer than {instances}")
+            self._found[name] = found
+
+            def ask(request: bytes = request, each: int = each, found: int = found) -> None:
                 for _ in range(each):
                     reply = client.send(request)
-                    _expect(reply.count(b"<INSTANCE "), instances, "the embedded server")
+                    _expect(reply.count(b"<INSTANCE "), found, "the embedded server")
 
             self._announce(name)
             self.measurements.append(
@@ -136,8 +145,8 @@ class _Run:
     def _bridged(self, server: Server, flavour: str) -> None:
         provider = server.open()
         keys = {key: ("string", value) for key, value in self._keys.items()}
-        for name, class_name, instances, each in self._readings():
-            is_one = each == _SHORT
+        for name, class_name, _, each in self._readings():
+            is_one, found = each == _SHORT, self._found[name]
             path = words.Path(
                 namespace=_NAMESPACE, class_name=class_name, keys=keys if is_one else {}
             )
@@ -147,12 +156,12 @@ class _Run:
                 path: words.Path = path,
                 operation: str = operation,
                 each: int = each,
-                instances: int = instances,
+                found: int = found,
             ) -> None:
                 answer = server.read(provider, operation, path, how=f"repeat {each}")
                 if answer.status:
                     raise RequestError(f"{operation}: {answer.status} {answer.message}")
-                _expect(answer.counted, instances, f"the bridge in {flavour}")
+                _expect(answer.counted, found, f"the bridge in {flavour}")
 
             self._announce(name)
             self.measurements.append(

@@ -6,6 +6,7 @@ that tell one instance from others of its class. What they have in common goes t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from virtcim.cim.records import AssociationRecord, FormedPath, NameForm, ObjectPath
@@ -41,17 +42,20 @@ class AlikeForms:
         self._endings: dict[tuple[NameForm, str], bytes] = {}
         self._kinds: dict[tuple[object, ...], _KindForm] = {}
 
-    def ending(self, path: FormedPath, namespace: str) -> bytes:
-        """What names of one form have in common, empty where they cannot be written so."""
-        found = self._endings.get((path.form, namespace))
+    def ending(self, form: NameForm, count: int, namespace: str) -> bytes:
+        """What names of one form have in common, with so many parts that differ.
+
+        Empty where they cannot be written so.
+        """
+        found = self._endings.get((form, namespace))
         if found is None:
             if len(self._endings) >= _MOST_KNOWN:
                 self._endings = {}
-            found = self._endings[path.form, namespace] = self._new_ending(path, namespace)
+            found = self._endings[form, namespace] = self._new_ending(form, count, namespace)
         return found
 
-    def _new_ending(self, path: FormedPath, namespace: str) -> bytes:
-        form, count, writer = path.form, len(path.parts), self.writer
+    def _new_ending(self, form: NameForm, count: int, namespace: str) -> bytes:
+        writer = self.writer
         if count > _MOST_PARTS or not writer.has_text_keys(form.class_name):
             return b""
         parts = [
@@ -72,7 +76,7 @@ class AlikeForms:
         self, record: AssociationRecord, wanted: frozenset[str] | None, namespace: str
     ) -> _KindForm:
         """What the associations of one kind have in common. Raises EncodingError."""
-        kind, writer = record.kind, self.writer
+        kind, writer = record.form.kind, self.writer
         found = self._kinds.get((kind, wanted, namespace))
         if found is None:
             shown = writer.shown(kind.class_name, wanted)
@@ -109,7 +113,7 @@ class AlikeRun:
         self._endings: dict[NameForm, str] = {}
         self._ending_blocks: list[bytes] = []
         self._kinds: list[bytes] = []
-        self._marks: dict[tuple[object, ...], str] = {}
+        self._marks: dict[object, str] = {}
 
     @property
     def is_full(self) -> bool:
@@ -118,27 +122,27 @@ class AlikeRun:
 
     def add(self, record: AssociationRecord) -> bool:
         """An association; False where it can have nothing in common with others."""
-        first, second = record.ends
-        if type(first) is not FormedPath or type(second) is not FormedPath:
-            return False
-        further = self._further(record) if record.further else b""
-        like = (record.kind, first.form, second.form, further)
-        mark = self._marks.get(like)
+        form: object = record.form
+        further = b""
+        if record.further:
+            further = self._further(record)
+            form = (form, further)
+        mark = self._marks.get(form)
         if mark is None:
-            mark = self._marks[like] = self._kind(record, (first, second), further)
+            mark = self._marks[form] = self._kind(record, further)
         if not mark:
             return False
         lines = self.lines
         lines.append(mark)
-        lines += first.parts
-        lines += second.parts
+        lines += record.first
+        lines += record.second
         return True
 
     def add_name(self, path: ObjectPath) -> bool:
         """A name; False where it can have nothing in common with others."""
         if type(path) is not FormedPath:
             return False
-        mark = self._ending(path)
+        mark = self._ending(path.form, path.parts)
         if not mark:
             return False
         lines = self.lines
@@ -168,12 +172,12 @@ class AlikeRun:
         self._begin()
         return b"".join(parts)
 
-    def _ending(self, path: FormedPath) -> str:
+    def _ending(self, form: NameForm, parts: Sequence[str]) -> str:
         """The number of a form of names, empty where there can be none."""
-        found = self._endings.get(path.form)
+        found = self._endings.get(form)
         if found is None:
-            block = self._forms.ending(path, self._namespace)
-            found = self._endings[path.form] = f"{len(self._ending_blocks)}" if block else ""
+            block = self._forms.ending(form, len(parts), self._namespace)
+            found = self._endings[form] = f"{len(self._ending_blocks)}" if block else ""
             if block:
                 self._ending_blocks.append(block)
         return found
@@ -182,14 +186,13 @@ class AlikeRun:
         """The properties that are no references; of those that a class gives a value, too."""
         if self._what == b"b":
             return _NO_PROPERTIES
-        place = record.kind.namespace or self._namespace
+        place = record.form.kind.namespace or self._namespace
         return self._forms.writer.properties(record, record.further, self._wanted, place)
 
-    def _kind(
-        self, record: AssociationRecord, ends: tuple[FormedPath, FormedPath], further: bytes
-    ) -> str:
+    def _kind(self, record: AssociationRecord, further: bytes) -> str:
         """The number of a kind of associations, empty where there can be none."""
-        numbers = [self._ending(end) for end in ends]
+        ends = zip(record.form.names, (record.first, record.second), strict=True)
+        numbers = [self._ending(name, parts) for name, parts in ends]
         if not all(numbers):
             return ""
         form = self._forms.kind(record, self._wanted, self._namespace)

@@ -10,7 +10,6 @@ from typing import Any
 from virtcim.cim.records import (
     AssociationKind,
     AssociationRecord,
-    FormedPath,
     NameForm,
     ObjectPath,
     Record,
@@ -44,27 +43,34 @@ _WITHOUT_PARTS = NameForm(
 _MANY = NameForm(
     "VirtCIM_VirtualSystemSettingData", {"InstanceID": tuple(range(20))}, namespace="root/virt"
 )
+_UNKNOWN = NameForm("VirtCIM_Unknown", {"A": (0,)}, namespace="root/virt")
 _TEXTS = ("1", "1", "", "grün\U0001f600", "a\0b", "x" * 3000, "\ud800", "0\n", "%s%n")
 _FURTHER: tuple[dict[str, Value], ...] = ({}, {"IsDefault": 1}, {"IsDefault": 2, "IsNext": 1})
+
+Name = tuple[NameForm, tuple[str, ...]]
+
+
+def _association(first: Name, second: Name, further: dict[str, Value]) -> AssociationRecord:
+    return AssociationRecord(KIND.form(first[0], second[0]), first[1], second[1], further)
 
 
 def made_up() -> Iterator[AssociationRecord]:
     """Every kind of ends and texts, each in a row with others and alone."""
     for text in _TEXTS:
         for further in _FURTHER:
-            first = FormedPath(_SYSTEMS, (text,))
+            first = (_SYSTEMS, (text,))
             for second in (
-                FormedPath(_SETTINGS, (text, "0")),
-                FormedPath(_WITHOUT_PARTS, ()),
-                FormedPath(_MANY, (text,) * 20),
-                ObjectPath("VirtCIM_Unknown", {"A": text, "B": 5}, namespace="root/virt"),
+                (_SETTINGS, (text, "0")),
+                (_WITHOUT_PARTS, ()),
+                (_MANY, (text,) * 20),
+                (_UNKNOWN, (text,)),
             ):
-                yield AssociationRecord(KIND, (first, second), further)
+                yield _association(first, second, further)
     for number in range(9000):
-        ends = FormedPath(_SYSTEMS, (f"{number // 9}",)), FormedPath(_SETTINGS, (f"{number}", ""))
-        yield AssociationRecord(KIND, ends, {"IsDefault": number % 3})
-    yield AssociationRecord(KIND, ends, {"IsDefault": 70_000})  # is left out
-    yield AssociationRecord(KIND, ends, {"IsDefault": 1})
+        ends = (_SYSTEMS, (f"{number // 9}",)), (_SETTINGS, (f"{number}", ""))
+        yield _association(*ends, {"IsDefault": number % 3})
+    yield _association(*ends, {"IsDefault": 70_000})  # is left out
+    yield _association(*ends, {"IsDefault": 1})
 
 
 class _Linked:
@@ -129,5 +135,5 @@ def damaged() -> HostedProviders:
         return block[:place] + b"\xff" + block[place + 1 :]
 
     alike.AlikeRun.take = damaging  # type: ignore[method-assign,assignment]
-    few = [one for one in made_up() if one.ends[0].key("Name") == "1"][:12]
+    few = [one for one in made_up() if one.first == ("1",)][:12]
     return _hosted(few, plain=False)
