@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path as File
 
@@ -88,16 +89,46 @@ def test_no_variable_of_the_environment_counts(
     assert works(server, server.open())
 
 
+_CHECKOUT = File(__file__).resolve().parents[2]
+#: Such as /root, which nobody else may enter.
+_CLOSED = [each for each in (_CHECKOUT, *_CHECKOUT.parents) if not each.stat().st_mode & 0o001]
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.skipif(bool(_CLOSED), reason=f"other users may not enter {_CLOSED}")
 def test_under_another_user(serve: Serve, another_library: CopyLibrary) -> None:
     server = serve()
     copied = another_library(host="tests.cmpi.hosts:small")
-    for folder in (copied.parent, *copied.parent.parents):
-        if folder.owner() == "root" and folder != File("/"):
-            folder.chmod(folder.stat().st_mode | 0o055)
+    opened_to_others(copied.parent)
     server.load(copied)
     server.command("become 65534")
     assert works(server, server.open())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_under_a_user_who_may_not_enter_where_python_is(
+    serve: Serve, another_library: CopyLibrary, tmp_path: File
+) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    (closed / "python").symlink_to(sys.executable)
+    copied = another_library(executable=str(closed / "python"))
+    opened_to_others(copied.parent)
+    server = serve()
+    server.load(copied)
+    server.command("become 65534")
+    answer = server.try_open()
+    assert (answer.status, answer.provider) == (1, -1)
+    assert answer.message is not None
+    assert f"{closed}/python, which {copied.with_suffix('.conf')} names, " in answer.message
+    assert "cannot be run by this user" in answer.message
+
+
+def opened_to_others(place: File) -> None:
+    """Let others enter and read directories that pytest makes for one user."""
+    for folder in (place, *place.parents):
+        if folder.owner() == "root" and folder != File("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
 
 
 @pytest.mark.parametrize(
