@@ -144,14 +144,13 @@ def test_no_pattern_searches_its_own_beginnings_for_long(rule: Rule) -> None:
 def test_four_times_the_text_costs_about_four_times_the_time(source: str) -> None:
     def cost(length: int) -> float:
         record = {"source": source, "raw": _raw(source, "image <Fault 2: '" * (length // 17))}
-        spent = []
-        for _ in range(3):
-            started = time.process_time()
-            translate(from_record(record))
-            spent.append(time.process_time() - started)
-        return min(spent)
+        started = time.process_time()
+        translate(from_record(record))
+        return time.process_time() - started
 
-    assert cost(4_000_000) < 10 * cost(1_000_000) + 0.1
+    # The least of some, as the first has more to do than the others.
+    usual = min(cost(1_000_000) for _ in range(3))
+    assert cost(4_000_000) < 10 * usual + 0.1
 
 
 @pytest.mark.parametrize("operation", _OPERATIONS)

@@ -91,6 +91,10 @@ class StandInPegasus:
             each["ModuleGroupName"] = name
             self._server.ModifyInstance(each)
 
+    def start_modules(self) -> None:
+        """What an administrator does with `cimprovider -e` for what was stopped."""
+        self._stopped.clear()
+
     def classes(self, namespace: str) -> list[str]:
         """The names of the classes of a namespace."""
         return [one.classname for one in self._classes(namespace)]
