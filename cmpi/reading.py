@@ -152,10 +152,10 @@ def typed_path(path: ObjectPath, classes: DeclaredClasses) -> ObjectPath:
     return ObjectPath(class_name, keys, namespace=path.namespace)
 
 
-def typed_record(record: Record, classes: DeclaredClasses) -> Record:
+def typed_record(record: Record, classes: DeclaredClasses, place: str = "") -> Record:
     """An instance with its values as they are declared; what is not declared stays as it is.
 
-    Raises MisfitError.
+    Raises MisfitError, with ``place`` in front of the property if the instance is at one.
     """
     class_name = classes.canonical(record.class_name)
     namespace = "" if record.path is None else record.path.namespace
@@ -167,8 +167,13 @@ def typed_record(record: Record, classes: DeclaredClasses) -> Record:
         one = declared.get(name.lower())
         if one is None:
             values[name] = value
-        else:
+            continue
+        try:
             values[one.name] = typed_value(value, one, classes, namespace)
+        except MisfitError as error:
+            if not place:
+                raise
+            raise MisfitError(error.why, place=f"{place}.{error.place}") from error
     path = None if record.path is None else typed_path(record.path, classes)
     return Record(class_name, values, path)
 
@@ -184,7 +189,10 @@ def typed_value(
         return None
     items = _items(value)
     if declared.is_embedded:
-        items = [typed_record(one, classes) if isinstance(one, Record) else one for one in items]
+        items = [
+            typed_record(one, classes, _place(declared, index)) if isinstance(one, Record) else one
+            for index, one in enumerate(items)
+        ]
     elif declared.type_name == "reference":
         items = [_reference(one, declared, classes, namespace) for one in items]
     else:
@@ -194,6 +202,10 @@ def typed_value(
     if len(items) != 1:
         raise MisfitError("a single value is expected", place=declared.name)
     return items[0]
+
+
+def _place(declared: Declared, index: int) -> str:
+    return f"{declared.name}[{index}]" if declared.is_array else declared.name
 
 
 def _items(value: Value) -> list[Scalar]:

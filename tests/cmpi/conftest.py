@@ -35,11 +35,16 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The server, compiled."""
     made = tmp_path_factory.mktemp("broker") / "broker"
-    command = ["cc", "-std=gnu11", "-g", "-Wall", "-Wextra", "-Werror"]
-    command += ["-Wno-missing-field-initializers", f"-I{_ROOT / 'cmpi' / 'library'}"]
-    sources = [*map(str, sorted(_BROKER.glob("*.c")))]
-    subprocess.run([*command, *sources, "-o", str(made), "-ldl", "-lpthread"], check=True)
+    subprocess.run(broker_command(made), check=True)
     return made
+
+
+def broker_command(made: Path, *flags: str) -> list[str]:
+    """What compiles it."""
+    command = ["cc", "-std=gnu11", "-g", "-Wall", "-Wextra", "-Werror"]
+    command += ["-Wno-missing-field-initializers", f"-I{_ROOT / 'cmpi' / 'library'}", *flags]
+    sources = [*map(str, sorted(_BROKER.glob("*.c")))]
+    return [*command, *sources, "-o", str(made), "-ldl", "-lpthread"]
 
 
 def copied(library: Path, into: Path, **settings: str) -> Path:

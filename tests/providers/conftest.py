@@ -27,10 +27,18 @@ def endpoint() -> Iterator[SimulatedEndpoint]:
 
 
 MakeProviders = Callable[..., Providers]
+#: What tests ask instead of the providers: those themselves, or a client of a host that has them.
+AskedThrough = Callable[[Providers], Providers]
+
+
+@pytest.fixture(scope="session")
+def asked_through() -> AskedThrough:
+    """Nothing in between; tests/cmpi/providers has a CIM server there."""
+    return lambda providers: providers
 
 
 @pytest.fixture
-def make_providers(schema: Schema) -> Iterator[MakeProviders]:
+def make_providers(schema: Schema, asked_through: AskedThrough) -> Iterator[MakeProviders]:
     """Providers over any endpoints, closed at the end."""
     with ExitStack() as stack:
 
@@ -41,7 +49,7 @@ def make_providers(schema: Schema) -> Iterator[MakeProviders]:
                 endpoints, schema, state=state, job_after_s=job_after_s, incident=incident
             )
             stack.callback(made.close)
-            return made
+            return asked_through(made)
 
         yield make
 

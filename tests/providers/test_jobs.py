@@ -57,8 +57,9 @@ def test_what_takes_long_becomes_a_job_that_ends_well(
     assert done.values["ErrorCode"] == 0
     assert done.values.get("ErrorDescription") is None
     assert endpoint.systems[1].power_state is PowerState.RUNNING
-    assert slow.invoke_method(job, "GetError", {}).output == {"Error": None}
-    assert slow.invoke_method(job, "GetErrors", {"Errors": None}).output == {"Errors": None}
+    # Hosts leave out what is NULL.
+    assert slow.invoke_method(job, "GetError", {}).output.get("Error") is None
+    assert slow.invoke_method(job, "GetErrors", {"Errors": None}).output.get("Errors") is None
     declared = schema.find("VirtCIM_ConcreteJob")
     assert declared is not None
     for record in (running, done):
@@ -237,7 +238,8 @@ def test_jobs_can_be_read_while_the_hypervisor_is_away(
     endpoint.gate.set()
     failed = ended(slow, job)
     assert failed.values["ErrorCode"] == ErrorCode.ERR_UNABLE_TO_VERIFY_STATE
-    assert list(slow.enumerate_instances("root/virt", "VirtCIM_ConcreteJob")) == [failed]
+    (listed,) = slow.enumerate_instances("root/virt", "VirtCIM_ConcreteJob")
+    assert (listed.path, listed.values) == (failed.path, failed.values)
 
 
 def test_jobs_outlive_the_server(

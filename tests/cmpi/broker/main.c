@@ -207,39 +207,38 @@ static void become_child(void)
     _exit(WEXITSTATUS(status));
 }
 
-static int serve_one(char *command)
+int do_command(output *to, char *command)
 {
-    output to = {NULL, 0, 0};
     words line = {command};
     const char *name = next_word(&line);
     int goes_on = 1;
-    put_line_part(&to, "%s", "");
+    put_line_part(to, "%s", "");
     if (strcmp(name, "load") == 0) {
         int flags = RTLD_NOW | (next_number(&line) ? RTLD_GLOBAL : RTLD_LOCAL);
         library = dlopen(next_text(&line), flags);
-        put_line_part(&to, "%s", library == NULL ? "failed " : "loaded");
+        put_line_part(to, "%s", library == NULL ? "failed " : "loaded");
         if (library == NULL)
-            put_text(&to, dlerror());
-        put_line_part(&to, "\n");
+            put_text(to, dlerror());
+        put_line_part(to, "\n");
     } else if (strcmp(name, "unload") == 0) {
-        put_line_part(&to, "status %d -\n", dlclose(library));
+        put_line_part(to, "status %d -\n", dlclose(library));
         how_many = 0;
     } else if (strcmp(name, "open") == 0) {
-        open_provider(&to, &line);
+        open_provider(to, &line);
     } else if (strcmp(name, "run") == 0) {
-        run(&to, line.rest);
+        run(to, line.rest);
     } else if (strcmp(name, "repeat") == 0) {
         int times = next_number(&line);
         work one = {line.rest, times, {NULL, 0, 0}};
         work_on(&one);
-        put_line_part(&to, "%s", one.last.text);
+        put_line_part(to, "%s", one.last.text);
         free(one.last.text);
     } else if (strcmp(name, "parallel") == 0) {
-        run_parallel(&to, &line);
+        run_parallel(to, &line);
     } else if (strcmp(name, "delivered") == 0) {
-        delivered(&to, next_number(&line));
+        delivered(to, next_number(&line));
     } else if (strcmp(name, "contexts") == 0) {
-        put_line_part(&to, "contexts %d\n", contexts_in_use());
+        put_line_part(to, "contexts %d\n", contexts_in_use());
     } else if (strcmp(name, "refuse") == 0) {
         const char *which = next_text(&line);
         snprintf(refused, sizeof refused, "%s", which == NULL ? "" : which);
@@ -254,7 +253,7 @@ static int serve_one(char *command)
         const char *variable = next_text(&line);
         setenv(variable, next_text(&line), 1);
     } else if (strcmp(name, "become") == 0) {
-        put_line_part(&to, "status %d -\n", setuid((uid_t)next_number(&line)));
+        put_line_part(to, "status %d -\n", setuid((uid_t)next_number(&line)));
     } else if (strcmp(name, "fork") == 0) {
         become_child();
     } else if (strcmp(name, "quit") == 0) {
@@ -262,6 +261,13 @@ static int serve_one(char *command)
     } else {
         unexpected(name);
     }
+    return goes_on;
+}
+
+static int serve_one(char *command)
+{
+    output to = {NULL, 0, 0};
+    int goes_on = do_command(&to, command);
     fputs(to.text, stdout);
     fputs("end\n", stdout);
     fflush(stdout);

@@ -32,5 +32,7 @@ void new_result(result *, output *);
 /* What was delivered until now is written and forgotten; waits until there is so much. */
 void delivered(output *, int at_least);
 int contexts_in_use(void);
+/* Does what a line says, and writes what a provider gave; 0 after the last. */
+int do_command(output *, char *line);
 
 #endif

@@ -1,0 +1,3 @@
+"""Defining virtual systems, through the bridge."""
+
+from tests.providers.test_define import *

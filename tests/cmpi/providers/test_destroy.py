@@ -1,0 +1,3 @@
+"""Destroying virtual systems, through the bridge."""
+
+from tests.providers.test_destroy import *

@@ -1,0 +1,3 @@
+"""Jobs, through the bridge."""
+
+from tests.providers.test_jobs import *

@@ -1,0 +1,3 @@
+"""Changing virtual systems, through the bridge."""
+
+from tests.providers.test_modify import *

@@ -1,0 +1,3 @@
+"""Changing the devices of virtual systems, through the bridge."""
+
+from tests.providers.test_modify_devices import *

@@ -1,0 +1,3 @@
+"""State changes, through the bridge."""
+
+from tests.providers.test_state_changes import *
