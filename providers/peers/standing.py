@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from virtcim.providers.state.servers import uptime_s
+from virtcim.providers.state.clock import uptime_s
 
 __all__ = ["LEASE_S", "SILENCE_S", "Standing"]
 

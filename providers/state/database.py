@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 import sqlalchemy as sa
 
 from virtcim.errormap.state_remedy import damaged, state_remedy
+from virtcim.providers.state.clock import Clock, kept_clock, steady_clock
 from virtcim.providers.state.directory import (
     DamagedError,
     OccupiedError,
@@ -61,6 +62,8 @@ class StateDatabase:
         self.lock = threading.Lock()
         self.closed = False
         self.held = held
+        # What stored times are compared with.
+        self.clock: Clock = steady_clock()
         self._directory: StateDirectory | None = None
         # This server among those that share the database; None where nobody does.
         self.servers: Servers | None = None
@@ -110,10 +113,12 @@ class StateDatabase:
             if self.held is not None:
                 if not is_of_today(connection):
                     raise self.held
+                self.clock = kept_clock(connection, is_observed=True)
                 return
             if self._directory is not None:
                 _check(connection, self._directory)
             migrate(connection, self.shown)
+            self.clock = kept_clock(connection)
         if self._directory is not None:
             self._directory.note_made()
 

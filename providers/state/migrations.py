@@ -7,6 +7,7 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from virtcim.errormap.state_remedy import newer
+from virtcim.providers.state.clock import make_clock
 from virtcim.providers.state.errors import StateError
 from virtcim.providers.state.indication_queue import make_indication_queue
 from virtcim.providers.state.postgresql import lock_migrations
@@ -154,6 +155,7 @@ MIGRATIONS: tuple[Callable[[sa.Connection], None], ...] = (
     _make_subscriptions,
     lambda connection: share_state(connection, _add_columns),
     make_peers,
+    make_clock,
 )
 
 

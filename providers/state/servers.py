@@ -7,7 +7,6 @@ beat: who has started them says which are gone.
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,9 +14,10 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
+from virtcim.providers.state.clock import uptime_s
 from virtcim.providers.state.several_processes import Colleagues
 
-__all__ = ["HEIR_S", "Round", "Servers", "is_nobodys", "uptime_s"]
+__all__ = ["HEIR_S", "Round", "Servers", "is_nobodys"]
 
 # A server that has not counted for so long is taken for dead.
 HEIR_S = 5.0
@@ -36,11 +36,6 @@ _BEAT = sa.text(
 )
 # One row: who delivers indications, as ``claimant`` names it.
 _DELIVERER = sa.Table("indication_deliverer", sa.MetaData(), sa.Column("owner", sa.Text))
-
-
-def uptime_s() -> float:
-    """Seconds that include those in which the computer was suspended."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 class Round(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ from tests.providers.waiting import DEADLINE_S
 from virtcim.hypervisor.undo import UndoLogError
 from virtcim.providers import StateError
 from virtcim.providers.state import migrations
+from virtcim.providers.state.clock import kept_clock
 from virtcim.providers.state.database import StateDatabase
 from virtcim.providers.state.job_store import JobStore
 from virtcim.providers.state.polling import Polling
+from virtcim.providers.state.postgresql import open_postgresql
 from virtcim.providers.state.undo_store import UndoStore
 
 STEPS = migrations.MIGRATIONS
@@ -59,7 +62,10 @@ def test_every_earlier_version_becomes_what_a_new_database_is(
 ) -> None:
     old, new = postgresql.new_database(), postgresql.new_database()
     monkeypatch.setattr(migrations, "MIGRATIONS", STEPS[:known])
-    StateDatabase(old).close()
+    engine = open_postgresql(sa.make_url(old))
+    with engine.begin() as connection:
+        migrations.migrate(connection, "an old one")
+    engine.dispose()
     monkeypatch.undo()
     made = []
     for url in (old, new):
@@ -242,3 +248,25 @@ def test_who_is_suspended_in_a_transaction_keeps_nobody_from_its_rows(
         finally:
             wake.set()
         changed.result()
+
+
+def test_computers_whose_clocks_differ_have_the_one_of_the_database(postgresql_url: str) -> None:
+    """One is an hour ahead and one a day behind; each was started once, and is seen twice."""
+    database = StateDatabase(postgresql_url)
+
+    def now_of(boot: str, ahead_s: float) -> float:
+        with database.transaction() as connection:
+            return kept_clock(connection, boot=boot, clock=lambda: time.time() + ahead_s)()
+
+    try:
+        times = [
+            now_of(boot, ahead_s + jump_s)
+            for jump_s in (0.0, 86400.0)
+            for boot, ahead_s in (("first", 3600.0), ("second", -86400.0))
+        ]
+        with database.transaction() as connection:
+            boots = connection.execute(sa.text("SELECT boot FROM clock")).scalars().all()
+    finally:
+        database.close()
+    assert max(times) - min(times) < 1800
+    assert {"first", "second"} < {*boots}

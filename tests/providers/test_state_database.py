@@ -122,7 +122,11 @@ def test_every_earlier_version_becomes_what_a_new_database_is(
 ) -> None:
     old, new = tmp_path / "old", tmp_path / "new"
     monkeypatch.setattr(migrations, "MIGRATIONS", STEPS[:known])
-    StateDatabase(str(old)).close()
+    old.mkdir()
+    engine = sa.create_engine(f"sqlite:///{file_of(old)}")
+    with engine.begin() as connection:
+        migrations.migrate(connection, "an old one")
+    engine.dispose()
     monkeypatch.undo()
     for directory in (old, new):
         StateDatabase(str(directory)).close()

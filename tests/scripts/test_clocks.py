@@ -16,10 +16,10 @@ _WALL = re.compile(r"\btime\.time\b|\bdatetime\.(?:now|utcnow|today)\b|\bCLOCK_R
 _SHOWN = {
     "cimserver/indications/hub.py": 1,  # when an indication came to be
     "cmpi/indications.py": 1,  # the same
-    "cimserver/steady_clock.py": 1,  # set once, at the start
     "daemon/audit.py": 1,
     "daemon/tls.py": 1,  # whether a list of revoked certificates is still valid
     "hypervisor/xenapi/recovery.py": 1,  # when an operation began
+    "providers/state/clock.py": 2,  # once, at the start of a computer
     "providers/state/job_store.py": 1,  # when a job began; from then on it is counted
     "toolstack/calls/event.py": 1,  # the time of an event
     "toolstack/calls/host.py": 1,  # host.get_servertime

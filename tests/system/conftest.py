@@ -17,6 +17,7 @@ from boot_sectors import write_disk
 from daemons import Daemon
 from private_libvirt import PrivateLibvirt
 
+from tests.system.clocks import compiled_clock
 from tests.system.file_systems import CannotMountError, tiny_file_system
 from tests.system.machines import simulated_host_xml
 from tests.system.stack import Stack, running_stack, wait_until_connected, xenapi_session
@@ -164,6 +165,15 @@ def short_path() -> Iterator[Path]:
     """A directory whose path is short enough for sockets, and that QEMU may look into."""
     with _short_directory() as directory:
         yield directory
+
+
+@pytest.fixture(scope="session")
+def jumping_clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The library that a daemon is started with whose clock the test sets."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        pytest.skip("a C compiler is needed to set the clock of one program")
+    return compiled_clock(compiler, tmp_path_factory.mktemp("clock"))
 
 
 @pytest.fixture

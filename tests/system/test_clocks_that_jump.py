@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import signal
 import socket
-import struct
-import subprocess
 import threading
 import time
 import xmlrpc.client
@@ -28,6 +25,7 @@ from private_libvirt import PrivateLibvirt
 
 from tests.cimserver.indications.listening import RawListener, answer, listening
 from tests.system.cim import NAMESPACE, system_path
+from tests.system.clocks import DAY_S, Clock
 from tests.system.machines import machine_uuid
 from tests.system.stack import wait_until_connected
 from tests.system.test_daemon_commands import generated_password
@@ -36,38 +34,10 @@ from tests.system.told_states import Told, subscribe
 from tests.system.waiting import DEADLINE_S, wait_for
 
 _MACHINES = 6
-_DAY_S = 24 * 60 * 60
 _JOB_STARTED, _COMPLETED = 4096, 7
 _ENABLED, _DISABLED = 2, 3
 # So many wrong passwords of one user, and he waits for the next answer at least so long.
 _WRONG, _SLOWED_S = 6, 1.0
-
-
-class Clock:
-    """The clock of the daemons that are started in ``environment``, and of nobody else."""
-
-    def __init__(self, library: Path, file: Path) -> None:
-        self._file = file
-        self.environment = {"LD_PRELOAD": str(library), "JUMPING_CLOCK": str(file)}
-        self.jump(0)
-
-    def jump(self, forward_s: int) -> None:
-        """Let it be so many seconds before or behind the right time from now on."""
-        with self._file.open("r+b" if self._file.exists() else "xb") as file:
-            file.write(struct.pack("=q", forward_s))
-
-
-@pytest.fixture(scope="module")
-def jumping_clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("a C compiler is needed to set the clock of one program")
-    library = tmp_path_factory.mktemp("clock") / "jumping_clock.so"
-    source = Path(__file__).with_name("jumping_clock.c")
-    subprocess.run(
-        [compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, source], check=True
-    )
-    return library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +68,7 @@ class _Both:
         for daemon in (self.server, self.toolstack):
             wait_for(
                 lambda: _ahead_s(daemon) - forward_s,  # noqa: B023 - called at once
-                lambda error_s: abs(error_s) < _DAY_S / 2,
+                lambda error_s: abs(error_s) < DAY_S / 2,
                 "the clock of a daemon",
             )
 
@@ -196,7 +166,7 @@ def _free_port() -> int:
         return int(found.getsockname()[1])
 
 
-@pytest.mark.parametrize("forward_s", [_DAY_S, -_DAY_S], ids=["a day on", "a day back"])
+@pytest.mark.parametrize("forward_s", [DAY_S, -DAY_S], ids=["a day on", "a day back"])
 def test_nothing_ends_hangs_or_is_told_again_when_the_clock_is_set(
     both: _Both, forward_s: int
 ) -> None:
@@ -240,7 +210,7 @@ def test_nothing_ends_hangs_or_is_told_again_when_the_clock_is_set(
             assert [(one.machine, one.after) for one in map(Told.of, told)] == story
 
 
-@pytest.mark.parametrize("forward_s", [_DAY_S, -_DAY_S], ids=["a day on", "a day back"])
+@pytest.mark.parametrize("forward_s", [DAY_S, -DAY_S], ids=["a day on", "a day back"])
 def test_what_waits_for_a_time_to_pass_waits_for_that_time(both: _Both, forward_s: int) -> None:
     with ExitStack() as stack:
         client = stack.enter_context(_connected(both.toolstack))
@@ -295,7 +265,7 @@ class TestOverALibvirtd:
     def libvirt_uri(self, own_libvirt: PrivateLibvirt) -> str:
         return own_libvirt.test_uri
 
-    @pytest.mark.parametrize("forward_s", [_DAY_S, -_DAY_S], ids=["a day on", "a day back"])
+    @pytest.mark.parametrize("forward_s", [DAY_S, -DAY_S], ids=["a day on", "a day back"])
     def test_one_that_hangs_is_given_up_and_found_again(
         self, both: _Both, own_libvirt: PrivateLibvirt, forward_s: int
     ) -> None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from virtcim.cimserver.indications.delivery.tables import DELIVERER, DELIVERY
+from virtcim.providers.state.clock import uptime_s
 from virtcim.providers.state.database import StateDatabase
 from virtcim.providers.state.polling import Polling
-from virtcim.providers.state.servers import uptime_s
 
 __all__ = ["Ownership", "Patience"]
 

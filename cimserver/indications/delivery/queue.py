@@ -34,7 +34,6 @@ from virtcim.cimserver.indications.delivery.statements import (
     WAITING,
 )
 from virtcim.cimserver.indications.delivery.tables import BACKLOG, DELIVERY, PAYLOAD, SEQUENCE
-from virtcim.cimserver.steady_clock import steady_clock
 from virtcim.providers.state.database import StateDatabase
 from virtcim.providers.state.polling import Polling
 
@@ -162,7 +161,7 @@ class DeliveryQueue:
         self.retention = retention or Retention()
         self._room = Room(self.retention.all_bytes)
         self._service = service
-        self._clock = clock or steady_clock()
+        self._clock = clock or database.clock
 
     def put(self, connection: sa.Connection, entries: Sequence[Entry]) -> Queued:
         """Queue texts in this order; what is too much then is dropped.

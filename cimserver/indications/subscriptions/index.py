@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 
 from virtcim.cimserver.indications.subscriptions.model import Subscription
 from virtcim.cimserver.queries import Query
-from virtcim.cimserver.steady_clock import steady_clock
 from virtcim.providers import INDICATION_CLASSES, Indication
+from virtcim.providers.state.clock import steady_clock
 
 __all__ = ["SubscriptionIndex"]
 

@@ -63,7 +63,6 @@ from virtcim.cimserver.indications.subscriptions.store import (
 )
 from virtcim.cimserver.limits import Limits
 from virtcim.cimserver.queries.properties import Classes
-from virtcim.cimserver.steady_clock import steady_clock
 from virtcim.providers import ErrorCode, StateDatabase, StateError, failure
 from virtcim.providers.interop.indications import INDICATION_SERVICE
 
@@ -107,7 +106,7 @@ class SubscriptionManager:
             networks=networks,
             is_persistent=is_shared or bool(database.engine.url.database),
             may_see=may_see,
-            clock=clock or steady_clock(),
+            clock=clock or database.clock,
         )
         self._store = SubscriptionStore(
             database,
