@@ -80,7 +80,7 @@ _STATUSES = (
 
 _NAMED_STATUS = later(
     r"\bstatus:? (unauthorized|forbidden|not found|internal server error|service unavailable"
-    r"|bad gateway"
+    r"|bad gateway|bad request|method not allowed"
     r"|gateway time-?out)\b"
     # The reason alone is all that some libraries hand on.
     r"|: (unauthorized|service unavailable|bad gateway|gateway time-?out)\W{0,4}$"
@@ -89,9 +89,11 @@ _NAMED_STATUS = later(
 # Java's word for 404.
 _NO_SUCH_FILE_AT = later(r"filenotfoundexception: https?://")
 _NAMED = {
+    "bad request": 400,
     "unauthorized": 401,
     "forbidden": 403,
     "not found": 404,
+    "method not allowed": 405,
     "internal server error": 500,
     "bad gateway": 502,
     "service unavailable": 503,
