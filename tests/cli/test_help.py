@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.in_process import virtcim
+
 _DAEMON_WORDS = ("unix:PATH,", "http://HOST:PORT", "https://HOST:PORT;", "<basic|pam|none>")
 _WORDS = {
     "serve": (
@@ -41,15 +43,10 @@ _WORDS = {
 }
 
 
-def _help(command: str, columns: int, **environment: str) -> str:
-    return subprocess.run(
-        [Path(sys.executable).with_name("virtcim"), *command.split(), "--help"],
-        env={**os.environ, "COLUMNS": str(columns), "LC_ALL": "C.UTF-8", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
+def _help(command: str, columns: int) -> str:
+    done = virtcim(*command.split(), "--help", COLUMNS=str(columns))
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.mark.parametrize("columns", [80, 50])
@@ -76,6 +73,17 @@ def test_variable_and_default_stand_in_a_line_of_their_own() -> None:
     assert "[env var: VIRTCIM_SERVE_AUTH; default: basic]" in lines
 
 
-def test_help_is_coloured_for_a_terminal_only() -> None:
-    assert "\x1b[1;36m--listen" in _help("serve", 80, FORCE_COLOR="1", TERM="xterm-256color")
-    assert "\x1b" not in _help("serve", 80)
+@pytest.mark.parametrize("terminal", [True, False])
+def test_help_is_coloured_for_a_terminal_only(terminal: bool) -> None:
+    colours = {"FORCE_COLOR": "1", "TERM": "xterm-256color"} if terminal else {}
+    text = subprocess.run(
+        [Path(sys.executable).with_name("virtcim"), "serve", "--help"],
+        env={**os.environ, "COLUMNS": "80", "LC_ALL": "C.UTF-8", **colours},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
+    assert "--listen" in text
+    assert ("\x1b[1;36m--listen" in text) is terminal
+    assert ("\x1b" in text) is terminal

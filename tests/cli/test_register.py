@@ -1,4 +1,4 @@
-"""``virtcim register`` as a program: without any server, and with the programs of an sfcb."""
+"""``virtcim register``: without any server, and with the programs of an sfcb."""
 
 from __future__ import annotations
 
@@ -11,26 +11,22 @@ from typing import Any
 
 import pytest
 
+from tests.cli.in_process import virtcim
 from tests.registration.sfcb_stand_in import StandInSfcb
-
-_VIRTCIM = str(Path(sys.executable).with_name("virtcim"))
-
-
-def _register(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [_VIRTCIM, "register", *words],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
 
 
 def _shown(server: str, directory: Path, *words: str) -> dict[str, Any]:
     """What a dry run says, where no server is."""
-    done = _register(
-        *(server, "--dry-run", "--json", "--directory", str(directory / "kept"), *words),
+    done = virtcim(
+        *(
+            "register",
+            server,
+            "--dry-run",
+            "--json",
+            "--directory",
+            str(directory / "kept"),
+            *words,
+        ),
         PATH=str(directory),
     )
     assert done.returncode == 0, done.stderr
@@ -76,7 +72,17 @@ def test_a_dry_run_takes_the_interop_namespace_that_it_is_told(tmp_path: Path) -
 
 
 def test_a_dry_run_in_a_pipe_has_no_colours_and_the_files_as_they_are(tmp_path: Path) -> None:
-    done = _register("sfcb", "--dry-run", "--directory", str(tmp_path / "k"), PATH=str(tmp_path))
+    done = subprocess.run(
+        [
+            *(Path(sys.executable).with_name("virtcim"), "register", "sfcb", "--dry-run"),
+            *("--directory", tmp_path / "k"),
+        ],
+        env={**os.environ, "PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     assert done.returncode == 0
     assert "\x1b" not in done.stdout
     shown = _files(_shown("sfcb", tmp_path))["virtcim.reg"]
@@ -131,7 +137,7 @@ def test_a_name_that_pegasus_cannot_have_is_told_and_the_others_are_registered(
 def test_what_cannot_be_done_is_one_sentence(
     tmp_path: Path, words: tuple[str, ...], status: int, told: str
 ) -> None:
-    done = _register(*words, "--directory", str(tmp_path / "kept"), PATH=str(tmp_path))
+    done = virtcim("register", *words, "--directory", str(tmp_path / "kept"), PATH=str(tmp_path))
     assert done.returncode == status
     assert done.stdout == ""
     assert told in done.stderr
@@ -139,13 +145,13 @@ def test_what_cannot_be_done_is_one_sentence(
 
 
 def test_check_and_remove_are_not_both_possible() -> None:
-    done = _register("sfcb", "--check", "--remove")
+    done = virtcim("register", "sfcb", "--check", "--remove")
     assert done.returncode == 2
     assert "--check stands alone" in done.stderr
 
 
 class _Administrator:
-    """Registers with a stand-in of sfcb, as a program."""
+    """Registers with a stand-in of sfcb, as the command does."""
 
     def __init__(self, directory: Path) -> None:
         self.sfcb = StandInSfcb(directory / "sfcb")
@@ -155,8 +161,8 @@ class _Administrator:
         (self._library / "libvirtcim_cmpi.so").touch()
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return _register(
-            *("sfcb", *self.sfcb.options(), "--directory", str(self.kept)),
+        return virtcim(
+            *("register", "sfcb", *self.sfcb.options(), "--directory", str(self.kept)),
             *("--library-directory", str(self._library), *words),
         )
 
