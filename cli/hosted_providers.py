@@ -116,10 +116,6 @@ class StateSharingProviders:
         """As ``Providers.references``."""
         return self._reading.references(path, **filters)
 
-    def reference_names(self, path: ObjectPath, **filters: str) -> list[ObjectPath]:
-        """As ``Providers.reference_names``."""
-        return self._reading.reference_names(path, **filters)
-
     def delete_instance(self, path: ObjectPath) -> None:
         """As ``Providers.delete_instance``."""
         self._turn.keeping().delete_instance(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from virtcim.cmpi.instances import give_paths, give_records
+from virtcim.cmpi.instances import give_names, give_paths, give_records
 from virtcim.cmpi.request import Operation, Request, Serve, Session
 
 __all__ = ["ASSOCIATION_OPERATIONS"]
@@ -45,8 +45,8 @@ def _references(session: Session, request: Request) -> None:
 def _reference_names(session: Session, request: Request) -> None:
     result_class, role = request.texts[:2]
     target = session.target(request)
-    found = session.providers.reference_names(target, result_class=result_class, role=role)
-    give_paths(session, request, found)
+    found = session.providers.references(target, result_class=result_class, role=role)
+    give_names(session, request, found)
 
 
 ASSOCIATION_OPERATIONS: Mapping[Operation, Serve] = MappingProxyType(

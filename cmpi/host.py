@@ -72,11 +72,6 @@ class HostProviders(Protocol):
     ) -> list[Record]:
         """The association instances that refer to one instance."""
 
-    def reference_names(
-        self, path: ObjectPath, *, result_class: str = "", role: str = ""
-    ) -> list[ObjectPath]:
-        """The paths of the association instances that refer to one instance."""
-
     def invoke_method(
         self, path: ObjectPath, method_name: str, parameters: Mapping[str, Value]
     ) -> MethodResult:

@@ -16,7 +16,7 @@ from virtcim.cim.records import AssociationRecord, CimError, ObjectPath, Record,
 from virtcim.cmpi.alike import AlikeRun
 from virtcim.cmpi.request import Operation, Request, Serve, Session
 
-__all__ = ["INSTANCE_OPERATIONS", "give_paths", "give_records"]
+__all__ = ["INSTANCE_OPERATIONS", "give_names", "give_paths", "give_records"]
 
 _log = logging.getLogger(__name__)
 # Whoever calls C lets other threads go on, and must wait for its turn again: not too often.
