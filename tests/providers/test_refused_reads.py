@@ -22,13 +22,15 @@ def test_class_and_key_names_are_read_in_any_case(providers: Providers) -> None:
         {"CREATIONCLASSNAME": VM.upper(), "name": identity("vm", 0).upper()},
         namespace="ROOT/Virt",
     )
-    assert providers.get_instance(path) is providers.get_instance(system_path(0))
+    found, wanted = providers.get_instance(path), providers.get_instance(system_path(0))
+    assert (found.path, found.values) == (wanted.path, wanted.values)
 
 
 def test_an_instance_can_be_named_by_a_superclass(providers: Providers) -> None:
     wanted = providers.get_instance(system_path(0))
-    assert providers.get_instance(system_path(0, "CIM_ComputerSystem")) is wanted
-    assert providers.get_instance(system_path(0, "CIM_System")) is wanted
+    for superclass in ("CIM_ComputerSystem", "CIM_System"):
+        found = providers.get_instance(system_path(0, superclass))
+        assert (found.path, found.values) == (wanted.path, wanted.values)
     names = providers.associator_names(system_path(0, "CIM_ComputerSystem"))
     assert names == providers.associator_names(system_path(0))
 
@@ -191,8 +193,7 @@ def test_without_a_connection_everything_fails_and_nothing_is_empty(
         with pytest.raises(CimError) as refused:
             ask()
         assert refused.value.status_code == StatusCode.FAILED
-        assert refused.value.description.startswith(DISCONNECTED)
-        assert refused.value.errors[0].values["MessageID"] == DISCONNECTED
+        assert refused.value.description.startswith(f"{DISCONNECTED}: ")
 
 
 def test_a_lost_hypervisor_fails_in_its_own_namespace_only(make_providers: MakeProviders) -> None:

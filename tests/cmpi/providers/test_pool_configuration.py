@@ -1,0 +1,3 @@
+"""Changing pools, through the bridge."""
+
+from tests.providers.test_pool_configuration import *
