@@ -45,7 +45,8 @@ from virtcim.providers.interop.object_manager import (
 from virtcim.providers.interop.profiles import REGISTERED_PROFILE
 from virtcim.providers.jobs.concrete_job import CONCRETE_JOB
 from virtcim.providers.jobs.membership import Membership
-from virtcim.providers.jobs.runner import MOST_OPERATIONS, Incident, Operations
+from virtcim.providers.jobs.operation import Incident
+from virtcim.providers.jobs.runner import MOST_OPERATIONS, Operations
 from virtcim.providers.namespace import Namespace
 from virtcim.providers.peers.agreement import Agreement, Waited
 from virtcim.providers.peers.contract import Peers

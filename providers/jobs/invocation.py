@@ -15,7 +15,8 @@ from virtcim.providers.engine.sources import Sources
 from virtcim.providers.engine.view import View
 from virtcim.providers.jobs.concrete_job import job_path
 from virtcim.providers.jobs.elements import element_of
-from virtcim.providers.jobs.runner import Action, Operations
+from virtcim.providers.jobs.operation import Action
+from virtcim.providers.jobs.runner import Operations
 from virtcim.providers.state.job import JobElement
 
 __all__ = ["SUCCESS", "TIMEOUT_NOT_SUPPORTED", "Call", "Method", "instance_method"]

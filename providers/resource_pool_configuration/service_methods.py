@@ -18,7 +18,7 @@ from virtcim.providers.errors import failure, rejected
 from virtcim.providers.host.devices import DISK_IMAGE, OfImage
 from virtcim.providers.jobs.elements import element_of
 from virtcim.providers.jobs.invocation import SUCCESS, Call, Method
-from virtcim.providers.jobs.runner import Operation
+from virtcim.providers.jobs.operation import Operation
 from virtcim.providers.resource_pool_configuration.service import POOL_CONFIGURATION_SERVICE
 from virtcim.providers.resource_pool_configuration.storage_settings import (
     read_image_settings,

@@ -19,7 +19,7 @@ from virtcim.providers.jobs.invocation import (
     Call,
     instance_method,
 )
-from virtcim.providers.jobs.runner import Operation
+from virtcim.providers.jobs.operation import Operation
 from virtcim.providers.virtual_system.computer_system import COMPUTER_SYSTEM
 
 __all__ = ["REQUESTABLE_STATES", "STATE_METHODS"]

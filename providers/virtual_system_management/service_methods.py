@@ -11,7 +11,7 @@ from virtcim.hypervisor.model import VirtualSystem
 from virtcim.providers.engine.instance_class import AnyClass
 from virtcim.providers.errors import failure, rejected
 from virtcim.providers.jobs.invocation import SUCCESS, Call, Method
-from virtcim.providers.jobs.runner import Operation
+from virtcim.providers.jobs.operation import Operation
 from virtcim.providers.resources.registry import added_settings
 from virtcim.providers.state.job import JobElement
 from virtcim.providers.virtual_system.computer_system import (
