@@ -156,10 +156,7 @@ class Providers:
         self._repository: Callable[[], InstanceRepository | None] = lambda: None
         # For readers of our other languages; copies share it.
         self._readings: dict[str, Providers] = {}
-        endpoint_of = {_namespace_name(each): each for each in endpoints}
-        if len({name.lower() for name in endpoint_of}) != len(endpoints):
-            names = ", ".join(map(_namespace_name, endpoints))
-            raise ValueError(f"two hypervisors have the same name: {names}")
+        endpoint_of = _by_namespace(endpoints)
         self._jobs = JobStore(state, colleagues=colleagues, held=held)
         if job_ended is not None:
             # Before those that nobody can take up are ended.
@@ -186,34 +183,37 @@ class Providers:
         self._membership = (
             None if servers is None else Membership(servers, self._jobs, self._operations, undo)
         )
-        served = [
-            Namespace(
-                _namespace_name(endpoint),
-                classes,
+        served = [*self._implementations(most_record_bytes), self._interop()]
+        self.namespaces: tuple[str, ...] = tuple(each.name for each in served)
+        self._served = {each.name.lower(): each for each in served}
+        if self._agreement is not None:
+            self._agreement.start()
+
+    def _implementations(self, most_record_bytes: int) -> Iterator[Namespace]:
+        """The namespaces that show a hypervisor each."""
+        for name, endpoint in self._endpoints.items():
+            yield Namespace(
+                name,
+                self._classes,
                 (*IMPLEMENTATION_CLASSES, *CREATED_CLASSES),
                 endpoint=endpoint,
                 operations=self._operations,
                 jobs=self._jobs,
                 served=lambda: self._served,
                 repository=self._kept,
-                most_record_bytes=most_record_bytes // len(endpoints),
+                most_record_bytes=most_record_bytes // len(self._endpoints),
                 agreement=self._agreement,
             )
-            for endpoint in endpoints
-        ]
-        served.append(
-            Namespace(
-                INTEROP,
-                classes,
-                (*INTEROP_CLASSES, *HOST_CLASSES),
-                served=lambda: self._served,
-                repository=self._kept,
-            )
+
+    def _interop(self) -> Namespace:
+        """The namespace that tells of the server itself, and of the others."""
+        return Namespace(
+            INTEROP,
+            self._classes,
+            (*INTEROP_CLASSES, *HOST_CLASSES),
+            served=lambda: self._served,
+            repository=self._kept,
         )
-        self.namespaces: tuple[str, ...] = tuple(each.name for each in served)
-        self._served = {each.name.lower(): each for each in served}
-        if self._agreement is not None:
-            self._agreement.start()
 
     def _wrote(self, namespace: str) -> None:
         if self._agreement is not None:
@@ -442,6 +442,14 @@ def _translated(records: Iterator[Record]) -> Iterator[Record]:
 
 def _namespace_name(endpoint: Endpoint) -> str:
     return f"{ROOT}/{endpoint.name}" if endpoint.name else ROOT
+
+
+def _by_namespace(endpoints: Sequence[Endpoint]) -> dict[str, Endpoint]:
+    found = {_namespace_name(each): each for each in endpoints}
+    if len({name.lower() for name in found}) != len(endpoints):
+        names = ", ".join(map(_namespace_name, endpoints))
+        raise ValueError(f"two hypervisors have the same name: {names}")
+    return found
 
 
 def _to_different_instances(links: Iterable[Link]) -> Iterable[Link]:
