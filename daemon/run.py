@@ -206,6 +206,16 @@ class _Stop:
         (self.at_once if self.asked.is_set() else self.asked).set()
 
 
+def _refresh(servers: Sequence[_Server], listens: Sequence[Listen], hooks: _Hooks) -> None:
+    """Use the certificates and whatever else is read that are there now."""
+    for server, listen in zip(servers, listens, strict=True):
+        if server.config.ssl is not None:
+            server.config.ssl = renewed_context(server.config.ssl, listen)
+            for connection in tuple(server.connections):
+                connection.prove_anew()
+    hooks.refresh()
+
+
 async def _run(
     app_factory: AppFactory,
     listens: Sequence[Listen],
@@ -237,15 +247,7 @@ async def _run(
                 _serving_alone(hooks.metrics_listen, seen, limits, handed)
             )
 
-        def hang_up() -> None:
-            for server, listen in zip(servers, listens, strict=True):
-                if server.config.ssl is not None:
-                    server.config.ssl = renewed_context(server.config.ssl, listen)
-                    for connection in tuple(server.connections):
-                        connection.prove_anew()
-            hooks.refresh()
-
-        doors.on_hang_up(hang_up)
+        doors.on_hang_up(lambda: _refresh(servers, listens, hooks))
         tasks = [
             asyncio.create_task(server.serve(sockets=[*doors.sockets(number)]))
             for number, server in enumerate(servers)
