@@ -21,6 +21,7 @@ from tests.system.clocks import compiled_clock
 from tests.system.file_systems import CannotMountError, tiny_file_system
 from tests.system.machines import simulated_host_xml
 from tests.system.stack import Stack, running_stack, wait_until_connected, xenapi_session
+from tests.system.two_workers import Workers, two_workers
 from tests.system.waiting import wait_for
 
 StartDaemon = Callable[..., Daemon]
@@ -165,6 +166,13 @@ def short_path() -> Iterator[Path]:
     """A directory whose path is short enough for sockets, and that QEMU may look into."""
     with _short_directory() as directory:
         yield directory
+
+
+@pytest.fixture(scope="module")
+def workers(stack: Stack, stack_directory: Path) -> Iterator[Workers]:
+    """Two workers that the tests of a file share."""
+    with two_workers(stack, stack_directory) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
