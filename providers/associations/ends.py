@@ -217,7 +217,8 @@ POOLS_OF_PARTS = (
 def image_in_disk(view: View, node: Node[SystemPart[VirtualDisk]]) -> Sequence[Node[OfImage]]:
     """The image behind a disk, or in a drive."""
     held, host = node.sources.part.image, view.first_host
-    image = held and view.inventory.disk_images.get(held.uuid)
+    # Of a disk that has none, too: where images could not be read nobody has one, and this fails.
+    image = view.inventory.disk_images.get(held.uuid if held else "")
     if image is None or host is None:
         return ()
     return (DISK_IMAGE.node(OfImage(image, host.uuid)),)

@@ -54,6 +54,26 @@ def test_objects_that_could_not_be_read_are_no_empty_list(
     assert_only_these_fail(providers, KINDS[kind])
 
 
+@pytest.mark.parametrize("class_name", ["VirtCIM_BasedOn", "VirtCIM_MediaPresent"])
+def test_what_is_in_disks_is_not_nothing_where_images_could_not_be_read(
+    endpoint: SimulatedEndpoint, providers: Providers, class_name: str
+) -> None:
+    for system in endpoint.systems:
+        without = tuple(replace(disk, image=None) for disk in system.disks)
+        endpoint.replace(replace(system, disks=without))
+    assert shown(providers, class_name) == 0
+    [disk, *_] = providers.enumerate_instances(NAMESPACE, "VirtCIM_LogicalDisk")
+    assert disk.path is not None
+    assert providers.associators(disk.path, assoc_class="VirtCIM_BasedOn") == []
+    endpoint.publish(disk_images=UnreadObjects(FAULT))
+    for asked in (
+        lambda: shown(providers, class_name),
+        lambda: providers.associators(disk.path, assoc_class="VirtCIM_BasedOn"),
+    ):
+        with pytest.raises(CimError, match="cannot be read"):
+            asked()
+
+
 @pytest.mark.parametrize("field", DEVICES)
 def test_devices_that_could_not_be_read_are_no_empty_list(
     endpoint: SimulatedEndpoint, providers: Providers, field: str
