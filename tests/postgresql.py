@@ -13,12 +13,16 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import psycopg
 
 __all__ = ["PrivatePostgresql", "private_postgresql"]
 
 _DEADLINE_S = 120.0
+# What virtcim itself is content with is too short where a computer does everything very slowly, as
+# when it looks through all of a large memory for what is not needed within a transaction.
+_PATIENCE = "-c statement_timeout=120s -c idle_in_transaction_session_timeout=30s"
 # It refuses to run as root; Debian's package makes this user.
 _USER = "postgres"
 
@@ -31,15 +35,18 @@ class PrivatePostgresql:
         self._user = user
 
     def new_database(self) -> str:
-        """The URL of a new, empty database."""
+        """The URL of a new, empty database, with more patience than virtcim has."""
         name = f"t{uuid.uuid4().hex}"
         self.execute(f"CREATE DATABASE {name}")
-        return f"postgresql://{self._user}@/{name}?host={self._directory}"
+        return f"{self._url(name)}&options={quote(_PATIENCE)}"
+
+    def with_usual_patience(self, url: str) -> str:
+        """The URL of the same database that leaves all to virtcim."""
+        return self._url(self._name(url))
 
     def drop_database(self, url: str) -> None:
         """Remove a database, whoever still uses it."""
-        name = url.partition("@/")[2].partition("?")[0]
-        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self.execute(f"DROP DATABASE {self._name(url)} WITH (FORCE)")
 
     def execute(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
         """Execute one statement as the administrator, and give its rows."""
@@ -48,6 +55,13 @@ class PrivatePostgresql:
         ) as connection:
             cursor = connection.execute(statement.encode())
             return cursor.fetchall() if cursor.description else []
+
+    def _url(self, name: str) -> str:
+        return f"postgresql://{self._user}@/{name}?host={self._directory}"
+
+    @staticmethod
+    def _name(url: str) -> str:
+        return url.partition("@/")[2].partition("?")[0]
 
 
 @contextmanager

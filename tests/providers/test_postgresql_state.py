@@ -87,9 +87,10 @@ def test_a_newer_version_is_refused_and_left_alone(
 
 
 def test_a_computer_that_vanishes_is_given_up_after_ten_seconds_by_either_end(
-    postgresql_url: str,
+    postgresql: PrivatePostgresql, postgresql_url: str
 ) -> None:
-    with closing(StateDatabase(postgresql_url)) as database, database.reading() as connection:
+    url = postgresql.with_usual_patience(postgresql_url)
+    with closing(StateDatabase(url)) as database, database.reading() as connection:
         driver = connection.connection.driver_connection
         assert isinstance(driver, psycopg.Connection)
         asked = driver.info.get_parameters()
@@ -156,9 +157,9 @@ def test_a_connection_that_is_lost_in_between_is_said_on_one_line(
 
 
 def test_one_that_sleeps_within_a_transaction_does_not_keep_others_for_ever(
-    postgresql_url: str,
+    postgresql: PrivatePostgresql, postgresql_url: str
 ) -> None:
-    database = StateDatabase(postgresql_url)
+    database = StateDatabase(postgresql.with_usual_patience(postgresql_url))
     with database.engine.connect() as connection:
         shown = [
             connection.execute(sa.text(f"show {name}")).scalar_one()

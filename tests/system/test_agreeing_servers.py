@@ -90,7 +90,7 @@ def running(postgresql: PrivatePostgresql) -> Iterator[Pair]:
         hypervisor = stack.enter_context(Relay(directory / "relay.sock", socket))
         hypervisor.lag_s = _LAG_S
         name = ".s.PGSQL.5432"
-        address = Path(url.partition("?host=")[2])
+        address = Path(url.partition("?host=")[2].partition("&")[0])
         database = stack.enter_context(Relay(directory / name, address / name, find=lambda _: []))
 
         def server(toolstack: Path, state: str) -> Daemon:
