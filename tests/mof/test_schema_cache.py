@@ -11,7 +11,6 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -30,34 +29,45 @@ def archive() -> Path:
 
 
 @pytest.fixture(scope="session")
-def compiled(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache of our own, made from a local file."""
+def compilation(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Schema]:
+    """A cache of our own, made from a local file, and what was compiled for it."""
     directory = tmp_path_factory.mktemp("cache")
-    ensure_schema(directory, file=archive)
-    return directory
+    results: list[Schema] = []
 
+    def keeping(content: bytes, mof: Path) -> Schema:
+        results.append(compiler.compile_schema(content, mof))
+        return results[-1]
 
-@pytest.fixture
-def compiling(
-    monkeypatch: pytest.MonkeyPatch, archive: Path, compiled: Path, session_results: list[Any]
-) -> list[bytes]:
-    """Compiling takes no time, as it was done before; the archives that were compiled."""
-    if not session_results:
-        session_results.append(compiler.compile_schema(archive.read_bytes(), cache_module._MOF))
-    done: list[bytes] = []
-
-    def compile_schema(content: bytes, _mof: Path) -> Any:
-        done.append(content)
-        return session_results[0]
-
-    monkeypatch.setattr(cache_module, "compile_schema", compile_schema)
-    return done
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cache_module, "compile_schema", keeping)
+        ensure_schema(directory, file=archive)
+    (result,) = results
+    return directory, result
 
 
 @pytest.fixture(scope="session")
-def session_results() -> list[Any]:
-    """What compiling gave, once somebody has asked for it."""
-    return []
+def compiled(compilation: tuple[Path, Schema]) -> Path:
+    return compilation[0]
+
+
+@pytest.fixture
+def compiling(monkeypatch: pytest.MonkeyPatch, compilation: tuple[Path, Schema]) -> list[bytes]:
+    """Compiling takes no time, as it was done before; the archives that were compiled."""
+    directory, result = compilation
+    document = compiled_file(directory).read_bytes().partition(b"\n")[2]
+    done: list[bytes] = []
+
+    def compile_schema(content: bytes, _mof: Path) -> Schema:
+        done.append(content)
+        return result
+
+    def to_document(schema: Schema) -> bytes:
+        assert schema is result
+        return document
+
+    monkeypatch.setattr(cache_module, "compile_schema", compile_schema)
+    monkeypatch.setattr(cache_module, "to_document", to_document)
+    return done
 
 
 @pytest.fixture
@@ -182,9 +192,10 @@ def test_a_qualifier_declaration_names_its_scopes(schema: Schema) -> None:
 
 
 def test_what_was_loaded_is_what_was_compiled(
-    archive: Path, schema: Schema, tmp_path: Path
+    archive: Path, compiled: Path, schema: Schema, tmp_path: Path
 ) -> None:
     ensure_schema(tmp_path, file=archive)
+    assert compiled_file(tmp_path).read_bytes() == compiled_file(compiled).read_bytes()
     again = load_schema(tmp_path)
     assert dict(again.classes) == dict(schema.classes)
     assert dict(again.qualifiers) == dict(schema.qualifiers)
@@ -260,11 +271,12 @@ def test_two_processes_may_make_it_at_once(archive: Path, tmp_path: Path, schema
 
 
 def test_the_environment_chooses_cache_and_archive(
-    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compiling: list[bytes]
 ) -> None:
     monkeypatch.setenv("VIRTCIM_CIM_SCHEMA", str(archive))
     monkeypatch.setenv("VIRTCIM_CACHE", str(tmp_path / "own"))
     assert ensure_schema().parent == tmp_path / "own"
+    assert compiling == [archive.read_bytes()]
     monkeypatch.delenv("VIRTCIM_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "common"))
     assert cache_directory() == tmp_path / "common" / "virtcim"
