@@ -129,9 +129,14 @@ def objects_of(material: Material) -> frozenset[str]:
     return frozenset(found)
 
 
+def _ends(text: str) -> str:
+    """What is searched of ``text``: all of it, or where it begins and where it ends."""
+    return text if len(text) <= 2 * _SEARCHED else f"{text[:_SEARCHED]}\n{text[-_SEARCHED:]}"
+
+
 def _found(kind: str, material: Material) -> Iterator[str]:
     """The objects that one kind of evidence speaks for."""
-    text = material.text[:_SEARCHED]
+    text = _ends(material.text)
     if kind == "words":
         return _by_words(_PATHS.sub(" ", text))
     if kind == "option":

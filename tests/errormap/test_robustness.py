@@ -178,6 +178,7 @@ def test_bytes_of_any_encoding_are_read() -> None:
 
 def test_the_cause_is_found_at_either_end_of_a_long_text() -> None:
     filling = "noise " * 200_000
-    for text in (f"No space left on device {filling}", f"{filling} No space left on device"):
+    cause = "No space left on device: '/var/lib/xen/images/blue.img'"
+    for text in (f"{cause} {filling}", f"{filling} {cause}"):
         error = translate(from_record({"source": "xend", "raw": _raw("xend", text)}))
         assert error.code.name == "ERR_OUT_OF_DISK_SPACE"
