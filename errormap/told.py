@@ -170,7 +170,8 @@ _OF_GUEST = later(
     r"|guests?)\b(?! (?:network|interface|template)s?\b)"
     # Xen's tools, where it is no pool of processors and no host that they speak of.
     r"|\bdomain (?:has )?crashed\b|\bdomain_crash(?:_sync)? called\b"
-    r"|\(xen\) (?:domain \d|d\d{1,5}v?\b)"
+    r"|\bqrexec[- ](?:daemon|agent)\b"
+    r"|\(xen\) (?:\S{1,40}:\d{1,6}:)?(?:domain \d|d\d{1,5}v?\b)"
     r"|\b(?:backend|device)/(?:vbd|vif|pci|vusb|vkbd|vfb|vtpm|console|tap2?|qdisk)/\d"
     r"|\b(?:waiting for|cannot open|unable to mount) root (?:device|fs)\b"
     r"|\blibxl_(?!cpupool|sched|psr|numa|tmem)\w{2,20}\.c:\d{1,6}:|\bxc: error: \w"

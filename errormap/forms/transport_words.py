@@ -72,6 +72,10 @@ _STATUSES = (
     later(rf"\b([2-5][0-9]{{2}}) ['\"]?(?:(?:client|server) error\b|{_REASON})"),
     # Of a login, of rights and of paths, whatever the words.
     later(r"^\W{0,4}(?:error:? )?(40[134]) (?=[a-z])"),
+    later(
+        r"\bunexpected http (?:response|status) (?:on|from|at) \S{1,200}:? {0,4}"
+        r"\(([2-5][0-9]{2})\)"
+    ),
     # Proxmox VE has numbers of its own, behind the words.
     later(r"\((59[5-9])\)\W{0,4}$"),
     # .NET says the rest in the language of its system.
@@ -169,6 +173,7 @@ _TLS = (
     r"|90|91)\)"
     r"|ssl negotiation|\b(?:ssl|tls)\b.{0,20}\b(?:fail|error)"
     r"|plaintext connection\?|ssl/tls-kanal|tls confirmation|zertifikat|schannel|gnutls"
+    r"|\bfatal alert\b"
 )
 _DIALLING = (
     r"pooltimeout|too ?many ?redirects|redirects followed|exceeded [0-9]{1,3} redirects"
