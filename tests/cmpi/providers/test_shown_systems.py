@@ -1,0 +1,3 @@
+"""Shown systems, through the bridge."""
+
+from tests.providers.test_shown_systems import *
