@@ -39,20 +39,21 @@ _MAX_TEXTS_PER_LIST = 8
 _MAX_LIST_BYTES = 4 * 1024 * 1024
 _LIST_PIECE_BYTES = 1024 * 1024
 _MAX_TEXTS_PER_RECORD = 8
-# Of 2 to 3.4 kB each: as large as the pieces of a message.
-_PIECE_ASSOCIATIONS = 32
+# A little more than the pieces of a message, which would be put together again if they were less.
+_PIECE_BYTES = 104 * 1024
 
 
 class _WrittenForm(NamedTuple):
     """How associations of one form are written that have values for the same properties.
 
     Into ``outline`` goes what ``pick`` gives of the parts of the first end, of the second, and of
-    what ``writers`` write.
+    what ``writers`` write; such a text has more than ``size`` characters.
     """
 
     outline: Outline
     pick: Callable[[Values], Values]
     writers: Writers
+    size: int
 
 
 class _KeptLists:
@@ -150,10 +151,14 @@ class InstanceWriter:
         There are more of these than of anything else, and each piece costs something to hand on.
         """
         several: list[AssociationRecord] = []
+        many = 0
         for record in records:
             if type(record) is AssociationRecord:
+                if not several:
+                    # Mostly the others are as long as the first of them.
+                    many = 1 + _PIECE_BYTES // self._written_form(record).size
                 several.append(record)
-                if len(several) < _PIECE_ASSOCIATIONS:
+                if len(several) < many:
                     continue
             if several:
                 yield self._in_one_piece(several)
@@ -294,7 +299,7 @@ class InstanceWriter:
         names = [*(roles if named else ()), *(name for name, _ in writers)]
         whole = self._framed(f"{named}{text}") % tuple([shown[name][0] for name in names])
         pick = picking([place for name in names for place in shown[name][1]])
-        return _WrittenForm(outline(whole), pick, further)
+        return _WrittenForm(outline(whole), pick, further, len(whole))
 
     def _layout_of(self, record: Record) -> Layout:
         layout = self._last

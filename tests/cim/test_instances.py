@@ -257,6 +257,15 @@ def test_many_in_few_pieces_are_the_same_as_one_after_another() -> None:
     assert [*writer.of_many([])] == []
 
 
+def test_a_piece_of_associations_is_no_smaller_than_one_of_a_message() -> None:
+    """What is smaller is gathered and copied."""
+    writer = _ENCODER.writer("VALUE.NAMEDINSTANCE", Selection())
+    one = _association((_END, _END), {})
+    *pieces, _ = writer.of_many([one] * 300)
+    assert len(pieces) > 3
+    assert min(map(len, pieces)) >= 96 * 1024
+
+
 def test_an_odd_value_costs_only_the_association_that_has_it() -> None:
     missing: list[str] = []
     writer = Encoder(_DECLARATIONS, "h", left_out=missing.append).writer(
