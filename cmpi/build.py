@@ -104,7 +104,12 @@ def build(
         _write_glue(glue)
         _compile(made, [glue, *sources()], flags)
         settings = Path(work) / "settings"
-        lines = [f"executable={Path(sys.executable).absolute()}", f"host={host}"]
+        lines = [
+            f"executable={Path(sys.executable).absolute()}",
+            # What the library is linked with: registration builds it anew for another one.
+            f"python={sys.version_info.major}.{sys.version_info.minor}",
+            f"host={host}",
+        ]
         lines += [f"path={path}"] if path else []
         lines += [f"interop={interop}"] if interop and interop != INTEROP else []
         lines += [f"provider={one.absolute()}" for one in providers]

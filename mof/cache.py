@@ -27,13 +27,23 @@ from virtcim.mof.dmtf import SchemaSourceError, read_archive, sha256
 from virtcim.mof.schema import Schema
 from virtcim.mof.standard import OPTIONAL_CLASSES
 
-__all__ = ["SYSTEM_CACHE", "SchemaError", "cache_directory", "ensure_schema", "load_schema"]
+__all__ = [
+    "SYSTEM_CACHE",
+    "SchemaError",
+    "cache_directory",
+    "ensure_schema",
+    "has_current_schema",
+    "kept_archive",
+    "load_schema",
+    "schema_files",
+]
 
-SYSTEM_CACHE = Path("/var/cache/virtcim")
+SYSTEM_CACHE = Path(os.environ.get("VIRTCIM_SYSTEM_CACHE") or "/var/cache/virtcim")
 """Where users find the schema who have none of their own, or no home: a CIM server's, say."""
 
 _log = logging.getLogger(__name__)
 _ARCHIVE = "dmtf-cim-schema.zip"
+_LOCK = ".lock"
 _MOF = Path(str(files("virtcim.mof").joinpath("virtcim.mof")))
 # Part of the key of a compiled document: to be raised when its form changes.
 _FORM = "2"
@@ -107,13 +117,31 @@ def load_schema(cache_dir: Path | None = None) -> Schema:
     if schema is not None:
         return schema
     if not _has_archive(directory):
+        places = dict.fromkeys(map(str, (directory, SYSTEM_CACHE)))
         raise SchemaError(
-            f"there is no compiled CIM schema in {directory}: run `virtcim schema` once"
+            f"there is no compiled CIM schema in {' or '.join(places)}: run `virtcim schema` once, "
+            "or `virtcim schema --system` for all users"
         )
     schema = _read(ensure_schema(directory))
     if schema is None:
         raise SchemaError(f"the CIM schema in {directory} cannot be read: `virtcim schema --force`")
     return schema
+
+
+def has_current_schema(directory: Path) -> bool:
+    """Whether the compiled schema is there, whole, and that of our MOF files."""
+    return _read(_compiled_path(directory)) is not None
+
+
+def kept_archive(directory: Path) -> Path | None:
+    """The DMTF archive that a schema was compiled from, None where it is not there."""
+    return directory / _ARCHIVE if _has_archive(directory) else None
+
+
+def schema_files(directory: Path) -> tuple[Path, ...]:
+    """The files that ``ensure_schema`` makes in a directory, also older ones that are there."""
+    made = (_compiled_path(directory), directory / _ARCHIVE, directory / _LOCK)
+    return tuple(dict.fromkeys((*sorted(directory.glob("schema-*.xml")), *made)))
 
 
 def _has_archive(directory: Path) -> bool:
@@ -183,6 +211,6 @@ def _replace(path: Path, content: bytes) -> None:
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("a") as lock:
+    with (directory / _LOCK).open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

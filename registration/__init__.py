@@ -21,6 +21,7 @@ from virtcim.registration.registry import (
     all_registrations,
     registrations,
 )
+from virtcim.registration.system_schema import SystemSchema, system_schema
 from virtcim.registration.tools import ToolError, ToolMissingError, find_tool, run_command
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "RemoveDirectory",
     "RemoveFile",
     "Step",
+    "SystemSchema",
     "ToolError",
     "ToolMissingError",
     "UnknownClassError",
@@ -50,5 +52,6 @@ __all__ = [
     "read_receipt",
     "registrations",
     "run_command",
+    "system_schema",
     "told",
 ]

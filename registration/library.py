@@ -18,27 +18,37 @@ _INTEROP_LINE = "interop="
 def library_in(directory: Path, interop: str) -> Library:
     """The library in a directory, and the command that builds it there.
 
-    It is told where the server has another name for its interop namespace than we have.
+    It belongs to the Python that runs this, and is told where the server has another name for its
+    interop namespace than we have.
     """
-    build = (sys.executable, "-m", "virtcim.cmpi.build", "--into", str(directory))
-    is_ours = interop == INTEROP
+    settings = {
+        f"executable={Path(sys.executable).absolute()}",
+        f"python={sys.version_info.major}.{sys.version_info.minor}",
+    }
+    named: tuple[str, ...] = ()
+    if interop != INTEROP:
+        named = ("--interop", interop)
+        settings.add(f"{_INTEROP_LINE}{interop}")
     return Library(
         name=LIBRARY_NAME,
         directory=directory,
-        build=build if is_ours else (*build, "--interop", interop),
-        settings=frozenset() if is_ours else frozenset({f"{_INTEROP_LINE}{interop}"}),
+        build=(sys.executable, "-m", "virtcim.cmpi.build", "--into", str(directory), *named),
+        settings=frozenset(settings),
     )
 
 
 def library_differences(library: Library) -> tuple[str, ...]:
-    """Whether it is missing or made for another server, in a sentence. Raises OSError."""
+    """Whether it is missing or made for another server or Python. Raises OSError."""
     if not library.path.exists():
         return (f"there is no {library.path}",)
     settings = library.path.with_suffix(".conf")
     lines = settings.read_text(encoding="utf-8").splitlines() if settings.exists() else ()
-    if {line for line in lines if line.startswith(_INTEROP_LINE)} != library.settings:
-        return (f"{settings} is for a server with another interop namespace",)
-    return ()
+    interops = {line for line in (*lines, *library.settings) if line.startswith(_INTEROP_LINE)}
+    others = library.settings - interops - set(lines)
+    found = [f"{library.path} was not built for {' '.join(sorted(others))}"] if others else []
+    if not interops <= set(lines) & library.settings:
+        found.append(f"{settings} is for a server with another interop namespace")
+    return tuple(found)
 
 
 def library_files(path: str) -> tuple[Path, ...]:

@@ -70,13 +70,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """Something that the administrator should know: ``name`` is a class, property or parameter.
+    """Something that the administrator should know: ``name`` is a class, property, file, ....
 
-    ``kind``: what the server does not carry, what the server itself has in another form, or what
-    was taken for granted about a server that could not be asked.
+    ``kind``: what the server does not carry, what the server itself has in another form, what
+    was taken for granted about a server that could not be asked, what keeps the providers from
+    working although they are registered, or what is not taken back.
     """
 
-    kind: Literal["not carried", "differs", "assumed"]
+    kind: Literal["not carried", "differs", "assumed", "not ready", "left"]
     name: str
     text: str
 

@@ -37,10 +37,15 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """``library`` is the path of the library if it was built for this registration."""
+    """What was made for this registration.
+
+    ``library`` is the path of the library, ``schema`` the directory of the schema of the whole
+    machine; empty where they were there before.
+    """
 
     interop: str = ""
     library: str = ""
+    schema: str = ""
     made: Mapping[str, Made] = field(default_factory=lambda: MappingProxyType({}))
 
     def of(self, namespace: str) -> Made:
@@ -53,13 +58,19 @@ class Receipt:
         return Receipt(
             interop=more.interop or self.interop,
             library=more.library or self.library,
+            schema=more.schema or self.schema,
             made={name: self.of(name).with_more(more.of(name)) for name in names},
         )
 
     def text(self) -> str:
         """What the file holds."""
         made = {name: asdict(one) for name, one in self.made.items()}
-        content = {"interop": self.interop, "library": self.library, "made": made}
+        content = {
+            "interop": self.interop,
+            "library": self.library,
+            "schema": self.schema,
+            "made": made,
+        }
         return json.dumps(content, indent=1) + "\n"
 
 
@@ -70,6 +81,7 @@ def read_receipt(path: Path) -> Receipt:
         return Receipt(
             interop=str(content["interop"]),
             library=str(content["library"]),
+            schema=str(content.get("schema", "")),
             made={
                 str(name): Made(
                     namespace=bool(one["namespace"]),

@@ -29,6 +29,7 @@ from virtcim.registration.pegasus.steps import (
 )
 from virtcim.registration.plan import Finding, Plan, RemoveDirectory, Step, WriteFile
 from virtcim.registration.receipt import Made, Receipt
+from virtcim.registration.system_schema import SystemSchema, schema_differences, schema_step
 
 __all__ = ["RECEIPT", "PegasusSettings", "pegasus_plan"]
 
@@ -43,6 +44,7 @@ class PegasusSettings:
     directory: Path
     interop: str
     library: Library
+    schema: SystemSchema
     version: str
     user: str = ""
 
@@ -76,6 +78,7 @@ def pegasus_plan(
     registration = instance_differences(wanted, state)
     differences = (
         *library_differences(settings.library),
+        *schema_differences(settings.schema),
         *(text for place in places for text in place.differences),
         *registration,
     )
@@ -90,7 +93,8 @@ def pegasus_plan(
     )
     upgraded = _is_other_version(state, settings.version)
     building = library_step(settings.library, anew=upgraded)
-    steps = [_note(places, state, settings, receipt, built=bool(building)), *building]
+    steps = [_note(places, state, settings, receipt, built=bool(building))]
+    steps += [*schema_step(settings.schema), *building]
     # Classes are compiled anew only while nobody serves them.
     again = bool(registration) or any(place.stale for place in places)
     if again:
@@ -223,6 +227,7 @@ def _note(
     made = Receipt(
         interop=settings.interop,
         library=str(settings.library.path) if built else "",
+        schema="" if settings.schema.is_there else str(settings.schema.directory),
         made={
             place.name: Made(
                 namespace=place.name not in state.classes,

@@ -15,6 +15,7 @@ from virtcim.registration.pegasus.server import PegasusState, ServerClass
 from virtcim.registration.pegasus.steps import Pegasus, descendants, file_name, in_order_of_deletion
 from virtcim.registration.plan import Finding, Plan, RemoveDirectory, RemoveFile, Step
 from virtcim.registration.receipt import Receipt
+from virtcim.registration.system_schema import schema_removal
 
 __all__ = ["pegasus_removal"]
 
@@ -104,6 +105,7 @@ def _without_files(directory: Path, namespaces: Iterable[str], receipt: Receipt)
     found = [path for path in (*library_files(receipt.library), *paths) if path.exists()]
     for path in found:
         yield Step(purpose="remove a file", action=RemoveFile(path=path))
+    yield from schema_removal(receipt.schema)
     if found:
         yield Step(
             purpose="remove the directory if it is empty", action=RemoveDirectory(path=directory)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -32,6 +32,7 @@ from virtcim.registration.sfcb.server import (
     Tools,
     mof_name,
 )
+from virtcim.registration.system_schema import SystemSchema, schema_differences, schema_step
 
 __all__ = ["AFTERWARDS", "RECEIPT", "SfcbSettings", "registration_text", "sfcb_plan"]
 
@@ -54,6 +55,7 @@ class SfcbSettings:
     places: Directories
     is_packaged: bool
     library: Library
+    schema: SystemSchema
     user: str = ""
 
     def stage(self, *words: str) -> Command:
@@ -118,36 +120,41 @@ def sfcb_plan(model: Model, state: SfcbState, settings: SfcbSettings, receipt: R
         _registration_file(text, settings),
     ]
     changed = [one for one in files if not _is_staged(one, state)]
-    differences = [*library_differences(settings.library)]
-    differences += [f"{one.staged} is not as it should be" for one in changed]
+    of_sfcb = [f"{one.staged} is not as it should be" for one in changed]
     if text not in state.register:
-        differences.append("sfcb's list of providers does not hold the registration")
-    differences += [
+        of_sfcb.append("sfcb's list of providers does not hold the registration")
+    of_sfcb += [
         f"{name} is not in sfcb's repository" for name in wanted if name not in state.compiled
     ]
+    of_machine = *library_differences(settings.library), *schema_differences(settings.schema)
+    differences = [*of_machine, *of_sfcb]
     told = tuple(dict.fromkeys(findings))
     if not differences:
         return Plan(steps=(), findings=told)
     building = library_step(settings.library, anew=False)
-    steps = [_note(wanted, settings, receipt, built=bool(building)), *building]
+    steps = [_note(wanted, settings, receipt, built=bool(building))]
+    steps += [*schema_step(settings.schema), *building]
     for one in changed:
         steps += _staging(one, state)
-    steps.append(
-        Step(
-            purpose="make sfcb's repository anew",
-            action=settings.rebuild(),
-            # From what was staged before; the steps above then find that already done.
-            undo=(
-                *(action for one in reversed(changed) for action in _unstaging(one, state)),
-                settings.rebuild(),
-            ),
-        )
-    )
+    if of_sfcb:
+        steps.append(_rebuilding(changed, state, settings))
     return Plan(
         steps=tuple(steps),
         differences=tuple(differences),
         findings=told,
         afterwards=AFTERWARDS,
+    )
+
+
+def _rebuilding(changed: Sequence[_File], state: SfcbState, settings: SfcbSettings) -> Step:
+    return Step(
+        purpose="make sfcb's repository anew",
+        action=settings.rebuild(),
+        # From what was staged before; the steps above then find that already done.
+        undo=(
+            *(action for one in reversed(changed) for action in _unstaging(one, state)),
+            settings.rebuild(),
+        ),
     )
 
 
@@ -271,6 +278,7 @@ def _note(
 ) -> Step:
     made = Receipt(
         library=str(settings.library.path) if built else "",
+        schema="" if settings.schema.is_there else str(settings.schema.directory),
         made={
             name: Made(namespace=not settings.staged_mof(name).parent.exists())
             for name in namespaces

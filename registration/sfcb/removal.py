@@ -10,6 +10,7 @@ from virtcim.registration.plan import Plan, RemoveDirectory, RemoveFile, Step, W
 from virtcim.registration.receipt import Receipt
 from virtcim.registration.sfcb.registering import AFTERWARDS, RECEIPT, SfcbSettings
 from virtcim.registration.sfcb.server import REGISTRATION_FILE, SfcbState, mof_name
+from virtcim.registration.system_schema import schema_removal
 
 __all__ = ["sfcb_removal"]
 
@@ -70,6 +71,7 @@ def _without_files(
     found = [path for path in (*library_files(receipt.library), *paths) if path.exists()]
     for path in found:
         yield Step(purpose="remove a file", action=RemoveFile(path=path))
+    yield from schema_removal(receipt.schema)
     if found:
         yield Step(
             purpose="remove the directory if it is empty",

@@ -11,6 +11,9 @@ import pytest
 from virtcim.cmpi import build as building
 from virtcim.cmpi.build import LIBRARY, BuildError, build, main, sources
 from virtcim.cmpi.host import DEFAULT_HOST, Settings, read_settings
+from virtcim.providers import INTEROP
+from virtcim.registration import Command
+from virtcim.registration.library import library_differences, library_in, library_step
 
 
 def test_what_stands_beside_the_library(library: Path, tmp_path: Path) -> None:
@@ -19,10 +22,30 @@ def test_what_stands_beside_the_library(library: Path, tmp_path: Path) -> None:
     lines = settings.read_text(encoding="utf-8").splitlines()
     # The link within a virtual environment, not what it leads to.
     assert lines[0] == f"executable={Path(sys.executable).absolute()}"
+    assert lines[1] == f"python={sys.version_info.major}.{sys.version_info.minor}"
     assert read_settings(settings).host == "tests.cmpi.hosts:everything"
     empty = tmp_path / "empty.conf"
     empty.write_text("no setting\n", encoding="utf-8")
     assert read_settings(empty) == Settings(host=DEFAULT_HOST)
+
+
+def test_the_library_that_is_built_is_the_one_that_registration_wants(library: Path) -> None:
+    made = library_in(library.parent, INTEROP)
+    assert (made.path, library_differences(made)) == (library, ())
+    [elsewhere] = library_differences(library_in(library.parent, "root/PG_InterOp"))
+    assert elsewhere.endswith("is for a server with another interop namespace")
+
+
+def test_a_library_of_another_python_is_built_anew(library: Path, tmp_path: Path) -> None:
+    (tmp_path / library.name).touch()
+    text = library.with_suffix(".conf").read_text(encoding="utf-8")
+    (tmp_path / library.name).with_suffix(".conf").write_text(text.replace("python=3", "python=2"))
+    made = library_in(tmp_path, INTEROP)
+    version = f"python={sys.version_info.major}.{sys.version_info.minor}"
+    assert library_differences(made) == (f"{made.path} was not built for {version}",)
+    [step] = library_step(made, anew=False)
+    assert isinstance(step.action, Command)
+    assert step.action.words[1:3] == ("-m", "virtcim.cmpi.build")
 
 
 def test_nothing_else_is_left_behind(library: Path) -> None:

@@ -17,6 +17,7 @@ from virtcim.registration import (
     Plan,
     Receipt,
     RegistrationError,
+    SystemSchema,
     carry_out,
     model,
     read_receipt,
@@ -71,6 +72,7 @@ class _Administrator:
             directory=self.directory,
             interop=INTEROP,
             library=Library(name="virtcim_cmpi", directory=library.parent, build=("build",)),
+            schema=SystemSchema(directory=directory / "cache", is_there=True, is_current=True),
             version=version,
         )
 

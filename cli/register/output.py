@@ -1,28 +1,23 @@
-"""What ``virtcim register`` does for either server: what is wanted, and what people are shown."""
+"""What ``virtcim register`` is asked for, and what people are shown of it."""
 
 from __future__ import annotations
 
 import json
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from enum import Enum
 from functools import partial
-from pathlib import Path
 
 import typer
 
-from virtcim.cli.hypervisors import OptionError, hypervisor_names
+from virtcim.cli.hypervisors import OptionError
 from virtcim.cli.standard_output import put_out
-from virtcim.cli.startup import SYSTEM_CONFIGURATION
-from virtcim.mof import SchemaError, load_schema
-from virtcim.providers import ROOT
+from virtcim.mof import SchemaError
 from virtcim.registration import (
     Command,
     Finding,
-    Model,
     Plan,
     ReceiptError,
     RegistrationError,
@@ -33,16 +28,13 @@ from virtcim.registration import (
     ToolMissingError,
     UnknownClassError,
     WriteFile,
-    carried_namespaces,
     carry_out,
-    model,
     run_command,
     told,
 )
-from virtcim.registration.carrying import Server
 from virtcim.registration.pegasus import ServerAnswerError
 
-__all__ = ["Mode", "Output", "served_namespaces", "wanted_model"]
+__all__ = ["Mode", "Output"]
 
 _FAILED = 1
 _DIFFERS = 1
@@ -52,6 +44,8 @@ _WORDS = {
     "not carried": "not carried by the server",
     "differs": "other than ours in the server",
     "assumed": "not asked",
+    "not ready": "the providers cannot work yet",
+    "left": "left as it is",
 }
 
 
@@ -74,39 +68,14 @@ class Mode(Enum):
         return cls.REMOVE if remove else cls.CHECK if check else cls.REGISTER
 
     @property
+    def is_removal(self) -> bool:
+        """Whether the registration is to be taken back."""
+        return self in (Mode.REMOVE, Mode.SHOW_REMOVAL)
+
+    @property
     def only_shown(self) -> bool:
         """Whether nothing is done, so that no server is needed."""
         return self in (Mode.SHOW, Mode.SHOW_REMOVAL)
-
-
-def served_namespaces(
-    server: Server, hypervisors: Sequence[str] | None, config: Path | None
-) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
-    """The namespaces of the hypervisors that the server can have. Raises OptionError."""
-    options = hypervisors or _configured(config)
-    names = hypervisor_names(options) if options else ("",)
-    return carried_namespaces(server, (f"{ROOT}/{name}" if name else ROOT for name in names))
-
-
-def _configured(config: Path | None) -> Sequence[str]:
-    """``hypervisor`` of the table ``serve``, which virtcim serve --config reads, too."""
-    path = config or SYSTEM_CONFIGURATION
-    try:
-        found = tomllib.loads(path.read_text(encoding="utf-8"))["serve"]["hypervisor"]
-    except FileNotFoundError as error:
-        if config is not None:
-            raise OptionError(f"there is no file {path}") from error
-        return ()
-    except (LookupError, TypeError):
-        return ()
-    except (OSError, ValueError) as error:
-        raise OptionError(f"cannot read {path}: {error}") from error
-    return [found] if isinstance(found, str) else [str(one) for one in found]
-
-
-def wanted_model(namespaces: Sequence[str], interop: str) -> Model:
-    """What is registered. Raises SchemaError and UnknownClassError."""
-    return model(load_schema(), namespaces, interop)
 
 
 class Output:
@@ -138,6 +107,10 @@ class Output:
             else:
                 typer.echo(f"virtcim register: {error}", err=True)
             raise typer.Exit(_UNKNOWN if self.mode is Mode.CHECK else _FAILED) from error
+
+    def say(self, text: str) -> None:
+        """Say what takes a while."""
+        typer.echo(f"virtcim register: {text}", err=True)
 
     def carry_out(self, plan: Plan, facts: Mapping[str, object]) -> int:
         """The exit status."""
