@@ -33,6 +33,7 @@ class _Turn:
         self._lock = threading.Lock()
         # Those that observed are read from until nobody does.
         self._former: list[Providers] = []
+        self._sink: IndicationSink | None = None
         try:
             self.providers = opening(None)
         except StateHeldError as held:
@@ -54,7 +55,26 @@ class _Turn:
                 _log.warning("the state is kept here now: %s", keeping.state.shown)
                 self._former.append(self.providers)
                 self.providers = keeping
+                if self._sink is not None:
+                    keeping.start_indications(self._sink)
         return self.providers
+
+    def tell(self, sink: IndicationSink) -> None:
+        """Tell ``sink`` what happens, as soon as the state is kept here: one process tells."""
+        self.keeping()
+        with self._lock:
+            self._sink = sink
+            held = self.providers.state.held
+            if held is None:
+                self.providers.start_indications(sink)
+            else:
+                _log.warning("another process tells what happens: %s", held)
+
+    def tell_no_more(self) -> None:
+        """Tell the sink nothing any more; it is not in use when this returns."""
+        with self._lock:
+            self._sink = None
+            self.providers.stop_indications()
 
     def close(self) -> None:
         """End all."""
@@ -128,8 +148,8 @@ class StateSharingProviders:
         return providers.invoke_method(path, method_name, parameters)
 
     def start_indications(self, sink: IndicationSink) -> None:
-        """As ``Providers.start_indications``."""
-        self._turn.keeping().start_indications(sink)
+        """As ``Providers.start_indications``, and later where another process has the state."""
+        self._turn.tell(sink)
 
     def subscriptions_changed(self) -> None:
         """As ``Providers.subscriptions_changed``."""
@@ -137,4 +157,4 @@ class StateSharingProviders:
 
     def stop_indications(self) -> None:
         """As ``Providers.stop_indications``."""
-        self._turn.providers.stop_indications()
+        self._turn.tell_no_more()

@@ -10,7 +10,12 @@ from virtcim.cim.records import StatusCode
 from virtcim.cmpi.alike import AlikeForms
 from virtcim.cmpi.associations import ASSOCIATION_OPERATIONS
 from virtcim.cmpi.host import HostedProviders
-from virtcim.cmpi.indications import Indications
+from virtcim.cmpi.indications import (
+    INDICATION_OPERATIONS,
+    Indications,
+    block_writer,
+    serve_indications,
+)
 from virtcim.cmpi.instances import INSTANCE_OPERATIONS
 from virtcim.cmpi.methods import METHOD_OPERATIONS
 from virtcim.cmpi.request import (
@@ -75,7 +80,7 @@ class Bridge:
         self._host: AnyHost | None = None
         self._alike: AlikeForms | None = None
         self._known: dict[tuple[int, bytes], Request] = {}
-        self._indications = Indications()
+        self._indications: Indications[bytes] = Indications()
 
     def serve(self, call: Call, provider: int, operation: int, block: bytes) -> int:
         """Serve one request; its status, of which the server is told the text. Never raises."""
@@ -111,7 +116,8 @@ class Bridge:
         elif (serve := _OPERATIONS.get(operation)) is not None:
             serve(self._session(call, request), request)
         else:
-            self._indications.serve(call, provider, request, lambda: self._session(call, request))
+            serve_indications(self._indications, call, provider, request)
+            self._begin_indications()
         return 0
 
     def _read(self, operation: int, block: bytes) -> Request:
@@ -136,10 +142,33 @@ class Bridge:
 
     def _foreign(self, operation: Operation) -> ForeignHost | None:
         """Whoever answers all requests otherwise, None where the operations here do."""
-        if self._host is None and operation in _WITHOUT_PROVIDERS:
-            return None
+        if self._host is None and operation in INDICATION_OPERATIONS:
+            return self._foreign_subscribed_to(operation)
         host = self._hosted()
         return host if isinstance(host, ForeignHost) else None
+
+    def _foreign_subscribed_to(self, operation: Operation) -> ForeignHost | None:
+        """The same for a server that subscribes: it does so once, whether there are providers."""
+        if operation in _WITHOUT_PROVIDERS:
+            return None
+        try:
+            host = self._hosted()
+        except Exception as exc:  # noqa: BLE001 - told with each other request
+            _log.warning("there is nothing to tell of until the providers can be opened: %s", exc)
+            return None
+        return host if isinstance(host, ForeignHost) else None
+
+    def _begin_indications(self) -> None:
+        host, alike = self._host, self._alike
+        if isinstance(host, HostedProviders) and alike is not None:
+            self._indications.begin(host.providers, block_writer(alike.writer))
+
+    def _begin_late_indications(self) -> None:
+        """For whoever subscribed while the providers could not be opened."""
+        try:
+            self._begin_indications()
+        except Exception:  # noqa: BLE001 - the request that opened them is served
+            _log.exception("indications cannot begin")
 
     def _session(self, call: Call, request: Request) -> Session:
         host, alike = self._hosted(), self._alike
@@ -161,6 +190,7 @@ class Bridge:
                         )
                         self._alike = AlikeForms(writer)
                     self._host = host
+            self._begin_late_indications()
         return host
 
     def _may_unload(self) -> bool:

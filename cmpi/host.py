@@ -17,7 +17,6 @@ from virtcim.providers import IndicationSink, StateDatabase
 
 __all__ = [
     "DEFAULT_HOST",
-    "HostDeclarations",
     "HostProviders",
     "HostedProviders",
     "OpenHost",
@@ -91,13 +90,6 @@ class HostProviders(Protocol):
         """Tell the sink nothing any more; it is not in use when this returns."""
 
 
-class HostDeclarations(DeclaredClasses, Protocol):
-    """The classes that are served, and which is one of which."""
-
-    def is_a(self, class_name: str, ancestor: str) -> bool:
-        """Whether a class is ``ancestor`` or one of its subclasses."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedProviders:
     """The providers of one process of a CIM server, and what belongs to them.
@@ -108,7 +100,7 @@ class HostedProviders:
     """
 
     providers: HostProviders
-    declarations: HostDeclarations
+    declarations: DeclaredClasses
     incident: Callable[[str, BaseException], str]
     close: Callable[[], None]
 

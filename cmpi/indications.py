@@ -12,40 +12,74 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
+from typing import Generic, Protocol, TypeVar
 
 import sqlalchemy as sa
 
-from virtcim.cim.records import CimError, StatusCode
+from virtcim.cim.records import CimError, Record, StatusCode
 from virtcim.cmpi.blocks import text_block
-from virtcim.cmpi.host import HostDeclarations
-from virtcim.cmpi.request import Call, Delivery, Operation, Request, Session
+from virtcim.cmpi.host import HostProviders
+from virtcim.cmpi.request import Call, Operation, Request
 from virtcim.cmpi.writing import BlockWriter
-from virtcim.providers import INDICATION_CLASSES, Indication, StateError
-from virtcim.providers.indications import Remember, identified
+from virtcim.providers import Indication, StateError
+from virtcim.providers.indications import Remember, identified, indication_classes_of
 
-__all__ = ["Indications"]
+__all__ = [
+    "INDICATION_OPERATIONS",
+    "Indications",
+    "Way",
+    "block_writer",
+    "check_filter",
+    "serve_indications",
+]
 
 _log = logging.getLogger(__name__)
+_SHOWN_CHARACTERS = 80
+_What = TypeVar("_What")
+_Taken_contra = TypeVar("_Taken_contra", contravariant=True)
+
+INDICATION_OPERATIONS = frozenset(
+    (
+        *(Operation.AUTHORIZE_FILTER, Operation.MUST_POLL, Operation.ACTIVATE_FILTER),
+        *(Operation.DEACTIVATE_FILTER, Operation.ENABLE_INDICATIONS),
+        Operation.DISABLE_INDICATIONS,
+    )
+)
 
 
-class _Sink:
+class Way(Protocol[_Taken_contra]):
+    """A way to the CIM server for threads that it did not make."""
+
+    def deliver(self, what: _Taken_contra) -> str:
+        """Deliver one indication; why that failed, empty where it did not."""
+
+    def close(self) -> None:
+        """Give it back; it is used no more."""
+
+
+#: Writes an indication, with the namespace that it tells of, for the way to the server.
+Write = Callable[[str, Record], _What]
+
+
+class _Sink(Generic[_What]):
     """Hands indications to the server as long as they are enabled (``IndicationSink``)."""
 
     def __init__(
         self,
-        session: Session,
-        delivery: Delivery,
-        wanted: Callable[[str, HostDeclarations], Collection[str]],
+        providers: HostProviders,
+        write: Write[_What],
+        way: Way[_What],
+        wanted: Callable[[str], Collection[str]],
     ) -> None:
-        self._host = session.host
-        self._writer: BlockWriter = session.writer
-        self._delivery: Delivery | None = delivery
+        self._providers = providers
+        self._write = write
+        self._way: Way[_What] | None = way
         self._wanted = wanted
         self._lock = threading.Lock()
 
     def wanted(self, namespace: str) -> Collection[str]:
         """Which classes of indications somebody subscribes to in a namespace."""
-        return self._wanted(namespace, self._host.declarations)
+        return self._wanted(namespace)
 
     def tell(self, indications: Sequence[Indication], remember: Remember) -> None:
         """Deliver indications, and keep what was told of. Raises StateError.
@@ -54,7 +88,7 @@ class _Sink:
         """
         for indication in indications:
             self._tell(indication)
-        state = self._host.providers.state
+        state = self._providers.state
         try:
             with state.lock, state.engine.begin() as connection:
                 remember(connection)
@@ -65,36 +99,38 @@ class _Sink:
         record = identified(indication.record, datetime.now(UTC))
         if record.class_name not in self.wanted(indication.namespace):
             return
-        block = text_block(indication.namespace) + self._writer.instance(
-            record, None, indication.namespace
-        )
+        written = self._write(indication.namespace, record)
         with self._lock:
-            if self._delivery is None:
+            if self._way is None:
                 raise StateError("the CIM server has disabled indications")
-            why = self._delivery.deliver(block)
+            why = self._way.deliver(written)
         if why:
             _log.error("an indication of %s is lost: %s", record.class_name, why)
 
     def look_again(self) -> None:
         """The server may want something else now."""
-        self._host.providers.subscriptions_changed()
+        self._providers.subscriptions_changed()
 
     def start(self) -> None:
         """Begin to be told."""
-        self._host.providers.start_indications(self)
+        self._providers.start_indications(self)
 
     def close(self) -> None:
         """Deliver nothing any more; no thread uses the server when this returns."""
         with self._lock:
-            delivery, self._delivery = self._delivery, None
+            way, self._way = self._way, None
         # What is just being told fails, and is told by whoever comes next.
-        self._host.providers.stop_indications()
-        if delivery is not None:
-            delivery.close()
+        self._providers.stop_indications()
+        if way is not None:
+            way.close()
 
 
-class Indications:
-    """What the server subscribes to, and whether it is told."""
+class Indications(Generic[_What]):
+    """What the server subscribes to, and whether it is told.
+
+    Filters count, and indications are enabled, also while there are no providers: a server says
+    both once, and never again.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -103,38 +139,55 @@ class Indications:
         # How often each class is subscribed to in each namespace, both in lower case, and with
         # which provider.
         self._filters: Counter[tuple[int, str, str]] = Counter()
-        self._sink: _Sink | None = None
+        # The way to the server, as long as there are no providers that have something to tell.
+        self._unused: Way[_What] | None = None
+        self._sink: _Sink[_What] | None = None
         self._enabled_by = -1
 
-    def serve(
-        self, call: Call, provider: int, request: Request, open_session: Callable[[], Session]
-    ) -> None:
-        """One operation of the interface of a provider. Raises CimError."""
-        operation = request.operation
-        if operation is Operation.MUST_POLL:
-            raise CimError(StatusCode.NOT_SUPPORTED, "nobody needs to poll for indications")
-        if operation is Operation.AUTHORIZE_FILTER:
-            self._class_of(request, open_session())
-        elif operation is Operation.ACTIVATE_FILTER:
-            self._class_of(request, open_session())
-            self._count(provider, request, 1)
-        elif operation is Operation.DEACTIVATE_FILTER:
-            self._count(provider, request, -1)
-        elif operation is Operation.ENABLE_INDICATIONS:
-            self._enable(call, provider, open_session())
-        elif operation is Operation.DISABLE_INDICATIONS:
-            self.close()
+    def activate(self, provider: int, namespace: str, class_name: str) -> None:
+        """Begin to count a filter on a class. Raises CimError for what is never told of here."""
+        check_filter(class_name)
+        self._count(provider, namespace, class_name, 1)
 
-    def wanted(self, namespace: str, declarations: HostDeclarations) -> Collection[str]:
+    def deactivate(self, provider: int, namespace: str, class_name: str) -> None:
+        """Count a filter no more."""
+        self._count(provider, namespace, class_name, -1)
+
+    def enable(self, provider: int, find_way: Callable[[], Way[_What] | None]) -> None:
+        """Take a way to the server, unless there is one. Raises CimError where it has none."""
+        with self._turning:
+            if self._sink is not None or self._unused is not None:
+                return
+            self._unused = find_way()
+            if self._unused is None:
+                raise CimError(
+                    StatusCode.NOT_SUPPORTED,
+                    "the CIM server lets no thread of ours deliver indications",
+                )
+            self._enabled_by = provider
+
+    def begin(self, providers: HostProviders, write: Write[_What]) -> None:
+        """Tell the server what happens, if it has enabled that and is not told yet."""
+        with self._turning:
+            way, self._unused = self._unused, None
+            if way is None:
+                return
+            sink = _Sink(providers, write, way, self.wanted)
+            try:
+                sink.start()
+            except BaseException:
+                way.close()
+                raise
+            self._sink = sink
+
+    def wanted(self, namespace: str) -> Collection[str]:
         """Which of INDICATION_CLASSES somebody subscribes to in a namespace."""
         place = namespace.lower()
         with self._lock:
             asked = [
                 name for (_, where, name), many in self._filters.items() if where == place and many
             ]
-        return [
-            one for one in INDICATION_CLASSES if any(declarations.is_a(one, name) for name in asked)
-        ]
+        return {one for name in asked for one in indication_classes_of(name)}
 
     def forget(self, provider: int) -> None:
         """A provider is no more, and what it was told with: no thread uses it afterwards."""
@@ -148,40 +201,50 @@ class Indications:
         """Tell the server nothing any more; no thread uses it when this returns."""
         with self._turning:
             sink, self._sink = self._sink, None
+            way, self._unused = self._unused, None
             if sink is not None:
                 sink.close()
+            if way is not None:
+                way.close()
 
-    def _class_of(self, request: Request, session: Session) -> None:
-        """Refuse a filter on what is never told of here."""
-        name = request.texts[0]
-        declarations = session.host.declarations
-        if not any(declarations.is_a(one, name) for one in INDICATION_CLASSES):
-            raise CimError(
-                StatusCode.INVALID_QUERY, f"there are no indications of {name[:80]!r} here"
-            )
-
-    def _count(self, provider: int, request: Request, change: int) -> None:
-        place = provider, request.path.namespace.lower(), request.texts[0].lower()
+    def _count(self, provider: int, namespace: str, class_name: str, change: int) -> None:
+        place = provider, namespace.lower(), class_name.lower()
         with self._lock:
             self._filters[place] = max(0, self._filters[place] + change)
             sink = self._sink
         if sink is not None:
             sink.look_again()
 
-    def _enable(self, call: Call, provider: int, session: Session) -> None:
-        with self._turning:
-            if self._sink is not None:
-                return
-            delivery = call.delivery()
-            if delivery is None:
-                raise CimError(
-                    StatusCode.NOT_SUPPORTED,
-                    "the CIM server lets no thread of ours deliver indications",
-                )
-            sink = _Sink(session, delivery, self.wanted)
-            try:
-                sink.start()
-            except BaseException:
-                delivery.close()
-                raise
-            self._sink, self._enabled_by = sink, provider
+
+def check_filter(class_name: str) -> None:
+    """Refuse a filter on what is never told of here. Raises CimError."""
+    if not indication_classes_of(class_name):
+        shown = repr(class_name[:_SHOWN_CHARACTERS])
+        raise CimError(StatusCode.INVALID_QUERY, f"there are no indications of {shown} here")
+
+
+def serve_indications(
+    indications: Indications[bytes], call: Call, provider: int, request: Request
+) -> None:
+    """One operation of the interface of a provider. Raises CimError."""
+    operation, namespace = request.operation, request.path.namespace
+    class_name = request.texts[0] or request.path.class_name
+    if operation is Operation.MUST_POLL:
+        raise CimError(StatusCode.NOT_SUPPORTED, "nobody needs to poll for indications")
+    if operation is Operation.AUTHORIZE_FILTER:
+        check_filter(class_name)
+    elif operation is Operation.ACTIVATE_FILTER:
+        indications.activate(provider, namespace, class_name)
+    elif operation is Operation.DEACTIVATE_FILTER:
+        indications.deactivate(provider, namespace, class_name)
+    elif operation is Operation.ENABLE_INDICATIONS:
+        indications.enable(provider, call.delivery)
+    elif operation is Operation.DISABLE_INDICATIONS:
+        indications.close()
+
+
+def block_writer(writer: BlockWriter) -> Write[bytes]:
+    """What writes indications for ``Call.delivery``."""
+    return lambda namespace, record: (
+        text_block(namespace) + writer.instance(record, None, namespace)
+    )

@@ -15,6 +15,7 @@ from virtcim.providers.indications.contract import (
     IndicationSink,
     Remember,
     identified,
+    indication_classes_of,
 )
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "IndicationSink",
     "Remember",
     "identified",
+    "indication_classes_of",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ __all__ = [
     "IndicationSink",
     "Remember",
     "identified",
+    "indication_classes_of",
 ]
 
 CREATION = "VirtCIM_InstCreation"
@@ -29,6 +31,16 @@ MODIFICATION = "VirtCIM_InstModification"
 DELETION = "VirtCIM_InstDeletion"
 ALERT = "VirtCIM_AlertIndication"
 INDICATION_CLASSES = (CREATION, MODIFICATION, DELETION, ALERT)
+_OF_INSTANCES = ("CIM_InstIndication", "CIM_Indication")
+# Known without the schema, so that a subscription can be taken before anything else works.
+_SUPERCLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        CREATION: ("CIM_InstCreation", *_OF_INSTANCES),
+        MODIFICATION: ("CIM_InstModification", *_OF_INSTANCES),
+        DELETION: ("CIM_InstDeletion", *_OF_INSTANCES),
+        ALERT: ("CIM_AlertIndication", "CIM_ProcessIndication", "CIM_Indication"),
+    }
+)
 
 Remember = Callable[[sa.Connection], None]
 
@@ -44,6 +56,12 @@ class Indication:
 
     namespace: str
     record: Record
+
+
+def indication_classes_of(class_name: str) -> list[str]:
+    """Those of INDICATION_CLASSES that are a class or its subclasses; none for any other class."""
+    name = class_name.lower()
+    return [one for one in INDICATION_CLASSES if name in map(str.lower, (one, *_SUPERCLASSES[one]))]
 
 
 class IndicationSink(Protocol):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -15,13 +16,15 @@ from virtcim.cli.hosted import open_configured
 from virtcim.cmpi.host import HostedProviders
 from virtcim.errormap import ErrorCode
 from virtcim.mof import ensure_schema
-from virtcim.providers import CimError, ObjectPath, failure_of
+from virtcim.providers import CimError, Indication, ObjectPath, failure_of
+from virtcim.providers.indications import Remember
 from virtcim.providers.state.job_store import JobStore
 
 SYSTEM = "VirtCIM_ComputerSystem"
 MACHINE = ObjectPath(SYSTEM, {"CreationClassName": SYSTEM, "Name": "0" * 8}, namespace="root/virt")
 SERVICE = ObjectPath("VirtCIM_VirtualSystemManagementService", namespace="root/virt")
 
+DEADLINE_S = 100.0
 Open = Callable[[str], HostedProviders]
 
 
@@ -158,6 +161,49 @@ def test_a_state_that_another_process_keeps_is_observed_until_it_is_free(
     refusal(define)
     assert providers.state.held is None
     assert "the state is kept here now" in caplog.text
+
+
+class _Sink:
+    """Notes that it was asked what is wanted."""
+
+    def __init__(self) -> None:
+        self.asked = threading.Event()
+
+    def wanted(self, _namespace: str) -> Collection[str]:
+        self.asked.set()
+        return ()
+
+    def tell(self, _indications: Sequence[Indication], _remember: Remember) -> None:
+        raise AssertionError("nothing was wanted")
+
+
+def test_indications_that_another_process_tells_begin_here_when_the_state_is_kept_here(
+    configured: Open, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = _Sink()
+    with closing(JobStore(f"{tmp_path}/state")):
+        providers = configured("").providers
+        providers.start_indications(sink)
+        assert "another process tells what happens" in caplog.text
+        providers.subscriptions_changed()
+        assert not sink.asked.is_set()
+    refusal(lambda: providers.invoke_method(SERVICE, "DestroySystem", {"affectedsystem": MACHINE}))
+    assert sink.asked.wait(DEADLINE_S)
+    providers.stop_indications()
+
+
+def test_indications_that_were_ended_meanwhile_do_not_begin(
+    configured: Open, tmp_path: Path
+) -> None:
+    sink = _Sink()
+    with closing(JobStore(f"{tmp_path}/state")):
+        providers = configured("").providers
+        providers.start_indications(sink)
+        providers.stop_indications()
+    refusal(lambda: providers.invoke_method(SERVICE, "DestroySystem", {"affectedsystem": MACHINE}))
+    assert providers.state.held is None
+    providers.stop_indications()
+    assert not sink.asked.is_set()
 
 
 def test_a_state_that_cannot_be_kept_is_told(configured: Open, tmp_path: Path) -> None:

@@ -32,10 +32,12 @@ __all__ = [
     "failing_later",
     "not_configured",
     "population",
+    "population_later",
     "small",
 ]
 
 _NO_JOBS_S = 600.0
+TEN_MB = 10 << 20
 SYSTEM = ObjectPath(
     "VirtCIM_ComputerSystem",
     {
@@ -82,6 +84,39 @@ def _everything(number: int) -> Record:
     return Record(EVERYTHING, values, path)
 
 
+def _odd(what: str) -> Record:
+    """An instance with odd values."""
+    inner = Record("VirtCIM_ComputerSystem", {"Name": "innermost"}, SYSTEM)
+    event = Record("VirtCIM_InstModification", {"SourceInstance": inner, "PreviousInstance": inner})
+    foreign = ObjectPath(
+        "X_Foreign",
+        {"Number": 2**63, "Flag": True, "Text": 'a"b', "Where": SYSTEM},
+        namespace="root/other/deep",
+    )
+    not_a_number, infinite = float("nan"), float("inf")
+    odd: dict[str, Any] = {
+        "nul": {"S_string": "a\0b", "A_string": ["\0", "b"]},
+        "surrogate": {"S_string": "a\ud800b"},
+        "long": {"S_string": "x" * TEN_MB},
+        "reals": {
+            **{f"S_real{bits}": not_a_number for bits in (32, 64)},
+            **{f"A_real{bits}": [infinite, -infinite, not_a_number, -0.0] for bits in (32, 64)},
+        },
+        "too large for real32": {"S_real32": 1e39},
+        "many": {
+            "A_uint64": [2**64 - 1 - number for number in range(1000)],
+            "A_string": [str(number) for number in range(1000)],
+        },
+        "empty": {f"A_{name}": [] for name in ("string", "uint8", "embedded", "datetime")},
+        "nulls": {"A_string": ["a", None]},
+        "no array": {"A_string": "a"},
+        "foreign": {"S_reference": foreign},
+        "nested": {"S_embedded": event, "A_embedded": [event]},
+        "undeclared": {"NoSuchProperty": 1},
+    }
+    return Record(EVERYTHING, {"Id": what, **odd[what]}, ObjectPath(EVERYTHING, {"Id": what}))
+
+
 class _MadeUp(Interposed):
     """Instances with a value of every type, and instances that fail when they are read."""
 
@@ -90,6 +125,8 @@ class _MadeUp(Interposed):
             return super().get_instance(path)
         what, _, argument = str(path.key("Id")).partition(" ")
         _fail(what, argument, path)
+        if what == "odd":
+            return _odd(argument)
         if what == "path":
             return Record(EVERYTHING, {"Id": str(path)}, path)
         return _everything(int(argument))
@@ -287,10 +324,20 @@ _asked = 0
 
 def not_configured() -> HostedProviders:
     """What cannot be opened but the third time."""
+    _refuse_twice()
+    return everything()
+
+
+def population_later() -> HostedProviders:
+    """The real providers, which cannot be opened but the third time."""
+    _refuse_twice()
+    return population()
+
+
+def _refuse_twice() -> None:
     global _asked  # noqa: PLW0603 - it is asked again and again
     _asked += 1
     if _asked == 1:
         raise failure(ErrorCode.ERR_CREDENTIALS_NOT_SET, "there is no /etc/virtcim/virtcim.toml")
     if _asked == 2:
         raise OSError("the disk is gone")
-    return everything()

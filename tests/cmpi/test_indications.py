@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path as File
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -14,11 +12,9 @@ from tests.cmpi.paths import system
 from tests.cmpi.server import Answer, Server
 from tests.cmpi.words import Instance, Path
 from virtcim.cim.instance_text import read_instance_text
-from virtcim.cim.records import ObjectPath
 from virtcim.cmpi.indications import Indications
-from virtcim.cmpi.reading import BlockReader
-from virtcim.cmpi.request import Operation, Request
-from virtcim.providers.indications import ALERT, INDICATION_CLASSES
+from virtcim.mof import load_schema
+from virtcim.providers.indications import ALERT, INDICATION_CLASSES, indication_classes_of
 
 MODIFICATION = "VirtCIM_InstModification"
 HERE = Path(namespace="root/virt", class_name=None)
@@ -33,10 +29,12 @@ class Subscribed:
         self.provider = server.open("indication")
         self.methods = server.open("method")
 
-    def filter(self, operation: str, class_name: str, namespace: str = "root/virt") -> Answer:
+    def filter(
+        self, operation: str, class_name: str, namespace: str = "root/virt", query: str = ""
+    ) -> Answer:
         path = Path(namespace=namespace, class_name=class_name)
-        query = f"SELECT * FROM {class_name}"
-        return self.server.read(self.provider, operation, path, class_name, query)
+        text = query or f"SELECT * FROM {class_name}"
+        return self.server.read(self.provider, operation, path, class_name, text)
 
     def enable(self) -> Answer:
         return self.server.run(self.provider, "enableIndications")
@@ -102,33 +100,11 @@ def test_what_is_subscribed_to_is_delivered(
     assert found.properties["IndicationTime"][0] == "datetime"
 
 
-class _Classes:
-    """What wanted() asks of the declarations."""
-
-    def is_a(self, class_name: str, ancestor: str) -> bool:
-        ancestors = {"cim_indication", "cim_instindication", class_name.lower()}
-        return ancestor.lower() in ancestors - (
-            {"cim_instindication"} if class_name == ALERT else set()
-        )
-
-
-def _counted(*filters: tuple[int, str, str]) -> Indications:
-    indications = Indications()
+def _counted(*filters: tuple[int, str, str]) -> Indications[bytes]:
+    indications: Indications[bytes] = Indications()
     for change, namespace, class_name in filters:
-        operation = Operation.ACTIVATE_FILTER if change > 0 else Operation.DEACTIVATE_FILTER
-        request = Request(
-            operation=operation,
-            principal="",
-            language="en",
-            path=ObjectPath(class_name, namespace=namespace),
-            properties=None,
-            texts=(class_name, "", "", ""),
-            flag=1,
-            rest=BlockReader(b""),
-        )
-        session: Any = SimpleNamespace(host=SimpleNamespace(declarations=_Classes()))
-        call: Any = None
-        indications.serve(call, 1, request, lambda session=session: session)
+        count = indications.activate if change > 0 else indications.deactivate
+        count(1, namespace, class_name)
     return indications
 
 
@@ -148,17 +124,85 @@ def _counted(*filters: tuple[int, str, str]) -> Indications:
 def test_what_is_wanted_is_what_there_are_filters_for(
     filters: list[tuple[int, str, str]], wanted: list[str]
 ) -> None:
-    declarations: Any = _Classes()
-    assert _counted(*filters).wanted("root/virt", declarations) == wanted
+    assert _counted(*filters).wanted("root/virt") == set(wanted)
+
+
+def test_what_a_filter_may_select_from_is_what_the_schema_says() -> None:
+    schema = load_schema()
+    for name in schema.outlines:
+        ours = [one for one in INDICATION_CLASSES if schema.is_a(one, name)]
+        assert indication_classes_of(name.upper()) == ours, name
+    assert indication_classes_of("") == []
+
+
+# In WQL and in DMTF:CQL (DSP0202); what they select is the server's to find out.
+QUERIES = (
+    "SELECT * FROM VirtCIM_InstModification WHERE SourceInstance ISA VirtCIM_ComputerSystem",
+    "select * from CIM_InstModification where SourceInstance.CIM_ComputerSystem::EnabledState = 2",
+    "SELECT OBJECTPATH(SourceInstance) AS P, IndicationTime FROM CIM_InstModification",
+    "SELECT",
+    "",
+)
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_filters_in_any_language_are_authorized_activated_and_taken_back(
+    subscribed: Subscribed, query: str
+) -> None:
+    for operation in ("authorizeFilter", "activateFilter"):
+        assert subscribed.filter(operation, "CIM_InstModification", query=query).status == 0
+    assert subscribed.enable().status == 0
+    subscribed.change(PAUSED)
+    assert state_of(subscribed.delivered()[0][1]) == PAUSED
+    answer = subscribed.filter("deActivateFilter", "CIM_InstModification", query=query)
+    assert answer.status == 0
+    subscribed.change(RUNNING)
+    assert subscribed.disable().status == 0
+    assert subscribed.delivered(0) == []
+
+
+@pytest.mark.parametrize("flavour", FLAVOURS)
+def test_who_subscribed_before_the_providers_could_be_opened_is_told_once_they_are(
+    serve: Serve, another_library: Callable[..., File], flavour: str
+) -> None:
+    server = serve(flavour, VIRTCIM_SYSTEMS="3")
+    # They can be opened with the third request.
+    server.load(another_library(host="tests.cmpi.hosts:population_later"))
+    subscribed = Subscribed(server)
+    # A server says these once, and looks at no status of the second.
+    assert subscribed.filter("activateFilter", MODIFICATION).status == 0
+    assert subscribed.enable().status == 0
+    assert "there is no /etc/virtcim/virtcim.toml" in server.log
+    subscribed.change(PAUSED)
+    subscribed.change(RUNNING)
+    assert subscribed.delivered()
+    assert subscribed.disable().status == 0
+    assert server.command("contexts").contexts == 0
+
+
+def test_indications_that_never_began_leave_nothing_behind(
+    serve: Serve, another_library: Callable[..., File]
+) -> None:
+    server = serve("Pegasus")
+    server.load(another_library(host="tests.cmpi.hosts:no_such"))
+    subscribed = Subscribed(server)
+    assert subscribed.filter("activateFilter", MODIFICATION).status == 0
+    assert subscribed.filter("activateFilter", "VirtCIM_ComputerSystem").status == 15
+    for _ in range(2):
+        assert subscribed.enable().status == 0
+    assert subscribed.disable().status == 0
+    assert server.command("contexts").contexts == 0
+    assert subscribed.enable().status == 0
+    assert server.clean_up(subscribed.provider, terminating=True).status == 0
+    assert server.command("contexts").contexts == 0
 
 
 def test_the_filters_of_a_provider_that_was_cleaned_up_are_forgotten() -> None:
     indications = _counted((1, "root/virt", MODIFICATION))
-    declarations: Any = _Classes()
     indications.forget(2)
-    assert indications.wanted("root/virt", declarations) == [MODIFICATION]
+    assert indications.wanted("root/virt") == {MODIFICATION}
     indications.forget(1)
-    assert indications.wanted("root/virt", declarations) == []
+    assert indications.wanted("root/virt") == set()
 
 
 def test_a_filter_that_was_activated_twice_counts_until_it_was_taken_back_twice(
