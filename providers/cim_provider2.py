@@ -7,7 +7,17 @@ provider boundary from outside.
 from importlib import import_module
 from typing import Any
 
-__all__ = ["can_unload", "get_providers", "init", "shutdown"]
+__all__ = [
+    "activate_filter",
+    "authorize_filter",
+    "can_unload",
+    "deactivate_filter",
+    "disable_indications",
+    "enable_indications",
+    "get_providers",
+    "init",
+    "shutdown",
+]
 
 _ours: Any = import_module("virtcim.cmpi.provider2.ours")
 
@@ -15,3 +25,8 @@ init = _ours.init
 get_providers = _ours.get_providers
 can_unload = _ours.can_unload
 shutdown = _ours.shutdown
+authorize_filter = _ours.authorize_filter
+activate_filter = _ours.activate_filter
+deactivate_filter = _ours.deactivate_filter
+enable_indications = _ours.enable_indications
+disable_indications = _ours.disable_indications

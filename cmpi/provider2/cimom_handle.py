@@ -51,11 +51,18 @@ class CIMOMHandle:
         return _kept(self._dispatch.instance(self._env, path, wanted), wanted, path.namespace)
 
     def CreateInstance(
-        self, path: pywbem.CIMInstanceName, instance: pywbem.CIMInstance
+        self,
+        path: pywbem.CIMInstanceName | pywbem.CIMInstance,
+        instance: pywbem.CIMInstance | None = None,
     ) -> pywbem.CIMInstanceName:
-        """A new instance; its path."""
-        made = instance.copy()
-        made.path = path
+        """A new instance, which may stand alone where it has its path; the path that it got."""
+        given: pywbem.CIMInstance = path if instance is None else instance
+        made = given.copy()
+        made.path = given.path if instance is None else path
+        if made.path is None or not made.path.namespace:
+            raise pywbem.CIMError(
+                pywbem.CIM_ERR_INVALID_NAMESPACE, "the instance has no path with a namespace"
+            )
         return self._dispatch.create(self._env, made)
 
     def ModifyInstance(
@@ -133,6 +140,15 @@ class CIMOMHandle:
         self._deliverer.deliver(ns, instance)
 
     deliver_indication = export_indication = DeliverIndication
+
+    def PrepareAttachThread(self) -> CIMOMHandle:
+        """What a thread of the provider's uses: the same, as any thread may deliver here."""
+        return self
+
+    def AttachThread(self) -> None:
+        """Nothing: each delivery attaches its thread."""
+
+    DetachThread = AttachThread
 
     def is_subclass(self, ns: str, super: str, sub: str) -> bool:  # noqa: A002 - by this name
         """Whether a class is another one or its subclass."""

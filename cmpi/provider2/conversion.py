@@ -10,15 +10,51 @@ import pywbem
 
 from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.records import ObjectPath, Record, Value
+from virtcim.cmpi.provider2.handle_way import Told
+from virtcim.providers import INTEROP
 
-__all__ = ["given_path", "given_value", "shown_instance", "shown_path", "shown_value"]
+__all__ = [
+    "given_namespace",
+    "given_path",
+    "given_value",
+    "shown_indication",
+    "shown_instance",
+    "shown_path",
+    "shown_value",
+]
+
+
+# What servers call the interop namespace, where clients follow the paths that they are given.
+_INTEROP_NAMES = frozenset(("root/interop", "root/pg_interop", "interop"))
+
+
+class _InteropNamespace:
+    """What the server calls its interop namespace: as in the last request that named it."""
+
+    name = INTEROP
+
+
+_interop = _InteropNamespace()
+
+
+def given_namespace(namespace: str | None) -> str:
+    """A namespace by the name that we have for it."""
+    place = (namespace or "").strip("/")
+    if place.lower() not in _INTEROP_NAMES:
+        return place
+    _interop.name = place
+    return INTEROP
+
+
+def _shown_namespace(namespace: str) -> str | None:
+    return _interop.name if namespace.lower() == INTEROP else namespace or None
 
 
 def given_path(path: pywbem.CIMInstanceName | pywbem.CIMClassName) -> ObjectPath:
     """An object path; that of a class has no keys."""
     keys = getattr(path, "keybindings", {})
     found: dict[str, Any] = {name: given_value(value) for name, value in keys.items()}
-    return ObjectPath(path.classname, found, namespace=path.namespace or "")
+    return ObjectPath(path.classname, found, namespace=given_namespace(path.namespace))
 
 
 def given_value(value: Any) -> Value:
@@ -54,7 +90,7 @@ def shown_path(path: ObjectPath, declarations: DeclaredClasses) -> pywbem.CIMIns
             if key is not None
             else _odd_key(value, declarations)
         )
-    return pywbem.CIMInstanceName(path.class_name, keys, namespace=path.namespace or None)
+    return pywbem.CIMInstanceName(path.class_name, keys, namespace=_shown_namespace(path.namespace))
 
 
 def _odd_key(value: Any, declarations: DeclaredClasses) -> Any:
@@ -79,6 +115,14 @@ def shown_instance(record: Record, declarations: DeclaredClasses) -> pywbem.CIMI
         properties.append((one.name, shown))
     path = None if record.path is None else shown_path(record.path, declarations)
     return pywbem.CIMInstance(record.class_name, properties, path=path)
+
+
+def shown_indication(namespace: str, record: Record, declarations: DeclaredClasses) -> Told:
+    """An indication for the server, which wants to know where its class is."""
+    shown = shown_instance(record, declarations)
+    place = _shown_namespace(namespace)
+    shown.path = pywbem.CIMInstanceName(record.class_name, namespace=place)
+    return Told(place or "", shown)
 
 
 def shown_value(value: Value, declared: Declared, declarations: DeclaredClasses) -> Any:
