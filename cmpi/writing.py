@@ -11,6 +11,7 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from virtcim.cim.cimxml.instances import Encoder, Selection
+from virtcim.cim.data_types import INTEGER_RANGES
 from virtcim.cim.declarations import Declared, DeclaredClasses
 from virtcim.cim.errors import EncodingError
 from virtcim.cim.records import KeptText, ObjectPath, Record, Value
@@ -24,6 +25,7 @@ _MOST_LAYOUTS = 512
 # Of one record; servers of both kinds are in no process together.
 _MOST_TEXTS = 4
 _KEPT_BYTES = 64
+_, _LARGEST_SINT64 = INTEGER_RANGES["sint64"]
 _RECENT = 3
 
 
@@ -241,6 +243,8 @@ class BlockWriter:
             if isinstance(value, ObjectPath)
             else "string"
             if isinstance(value, str)
+            else "uint64"
+            if isinstance(value, int) and value > _LARGEST_SINT64
             else "sint64"
         )
         return text_block(name), self._writer(Declared(name=name, type_name=type_name))

@@ -57,12 +57,14 @@ enum virtcim_operation {
     DISABLE_INDICATIONS
 };
 
-/* A block that grows while it is written; failed where memory ran out. */
+/* A block that grows while it is written; failed where memory ran out, or what is written has no
+ * end. */
 typedef struct virtcim_block {
     char *bytes;
     size_t length;
     size_t room;
     int failed;
+    int too_deep;
 } virtcim_block;
 
 /* from_cmpi.c: what the server gave becomes part of a block. */

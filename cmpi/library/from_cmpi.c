@@ -211,8 +211,10 @@ static void put_value(virtcim_block *block, const CMPIData *data, int depth)
     CMPIType told = is_string(type) || type == CMPI_chars ? CMPI_string : type;
     put_short(block, is_array ? told | CMPI_ARRAY : told);
     int is_null = (data->state & (CMPI_nullValue | CMPI_notFound | CMPI_badValue)) != 0 ||
-                  !is_known(type) || depth > MOST_DEPTH ||
+                  !is_known(type) ||
                   (is_array ? data->value.array == NULL : is_missing(&data->value, type));
+    if (!is_null && depth > MOST_DEPTH)
+        block->failed = block->too_deep = 1;
     put_byte(block, is_null);
     if (is_null)
         return;

@@ -70,7 +70,7 @@ static const char *result_lacks(const CMPIResult *result)
 
 static CMPIStatus serve(provider *self, const request *asked)
 {
-    virtcim_block block = {NULL, 0, 0, 0};
+    virtcim_block block = {NULL, 0, 0, 0, 0};
     virtcim_call call = {self->broker, asked->context, asked->result, asked->out,
                          {CMPI_RC_OK, NULL}, 0, 0, ""};
     const char *lacking = result_lacks(asked->result);
@@ -90,7 +90,10 @@ static CMPIStatus serve(provider *self, const request *asked)
         virtcim_put_arguments(&block, asked->in);
     if (block.failed) {
         free(block.bytes);
-        return failed(self->broker, CMPI_RC_ERR_FAILED, "the request cannot be kept in memory");
+        return failed(self->broker, CMPI_RC_ERR_FAILED,
+                      block.too_deep ? "the request holds more instances within instances than "
+                                       "can be read"
+                                     : "the request cannot be kept in memory");
     }
     int rc = virtcim_serve(&call, self->number, asked->operation, block.bytes, block.length);
     free(block.bytes);

@@ -51,7 +51,7 @@ def text(given: str | bytes | None) -> str:
     if given is None:
         return "-"
     raw = given.encode("utf-8") if isinstance(given, str) else given
-    return "".join(f"%{one:02x}" for one in raw) or "%"
+    return f"%{raw.hex('%')}"
 
 
 def write_entries(entries: Mapping[str, Typed]) -> str:
