@@ -18,6 +18,7 @@
 
 #define SETTINGS_END ".conf"
 #define EXECUTABLE "executable="
+#define VERSION Py_STRINGIFY(PY_MAJOR_VERSION) "." Py_STRINGIFY(PY_MINOR_VERSION)
 
 /* Raises what keeps the bridge from being used, before anything of cffi is; what is found beside the
  * library is its settings file. */
@@ -140,7 +141,8 @@ static void tell_exception(char *reason, size_t room)
     Py_ssize_t length = 0;
     const char *told = text == NULL ? NULL : PyUnicode_AsUTF8AndSize(text, &length);
     const char *from = told;
-    static const char head[] = "virtcim cannot be used with this Python: ";
+    static const char head[] = "virtcim cannot be used with Python " VERSION
+                               ", which the library was built for: ";
     Py_ssize_t most = (Py_ssize_t)(room - sizeof head);
     if (told != NULL && length > most) {
         from = told + (length - most);

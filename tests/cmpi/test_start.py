@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path as File
@@ -137,7 +138,7 @@ def opened_to_others(place: File) -> None:
         ({"executable": "/nonexistent/python"}, "/nonexistent/python, which "),
         ({"executable": "python3"}, "has no line executable=/PATH/TO/PYTHON"),
         ({"executable": ""}, "has no line executable=/PATH/TO/PYTHON"),
-        ({"executable": "/usr/bin/true"}, "virtcim cannot be used with this Python: "),
+        ({"executable": "/usr/bin/true"}, "virtcim cannot be used with Python 3."),
         ({"executable": "/usr/bin/python3"}, "No module named 'virtcim'"),
     ],
 )
@@ -151,6 +152,84 @@ def test_what_keeps_python_from_starting_is_told_to_the_client(
         assert (answer.status, answer.provider) == (1, -1)
         assert answer.message is not None
         assert reason in answer.message
+
+
+def environment(directory: File, *, site: str = "", version: str = "") -> str:
+    """A virtual environment without virtcim; the path of its Python."""
+    this = f"{sys.version_info.major}.{sys.version_info.minor}"
+    packages = directory / "lib" / f"python{version or this}" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "sitecustomize.py").write_text(site)
+    home = File(getattr(sys, "_base_executable", sys.executable)).parent
+    (directory / "pyvenv.cfg").write_text(f"home = {home}\nversion = {version or this}.0\n")
+    python = directory / "bin" / "python3"
+    python.parent.mkdir()
+    python.symlink_to(File(sys.executable).resolve())
+    return str(python)
+
+
+def told(server: Server) -> str:
+    """Why no interface opens; the server goes on, and is told the same again."""
+    reasons = []
+    for kind in KINDS:
+        answer = server.try_open(kind)
+        assert (answer.status, answer.provider) == (1, -1)
+        reasons.append(answer.message)
+    assert len({*reasons}) == 1
+    assert reasons[0] is not None
+    return reasons[0]
+
+
+def test_an_environment_that_is_gone_is_told(
+    serve: Serve, another_library: CopyLibrary, tmp_path: File
+) -> None:
+    python = environment(tmp_path / "env")
+    shutil.rmtree(tmp_path / "env")
+    server = serve()
+    server.load(another_library(executable=python))
+    assert f"{python}, which " in told(server)
+    assert "virtcim was removed or moved after the library was built" in told(server)
+
+
+def test_an_environment_whose_python_is_gone_is_told(
+    serve: Serve, another_library: CopyLibrary, tmp_path: File
+) -> None:
+    # As after an update of the system's Python.
+    python = File(environment(tmp_path / "env"))
+    python.unlink()
+    python.symlink_to("/usr/bin/python3.0")
+    server = serve()
+    server.load(another_library(executable=str(python)))
+    assert f"{python}, which " in told(server)
+
+
+def test_an_environment_of_another_version_of_python_is_told(
+    serve: Serve, another_library: CopyLibrary, tmp_path: File
+) -> None:
+    server = serve()
+    server.load(another_library(executable=environment(tmp_path / "env", version="3.99")))
+    this = f"{sys.version_info.major}.{sys.version_info.minor}"
+    reason = told(server)
+    assert f"cannot be used with Python {this}, which the library was built for: " in reason
+    assert "No module named 'virtcim'" in reason
+
+
+@pytest.mark.parametrize(
+    "site",
+    [
+        "raise SystemExit(3)",
+        "raise KeyboardInterrupt",
+        "raise RuntimeError('not today')",
+        "import sys; sys.path[:] = []",
+        "import builtins; builtins.__import__ = None",
+    ],
+)
+def test_an_environment_that_breaks_python_as_it_starts_is_told(
+    serve: Serve, another_library: CopyLibrary, tmp_path: File, site: str
+) -> None:
+    server = serve()
+    server.load(another_library(executable=environment(tmp_path / "env", site=site)))
+    assert told(server)
 
 
 def test_a_library_without_its_settings_says_so(serve: Serve, another_library: CopyLibrary) -> None:
