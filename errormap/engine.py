@@ -14,8 +14,10 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from virtcim.errormap.fault import ErrorCode, Fault
+from virtcim.errormap.operations import UNNAMED
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import FAMILY, LIKENESS, SHARED, SOURCES, Rule, load
+from virtcim.errormap.told import call_told
 
 if TYPE_CHECKING:
     from virtcim.errormap.likeness.model import Model
@@ -123,7 +125,11 @@ def decide(fault: Fault) -> Decision:
     decision = by_rules(fault)
     if decision.rule not in (_GUEST, _OTHER):
         return decision
-    return by_likeness(fault) or decision
+    facts, stumbled = worded(fault)
+    found = _alike(facts, stumbled)
+    if found is None and decision.rule is _OTHER and not _is_called(decision.facts):
+        found = _operated(facts, called=facts.fault is not fault and _is_called(facts))
+    return found or decision
 
 
 def by_rules(fault: Fault, depth: int = 0, around: Facts | None = None) -> Decision:
@@ -154,16 +160,34 @@ def by_rules(fault: Fault, depth: int = 0, around: Facts | None = None) -> Decis
 
 def by_likeness(fault: Fault, model: Model | None = None) -> Decision | None:
     """What known faults with such words are by ``model`` or that of the file, if sure enough."""
+    return _alike(*worded(fault), model)
+
+
+def _alike(facts: Facts, stumbled: bool, model: Model | None = None) -> Decision | None:
     from virtcim.errormap.likeness.model import likeness
     from virtcim.errormap.likeness.rules import RULES
 
-    facts, stumbled = worded(fault)
     if not facts.text.strip() or _is_monitors(facts):
         return None
     found = likeness(facts, () if _is_asked(facts) and not stumbled else _BLAMING, model)
     rule = None if found is None else RULES.get(found.code)
     # Words that weigh much are no evidence of what the code is about.
     return Decision(rule=rule, facts=facts) if rule is not None and holds(rule, facts) else None
+
+
+def _operated(facts: Facts, *, called: bool) -> Decision | None:
+    """That a machine was operated, where no call is known and the words are of such faults."""
+    from virtcim.errormap.likeness.model import operated
+    from virtcim.errormap.likeness.rules import OPERATED
+
+    if called or not facts.text.strip() or operated(facts) is None:
+        return None
+    return Decision(rule=OPERATED, facts=facts)
+
+
+def _is_called(facts: Facts) -> bool:
+    """Whether a call is named, or words tell what was asked for."""
+    return bool(facts.call or call_told(facts.fault.text)) or facts.groups != UNNAMED
 
 
 def _is_monitors(facts: Facts) -> bool:

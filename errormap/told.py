@@ -13,7 +13,7 @@ from virtcim.errormap.command_lines import call_of_command
 from virtcim.errormap.operations import UNNAMED, groups_of, native
 from virtcim.errormap.patterns import later
 
-__all__ = ["call_before", "call_named", "call_of_image_tool", "groups_told"]
+__all__ = ["call_before", "call_named", "call_of_image_tool", "call_told", "groups_told"]
 
 _LOOKED_AT = 8 * 1024
 # The command line of a program for images, as tools print it, also as a list.
@@ -22,6 +22,10 @@ _FUNCTION = later(r"\b(vir[A-Z][a-z]\w{2,60})(?:\(\))? failed\b")
 _FAILED = r"\b(?:fail(?:ed|ure)?|error|unable|could not)\b.{0,8}"
 _DOMAIN = r"(?:libvirt )?(?:domain|guest|vm|virtual machine)\b"
 _TOLD: dict[str, tuple[str, ...]] = {
+    # A device of the host is named by its bus.
+    "virNodeDeviceReset": (
+        r"\bfailed to (?:reset|det+ach|re-?attach) device (?:pci|usb|scsi|net|mdev|ccw|css|ap)_",
+    ),
     "virDomainMigrateToURI3": (r"\blive[ -]migration\b|\bmigratetouri\w*|\bmigration aborted\b",),
     "virConnectOpenAuth": (r"\b(?:re)?connect to (?:the hypervisor|libvirt)\b",),
     "virDomainCreateWithFlags": (

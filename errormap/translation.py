@@ -80,9 +80,11 @@ def _standard(fault: Fault, rule: Rule, told: str) -> StandardError:
 def _words(decision: Decision) -> tuple[str, ...]:
     if not decision.by_likeness:
         return ()
-    from virtcim.errormap.likeness.model import likeness
+    from virtcim.errormap.likeness.model import likeness, operated
+    from virtcim.errormap.likeness.rules import OPERATED
 
-    found = likeness(decision.facts)
+    weigh = operated if decision.rule is OPERATED else likeness
+    found = weigh(decision.facts)
     return found.words if found is not None else ()
 
 

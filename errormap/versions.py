@@ -14,6 +14,7 @@ from pathlib import Path
 
 from virtcim.errormap.codes.table import TABLES, Code, codes
 from virtcim.errormap.engine import DEFAULTS
+from virtcim.errormap.likeness.model import OPERATED_PATH
 from virtcim.errormap.likeness.model import PATH as KNOWN
 from virtcim.errormap.likeness.rules import RULES as LIKENESS_RULES
 from virtcim.errormap.operations import PATTERNS
@@ -104,7 +105,7 @@ def current() -> dict[str, object]:
         "operations": dict(PATTERNS),
         "evidence": [_evidence(row) for row in rows()],
         "translated": hashlib.sha256(PATH.read_bytes() + PROSE.read_bytes()).hexdigest(),
-        "likeness": hashlib.sha256(KNOWN.read_bytes()).hexdigest(),
+        "likeness": hashlib.sha256(KNOWN.read_bytes() + OPERATED_PATH.read_bytes()).hexdigest(),
         "rules": [_entry(rule) for rule in (*rules(), *LIKENESS_RULES.values(), *DEFAULTS)],
         "codes": [_sentences(table, code) for table in TABLES for code in codes(table)],
     }

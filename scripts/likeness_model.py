@@ -1,4 +1,4 @@
-"""Make errormap/likeness/known.bin: what words of labelled faults weigh, by code.
+"""Make known.bin and operated.bin of errormap/likeness: what words of labelled faults weigh.
 
 Usage: scripts/likeness_model [--check [FOLDS]] DIR...
 
@@ -8,6 +8,9 @@ benchmarks/agreement/catalogue_review.txt judges. No word of a fault is kept, on
 numbers, and the same faults give the same file. To be run again when what counts of a fault has
 changed (a test says so), and worth it when many faults were added; whoever does not gets the
 weights of before, and loses nothing.
+
+known.bin is about codes that name a reason; operated.bin, from the faults of the repository that
+have a general code and no other, about whether a machine was operated.
 
 --check writes nothing. It takes the faults of benchmarks/agreement/undecided.txt, which the rules
 that had not seen them ended with a general default for, leaves a part of them in each fold out of
@@ -20,7 +23,7 @@ import errno
 import json
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -31,8 +34,8 @@ from likeness_training import Sample, learned
 
 from virtcim.errormap import ErrorCode, Fault, from_record
 from virtcim.errormap.engine import by_likeness, worded
-from virtcim.errormap.likeness.features import WORD, features, key_of
-from virtcim.errormap.likeness.model import GENERAL, PATH, packed, unpacked
+from virtcim.errormap.likeness.features import WORD, features, key_of, told_features
+from virtcim.errormap.likeness.model import GENERAL, OPERATED_PATH, PATH, operated, packed, unpacked
 from virtcim.errormap.reading.facts import Facts
 
 __all__ = ["UNDECIDED", "fingerprint", "undecided"]
@@ -45,6 +48,8 @@ _GENERAL = ("ERR_VM_CONTROL_OP_FAILED", "ERR_OPERATION_FAILED", "ERR_UNKNOWN")
 _CODES = (GENERAL, *(code.name for code in ErrorCode if code.name not in _GENERAL))
 # docs/error-families.md, "Likeness", has how these were chosen.
 _THRESHOLD = 0.65
+_OPERATED = (GENERAL, _GENERAL[0])
+_OPERATED_THRESHOLD = 0.65
 _LEAST_WEIGHT = 0.3
 # What a message of a source counts for; a fault that somebody met counts for one.
 _MESSAGE = 0.3
@@ -71,6 +76,19 @@ class Labelled(NamedTuple):
         return Sample(keys, _CODES.index(name), self.counts)
 
     @property
+    def told(self) -> tuple[str, ...]:
+        """What tells whether a machine was operated."""
+        return told_features(worded(self.fault)[0])
+
+    @property
+    def only_general(self) -> str | None:
+        """The general code that alone is right, "" for that of other operations; else None."""
+        right = {one for one in (self.expected, *self.accepted) if one in _GENERAL}
+        if self.expected not in _GENERAL[:2] or len(right) != 1 or self.counts != 1.0:
+            return None
+        return GENERAL if self.expected == _GENERAL[1] else self.expected
+
+    @property
     def words(self) -> frozenset[str]:
         """The words of its message."""
         return frozenset(one for one in self.features if one.startswith(WORD))
@@ -94,10 +112,11 @@ def main(arguments: list[str]) -> int:
     faults = [*labelled(), *judged(directories)]
     if folds:
         return _check(faults, folds)
-    content = made(faults)
-    PATH.write_bytes(content)
-    model = unpacked(content)
-    print(f"{PATH.name}: {len(content):,} bytes, {len(model.keys):,} features, {model.made_from}")
+    for path, content in ((PATH, made(faults)), (OPERATED_PATH, made_operated(faults))):
+        path.write_bytes(content)
+        model = unpacked(content)
+        size = f"{len(content):,} bytes, {len(model.keys):,} features"
+        print(f"{path.name}: {size}, {model.made_from}")
     return 0
 
 
@@ -111,6 +130,18 @@ def made(faults: Sequence[Labelled]) -> bytes:
         "messages": len(faults) - recorded,
     }
     return packed(_CODES, weights, _THRESHOLD, made_from, _LEAST_WEIGHT)
+
+
+def made_operated(faults: Iterable[Labelled]) -> bytes:
+    """The content of the file on operated machines that is learned from ``faults``."""
+    samples = [
+        Sample(tuple(sorted(map(key_of, one.told))), _OPERATED.index(one.only_general or GENERAL))
+        for one in faults
+        if one.only_general is not None
+    ]
+    made_from = {"fingerprint": fingerprint(), "faults": len(samples)}
+    weights = learned(samples)
+    return packed(_OPERATED, weights, _OPERATED_THRESHOLD, made_from, _LEAST_WEIGHT)
 
 
 def fingerprint() -> int:
@@ -184,7 +215,21 @@ def _check(faults: Sequence[Labelled], folds: int) -> int:
         print(f"{name}: {counts.total()} of {len(tried)} answered, {dict(counts)}")
     right = sum(one.agrees(before[one.identifier]) for one in tried)
     print(f"the default agreed for {right} of {len(tried)}")
+    _check_operated(faults, [one for one in tried if before[one.identifier] == _GENERAL[1]], folds)
     return 0
+
+
+def _check_operated(faults: Sequence[Labelled], told: Sequence[Labelled], folds: int) -> None:
+    """What is mended and broken of ``told``, which ended as an operation on something else."""
+    tried = [one for one in told if one.only_general is not None]
+    outcomes: Counter[str] = Counter()
+    for fold in range(folds):
+        held = tried[fold::folds]
+        model = unpacked(made_operated(_unlike(faults, [one.words for one in held])))
+        for one in held:
+            if operated(worded(one.fault)[0], model):
+                outcomes[_outcome(one.agrees(_GENERAL[1]), one.agrees(_GENERAL[0]))] += 1
+    print(f"operated: {outcomes.total()} of {len(tried)} answered, {dict(outcomes)}")
 
 
 def _outcome(was_right: bool, is_right: bool) -> str:

@@ -15,13 +15,14 @@ from virtcim.errormap.patterns import later
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.reading.values import parted
 
-__all__ = ["WORD", "features", "key_of", "shown"]
+__all__ = ["WORD", "features", "key_of", "shown", "told_features"]
 
 # What begins the features that are words of the message: the others stand for what came with it.
 WORD = "w:"
 _PAIR = "p:"
 _LETTERS = "l:"
 _WITH = "c:"
+_GROUP = f"{_WITH}@"
 _WORDS = later(r"[a-z]{2,24}")
 _PATH = later(r"(?<![\w<])(?:[a-z]+:/|\.{1,2})?/[^\s'\"`,;:()\[\]<>]+")
 _MOST_WORDS = 160
@@ -43,6 +44,11 @@ def features(facts: Facts) -> tuple[str, ...]:
     found += [f"{_PAIR}{one} {other}" for one, other in pairwise(words)]
     found += [f"{_LETTERS}{run}" for word in distinct for run in _runs(f" {word} ")]
     return tuple(dict.fromkeys(found))
+
+
+def told_features(facts: Facts) -> tuple[str, ...]:
+    """Those that tell whether a machine was operated, where no call does."""
+    return tuple(one for one in features(facts) if not one.startswith((_LETTERS, _GROUP)))
 
 
 def key_of(feature: str) -> int:

@@ -1,7 +1,9 @@
 """Weighing the words of a fault: which code known faults with such words have, and how surely.
 
 ``known.bin`` holds hashes of features with a whole number for each code that they speak for or
-against, and no word of any fault; ``scripts/likeness_model`` makes it from labelled faults. The sum
+against, and no word of any fault; ``scripts/likeness_model`` makes it from labelled faults.
+``operated.bin`` is the same for the two codes that name no reason: GENERAL there is
+ERR_OPERATION_FAILED. The sum
 of the numbers, over the root of how many features there are, gives the chances of the codes.
 """
 
@@ -20,13 +22,24 @@ from typing import NamedTuple
 from zlib import crc32
 
 from virtcim.errormap.error_code import ErrorCode
-from virtcim.errormap.likeness.features import WORD, features, key_of, shown
+from virtcim.errormap.likeness.features import WORD, features, key_of, shown, told_features
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import TableError
 
-__all__ = ["GENERAL", "PATH", "Likeness", "Model", "likeness", "packed", "unpacked"]
+__all__ = [
+    "GENERAL",
+    "OPERATED_PATH",
+    "PATH",
+    "Likeness",
+    "Model",
+    "likeness",
+    "operated",
+    "packed",
+    "unpacked",
+]
 
 PATH = Path(__file__).with_name("known.bin")
+OPERATED_PATH = Path(__file__).with_name("operated.bin")
 # What the codes that say nothing of the reason count as, together.
 GENERAL = ""
 _LENGTH = 4
@@ -88,8 +101,12 @@ def likeness(
 
     Without ``model`` it is that of the file; raises TableError where that is damaged.
     """
-    model = model or _model()
-    found = features(facts)
+    found = weighed(features(facts), model or _model())
+    return None if found is None or found.code in forbidden else found
+
+
+def weighed(found: Collection[str], model: Model) -> Likeness | None:
+    """The code that the features ``found`` weigh for; None for GENERAL and where it is not sure."""
     keys = {key_of(one): one for one in found}
     if (
         sum(one.startswith(WORD) and any(model.of(key)) for key, one in keys.items())
@@ -99,12 +116,20 @@ def likeness(
     chances = model.chances(keys)
     best = max(range(len(chances)), key=chances.__getitem__)
     name = model.codes[best]
-    if name == GENERAL or chances[best] < model.threshold or ErrorCode[name] in forbidden:
+    if name == GENERAL or chances[best] < model.threshold:
         return None
-    weighed = {one: dict(model.of(key)).get(best, 0) for key, one in keys.items() if shown(one)}
-    heaviest = sorted(weighed, key=lambda one: (-weighed[one], one))[:_SHOWN]
-    words = tuple(shown(one) for one in heaviest if weighed[one] > 0)
+    weights = {one: dict(model.of(key)).get(best, 0) for key, one in keys.items() if shown(one)}
+    heaviest = sorted(weights, key=lambda one: (-weights[one], one))[:_SHOWN]
+    words = tuple(shown(one) for one in heaviest if weights[one] > 0)
     return Likeness(ErrorCode[name], chances[best], words)
+
+
+def operated(facts: Facts, model: Model | None = None) -> Likeness | None:
+    """Whether the words are those of faults of which it is known that a machine was operated.
+
+    Without ``model`` it is that of the file; raises TableError where that is damaged.
+    """
+    return weighed(told_features(facts), model or _operated())
 
 
 def packed(
@@ -148,8 +173,8 @@ def packed(
     return len(head).to_bytes(_LENGTH, "little") + head + body
 
 
-def unpacked(content: bytes) -> Model:
-    """What ``packed`` made; raises TableError where it is nothing that it made."""
+def unpacked(content: bytes, name: str = PATH.name) -> Model:
+    """What ``packed`` made; raises TableError with ``name`` where it is nothing that it made."""
     end = _LENGTH + int.from_bytes(content[:_LENGTH], "little")
     try:
         head = json.loads(content[_LENGTH:end])
@@ -168,12 +193,17 @@ def unpacked(content: bytes) -> Model:
             codes, head["unit"], head["threshold"], keys, ends, of, weights, head["made_from"]
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise TableError(f"likeness: {PATH.name} is damaged: {error}") from error
+        raise TableError(f"likeness: {name} is damaged: {error}") from error
 
 
 @cache
 def _model() -> Model:
     return unpacked(PATH.read_bytes())
+
+
+@cache
+def _operated() -> Model:
+    return unpacked(OPERATED_PATH.read_bytes(), OPERATED_PATH.name)
 
 
 def _little(numbers: array[int]) -> array[int]:

@@ -7,7 +7,7 @@ import re
 from virtcim.errormap.error_code import ErrorCode
 from virtcim.errormap.rules import LIKENESS, Rule
 
-__all__ = ["RULES"]
+__all__ = ["OPERATED", "RULES"]
 
 _NOTE = (
     "No rule knows the reason; most of the known faults with such words have this code. The words"
@@ -35,7 +35,7 @@ _WORDS: dict[ErrorCode, str] = {
         r"|n't exist|nosuch"
     ),
 }
-RULES = {
+RULES: dict[ErrorCode, Rule] = {
     code: Rule(
         id=f"{LIKENESS}.{code.name.removeprefix('ERR_').lower()}",
         source=LIKENESS,
@@ -48,3 +48,13 @@ RULES = {
     )
     for code, (about, groups) in _EVIDENCE.items()
 }
+# Where no call is known and no word of a machine's is, the words still tell what was at work.
+OPERATED = Rule(
+    id=f"{LIKENESS}.vm_operation",
+    source=LIKENESS,
+    err=ErrorCode.ERR_VM_CONTROL_OP_FAILED,
+    since="3.0.0",
+    note="No rule knows the reason and no call is named; most of the known faults with such words"
+    " are of operations on a virtual machine. The words that weighed most are shown by explain.",
+)
+RULES[OPERATED.err] = OPERATED

@@ -19,8 +19,16 @@ from virtcim.errormap import ErrorCode, Fault, engine, explain, from_record, tra
 from virtcim.errormap.engine import DEFAULTS, by_likeness, by_rules, decide
 from virtcim.errormap.likeness import model
 from virtcim.errormap.likeness.features import features, key_of
-from virtcim.errormap.likeness.model import GENERAL, PATH, Model, likeness, packed, unpacked
-from virtcim.errormap.likeness.rules import RULES
+from virtcim.errormap.likeness.model import (
+    GENERAL,
+    OPERATED_PATH,
+    PATH,
+    Model,
+    likeness,
+    packed,
+    unpacked,
+)
+from virtcim.errormap.likeness.rules import OPERATED, RULES
 from virtcim.errormap.reading.facts import Facts
 from virtcim.errormap.rules import TableError
 
@@ -65,7 +73,7 @@ def test_it_decides_only_where_the_rules_end_in_a_general_default(
         known, found = by_rules(fault).rule, decide(fault).rule
         if known.id in _GENERAL_DEFAULTS:
             undecided += 1
-            assert found in (rule, known)
+            assert found in (rule, known, OPERATED)
         else:
             assert found is known
     assert undecided > 50
@@ -278,6 +286,52 @@ def test_the_file_was_learned_from_such_features_as_are_taken_today() -> None:
     assert made_from["fingerprint"] == fingerprint(), "to be made again: scripts/likeness_model"
 
 
+@pytest.fixture
+def operating(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that take three odd words for an operation on a machine."""
+    known = _known(OPERATED.err)
+    monkeypatch.setattr(model, "_operated", lambda: known)
+
+
+@pytest.mark.usefixtures("operating")
+@pytest.mark.parametrize("source", ["libvirt", "xend", "transport"])
+def test_words_of_operated_machines_decide_where_nothing_names_a_call(source: str) -> None:
+    fault = Fault(source=source, text=_ODD.replace("volume", "gribbet"))
+    explanation = explain(fault)
+    assert explanation.rule is OPERATED
+    assert explanation.error.code is ErrorCode.ERR_VM_CONTROL_OP_FAILED
+    assert set(explanation.words) == set(_WEIGHTS)
+
+
+@pytest.mark.usefixtures("operating")
+@pytest.mark.parametrize(
+    ("text", "operation"),
+    [
+        (_ODD, "virStoragePoolRefresh"),
+        (_ODD, "virConnectListAllNetworks"),
+        (_ODD, "zorbled.quaxine"),
+        (f"virNetworkCreate() failed {_ODD}", ""),
+        (f"error: Failed to reset device pci_0000_03_00_0: {_ODD}", ""),
+        (f"while listing domains {_ODD}", ""),
+        (f"libvirt: operation virStoragePoolRefresh() failed: {_ODD}", ""),
+        ("", ""),
+    ],
+)
+def test_words_of_operated_machines_are_not_asked_where_a_call_is_named(
+    text: str, operation: str
+) -> None:
+    assert decide(_fault(text, operation, code="")).rule is not OPERATED
+
+
+def test_the_words_of_operated_machines_are_few_and_hashed() -> None:
+    content = OPERATED_PATH.read_bytes()
+    assert len(content) < 20_000
+    assert not re.search(rb"[a-z]{3,} [a-z]{3,}", content)
+    known = unpacked(content)
+    assert known.codes == (GENERAL, OPERATED.err.name)
+    assert known.made_from["fingerprint"] == fingerprint(), "again: scripts/likeness_model"
+
+
 def test_known_faults_that_no_rule_decides_are_answered_as_they_are_labelled() -> None:
     before = undecided()
     answers: Counter[bool] = Counter()
@@ -293,6 +347,7 @@ def test_known_faults_that_no_rule_decides_are_answered_as_they_are_labelled() -
     assert answers[False] < answers[True] / 20
 
 
-def test_it_has_a_rule_for_specific_codes_only() -> None:
-    assert {rule.err for rule in DEFAULTS}.isdisjoint(RULES)
+def test_it_has_rules_for_specific_codes_and_one_for_operated_machines() -> None:
+    assert {rule.err for rule in DEFAULTS} & set(RULES) == {OPERATED.err}
+    assert OPERATED.err.name not in unpacked(PATH.read_bytes()).codes
     assert ErrorCode.ERR_SUCCESS not in RULES
