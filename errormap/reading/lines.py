@@ -50,6 +50,8 @@ _WRAPPED = later(r"--?[a-z][a-z0-9_-]{0,40} (?:(?!: ).){1,1000}:\s*")
 _BEGUN = later(r"\A--?[a-z][a-z0-9_-]{0,40}\s*(?:\{|\Z)")
 _NOTICE = later(
     r"(?:warning|info|note|notice|debug|trace|hint)\b ?:"
+    # What a program prints of its options before it says what is wrong with them.
+    r"|usage: "
     r"|[^:\n]{0,80}-(?:warning|message|info|debug) \*\*"
     r"|[^\n]{0,300}\b(?:warning|deprecat\w{0,6})\b[^\n]{0,200}(?:use |instead|removed|ignored|:)"
     r"|char device redirected to"
@@ -81,7 +83,8 @@ _FRAME = str.maketrans("", "", "\u2502\u2575\u2577")
 _HINT = later(
     r"(?:use|try(?! \"help )|see|please|check|if you|you (?:can|may|should|need)|run|valid|perhaps"
     r"|maybe|consider|possible|did you|the (?:valid|supported|available)|for more"
-    r"|refer to|to (?:see|get|find|fix|enable|solve)|this (?:usually|may|might))\b"
+    r"|refer to|to (?:see|get|find|fix|enable|solve)|this (?:usually|may|might)"
+    r"|for (?:correct )?usage,? see)\b"
 )
 # What a program says when it gives up; the reason stands before it.
 _EMPTY = later(
@@ -145,7 +148,7 @@ def messages(text: str) -> tuple[Message, ...]:
             # A long line that was broken behind its option, or in it, when it was pasted.
             spoken[-1] = f"{spoken[-1].rstrip()} {given.strip()}"
             continue
-        if not signed and said and (_UNFINISHED.search(said[-1]) or _CONTINUED.match(given)):
+        if not signed and said and _goes_on(said[-1], given):
             said[-1] += f" {given.strip()}"
             continue
         bare = given.lstrip(" \t:")
@@ -188,6 +191,13 @@ def _lines(text: str) -> Iterator[tuple[str, bool, bool]]:
         if bare.strip() and (signed or not listing):
             listing = _LISTING.search(bare.rstrip()) is not None
             yield bare, len(bare) < len(line), signed
+
+
+def _goes_on(line: str, following: str) -> bool:
+    """Whether ``line`` was broken, and ``following`` is the rest of it."""
+    if _UNFINISHED.search(line) or _CONTINUED.match(following):
+        return True
+    return line.rstrip().endswith(",") and _GOING_ON.match(following.lstrip()) is not None
 
 
 def _wrapped(line: str) -> bool:
