@@ -200,14 +200,14 @@ def _is_monitors(facts: Facts) -> bool:
 
 
 def _is_asked(facts: Facts) -> bool:
-    """Whether there is a request that may be wrong.
+    """Whether there is a request that may be wrong, or nobody knows what was asked.
 
     What an emulator prints without an option or a command tells of its devices and its guest; and
     libvirt stumbles itself where the call carries neither a description nor values.
     """
     if facts.fault.source == "qemu":
         return "request" in facts.objects
-    return facts.fault.source != "libvirt" or "@request" in facts.groups
+    return facts.fault.source != "libvirt" or not facts.call or "@request" in facts.groups
 
 
 def worded(fault: Fault) -> tuple[Facts, bool]:

@@ -47,7 +47,7 @@ _HASHED = "skeleton"
 _GENERAL = ("ERR_VM_CONTROL_OP_FAILED", "ERR_OPERATION_FAILED", "ERR_UNKNOWN")
 _CODES = (GENERAL, *(code.name for code in ErrorCode if code.name not in _GENERAL))
 # docs/error-families.md, "Likeness", has how these were chosen.
-_THRESHOLD = 0.65
+_THRESHOLD = 0.55
 _OPERATED = (GENERAL, _GENERAL[0])
 _OPERATED_THRESHOLD = 0.65
 _LEAST_WEIGHT = 0.3

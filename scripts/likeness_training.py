@@ -20,7 +20,7 @@ _FIRST = 1e-3
 # How much a weight may be for what it explains: the greater, the surer it is of few faults.
 _TRUST = 8.0
 # Words of few samples say nothing of others.
-_FEWEST = 4
+_FEWEST = 2
 # A code whose chance is nearer than this to what it is moves no weight.
 _NEAR = 0.01
 
