@@ -63,6 +63,11 @@ def model(schema: Schema, namespaces: Sequence[str], interop: str) -> Model:
         )
         for name in (*namespaces, interop)
     }
+    # A server need not ask its repository where it knows no provider: then it would be an error.
+    rows += tuple(
+        Registration(class_name=name, namespaces=tuple(namespaces), kinds=("instance",))
+        for name in unserved
+    )
     return Model(schema=schema, registrations=rows, classes=MappingProxyType(classes))
 
 

@@ -102,10 +102,21 @@ def test_what_the_profiles_leave_open_is_known_where_the_systems_are_and_nowhere
     assert not {*PROFILE_CLASSES} & {one.classname for one in classes["root/interop"]}
 
 
+def test_who_asks_for_what_the_profiles_leave_open_asks_the_providers() -> None:
+    namespaces = ("root/virt", "root/virt/lab")
+    rows = {row.class_name: row for row in model(load_schema(), namespaces, "root/x").registrations}
+    for name in PROFILE_CLASSES:
+        assert (rows[name].namespaces, rows[name].kinds) == (namespaces, ("instance",))
+
+
 def test_a_schema_without_an_optional_class_is_registered_without_it() -> None:
     lacking = {"CIM_RecordLog", "CIM_LogManagesRecord", "CIM_UseOfLog"}
     classes = [one for one in load_schema().classes.values() if one.classname not in lacking]
     schema = Schema(classes, [])
-    known = {one.classname for one in model(schema, ("root/virt",), "root/x").classes["root/virt"]}
-    assert "CIM_LogEntry" in known
-    assert not lacking & known
+    found = model(schema, ("root/virt",), "root/x")
+    for known in (
+        {one.classname for one in found.classes["root/virt"]},
+        {row.class_name for row in found.registrations},
+    ):
+        assert "CIM_LogEntry" in known
+        assert not lacking & known
