@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from virtcim.wire.encode import carriable, datetime_text
 from virtcim.wire.errors import MalformedMessage, MessageTooLarge
-from virtcim.wire.scalars import to_datetime
+from virtcim.wire.scalars import is_datetime, to_datetime
 
 __all__ = ["MOST_CHARACTERS", "Page", "decode_page", "encode_page"]
 
@@ -97,7 +97,8 @@ def _records(
         ref = next(values)
         record = records[ref] = dict(zip(fields, values, strict=True))
         for field in times:
-            if isinstance(told := record[field], str):
+            # What is no time at all is a text in a struct, too, and costs only its record.
+            if isinstance(told := record[field], str) and is_datetime(told):
                 record[field] = to_datetime(told)
     return records
 

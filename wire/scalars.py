@@ -15,7 +15,7 @@ from typing import Final
 from virtcim.wire.errors import NotXmlRpc
 from virtcim.wire.grammar import State
 
-__all__ = ["CONVERTERS", "to_datetime"]
+__all__ = ["CONVERTERS", "is_datetime", "to_datetime"]
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _DOUBLE = re.compile(
@@ -54,6 +54,11 @@ def _to_double(text: str) -> float:
     if _DOUBLE.fullmatch(text) or text.lower() in ("nan", "-nan", "inf", "+inf", "-inf"):
         return float(text)
     raise NotXmlRpc(f"{text[:40]!r} is no double")
+
+
+def is_datetime(text: str) -> bool:
+    """Whether a text has the form of ``dateTime.iso8601``; there may be no such time."""
+    return _DATETIME.fullmatch(text) is not None
 
 
 def to_datetime(text: str) -> datetime:

@@ -12,7 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.hypervisor.test_odd_records import BOTH, FIELDS, VALUES, objects
@@ -373,6 +373,7 @@ def test_what_is_asked_for_is_what_is_read(
 
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from([place for place in FIELDS if place[0] in READ_FIELDS]), VALUES)
+@example(("VM_metrics", "OpaqueRef:m-odd", "start_time"), "")
 def test_any_value_in_any_field_is_the_same_in_a_row(
     place: tuple[str, str, str], value: object
 ) -> None:

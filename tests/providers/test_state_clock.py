@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,8 +19,9 @@ _JUMPS = [0.0, _DAY_S, -_DAY_S, 365 * _DAY_S]
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> StateDatabase:
-    return StateDatabase(str(tmp_path / "state"))
+def database(tmp_path: Path) -> Iterator[StateDatabase]:
+    with closing(StateDatabase(str(tmp_path / "state"))) as opened:
+        yield opened
 
 
 def _started(

@@ -266,7 +266,7 @@ class TestOverALibvirtd:
         return own_libvirt.test_uri
 
     @pytest.mark.parametrize("forward_s", [DAY_S, -DAY_S], ids=["a day on", "a day back"])
-    def test_one_that_hangs_is_given_up_and_found_again(
+    def test_one_that_hangs_is_given_up_and_its_successor_is_found(
         self, both: _Both, own_libvirt: PrivateLibvirt, forward_s: int
     ) -> None:
         libvirtd = int((own_libvirt.directory / "run" / "libvirtd.pid").read_text())
@@ -279,14 +279,14 @@ class TestOverALibvirtd:
                 return _refusal(cim)
 
             os.kill(libvirtd, signal.SIGSTOP)
-            try:
-                wait_for(
-                    refusal,
-                    lambda said: said.startswith("ERR_COMMUNICATION_NOT_ESTABLISHED"),
-                    "the end of the connection",
-                )
-            finally:
-                os.kill(libvirtd, signal.SIGCONT)
+            wait_for(
+                refusal,
+                lambda said: said.startswith("ERR_COMMUNICATION_NOT_ESTABLISHED"),
+                "the end of the connection",
+            )
+            # libvirtd 9.0 may crash when it goes on, as its client is gone.
+            own_libvirt.kill()
+            own_libvirt.start()
             wait_for(lambda: _refusal(cim), lambda said: not said, "a connection")
             assert cim.EnumerateInstanceNames("VirtCIM_ComputerSystem") == before
         assert "the daemon does not answer" in both.toolstack.log.read_text()

@@ -105,6 +105,12 @@ def test_what_is_no_page_is_refused_with_the_reason(text: str, said: str) -> Non
         decode_page(text, ["number"])
 
 
+@pytest.mark.parametrize("told", ["", "yesterday", None, 7])
+def test_what_is_no_time_is_what_it_is(told: object) -> None:
+    page = decode_page(encode_page([["a", told]], 1, more=False), ["at"], ["at"])
+    assert page.records["a"] == {"at": told}
+
+
 def test_a_time_that_is_none_is_refused_as_in_a_struct() -> None:
     with pytest.raises(MalformedMessage, match="no possible time"):
         decode_page(encode_page([["a", "20261330T23:09:17Z"]], 1, more=False), ["at"], ["at"])
